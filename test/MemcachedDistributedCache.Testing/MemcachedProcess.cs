@@ -1,0 +1,251 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace MemcachedDistributedCache.Testing;
+
+/// <summary>
+/// One real memcached process on a loopback port, owned by the test that started it: it is stopped, frozen, killed and
+/// restarted by its own process id, and it never outlives the test process by more than the watchdog's minute.
+/// </summary>
+public sealed class MemcachedProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+
+    private readonly string[] _arguments;
+    private readonly IReadOnlyDictionary<string, string> _environment;
+    private Process? _process;
+    private volatile bool _frozen;
+
+    private MemcachedProcess(IPAddress address, int port, string[] arguments, IReadOnlyDictionary<string, string> environment)
+    {
+        EndPoint = new IPEndPoint(address, port);
+        _arguments = arguments;
+        _environment = environment;
+    }
+
+    /// <summary>Where the server listens; the same after a restart.</summary>
+    public IPEndPoint EndPoint { get; }
+
+    /// <summary>The end point as a server string of the cache's options.</summary>
+    public string Server => EndPoint.ToString();
+
+    /// <summary>The id of the running process.</summary>
+    public int ProcessId => (_process ?? throw new InvalidOperationException("memcached is not running")).Id;
+
+    /// <summary>Starts memcached on a free loopback port and waits until it accepts connections.</summary>
+    /// <param name="arguments">Further arguments, such as <c>-I 2m</c>.</param>
+    public static Task<MemcachedProcess> StartAsync(params string[] arguments)
+        => StartAsync(IPAddress.Loopback, new Dictionary<string, string>(StringComparer.Ordinal), arguments);
+
+    /// <summary>Starts memcached on a free port of a loopback address, with environment variables added to ours.</summary>
+    public static async Task<MemcachedProcess> StartAsync(IPAddress address, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        // Another process can take the port between the probe and memcached's own bind, so a lost race picks another.
+        for (int attempt = 1; ; attempt++)
+        {
+            var server = new MemcachedProcess(address, FreePort(address), arguments, environment);
+            try
+            {
+                await server.StartAgainAsync();
+                return server;
+            }
+            catch (InvalidOperationException) when (attempt < 5)
+            {
+                await server.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Starts the process again on the same port, with an empty memory.</summary>
+    public async Task StartAgainAsync()
+    {
+        if (_process is { HasExited: false })
+        {
+            throw new InvalidOperationException("memcached is still running");
+        }
+
+        // `timeout` is the watchdog: should the test host be killed, its servers end by themselves.
+        var start = new ProcessStartInfo("timeout")
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        };
+        foreach (string argument in (string[])["--foreground", "900", MemcachedBinary.Path, "-u", "root", "-l", EndPoint.Address.ToString(), "-p", EndPoint.Port.ToString(), "-U", "0", .. _arguments])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        foreach ((string name, string value) in _environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        var process = new Process { StartInfo = start };
+        process.Start();
+        process.ErrorDataReceived += static (_, _) => { };
+        process.OutputDataReceived += static (_, _) => { };
+        process.BeginErrorReadLine();
+        process.BeginOutputReadLine();
+        _process = process;
+        _frozen = false;
+
+        long started = Stopwatch.GetTimestamp();
+        while (!await AcceptsAsync(EndPoint))
+        {
+            if (process.HasExited)
+            {
+                throw new InvalidOperationException($"memcached ended with code {process.ExitCode} before it listened on {EndPoint}");
+            }
+
+            if (Stopwatch.GetElapsedTime(started) > StartLimit)
+            {
+                throw new TimeoutException($"memcached did not listen on {EndPoint} within {StartLimit}");
+            }
+
+            await Task.Delay(10);
+        }
+    }
+
+    /// <summary>Ends the process at once, as <c>kill -9</c> does.</summary>
+    public async Task KillAsync()
+    {
+        if (_process is not { } process)
+        {
+            return;
+        }
+
+        // The watchdog is the parent: end the server first, and the watchdog follows it.
+        foreach (int child in Children(process.Id))
+        {
+            Signal(child, SigKill);
+        }
+
+        if (!process.HasExited)
+        {
+            process.Kill(entireProcessTree: true);
+        }
+
+        using var limit = new CancellationTokenSource(StartLimit);
+        await process.WaitForExitAsync(limit.Token);
+        process.Dispose();
+        _process = null;
+        _frozen = false;
+    }
+
+    /// <summary>Freezes the process (<c>SIGSTOP</c>): the kernel still accepts connections, and nothing is answered.</summary>
+    public void Freeze()
+    {
+        foreach (int child in Children(ProcessId))
+        {
+            Signal(child, SigStop);
+        }
+
+        _frozen = true;
+    }
+
+    /// <summary>Lets a frozen process go on (<c>SIGCONT</c>).</summary>
+    public void Thaw()
+    {
+        foreach (int child in Children(ProcessId))
+        {
+            Signal(child, SigCont);
+        }
+
+        _frozen = false;
+    }
+
+    /// <summary>Sends one text command on a connection of its own and returns all that comes back until <paramref name="end"/>.</summary>
+    public async Task<string> CommandAsync(string command, string end = "\r\n")
+    {
+        using var client = new TcpClient(EndPoint.AddressFamily);
+        using var limit = new CancellationTokenSource(StartLimit);
+        await client.ConnectAsync(EndPoint, limit.Token);
+        NetworkStream stream = client.GetStream();
+        await stream.WriteAsync(System.Text.Encoding.Latin1.GetBytes(command + "\r\n"), limit.Token);
+        var text = new System.Text.StringBuilder();
+        byte[] buffer = new byte[8192];
+        while (!text.ToString().EndsWith(end, StringComparison.Ordinal))
+        {
+            int count = await stream.ReadAsync(buffer, limit.Token);
+            if (count == 0)
+            {
+                break;
+            }
+
+            text.Append(System.Text.Encoding.Latin1.GetString(buffer, 0, count));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The server's <c>stats</c> (or <c>stats settings</c> and so on) as a dictionary.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> StatsAsync(string? group = null)
+    {
+        string text = await CommandAsync(group is null ? "stats" : "stats " + group, "END\r\n");
+        return text.Split("\r\n", StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split(' ', 3))
+            .Where(parts => parts is ["STAT", _, _])
+            .ToDictionary(parts => parts[1], parts => parts[2], StringComparer.Ordinal);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_frozen)
+        {
+            Thaw();
+        }
+
+        await KillAsync();
+    }
+
+    /// <summary>A port that was free a moment ago.</summary>
+    public static int FreePort(IPAddress address)
+    {
+        using var probe = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        probe.Bind(new IPEndPoint(address, 0));
+        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+    }
+
+    private static async Task<bool> AcceptsAsync(IPEndPoint endPoint)
+    {
+        using var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(endPoint);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private static IEnumerable<int> Children(int parent)
+    {
+        string path = $"/proc/{parent}/task/{parent}/children";
+        return File.Exists(path)
+            ? File.ReadAllText(path).Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)
+            : [];
+    }
+
+    private const int SigKill = 9;
+    private const int SigStop = 19;
+    private const int SigCont = 18;
+
+    private static void Signal(int process, int signal)
+    {
+        if (kill(process, signal) != 0 && signal != SigKill)
+        {
+            throw new InvalidOperationException($"kill({process}, {signal}) failed with errno {Marshal.GetLastPInvokeError()}");
+        }
+    }
+
+#pragma warning disable SYSLIB1054, CA5392, IDE1006 // A test-only call whose arguments are two integers needs no generated marshalling.
+    [DllImport("libc", SetLastError = true)]
+    private static extern int kill(int pid, int sig);
+#pragma warning restore SYSLIB1054, CA5392, IDE1006
+}
