@@ -1,0 +1,195 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Protocol;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Logging;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Caching;
+
+/// <summary>
+/// The semantics of <see cref="IDistributedCache"/> on memcached. Every method serves asynchronous and synchronous callers; for the
+/// latter it is complete when it returns, because nothing in it waits for anything but the client, which blocks.
+/// </summary>
+internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings settings, TimeProvider timeProvider, ILogger logger)
+{
+    private readonly KeyEncoder _keys = new(settings.Namespace);
+    private readonly SlidingWindows _windows = new(client, settings, timeProvider);
+
+    /// <summary>Reads a value into an array of its own, or null.</summary>
+    public async Task<byte[]?> GetAsync(string key, CallMode mode, CancellationToken cancellationToken)
+    {
+        OperationResult result = await SendGet(key, ValueTarget.OwnArray, mode, cancellationToken).ConfigureAwait(false);
+        return IsLive(key, result, cancellationToken) ? result.Value : null;
+    }
+
+    /// <summary>Reads a value into the caller's writer; false where there is none.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CallMode mode, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        OperationResult result = await SendGet(key, ValueTarget.PooledArray, mode, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (!IsLive(key, result, cancellationToken))
+            {
+                return false;
+            }
+
+            // Here, on the caller's own time: its writer is never run by a connection's read loop.
+            destination.Write(result.Value.AsSpan(0, result.Length));
+            return true;
+        }
+        finally
+        {
+            if (result.Value is { Length: > 0 } pooled)
+            {
+                ArrayPool<byte>.Shared.Return(pooled);
+            }
+        }
+    }
+
+    /// <summary>Stores a value; one that is expired already or too large leaves nothing under the key.</summary>
+    public async Task SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
+        if (expiration.IsPast)
+        {
+            await RemoveAsync(key, mode, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken).ConfigureAwait(false);
+        switch (result.Status)
+        {
+            case OperationStatus.TooLarge:
+                await RefuseAsync(key, value.Length, result.Length, mode, cancellationToken).ConfigureAwait(false);
+                break;
+            case OperationStatus.Failed when result.Failure!.Reason == MemcachedFailureReason.ServerOutOfMemory:
+                // Whatever the server does with the older value when it has no room for the new one: it must not stay.
+                await SendDelete(key, mode, cancellationToken).ConfigureAwait(false);
+                Fail(result, "Set", cancellationToken);
+                break;
+            default:
+                Fail(result, "Set", cancellationToken);
+                break;
+        }
+    }
+
+    /// <summary>Moves the window of a sliding entry; downloads no value.</summary>
+    public async Task RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
+    {
+        ThrowIfUnusable(cancellationToken);
+        Fail(await _windows.RefreshAsync(_keys, key, mode, cancellationToken).ConfigureAwait(false), "Refresh", cancellationToken);
+    }
+
+    /// <summary>Removes an entry.</summary>
+    public async Task RemoveAsync(string key, CallMode mode, CancellationToken cancellationToken)
+        => Fail(await SendDelete(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
+
+    private ValueTask<OperationResult> SendGet(string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    {
+        ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
+        ThrowIfUnusable(cancellationToken);
+        return client.GetAsync(wireKey, target, mode, cancellationToken);
+    }
+
+    private ValueTask<OperationResult> SendDelete(string key, CallMode mode, CancellationToken cancellationToken)
+    {
+        ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
+        ThrowIfUnusable(cancellationToken);
+        return client.DeleteAsync(wireKey, mode, cancellationToken);
+    }
+
+    private ValueTask<OperationResult> SendStore(string key, in ReadOnlySequence<byte> value, in Expiration expiration, CallMode mode, CancellationToken cancellationToken)
+    {
+        ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
+        ThrowIfUnusable(cancellationToken);
+        Span<byte> room = stackalloc byte[ValuePrefix.Length];
+        ReadOnlySpan<byte> prefix = expiration.HasDeadline ? EntryFormat.WritePrefix(room, expiration.Deadline) : default;
+        var item = new Item(prefix, value, expiration.Flags, expiration.TimeToLive, settings.MaximumValueBytes);
+        return client.StoreAsync(wireKey, item, mode, cancellationToken);
+    }
+
+    /// <summary>Whether a read gave a value that may be handed out; a sliding one's window is moved behind it.</summary>
+    private bool IsLive(string key, in OperationResult result, CancellationToken cancellationToken)
+    {
+        if (result.Status != OperationStatus.Success)
+        {
+            Fail(result, "Get", cancellationToken);
+            return false;
+        }
+
+        if (result.Flags == 0)
+        {
+            return true;
+        }
+
+        if (!EntryFormat.TryRead(result.Flags, out EntryFormat format) || result.Length < 0)
+        {
+            Log.EntryNotReadable(logger, result.Flags, result.Length);
+            return false;
+        }
+
+        if (!format.HasDeadline && format.SlidingSeconds == 0)
+        {
+            return true;
+        }
+
+        DateTimeOffset now = timeProvider.GetUtcNow();
+        long left = format.HasDeadline ? result.Prefix - now.ToUnixTimeMilliseconds() : long.MaxValue;
+        if (left <= 0)
+        {
+            return false;
+        }
+
+        _windows.MoveBehind(_keys, key, format, result, left, now);
+        return true;
+    }
+
+    private async Task RefuseAsync(string key, long size, int limit, CallMode mode, CancellationToken cancellationToken)
+    {
+        OperationResult removed = await SendDelete(key, mode, cancellationToken).ConfigureAwait(false);
+        if (settings.OversizeBehavior == MemcachedOversizeBehavior.Throw)
+        {
+            throw new MemcachedValueTooLargeException(key, size, limit);
+        }
+
+        Log.ValueTooLarge(logger, size, limit);
+        Fail(removed, "Set", cancellationToken);
+    }
+
+    private void ThrowIfUnusable(CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(client.IsDisposed, typeof(MemcachedCache));
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>Turns a failed result into what the caller sees: nothing, or an exception by choice.</summary>
+    private void Fail(in OperationResult result, string operation, CancellationToken cancellationToken)
+    {
+        if (result.Status == OperationStatus.Canceled)
+        {
+            throw new OperationCanceledException(cancellationToken);
+        }
+
+        if (result.Status != OperationStatus.Failed || result.Failure is not { } failure)
+        {
+            return;
+        }
+
+        if (settings.FailureMode == MemcachedFailureMode.Throw)
+        {
+            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Cause);
+        }
+
+        if (operation != "Get" && logger.IsEnabled(LogLevel.Debug))
+        {
+            Log.WriteDropped(logger, operation, failure.Server, failure.Reason.ToString());
+        }
+    }
+}

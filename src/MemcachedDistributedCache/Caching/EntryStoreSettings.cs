@@ -1,0 +1,20 @@
+namespace MemcachedDistributedCache.Caching;
+
+/// <summary>The options of the cache itself, copied when it is made.</summary>
+internal sealed record EntryStoreSettings
+{
+    /// <summary>Stands before every key.</summary>
+    public required string Namespace { get; init; }
+
+    /// <summary>The time to live of an entry whose caller gives none.</summary>
+    public required TimeSpan DefaultTimeToLive { get; init; }
+
+    /// <summary>The longest value, in bytes; the server's own limit holds besides.</summary>
+    public required int MaximumValueBytes { get; init; }
+
+    /// <summary>What becomes of a longer one.</summary>
+    public required MemcachedOversizeBehavior OversizeBehavior { get; init; }
+
+    /// <summary>What callers see of a failure.</summary>
+    public required MemcachedFailureMode FailureMode { get; init; }
+}

@@ -1,0 +1,79 @@
+using Microsoft.Extensions.Caching.Distributed;
+
+namespace MemcachedDistributedCache.Caching;
+
+/// <summary>
+/// When an entry expires, as the server has to hear it. The server's clock ticks in whole seconds, and an item stored with n
+/// seconds lives between n - 1 and n; so one second is added, and what must be exact is checked by the deadline in the entry.
+/// </summary>
+internal readonly struct Expiration
+{
+    private const int LargestRelative = 30 * 24 * 60 * 60;
+
+    private Expiration(int timeToLive, uint flags, long deadline, bool isPast)
+    {
+        TimeToLive = timeToLive;
+        Flags = flags;
+        Deadline = deadline;
+        IsPast = isPast;
+    }
+
+    /// <summary>The time to live for the wire.</summary>
+    public int TimeToLive { get; }
+
+    /// <summary>The entry's client flags.</summary>
+    public uint Flags { get; }
+
+    /// <summary>Unix time in milliseconds after which the entry is gone, if its flags say that there is one.</summary>
+    public long Deadline { get; }
+
+    /// <summary>Whether the entry would be expired before it was stored.</summary>
+    public bool IsPast { get; }
+
+    /// <summary>Whether a deadline goes before the value.</summary>
+    public bool HasDeadline => EntryFormat.HasPrefix(Flags);
+
+    /// <summary>Reads a caller's options. A time relative to now goes before an absolute one, as in ASP.NET's own caches.</summary>
+    public static Expiration From(DistributedCacheEntryOptions options, TimeSpan defaultTimeToLive, DateTimeOffset now)
+    {
+        DateTimeOffset? deadline = options.AbsoluteExpirationRelativeToNow is { } relative ? Add(now, relative) : options.AbsoluteExpiration;
+        long window = options.SlidingExpiration is { } sliding ? CeilingSeconds(sliding) : 0;
+        if (deadline is null && window == 0)
+        {
+            return new Expiration(ToWire(CeilingSeconds(defaultTimeToLive) + 1, now), 0, 0, isPast: false);
+        }
+
+        uint flags = EntryFormat.ToFlags(deadline is not null, window);
+        if (deadline is null)
+        {
+            return new Expiration(WireTimeOfWindow(WindowOf(flags), now), flags, 0, isPast: false);
+        }
+
+        long milliseconds = deadline.Value.ToUnixTimeMilliseconds();
+        long left = milliseconds - now.ToUnixTimeMilliseconds();
+        long seconds = CeilingSeconds(TimeSpan.FromMilliseconds(left)) + 1;
+        if (window != 0)
+        {
+            seconds = Math.Min(seconds, WindowOf(flags) + 1);
+        }
+
+        return new Expiration(ToWire(seconds, now), flags, milliseconds, isPast: left <= 0);
+    }
+
+    /// <summary>The time to live that gives an entry with this window its whole window again.</summary>
+    public static int WireTimeOfWindow(long windowSeconds, DateTimeOffset now) => ToWire(windowSeconds + 1, now);
+
+    /// <summary>The time to live of an entry that has this much left.</summary>
+    public static int WireTimeOf(TimeSpan left, DateTimeOffset now) => ToWire(Math.Max(0, CeilingSeconds(left)) + 1, now);
+
+    /// <summary>Over 30 days memcached reads a Unix time, and it reads 32 bits: what lies behind January 2038 ends there.</summary>
+    private static int ToWire(long seconds, DateTimeOffset now)
+        => seconds <= LargestRelative ? (int)seconds : (int)Math.Min(now.ToUnixTimeSeconds() + seconds, int.MaxValue - 1);
+
+    private static long WindowOf(uint flags) => EntryFormat.TryRead(flags, out EntryFormat format) ? format.SlidingSeconds : 0;
+
+    private static DateTimeOffset Add(DateTimeOffset now, TimeSpan relative)
+        => relative > DateTimeOffset.MaxValue - now ? DateTimeOffset.MaxValue : now + relative;
+
+    private static long CeilingSeconds(TimeSpan span) => (span.Ticks + TimeSpan.TicksPerSecond - 1) / TimeSpan.TicksPerSecond;
+}

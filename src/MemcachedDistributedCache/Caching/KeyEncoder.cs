@@ -1,0 +1,90 @@
+using System.Buffers.Binary;
+using System.Buffers.Text;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Unicode;
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Caching;
+
+/// <summary>
+/// Makes a legal memcached key of a namespace and any string, so that different pairs never meet:
+/// <code>
+/// namespace|key             a key that is legal as it is, in UTF-8
+/// namespace|#base64url(h)   any other key; h is the SHA-256 of its UTF-16 code units, little-endian
+/// </code>
+/// A namespace has no '|', and a key that begins with '#' is always hashed. With an empty namespace the '|' is left out, and a key
+/// that contains one is hashed. Hashing code units instead of UTF-8 keeps keys apart that differ in a lone surrogate only.
+/// </summary>
+internal sealed class KeyEncoder
+{
+    /// <summary>The longest namespace: what is left has room for a hashed key.</summary>
+    public const int MaximumNamespaceLength = MetaRequests.MaximumKeyLength - 1 - 1 - HashLength;
+
+    /// <summary>Stands between namespace and key.</summary>
+    public const char Separator = '|';
+
+    private const byte HashMarker = (byte)'#';
+    private const int HashLength = 43;
+    private readonly byte[] _prefix;
+
+    public KeyEncoder(string keyNamespace)
+        => _prefix = keyNamespace.Length == 0 ? [] : Encoding.ASCII.GetBytes(keyNamespace + Separator);
+
+    /// <summary>Writes the key for the wire into <paramref name="buffer"/>, 250 bytes long, and returns the part that was used.</summary>
+    /// <exception cref="ArgumentException">The key is null or empty.</exception>
+    public ReadOnlySpan<byte> Encode(string key, Span<byte> buffer)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(key);
+        _prefix.CopyTo(buffer);
+        Span<byte> rest = buffer[_prefix.Length..MetaRequests.MaximumKeyLength];
+        if (!TryEncodePlain(key, rest, out int length))
+        {
+            length = EncodeHash(key, rest);
+        }
+
+        return buffer[..(_prefix.Length + length)];
+    }
+
+    /// <summary>Whether a namespace can be used: printable ASCII without '|', and short enough.</summary>
+    public static bool IsValidNamespace(string keyNamespace)
+        => keyNamespace.Length <= MaximumNamespaceLength
+            && !keyNamespace.AsSpan().ContainsAnyExceptInRange('!', '~')
+            && !keyNamespace.Contains(Separator, StringComparison.Ordinal)
+            && !keyNamespace.StartsWith((char)HashMarker);
+
+    private bool TryEncodePlain(string key, Span<byte> destination, out int length)
+    {
+        length = 0;
+        if (key.Length > destination.Length
+            || Utf8.FromUtf16(key, destination, out _, out length, replaceInvalidSequences: false) != System.Buffers.OperationStatus.Done)
+        {
+            return false;
+        }
+
+        ReadOnlySpan<byte> bytes = destination[..length];
+        return bytes[0] != HashMarker
+            && !bytes.ContainsAnyInRange((byte)0, (byte)' ')
+            && !bytes.Contains((byte)0x7f)
+            && (_prefix.Length != 0 || !bytes.Contains((byte)Separator));
+    }
+
+    private static int EncodeHash(string key, Span<byte> destination)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        if (BitConverter.IsLittleEndian)
+        {
+            SHA256.HashData(MemoryMarshal.AsBytes(key.AsSpan()), hash);
+        }
+        else
+        {
+            ushort[] units = new ushort[key.Length];
+            BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<char, ushort>(key), units);
+            SHA256.HashData(MemoryMarshal.AsBytes(units.AsSpan()), hash);
+        }
+
+        destination[0] = HashMarker;
+        return 1 + Base64Url.EncodeToUtf8(hash, destination[1..]);
+    }
+}

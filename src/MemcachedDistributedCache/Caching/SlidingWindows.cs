@@ -1,0 +1,124 @@
+using System.Buffers.Binary;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Caching;
+
+/// <summary>
+/// Keeps sliding entries alive. A read asks for the remaining seconds along with the value, and only when they are fewer than the
+/// window, which changes once a second, a touch follows that nobody waits for.
+/// <para>
+/// Between the read and the touch another client may have stored another entry, whose time to live the touch then spoils. The touch
+/// therefore reports the flags of the item it met: the same flags mean the same window, so no harm was done; other flags are put right.
+/// </para>
+/// </summary>
+internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings settings, TimeProvider timeProvider)
+{
+    /// <summary>How often an entry that keeps changing under the hand is put right.</summary>
+    private const int MaximumRepairs = 3;
+
+    private readonly TouchGate _gate = new();
+
+    /// <summary>Moves the window of an entry that was just read, if it is due, without waiting.</summary>
+    public void MoveBehind(KeyEncoder keys, string key, EntryFormat format, in OperationResult read, long leftMilliseconds, DateTimeOffset now)
+    {
+        // An item that never expires is none of ours, and one that outlives its deadline needs nothing.
+        long remaining = read.TimeToLive;
+        if (format.SlidingSeconds == 0 || remaining < 0 || remaining > format.SlidingSeconds || remaining * 1000 > leftMilliseconds)
+        {
+            return;
+        }
+
+        Span<byte> buffer = stackalloc byte[MetaRequests.MaximumKeyLength];
+        ReadOnlySpan<byte> wireKey = keys.Encode(key, buffer);
+        ulong mark = Mark(wireKey);
+        if (!_gate.TryEnter(mark))
+        {
+            return;
+        }
+
+        // Asynchronous for every caller: a synchronous one has its value and shall not wait for the touch.
+        int timeToLive = Expiration.WireTimeOfWindow(format.SlidingSeconds, now);
+        ValueTask<OperationResult> touch = client.TouchAsync(wireKey, timeToLive, CallMode.Async, CancellationToken.None);
+        _ = FinishAsync(touch, keys, key, read.Flags, mark);
+    }
+
+    /// <summary>Gives a sliding entry its whole window again; any other is left alone.</summary>
+    public async Task<OperationResult> RefreshAsync(KeyEncoder keys, string key, CallMode mode, CancellationToken cancellationToken)
+    {
+        OperationResult seen = await Inspect(keys, key, mode, cancellationToken).ConfigureAwait(false);
+        if (seen.Status != OperationStatus.Success || seen.TimeToLive < 0
+            || !EntryFormat.TryRead(seen.Flags, out EntryFormat format) || format.SlidingSeconds == 0 || seen.TimeToLive > format.SlidingSeconds)
+        {
+            return seen;
+        }
+
+        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, timeProvider.GetUtcNow()), mode, cancellationToken).ConfigureAwait(false);
+        return await RepairAsync(touched, keys, key, seen.Flags, mode).ConfigureAwait(false);
+    }
+
+    private async Task FinishAsync(ValueTask<OperationResult> touch, KeyEncoder keys, string key, uint flags, ulong mark)
+    {
+        try
+        {
+            await RepairAsync(await touch.ConfigureAwait(false), keys, key, flags, CallMode.Async).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Leave(mark);
+        }
+    }
+
+    /// <summary>If the touch met another entry than the one it was for, sets that entry's time to live as its own format has it.</summary>
+    private async Task<OperationResult> RepairAsync(OperationResult touched, KeyEncoder keys, string key, uint flags, CallMode mode)
+    {
+        for (int i = 0; i < MaximumRepairs && touched.Status == OperationStatus.Success && touched.Flags != flags; i++)
+        {
+            OperationResult met = await Get(keys, key, mode).ConfigureAwait(false);
+            if (met.Status != OperationStatus.Success)
+            {
+                return met;
+            }
+
+            flags = met.Flags;
+            touched = await Touch(keys, key, TimeToLiveOf(met), mode, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return touched;
+    }
+
+    private int TimeToLiveOf(in OperationResult entry)
+    {
+        DateTimeOffset now = timeProvider.GetUtcNow();
+        if (!EntryFormat.TryRead(entry.Flags, out EntryFormat format) || format is { HasDeadline: false, SlidingSeconds: 0 })
+        {
+            return Expiration.WireTimeOf(settings.DefaultTimeToLive, now);
+        }
+
+        return format.SlidingSeconds != 0
+            ? Expiration.WireTimeOfWindow(format.SlidingSeconds, now)
+            : Expiration.WireTimeOf(TimeSpan.FromMilliseconds(entry.Prefix - now.ToUnixTimeMilliseconds()), now);
+    }
+
+    private ValueTask<OperationResult> Get(KeyEncoder keys, string key, CallMode mode)
+        => client.GetAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), ValueTarget.OwnArray, mode, CancellationToken.None);
+
+    private ValueTask<OperationResult> Inspect(KeyEncoder keys, string key, CallMode mode, CancellationToken cancellationToken)
+        => client.InspectAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), mode, cancellationToken);
+
+    private ValueTask<OperationResult> Touch(KeyEncoder keys, string key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
+        => client.TouchAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), timeToLive, mode, cancellationToken);
+
+    /// <summary>64 bits of the key, never 0. FNV-1a: a collision costs one second's touch, so speed is all that counts.</summary>
+    private static ulong Mark(ReadOnlySpan<byte> key)
+    {
+        ulong hash = 14695981039346656037;
+        foreach (byte b in key)
+        {
+            hash = (hash ^ b) * 1099511628211;
+        }
+
+        return hash | 1;
+    }
+}

@@ -1,0 +1,89 @@
+using MemcachedDistributedCache.Connections;
+
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>
+/// The place of one connection: it opens one when one is needed and none is there, and holds back for a moment after a failure.
+/// </summary>
+internal sealed class Lane(CallMode mode, Func<CallMode, Connection> create, TimeProvider timeProvider, TimeSpan pause)
+{
+    private readonly Lock _lock = new();
+    private Connection? _current;
+    private long _failedAt;
+    private bool _failed;
+    private bool _closed;
+
+    /// <summary>How its callers wait.</summary>
+    public CallMode Mode => mode;
+
+    /// <summary>The connection, whatever its state.</summary>
+    public Connection? Current => Volatile.Read(ref _current);
+
+    /// <summary>Whether there is an open connection.</summary>
+    public bool IsOpen => Current is { IsUsable: true, IsOpen: true };
+
+    /// <summary>The connection, a new one if need be; null while it holds back.</summary>
+    public Connection? Acquire()
+        => Current is { IsUsable: true } connection ? connection : Connect();
+
+    /// <summary>Puts a connection that was opened elsewhere in place, unless there is a usable one.</summary>
+    public bool TryInstall(Connection connection)
+    {
+        lock (_lock)
+        {
+            if (_closed || _current is { IsUsable: true })
+            {
+                return false;
+            }
+
+            _failed = false;
+            Volatile.Write(ref _current, connection);
+            return true;
+        }
+    }
+
+    /// <summary>Notes that the connection could not be opened or did not live, so that the next try waits.</summary>
+    public void HoldBack()
+    {
+        lock (_lock)
+        {
+            _failed = true;
+            _failedAt = timeProvider.GetTimestamp();
+        }
+    }
+
+    /// <summary>Opens no more connections.</summary>
+    public Connection? Close()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            return _current;
+        }
+    }
+
+    private Connection? Connect()
+    {
+        Connection created;
+        lock (_lock)
+        {
+            if (_current is { IsUsable: true } usable)
+            {
+                return usable;
+            }
+
+            if (_closed || (_failed && timeProvider.GetElapsedTime(_failedAt) < pause))
+            {
+                return null;
+            }
+
+            _failed = false;
+            created = create(mode);
+            Volatile.Write(ref _current, created);
+        }
+
+        // Outside the lock: a connect that fails at once reports its end on this thread.
+        created.Start();
+        return created;
+    }
+}

@@ -1,0 +1,276 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Transport;
+using Microsoft.Extensions.Logging;
+using Polly;
+
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>
+/// One server: its connections, and whether it is worth asking. While it is down an operation fails at once, and one task tries
+/// to reach it, with growing pauses, until it answers.
+/// </summary>
+#pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with the recovery.
+internal sealed class Node
+#pragma warning restore CA1001
+{
+    private readonly ClusterSettings _settings;
+    private readonly ILogger _logger;
+    private readonly Lane[] _lanes;
+    private readonly Lane _syncLane;
+    private readonly CancellationTokenSource _disposed = new();
+    private readonly Lock _lock = new();
+    private int _state = (int)MemcachedNodeState.Unknown;
+    private Connection? _recovering;
+    private int _quietSweeps;
+    private bool _slow;
+
+    public Node(ClusterSettings settings, ServerSpec spec, ILogger logger)
+    {
+        _settings = settings;
+        _logger = logger;
+        Address = spec.Address;
+        Weight = spec.Weight;
+        Counters = new NodeCounters(spec.Address.ToString());
+        _lanes = [.. Enumerable.Range(0, settings.ConnectionsPerNode).Select(_ => NewLane(CallMode.Async))];
+        _syncLane = NewLane(CallMode.Sync);
+    }
+
+    /// <summary>Where the server listens, as configured.</summary>
+    public ServerAddress Address { get; }
+
+    /// <summary>Its share of the keys.</summary>
+    public int Weight { get; }
+
+    /// <summary>What was seen of it.</summary>
+    public NodeCounters Counters { get; }
+
+    /// <summary>Whether it is worth asking.</summary>
+    public MemcachedNodeState State => (MemcachedNodeState)Volatile.Read(ref _state);
+
+    /// <summary>The version the server reported last.</summary>
+    public string? ServerVersion { get; private set; }
+
+    /// <summary>The largest item that the server takes, header included; 0 while it has not been asked.</summary>
+    public int ItemSizeMax { get; private set; }
+
+    /// <summary>Replies awaited.</summary>
+    public int PendingCount => AllLanes().Sum(static lane => lane.Current?.PendingCount ?? 0);
+
+    /// <summary>Sends a request on the lane of its hash, so that the requests of one key keep their order.</summary>
+    public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, uint hash, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+        where TRequest : struct, IRequest, allows ref struct
+    {
+        // A connection may end between the look and the request; nothing was sent then, and the next one is asked, once.
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            if (Acquire(hash, mode) is not { } connection)
+            {
+                break;
+            }
+
+            if (connection.TryExecute(request, target, cancellationToken, out ValueTask<OperationResult> result))
+            {
+                return result;
+            }
+        }
+
+        Counters.AddErrors(1);
+        return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
+    }
+
+    /// <summary>Opens the first connection before anybody asks for it.</summary>
+    public void Warm() => _lanes[0].Acquire();
+
+    /// <summary>Looks after the deadlines of all connections.</summary>
+    public void Sweep()
+    {
+        int timedOut = 0;
+        foreach (Lane lane in _lanes)
+        {
+            timedOut += lane.Current?.Sweep() ?? 0;
+        }
+
+        timedOut += _syncLane.Current?.Sweep() ?? 0;
+        _ = Volatile.Read(ref _recovering)?.Sweep();
+        if (timedOut != 0)
+        {
+            Counters.AddTimeouts(timedOut);
+        }
+
+        NoteSlowness(timedOut);
+    }
+
+    /// <summary>Ends all connections, those in use after what they have been asked.</summary>
+    public async Task DrainAsync()
+    {
+        await _disposed.CancelAsync().ConfigureAwait(false);
+        foreach (Lane lane in AllLanes())
+        {
+            if (lane.Close() is { } connection)
+            {
+                await connection.DrainAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Ends all connections now.</summary>
+    public void Abort()
+    {
+        _disposed.Cancel();
+        foreach (Lane lane in AllLanes())
+        {
+            lane.Close()?.Break(ConnectionEndReason.Disposed, "the cache was disposed");
+        }
+    }
+
+    private IEnumerable<Lane> AllLanes() => _lanes.Append(_syncLane);
+
+    private Lane NewLane(CallMode mode) => new(mode, NewConnection, _settings.Connections.TimeProvider, _settings.ReconnectDelay);
+
+    private Connection? Acquire(uint hash, CallMode mode)
+    {
+        if (State == MemcachedNodeState.Down)
+        {
+            return null;
+        }
+
+        if (mode == CallMode.Sync)
+        {
+            return _syncLane.Acquire();
+        }
+
+        Connection? connection = _lanes[_lanes.Length == 1 ? 0 : (int)(hash % (uint)_lanes.Length)].Acquire();
+        return connection ?? Array.Find(_lanes, static lane => lane.IsOpen)?.Current;
+    }
+
+    private Connection NewConnection(CallMode mode)
+    {
+        var connection = new Connection(_settings.Connections, Address, mode, Counters, OnEnded);
+        _ = NoteOpenedAsync(connection);
+        return connection;
+    }
+
+    private async Task NoteOpenedAsync(Connection connection)
+    {
+        if (await connection.Opened.ConfigureAwait(false) is null)
+        {
+            MarkUp(connection);
+        }
+    }
+
+    private void OnEnded(Connection connection, ConnectionEnd end)
+    {
+        if (end.Reason is ConnectionEndReason.Idle or ConnectionEndReason.Disposed || _disposed.IsCancellationRequested)
+        {
+            return;
+        }
+
+        Log.ConnectionEnded(_logger, Counters.Server, end.Message, end.Cause);
+        Lane? lane = Array.Find(_lanes, l => l.Current == connection) ?? (_syncLane.Current == connection ? _syncLane : null);
+        if (connection.IsOpen && connection.Age >= _settings.ReconnectDelay && end.Reason != ConnectionEndReason.Stalled)
+        {
+            // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing.
+            if (lane is { Mode: CallMode.Async })
+            {
+                lane.Acquire();
+            }
+
+            return;
+        }
+
+        lane?.HoldBack();
+        if (!AllLanes().Any(static l => l.IsOpen))
+        {
+            MarkDown(end);
+        }
+    }
+
+    private void MarkUp(Connection connection)
+    {
+        MemcachedNodeState before;
+        lock (_lock)
+        {
+            before = State;
+            ServerVersion = connection.Greeting.ServerVersion;
+            ItemSizeMax = connection.Greeting.ItemSizeMax;
+            Volatile.Write(ref _state, (int)MemcachedNodeState.Up);
+        }
+
+        if (before != MemcachedNodeState.Up)
+        {
+            Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
+        }
+    }
+
+    private void MarkDown(ConnectionEnd end)
+    {
+        lock (_lock)
+        {
+            if (State == MemcachedNodeState.Down)
+            {
+                return;
+            }
+
+            Volatile.Write(ref _state, (int)MemcachedNodeState.Down);
+        }
+
+        Log.NodeDown(_logger, Counters.Server, end.Message);
+        _ = RecoverAsync();
+    }
+
+    private async Task RecoverAsync()
+    {
+        try
+        {
+            await Task.Delay(_settings.ReconnectDelay, _settings.Connections.TimeProvider, _disposed.Token).ConfigureAwait(false);
+            await _settings.Reconnect.ExecuteAsync(ReconnectAsync, _disposed.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_disposed.IsCancellationRequested)
+        {
+            // The cache is gone, and with it the wish to reach the server.
+        }
+    }
+
+    private async ValueTask ReconnectAsync(CancellationToken cancellationToken)
+    {
+        var connection = new Connection(_settings.Connections, Address, CallMode.Async, Counters, OnEnded);
+        Volatile.Write(ref _recovering, connection);
+        connection.Start();
+        ConnectionEnd? end;
+        using (cancellationToken.UnsafeRegister(static state => ((Connection)state!).Break(ConnectionEndReason.Disposed, "the cache was disposed"), connection))
+        {
+            end = await connection.Opened.ConfigureAwait(false);
+        }
+
+        Volatile.Write(ref _recovering, null);
+        if (end is not null)
+        {
+            throw new ConnectFailedException(end);
+        }
+
+        if (_lanes[0].TryInstall(connection))
+        {
+            MarkUp(connection);
+        }
+        else
+        {
+            connection.Break(ConnectionEndReason.Disposed, "not needed");
+        }
+    }
+
+    private void NoteSlowness(int timedOut)
+    {
+        _quietSweeps = timedOut != 0 ? 0 : Math.Min(_quietSweeps + 1, int.MaxValue - 1);
+        if (timedOut != 0 && !_slow)
+        {
+            _slow = true;
+            Log.NodeSlow(_logger, Counters.Server, _settings.Connections.Clock.OperationTimeout.TotalMilliseconds);
+        }
+        else if (_slow && _quietSweeps >= 5 * OperationClock.TicksPerTimeout)
+        {
+            _slow = false;
+            Log.NodeInTime(_logger, Counters.Server);
+        }
+    }
+}

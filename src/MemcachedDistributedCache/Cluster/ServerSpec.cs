@@ -1,0 +1,92 @@
+using System.Diagnostics.CodeAnalysis;
+using MemcachedDistributedCache.Transport;
+
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>One server of the configuration: <c>host[:port][;weight=n]</c>, IPv6 addresses in brackets when a port follows.</summary>
+/// <param name="Address">Where it listens.</param>
+/// <param name="Weight">Its share of the keys in relation to the others', 1 to 100.</param>
+internal sealed record ServerSpec(ServerAddress Address, int Weight)
+{
+    /// <summary>memcached's port.</summary>
+    public const int DefaultPort = 11211;
+
+    /// <summary>The largest weight.</summary>
+    public const int MaximumWeight = 100;
+
+    /// <summary>Splits a connection string at its commas.</summary>
+    public static string[] Split(string connectionString)
+        => connectionString.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    /// <summary>Reads one server; <paramref name="error"/> says what is wrong and what is right.</summary>
+    public static bool TryParse(string? text, [NotNullWhen(true)] out ServerSpec? spec, [NotNullWhen(false)] out string? error)
+    {
+        spec = null;
+        string[] parts = (text ?? "").Split(';', StringSplitOptions.TrimEntries);
+        int weight = 1;
+        foreach (string part in parts[1..])
+        {
+            if (!part.StartsWith("weight=", StringComparison.OrdinalIgnoreCase))
+            {
+                error = $"'{part}' is not a server setting; the only one is 'weight=<1 to {MaximumWeight}>'";
+                return false;
+            }
+
+            if (!int.TryParse(part["weight=".Length..], out weight) || weight is < 1 or > MaximumWeight)
+            {
+                error = $"the weight '{part["weight=".Length..]}' must be a whole number from 1 to {MaximumWeight}";
+                return false;
+            }
+        }
+
+        if (!TryParseAddress(parts[0], out ServerAddress? address, out error))
+        {
+            return false;
+        }
+
+        spec = new ServerSpec(address, weight);
+        return true;
+    }
+
+    private static bool TryParseAddress(string text, [NotNullWhen(true)] out ServerAddress? address, [NotNullWhen(false)] out string? error)
+    {
+        address = null;
+        error = null;
+        string host = text;
+        string? port = null;
+        if (text.StartsWith('['))
+        {
+            int close = text.IndexOf(']', StringComparison.Ordinal);
+            if (close < 0 || (close + 1 < text.Length && text[close + 1] != ':'))
+            {
+                error = "an IPv6 address is written in brackets, with the port behind them: '[::1]:11211'";
+                return false;
+            }
+
+            host = text[1..close];
+            port = close + 1 < text.Length ? text[(close + 2)..] : null;
+        }
+        else if (text.Count(':') == 1)
+        {
+            int colon = text.IndexOf(':', StringComparison.Ordinal);
+            host = text[..colon];
+            port = text[(colon + 1)..];
+        }
+
+        int number = DefaultPort;
+        if (port is not null && (!int.TryParse(port, out number) || number is < 1 or > 65535))
+        {
+            error = $"the port '{port}' must be a whole number from 1 to 65535";
+        }
+        else if (Uri.CheckHostName(host) == UriHostNameType.Unknown || host.Contains('/', StringComparison.Ordinal))
+        {
+            error = "it must begin with a host name or an IP address: 'mc1:11211', '10.0.0.5', '[::1]:11211'";
+        }
+        else
+        {
+            address = new ServerAddress(host.ToLowerInvariant(), number);
+        }
+
+        return error is null;
+    }
+}

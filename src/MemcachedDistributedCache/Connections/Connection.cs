@@ -1,0 +1,426 @@
+using System.Buffers;
+using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Transport;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>
+/// One pipelined connection, shared by all callers of one <see cref="CallMode"/>. It takes requests from the moment it exists; they wait
+/// until it is open. Whatever goes wrong ends in <see cref="Break"/>, and a connection that broke is never used again.
+/// </summary>
+#pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with Abort.
+internal sealed class Connection : IThreadPoolWorkItem
+#pragma warning restore CA1001
+{
+    private readonly ConnectionSettings _settings;
+    private readonly ServerAddress _address;
+    private readonly CallMode _mode;
+    private readonly NodeCounters _counters;
+    private readonly Action<Connection, ConnectionEnd> _ended;
+    private readonly PendingQueue _pending = new();
+    private readonly RequestWriter _writer;
+    private readonly ReplyReader _reader;
+    private readonly OperationResult _timedOut;
+    private readonly CancellationTokenSource _connecting = new();
+    private readonly TaskCompletionSource<ConnectionEnd?> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConnectionWatch _watch;
+    private readonly long _createdAt;
+    private TransportConnection? _transport;
+    private long _receives;
+    private bool _isOpen;
+
+    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, Action<Connection, ConnectionEnd> ended)
+    {
+        _settings = settings;
+        _address = address;
+        _mode = mode;
+        _counters = counters;
+        _ended = ended;
+        _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
+        _reader = new ReplyReader(_pending, settings.HasPrefix, counters);
+        _timedOut = OperationResult.Failed(counters.TimedOut);
+        _watch = new ConnectionWatch(settings);
+        _createdAt = settings.TimeProvider.GetTimestamp();
+    }
+
+    /// <summary>What the server said of itself, once the connection is open.</summary>
+    public Greeting Greeting { get; } = new();
+
+    /// <summary>Whether it takes requests.</summary>
+    public bool IsUsable => !_writer.IsClosed;
+
+    /// <summary>Whether it has been opened.</summary>
+    public bool IsOpen => Volatile.Read(ref _isOpen);
+
+    /// <summary>Replies awaited.</summary>
+    public int PendingCount => _pending.Count;
+
+    /// <summary>How long it has existed.</summary>
+    public TimeSpan Age => _settings.TimeProvider.GetElapsedTime(_createdAt);
+
+    /// <summary>Completes when the connection is open, with null, or could not be opened, with the reason.</summary>
+    public Task<ConnectionEnd?> Opened => _opened.Task;
+
+    /// <summary>Completes when nothing of the connection is left.</summary>
+    public Task Finished => _finished.Task;
+
+    /// <summary>Begins to connect; returns at once.</summary>
+    public void Start()
+    {
+        if (_mode == CallMode.Async)
+        {
+            _ = PumpAsync();
+            return;
+        }
+
+        // A thread of its own: synchronous callers may hold every thread of the pool while they wait for it.
+        new Thread(Pump) { IsBackground = true, Name = $"memcached {_address}" }.UnsafeStart();
+    }
+
+    /// <summary>
+    /// Sends a request and gives the caller's side of it; false if the connection has ended and nothing was sent. A synchronous
+    /// connection blocks here until there is a result.
+    /// </summary>
+    public bool TryExecute<TRequest>(scoped in TRequest request, ValueTarget target, CancellationToken cancellationToken, out ValueTask<OperationResult> result)
+        where TRequest : struct, IRequest, allows ref struct
+    {
+        PendingOperation operation = PendingOperation.Rent(request.Kind, target, _mode, _settings.Clock.Now);
+        RequestWriter.Outcome outcome = _writer.Enqueue(request, operation);
+        switch (outcome)
+        {
+            case RequestWriter.Outcome.Closed:
+                operation.Discard();
+                result = default;
+                return false;
+            case RequestWriter.Outcome.Overloaded:
+                operation.Discard();
+                _counters.AddErrors(1);
+                result = new ValueTask<OperationResult>(OperationResult.Failed(_counters.Overloaded));
+                return true;
+            case RequestWriter.Outcome.SendNow or RequestWriter.Outcome.SendSoon:
+                Send(outcome == RequestWriter.Outcome.SendNow);
+                break;
+        }
+
+        result = _mode == CallMode.Sync
+            ? new ValueTask<OperationResult>(operation.Wait(_settings.Clock.OperationTimeout, _timedOut))
+            : operation.AsValueTask(cancellationToken);
+        return true;
+    }
+
+    /// <summary>Looks after deadlines, silence, connect and idle limits; called about sixteen times in an operation's limit.</summary>
+    /// <returns>How many operations timed out.</returns>
+    public int Sweep()
+    {
+        int now = _settings.Clock.Now;
+        (int timedOut, int? oldest) = _pending.Sweep(now, _timedOut);
+        switch (_watch.Look(now, oldest, Volatile.Read(ref _receives), _writer.Appended, IsOpen, Age))
+        {
+            case ConnectionWatch.Verdict.ConnectTimedOut:
+                Break(ConnectionEndReason.ConnectFailed, $"no connection within {_settings.ConnectTimeout.TotalSeconds:0.###} s");
+                break;
+            case ConnectionWatch.Verdict.Stalled:
+                Break(ConnectionEndReason.Stalled, "replies are due and nothing comes");
+                break;
+            case ConnectionWatch.Verdict.Idle when _writer.CloseIfIdle(_watch.LastAppended, new ConnectionEnd(ConnectionEndReason.Idle, "idle")):
+                Abort();
+                break;
+        }
+
+        return timedOut;
+    }
+
+    /// <summary>Ends the connection. The first cause wins; the pump fails what is pending.</summary>
+    public void Break(ConnectionEndReason reason, string message, Exception? cause = null)
+    {
+        if (_writer.Close(new ConnectionEnd(reason, message, cause)))
+        {
+            Abort();
+        }
+    }
+
+    /// <summary>Waits until what was asked before is answered or has timed out, then ends the connection.</summary>
+    public async Task DrainAsync()
+    {
+        if (_mode == CallMode.Async && IsOpen && TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> fence))
+        {
+            await fence.ConfigureAwait(false);
+        }
+
+        Break(ConnectionEndReason.Disposed, "the cache was disposed");
+        await Finished.ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    void IThreadPoolWorkItem.Execute() => _ = SendAsync(once: false);
+
+    /// <summary>Wakes the pump, wherever it waits.</summary>
+    private void Abort()
+    {
+        _connecting.Cancel();
+        Volatile.Read(ref _transport)?.Dispose();
+    }
+
+    private async Task PumpAsync()
+    {
+        try
+        {
+            TransportConnection transport = await _settings.Factory.ConnectAsync(_address, _connecting.Token).ConfigureAwait(false);
+            Attach(transport);
+            await GreetAsync(transport).ConfigureAwait(false);
+            if (Open())
+            {
+                _ = SendAsync(once: false);
+            }
+
+            while (Received(await transport.ReceiveAsync(_reader.GetMemory()).ConfigureAwait(false)))
+            {
+            }
+        }
+        catch (Exception exception)
+        {
+            BreakBy(exception);
+        }
+        finally
+        {
+            Finish();
+        }
+    }
+
+    /// <summary>The twin of <see cref="PumpAsync"/> on a thread of its own.</summary>
+    private void Pump()
+    {
+        try
+        {
+            TransportConnection transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.OperationTimeout);
+            Attach(transport);
+            Greet(transport);
+            if (Open())
+            {
+                SendAll();
+            }
+
+            while (Received(transport.Receive(_reader.GetMemory().Span)))
+            {
+            }
+        }
+        catch (Exception exception)
+        {
+            BreakBy(exception);
+        }
+        finally
+        {
+            Finish();
+        }
+    }
+
+    private void Attach(TransportConnection transport)
+    {
+        // Either we see the end that came while the socket was opened, or Abort sees the socket.
+        Interlocked.Exchange(ref _transport, transport);
+        if (_writer.IsClosed)
+        {
+            transport.Dispose();
+        }
+    }
+
+    private async Task GreetAsync(TransportConnection transport)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Greeting.BufferLength);
+        try
+        {
+            await transport.SendAsync(Greeting.Request.ToArray()).ConfigureAwait(false);
+            int length = 0;
+            int count;
+            do
+            {
+                count = await transport.ReceiveAsync(buffer.AsMemory(length)).ConfigureAwait(false);
+                length += count;
+            }
+            while (!Greeted(buffer.AsSpan(0, length), count));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private void Greet(TransportConnection transport)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Greeting.BufferLength);
+        try
+        {
+            transport.Send(Greeting.Request);
+            int length = 0;
+            int count;
+            do
+            {
+                count = transport.Receive(buffer.AsSpan(length));
+                length += count;
+            }
+            while (!Greeted(buffer.AsSpan(0, length), count));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private bool Greeted(ReadOnlySpan<byte> received, int count)
+    {
+        if (count == 0)
+        {
+            Break(ConnectionEndReason.ConnectFailed, "the server closed the connection before it had answered");
+            return true;
+        }
+
+        if (!Greeting.Advance(received))
+        {
+            return false;
+        }
+
+        if (Greeting.Error is { } error)
+        {
+            Break(ConnectionEndReason.ConnectFailed, error);
+        }
+
+        return true;
+    }
+
+    private bool Open()
+    {
+        if (_writer.IsClosed)
+        {
+            return false;
+        }
+
+        _reader.MaximumValueLength = Greeting.ItemSizeMax;
+        Volatile.Write(ref _isOpen, true);
+        _opened.TrySetResult(null);
+        return true;
+    }
+
+    private bool Received(int count)
+    {
+        if (count == 0)
+        {
+            Break(ConnectionEndReason.ClosedByServer, "the server closed the connection");
+            return false;
+        }
+
+        Volatile.Write(ref _receives, _receives + 1);
+        if (_reader.Advance(count) is { } violation)
+        {
+            Break(ConnectionEndReason.ProtocolViolation, violation);
+            return false;
+        }
+
+        return true;
+    }
+
+    private void BreakBy(Exception exception)
+        => Break(IsOpen ? ConnectionEndReason.SocketError : ConnectionEndReason.ConnectFailed, exception.Message, exception);
+
+    private void Finish()
+    {
+        ConnectionEnd end = _writer.End!;
+        int failed = 0;
+        _reader.FailAll(operation =>
+        {
+            failed++;
+            bool sent = _writer.WasSent(operation.Position);
+            MemcachedFailureReason reason = sent ? MemcachedFailureReason.ConnectionLost : MemcachedFailureReason.Unavailable;
+            return OperationResult.Failed(new OperationFailure(reason, _address.ToString(), sent, end.Cause));
+        });
+        _counters.AddErrors(failed);
+        _writer.Discard();
+        _reader.Dispose();
+        _transport?.Dispose();
+        _opened.TrySetResult(end);
+        _ended(this, end);
+        _finished.TrySetResult();
+    }
+
+    /// <summary>
+    /// Alone on the connection, a caller sends at once: a switch to another thread would only cost it time. Among others it hands
+    /// the send to the pool, and what they ask meanwhile goes out in the same packet.
+    /// </summary>
+    private void Send(bool now)
+    {
+        if (_mode == CallMode.Sync)
+        {
+            SendAll();
+        }
+        else if (now)
+        {
+            _ = SendAsync(once: true);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    private async Task SendAsync(bool once)
+    {
+        SendBuffer? buffer = null;
+        try
+        {
+            while ((buffer = _writer.TakeForSending()) is not null)
+            {
+                int count = buffer.CloseAndCount();
+                for (int i = 0; i < count; i++)
+                {
+                    await _transport!.SendAsync(buffer.Piece(i)).ConfigureAwait(false);
+                }
+
+                buffer.Clear();
+                if (once)
+                {
+                    // The turn stays ours only on paper: a caller should not go on to send for others.
+                    SendRest();
+                    return;
+                }
+            }
+        }
+        catch (Exception exception)
+        {
+            BreakBy(exception);
+            buffer?.Clear();
+        }
+    }
+
+    private void SendRest()
+    {
+        if (_writer.EndTurnIfEmpty())
+        {
+            return;
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    private void SendAll()
+    {
+        SendBuffer? buffer = null;
+        try
+        {
+            while ((buffer = _writer.TakeForSending()) is not null)
+            {
+                int count = buffer.CloseAndCount();
+                for (int i = 0; i < count; i++)
+                {
+                    _transport!.Send(buffer.Piece(i).Span);
+                }
+
+                buffer.Clear();
+            }
+        }
+        catch (Exception exception)
+        {
+            BreakBy(exception);
+            buffer?.Clear();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>What this process has seen of one server, over all its connections.</summary>
+internal sealed class NodeCounters(string server)
+{
+    private long _hits;
+    private long _misses;
+    private long _errors;
+    private long _timeouts;
+
+    /// <summary>The server's address as configured.</summary>
+    public string Server { get; } = server;
+
+    /// <summary>Reads that found a value.</summary>
+    public long Hits => Volatile.Read(ref _hits);
+
+    /// <summary>Reads that found none.</summary>
+    public long Misses => Volatile.Read(ref _misses);
+
+    /// <summary>Operations without an answer to rely on, time-outs among them.</summary>
+    public long Errors => Volatile.Read(ref _errors);
+
+    /// <summary>Operations that got no answer within the limit.</summary>
+    public long Timeouts => Volatile.Read(ref _timeouts);
+
+    /// <summary>The failure of a store that the server had no memory for.</summary>
+    public OperationFailure OutOfMemory { get; } = new(MemcachedFailureReason.ServerOutOfMemory, server, WasSent: true);
+
+    /// <summary>The failure of an operation while the server is not reachable.</summary>
+    public OperationFailure Unavailable { get; } = new(MemcachedFailureReason.Unavailable, server, WasSent: false);
+
+    /// <summary>The failure of an operation for which there is no room.</summary>
+    public OperationFailure Overloaded { get; } = new(MemcachedFailureReason.Overloaded, server, WasSent: false);
+
+    /// <summary>The failure of an operation whose reply did not come in time.</summary>
+    public OperationFailure TimedOut { get; } = new(MemcachedFailureReason.TimedOut, server, WasSent: true);
+
+    /// <summary>Counts what one receive brought.</summary>
+    public void AddReads(int hits, int misses)
+    {
+        if (hits != 0)
+        {
+            Interlocked.Add(ref _hits, hits);
+        }
+
+        if (misses != 0)
+        {
+            Interlocked.Add(ref _misses, misses);
+        }
+    }
+
+    /// <summary>Counts operations that failed.</summary>
+    public void AddErrors(int count) => Interlocked.Add(ref _errors, count);
+
+    /// <summary>Counts operations that timed out, which are errors too.</summary>
+    public void AddTimeouts(int count)
+    {
+        Interlocked.Add(ref _timeouts, count);
+        AddErrors(count);
+    }
+}

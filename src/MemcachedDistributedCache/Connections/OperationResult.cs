@@ -1,0 +1,74 @@
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>How an operation ended, as a value: nothing below the public edge throws for a server's sake.</summary>
+internal enum OperationStatus : byte
+{
+    /// <summary>Found, stored, touched or deleted, as the operation has it.</summary>
+    Success,
+
+    /// <summary>The item is not there.</summary>
+    Miss,
+
+    /// <summary>A store's condition did not hold.</summary>
+    Conflict,
+
+    /// <summary>The item is larger than the server takes; nothing was stored.</summary>
+    TooLarge,
+
+    /// <summary>The caller cancelled. A write may have happened all the same.</summary>
+    Canceled,
+
+    /// <summary>No answer to rely on; <see cref="OperationResult.Failure"/> says why.</summary>
+    Failed,
+}
+
+/// <summary>What an operation gives back.</summary>
+internal readonly struct OperationResult
+{
+    /// <summary>How it ended.</summary>
+    public OperationStatus Status { get; init; }
+
+    /// <summary>The client flags of the item that was read.</summary>
+    public uint Flags { get; init; }
+
+    /// <summary>Remaining seconds of the item, -1 for ever.</summary>
+    public int TimeToLive { get; init; }
+
+    /// <summary>
+    /// The value's length; the array may be longer if it was asked for as pooled. With <see cref="OperationStatus.TooLarge"/>: the longest
+    /// value that fits, or 0 where the server did not say.
+    /// </summary>
+    public int Length { get; init; }
+
+    /// <summary>The value without its prefix, if one was read.</summary>
+    public byte[]? Value { get; init; }
+
+    /// <summary>The entry's prefix (see <see cref="ValuePrefix"/>), read as a big-endian number.</summary>
+    public long Prefix { get; init; }
+
+    /// <summary>Why there is no answer.</summary>
+    public OperationFailure? Failure { get; init; }
+
+    /// <summary>A result without a value.</summary>
+    public static OperationResult Of(OperationStatus status) => new() { Status = status };
+
+    /// <summary>A failed result.</summary>
+    public static OperationResult Failed(OperationFailure failure) => new() { Status = OperationStatus.Failed, Failure = failure };
+}
+
+/// <summary>Why an operation has no answer. Immutable, so that one may serve many callers.</summary>
+/// <param name="Reason">The kind of failure.</param>
+/// <param name="Server">The server's address as configured.</param>
+/// <param name="WasSent">Whether any byte of the request may have reached the server.</param>
+/// <param name="Cause">What broke the connection, if something did.</param>
+internal sealed record OperationFailure(MemcachedFailureReason Reason, string Server, bool WasSent, Exception? Cause = null);
+
+/// <summary>
+/// Tells from an item's client flags how many bytes stand before its value: 0 or <see cref="Length"/>. They are taken off on
+/// the way in, so that the caller's array holds the value and nothing else.
+/// </summary>
+internal static class ValuePrefix
+{
+    /// <summary>The length of a prefix, where there is one.</summary>
+    public const int Length = sizeof(long);
+}

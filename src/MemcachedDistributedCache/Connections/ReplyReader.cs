@@ -1,0 +1,319 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text;
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>
+/// Turns received bytes into completed operations. It owns the read buffer and no socket: whoever pumps bytes asks for
+/// <see cref="GetMemory"/>, fills a part of it and calls <see cref="Advance"/>, which answers with the first violation of the protocol or null.
+/// </summary>
+/// <param name="queue">The operations whose replies come, in order.</param>
+/// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
+/// <param name="counters">Where hits and misses are counted.</param>
+internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters) : IDisposable
+{
+    /// <summary>Size of the read buffer, in bytes.</summary>
+    public const int BufferLength = 32 * 1024;
+
+    /// <summary>A value that lacks at least this much is received straight into its array.</summary>
+    private const int DirectThreshold = 4 * 1024;
+
+    /// <summary>memcached takes no larger item, whatever its <c>-I</c>.</summary>
+    private const int HardLimit = 1024 * 1024 * 1024;
+
+    private readonly byte[] _prefix = new byte[ValuePrefix.Length];
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferLength);
+    private int _start;
+    private int _end;
+    private int _hits;
+    private int _misses;
+
+    // The value that is being read, if _reading is set.
+    private PendingOperation? _reading;
+    private MetaReply _reply;
+    private byte[]? _value;
+    private int _prefixLength;
+    private int _received; // of prefix, value and the final \r\n together
+    private bool _direct;
+
+    /// <summary>The largest value that is believed; set from the server's settings.</summary>
+    public int MaximumValueLength { get; set; } = HardLimit;
+
+    private int ValueLength => _reply.Length - _prefixLength;
+
+    private int ValueReceived => _received - _prefixLength;
+
+    /// <summary>Where the next bytes go: the read buffer, or the array of a large value.</summary>
+    public Memory<byte> GetMemory()
+    {
+        _direct = _reading is not null && _value is not null && _start == _end
+            && _received >= _prefixLength && ValueLength - ValueReceived >= DirectThreshold;
+        if (_direct)
+        {
+            return _value.AsMemory(ValueReceived, ValueLength - ValueReceived);
+        }
+
+        if (_start == _end)
+        {
+            _start = _end = 0;
+        }
+        else if (_end == _buffer.Length)
+        {
+            // What is left is at most one unfinished line, far shorter than the buffer.
+            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+            _end -= _start;
+            _start = 0;
+        }
+
+        return _buffer.AsMemory(_end);
+    }
+
+    /// <summary>Reads on after <paramref name="count"/> bytes came into the last <see cref="GetMemory"/>.</summary>
+    /// <returns>What is wrong with the bytes, or null.</returns>
+    public string? Advance(int count)
+    {
+        if (_direct)
+        {
+            _received += count;
+        }
+        else
+        {
+            _end += count;
+        }
+
+        string? violation = Read();
+        counters.AddReads(_hits, _misses);
+        _hits = _misses = 0;
+        return violation;
+    }
+
+    /// <summary>Ends the operations that got no whole reply; for the read loop's end only.</summary>
+    public void FailAll(Func<PendingOperation, OperationResult> failure)
+    {
+        DropValue();
+        for (PendingOperation? operation = _reading ?? queue.Dequeue(); operation is not null; operation = queue.Dequeue())
+        {
+            operation.TryComplete(failure(operation));
+            operation.Release();
+        }
+
+        _reading = null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
+    }
+
+    private string? Read()
+    {
+        while (true)
+        {
+            if (_reading is not null)
+            {
+                if (!ReadValue(out string? broken))
+                {
+                    return broken;
+                }
+
+                continue;
+            }
+
+            ReadOnlySpan<byte> bytes = _buffer.AsSpan(_start, _end - _start);
+            switch (ReplyFrame.TryFindLine(bytes, out int length))
+            {
+                case ReplyFrame.Result.Incomplete:
+                    return null;
+                case ReplyFrame.Result.Invalid:
+                    return Describe("a line that does not end as it must", bytes);
+            }
+
+            _start += length + 2;
+            if (ReadLine(bytes[..length]) is { } violation)
+            {
+                return violation;
+            }
+        }
+    }
+
+    private string? ReadLine(ReadOnlySpan<byte> line)
+    {
+        if (!MetaReplyParser.TryParse(line, out MetaReply reply))
+        {
+            return Describe("an unexpected line", line);
+        }
+
+        if (queue.Dequeue() is not { } operation)
+        {
+            return Describe("a reply that nobody asked for", line);
+        }
+
+        // From here on the operation is in nobody's queue: it is completed, or it stays in _reading for FailAll.
+        _reading = operation;
+        if (!IsAnswer(operation, reply))
+        {
+            return Describe($"the reply to another request than {operation.Kind} O{operation.Opaque}", line);
+        }
+
+        if (reply.Code == ReplyCode.Value)
+        {
+            return BeginValue(operation, reply, line);
+        }
+
+        Count(operation.Kind, reply.Code);
+        _reading = null;
+        operation.TryComplete(ResultOf(operation.Kind, reply));
+        operation.Release();
+        return null;
+    }
+
+    /// <summary>Whether a reply with this code and token can be the answer to the operation.</summary>
+    private static bool IsAnswer(PendingOperation operation, in MetaReply reply)
+    {
+        OperationKind kind = operation.Kind;
+        bool fits = reply.Code switch
+        {
+            ReplyCode.Value => kind == OperationKind.Get,
+            ReplyCode.Done => kind is not (OperationKind.Get or OperationKind.NoOp),
+            ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Inspect or OperationKind.Touch,
+            ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store,
+            ReplyCode.Exists => kind is OperationKind.Delete or OperationKind.Store,
+            ReplyCode.NotStored => kind == OperationKind.Store,
+            ReplyCode.NoOp => kind == OperationKind.NoOp,
+
+            // These two come without a token, in the order of the requests like any reply; the next reply's token is checked again.
+            _ => kind == OperationKind.Store,
+        };
+        bool tokenless = reply.Code is ReplyCode.NoOp or ReplyCode.TooLarge or ReplyCode.OutOfMemory;
+        return fits && (tokenless || (reply.HasOpaque && reply.Opaque == operation.Opaque));
+    }
+
+    private OperationResult ResultOf(OperationKind kind, in MetaReply reply) => reply.Code switch
+    {
+        ReplyCode.Done or ReplyCode.NoOp => new OperationResult
+        {
+            Status = OperationStatus.Success,
+            Flags = reply.Flags,
+            TimeToLive = reply.TimeToLive,
+        },
+        ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
+        ReplyCode.NotFound => OperationResult.Of(kind == OperationKind.Delete ? OperationStatus.Miss : OperationStatus.Conflict),
+        ReplyCode.TooLarge => OperationResult.Of(OperationStatus.TooLarge),
+        ReplyCode.OutOfMemory => OutOfMemory(),
+        _ => OperationResult.Of(OperationStatus.Conflict),
+    };
+
+    private OperationResult OutOfMemory()
+    {
+        counters.AddErrors(1);
+        return OperationResult.Failed(counters.OutOfMemory);
+    }
+
+    private string? BeginValue(PendingOperation operation, in MetaReply reply, ReadOnlySpan<byte> line)
+    {
+        if (reply.Length > MaximumValueLength)
+        {
+            return Describe("a value larger than the server's own limit", line);
+        }
+
+        _reply = reply;
+        _received = 0;
+        _prefixLength = hasPrefix(reply.Flags) ? Math.Min(reply.Length, ValuePrefix.Length) : 0;
+        _value = operation.IsClaimed ? null
+            : operation.Target == ValueTarget.PooledArray ? ArrayPool<byte>.Shared.Rent(ValueLength)
+            : ValueLength == 0 ? [] : GC.AllocateUninitializedArray<byte>(ValueLength);
+        return null;
+    }
+
+    /// <summary>Reads on in the value; true once it is whole and handed over.</summary>
+    private bool ReadValue(out string? violation)
+    {
+        violation = null;
+        while (_start < _end && _received < _reply.Length)
+        {
+            ReadOnlySpan<byte> bytes = _buffer.AsSpan(_start, _end - _start);
+            if (_received < _prefixLength)
+            {
+                bytes = bytes[..Math.Min(bytes.Length, _prefixLength - _received)];
+                bytes.CopyTo(_prefix.AsSpan(_received));
+            }
+            else
+            {
+                bytes = bytes[..Math.Min(bytes.Length, _reply.Length - _received)];
+                if (_value is not null)
+                {
+                    bytes.CopyTo(_value.AsSpan(ValueReceived));
+                }
+            }
+
+            _start += bytes.Length;
+            _received += bytes.Length;
+        }
+
+        if (_received < _reply.Length || _end - _start < 2)
+        {
+            return false;
+        }
+
+        if (_buffer[_start] != '\r' || _buffer[_start + 1] != '\n')
+        {
+            violation = Describe("a value longer than announced", _buffer.AsSpan(_start, 2));
+            return false;
+        }
+
+        _start += 2;
+        CompleteValue();
+        return true;
+    }
+
+    private void CompleteValue()
+    {
+        PendingOperation operation = _reading!;
+        _reading = null;
+        _hits++;
+        bool whole = _prefixLength is 0 or ValuePrefix.Length;
+        if (_value is not { } value
+            || !operation.TryComplete(new OperationResult
+            {
+                Status = OperationStatus.Success,
+                Flags = _reply.Flags,
+                TimeToLive = _reply.TimeToLive,
+                Length = whole ? ValueLength : -1,
+                Value = value,
+                Prefix = whole && _prefixLength != 0 ? BinaryPrimitives.ReadInt64BigEndian(_prefix) : 0,
+            }))
+        {
+            DropValue(operation.Target);
+        }
+
+        _value = null;
+        operation.Release();
+    }
+
+    private void DropValue() => DropValue(_reading?.Target ?? ValueTarget.OwnArray);
+
+    private void DropValue(ValueTarget target)
+    {
+        if (_value is not null && target == ValueTarget.PooledArray)
+        {
+            ArrayPool<byte>.Shared.Return(_value);
+        }
+
+        _value = null;
+    }
+
+    private void Count(OperationKind kind, ReplyCode code)
+    {
+        if (kind == OperationKind.Get && code == ReplyCode.Miss)
+        {
+            _misses++;
+        }
+    }
+
+    private static string Describe(string what, ReadOnlySpan<byte> bytes)
+        => $"{what}: '{string.Concat(Encoding.Latin1.GetString(bytes[..Math.Min(bytes.Length, 80)]).Select(static c => c is >= ' ' and < (char)0x7f ? c : '?'))}'";
+}

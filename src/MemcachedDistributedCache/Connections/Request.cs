@@ -1,0 +1,107 @@
+using System.Buffers;
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>What a request does; it decides which replies are answers to it.</summary>
+internal enum OperationKind : byte
+{
+    /// <summary>Reads a value.</summary>
+    Get,
+
+    /// <summary>Reads flags and time to live.</summary>
+    Inspect,
+
+    /// <summary>Sets the time to live.</summary>
+    Touch,
+
+    /// <summary>Stores a value.</summary>
+    Store,
+
+    /// <summary>Deletes an item.</summary>
+    Delete,
+
+    /// <summary>Does nothing, in order.</summary>
+    NoOp,
+}
+
+/// <summary>How a caller waits.</summary>
+internal enum CallMode : byte
+{
+    /// <summary>Awaits.</summary>
+    Async,
+
+    /// <summary>Blocks its thread; what it waits for must not need the thread pool.</summary>
+    Sync,
+}
+
+/// <summary>Where a value that is read goes.</summary>
+internal enum ValueTarget : byte
+{
+    /// <summary>An array of exactly the value's length, the caller's to keep.</summary>
+    OwnArray,
+
+    /// <summary>An array of the shared pool, which the caller returns.</summary>
+    PooledArray,
+}
+
+/// <summary>A request that can write itself.</summary>
+internal interface IRequest
+{
+    /// <summary>What it does.</summary>
+    OperationKind Kind { get; }
+
+    /// <summary>No fewer bytes than <see cref="Write"/> fills.</summary>
+    int MaximumLength { get; }
+
+    /// <summary>Writes the request and returns its length.</summary>
+    int Write(Span<byte> destination, uint opaque);
+}
+
+/// <summary>A request that consists of a verb and a key.</summary>
+internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive = 0) : IRequest
+{
+    private readonly ReadOnlySpan<byte> _key = key;
+
+    /// <inheritdoc/>
+    public OperationKind Kind => kind;
+
+    /// <inheritdoc/>
+    public int MaximumLength => MetaRequests.MaximumLineLength;
+
+    /// <inheritdoc/>
+    public int Write(Span<byte> destination, uint opaque) => kind switch
+    {
+        OperationKind.Get => MetaRequests.WriteGet(destination, _key, opaque),
+        OperationKind.Inspect => MetaRequests.WriteInspect(destination, _key, opaque),
+        OperationKind.Touch => MetaRequests.WriteTouch(destination, _key, timeToLive, opaque),
+        OperationKind.Delete => MetaRequests.WriteDelete(destination, _key, opaque),
+        _ => MetaRequests.WriteNoOp(destination),
+    };
+}
+
+/// <summary>A request that stores a value, an optional prefix before it.</summary>
+internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<byte> prefix, ReadOnlySequence<byte> value, int timeToLive, uint flags) : IRequest
+{
+    private readonly ReadOnlySpan<byte> _key = key;
+    private readonly ReadOnlySpan<byte> _prefix = prefix;
+    private readonly ReadOnlySequence<byte> _value = value;
+    private readonly int _length = prefix.Length + (int)value.Length;
+
+    /// <inheritdoc/>
+    public OperationKind Kind => OperationKind.Store;
+
+    /// <inheritdoc/>
+    public int MaximumLength => MetaRequests.MaximumLineLength + _length + 2;
+
+    /// <inheritdoc/>
+    public int Write(Span<byte> destination, uint opaque)
+    {
+        int line = MetaRequests.WriteStore(destination, _key, _length, timeToLive, flags, opaque);
+        Span<byte> data = destination[line..];
+        _prefix.CopyTo(data);
+        _value.CopyTo(data[_prefix.Length..]);
+        "\r\n"u8.CopyTo(data[_length..]);
+        return line + _length + 2;
+    }
+}

@@ -1,0 +1,203 @@
+using System.Buffers;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>
+/// The sending half of a connection: encodes requests in the order of the pending queue, both under one lock, and gathers what
+/// comes while a send is under way into the next one. It never sends by itself; it says who has to.
+/// </summary>
+internal sealed class RequestWriter(PendingQueue pending, int maximumPending, long maximumBuffered)
+{
+    /// <summary>A request from this length on is encoded outside the lock, in an array of its own.</summary>
+    private const int LargeRequest = 16 * 1024;
+
+    private readonly Lock _lock = new();
+    private SendBuffer _gathering = new();
+    private SendBuffer _sending = new();
+    private int _sendingLength;
+    private long _appended;
+    private long _handedOver;
+    private uint _opaque;
+    private ConnectionEnd? _end;
+
+    // Set from the start: until the connection is open, what opens it is the sender.
+    private bool _hasSender = true;
+
+    /// <summary>What became of a request.</summary>
+    public enum Outcome
+    {
+        /// <summary>Somebody else sends it.</summary>
+        Enqueued,
+
+        /// <summary>The caller has to send, and nothing else is awaited.</summary>
+        SendNow,
+
+        /// <summary>The caller has to see that it is sent, and others are busy on this connection too.</summary>
+        SendSoon,
+
+        /// <summary>The queue or the buffer is full.</summary>
+        Overloaded,
+
+        /// <summary>The connection has ended; nothing was sent.</summary>
+        Closed,
+    }
+
+    /// <summary>Whether nothing more is taken.</summary>
+    public bool IsClosed => Volatile.Read(ref _end) is not null;
+
+    /// <summary>Why nothing more is taken.</summary>
+    public ConnectionEnd? End => Volatile.Read(ref _end);
+
+    /// <summary>How many bytes have been taken since the start; it moves while the connection is in use.</summary>
+    public long Appended => Volatile.Read(ref _appended);
+
+    /// <summary>Encodes a request and enqueues its operation.</summary>
+    public Outcome Enqueue<TRequest>(scoped in TRequest request, PendingOperation operation)
+        where TRequest : struct, IRequest, allows ref struct
+    {
+        int room = request.MaximumLength;
+        if (room >= LargeRequest)
+        {
+            return EnqueueLarge(request, operation, room);
+        }
+
+        lock (_lock)
+        {
+            if (Refusal_NeedsLock(room) is { } refusal)
+            {
+                return refusal;
+            }
+
+            uint opaque = ++_opaque;
+            int length = request.Write(_gathering.GetSpan(room), opaque);
+            _gathering.Advance(length);
+            return Append_NeedsLock(operation, opaque, length);
+        }
+    }
+
+    /// <summary>Takes all that was gathered for the sender, or ends the sender's turn and returns null.</summary>
+    public SendBuffer? TakeForSending()
+    {
+        lock (_lock)
+        {
+            _sendingLength = 0;
+            if (_end is not null || _gathering.Length == 0)
+            {
+                _hasSender = false;
+                return null;
+            }
+
+            (_gathering, _sending) = (_sending, _gathering);
+            _sendingLength = _sending.Length;
+            Volatile.Write(ref _handedOver, _appended);
+            return _sending;
+        }
+    }
+
+    /// <summary>Ends the sender's turn if nothing has been gathered meanwhile.</summary>
+    public bool EndTurnIfEmpty()
+    {
+        lock (_lock)
+        {
+            _sendingLength = 0;
+            _hasSender = _end is null && _gathering.Length != 0;
+            return !_hasSender;
+        }
+    }
+
+    /// <summary>Whether any byte of the request at this position may be on its way.</summary>
+    public bool WasSent(long position) => position < Volatile.Read(ref _handedOver);
+
+    /// <summary>Takes nothing more; false if it was closed before, and the first cause stays.</summary>
+    public bool Close(ConnectionEnd end)
+    {
+        lock (_lock)
+        {
+            bool first = _end is null;
+            _end ??= end;
+            return first;
+        }
+    }
+
+    /// <summary>Closes, if nothing is awaited or waits to be sent and nothing was since <paramref name="appended"/>.</summary>
+    public bool CloseIfIdle(long appended, ConnectionEnd end)
+    {
+        lock (_lock)
+        {
+            if (_end is not null || _hasSender || pending.Count != 0 || _appended != appended)
+            {
+                return false;
+            }
+
+            _end = end;
+            return true;
+        }
+    }
+
+    /// <summary>Gives back what was gathered and will not be sent.</summary>
+    public void Discard()
+    {
+        lock (_lock)
+        {
+            _gathering.Clear();
+        }
+    }
+
+    private Outcome EnqueueLarge<TRequest>(scoped in TRequest request, PendingOperation operation, int room)
+        where TRequest : struct, IRequest, allows ref struct
+    {
+        uint opaque;
+        lock (_lock)
+        {
+            // Asked before the copy, so that an overloaded connection costs no memory at all.
+            if (Refusal_NeedsLock(room) is { } early)
+            {
+                return early;
+            }
+
+            opaque = ++_opaque;
+        }
+
+        byte[] array = ArrayPool<byte>.Shared.Rent(room);
+        int length = request.Write(array, opaque);
+        lock (_lock)
+        {
+            if (Refusal_NeedsLock(length) is { } refusal)
+            {
+                ArrayPool<byte>.Shared.Return(array);
+                return refusal;
+            }
+
+            _gathering.AddRented(array, length);
+            return Append_NeedsLock(operation, opaque, length);
+        }
+    }
+
+    private Outcome? Refusal_NeedsLock(int length)
+    {
+        if (_end is not null)
+        {
+            return Outcome.Closed;
+        }
+
+        // A request larger than the bound passes when it is alone, or it would never pass.
+        long waiting = _gathering.Length + _sendingLength;
+        return pending.Count >= maximumPending || (waiting != 0 && waiting + length > maximumBuffered) ? Outcome.Overloaded : null;
+    }
+
+    private Outcome Append_NeedsLock(PendingOperation operation, uint opaque, int length)
+    {
+        operation.Opaque = opaque;
+        operation.Position = _appended;
+        Volatile.Write(ref _appended, _appended + length);
+        bool alone = pending.Count == 0;
+        pending.Enqueue_NeedsLock(operation);
+        if (_hasSender)
+        {
+            return Outcome.Enqueued;
+        }
+
+        _hasSender = true;
+        return alone ? Outcome.SendNow : Outcome.SendSoon;
+    }
+}

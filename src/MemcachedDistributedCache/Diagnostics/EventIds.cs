@@ -1,0 +1,15 @@
+namespace MemcachedDistributedCache.Diagnostics;
+
+/// <summary>Event ids of the log, in ranges: 1000 nodes and connections, 2000 the cache. An id once published keeps its meaning.</summary>
+internal static class EventIds
+{
+    public const int NodeUp = 1000;
+    public const int NodeDown = 1001;
+    public const int NodeSlow = 1002;
+    public const int NodeInTime = 1003;
+    public const int ConnectionEnded = 1004;
+
+    public const int ValueTooLarge = 2000;
+    public const int EntryNotReadable = 2001;
+    public const int WriteDropped = 2002;
+}

@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Logging;
+
+namespace MemcachedDistributedCache.Diagnostics;
+
+/// <summary>Everything that is logged. No key and no value is, at any level.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, items up to {ItemSizeMax} bytes")]
+    public static partial void NodeUp(ILogger logger, string server, string version, int itemSizeMax);
+
+    [LoggerMessage(EventIds.NodeDown, LogLevel.Warning, "memcached {Server} is down: {Reason}. Its keys are misses until it answers again; it is tried in the background")]
+    public static partial void NodeDown(ILogger logger, string server, string reason);
+
+    [LoggerMessage(EventIds.NodeSlow, LogLevel.Warning, "memcached {Server} does not answer within {Limit} ms. What times out is a miss, and is counted; this is logged again once it has been in time for a while")]
+    public static partial void NodeSlow(ILogger logger, string server, double limit);
+
+    [LoggerMessage(EventIds.NodeInTime, LogLevel.Information, "memcached {Server} answers in time again")]
+    public static partial void NodeInTime(ILogger logger, string server);
+
+    [LoggerMessage(EventIds.ConnectionEnded, LogLevel.Debug, "A connection to memcached {Server} ended: {Reason}")]
+    public static partial void ConnectionEnded(ILogger logger, string server, string reason, Exception? exception);
+
+    [LoggerMessage(EventIds.ValueTooLarge, LogLevel.Warning, "A value of {Size} bytes was not cached, the limit is {Limit} bytes. What was cached under its key before has been removed")]
+    public static partial void ValueTooLarge(ILogger logger, long size, long limit);
+
+    [LoggerMessage(EventIds.EntryNotReadable, LogLevel.Warning, "An item with client flags {Flags} and {Length} bytes is not an entry of this cache and counts as a miss; another client seems to write under the same namespace")]
+    public static partial void EntryNotReadable(ILogger logger, uint flags, int length);
+
+    [LoggerMessage(EventIds.WriteDropped, LogLevel.Debug, "A {Operation} did not reach memcached {Server}: {Reason}")]
+    public static partial void WriteDropped(ILogger logger, string operation, string server, string reason);
+}

@@ -1,0 +1,151 @@
+using System.Buffers;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Options;
+using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Transport;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MemcachedDistributedCache;
+
+/// <summary>
+/// A distributed cache on a cluster of memcached servers (1.6.0 or newer). Thread-safe, and meant to live as long as the application.
+/// <para>
+/// Every entry has a time to live. Absolute expirations are exact to the millisecond; a sliding window has the resolution of the
+/// server's clock, so an entry that nobody reads goes between its window and two seconds more. A server that gives no answer makes
+/// reads misses and drops writes, unless <see cref="MemcachedCacheOptions.FailureMode"/> says otherwise.
+/// </para>
+/// </summary>
+public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, IDisposable
+{
+    private readonly ServerCluster _cluster;
+    private readonly EntryStore _entries;
+
+    /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
+    /// <param name="options">The options; they are copied.</param>
+    /// <param name="loggerFactory">Where to log; nowhere by default.</param>
+    /// <param name="timeProvider">The clock; the system's by default.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
+    public MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        OptionsGuard.ThrowIfInvalid(options);
+        TimeProvider clock = timeProvider ?? TimeProvider.System;
+        ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
+        _cluster = new ServerCluster(ClusterSettingsOf(options, clock), options.Servers.Select(Parse), logger);
+        var settings = new EntryStoreSettings
+        {
+            Namespace = options.Namespace,
+            DefaultTimeToLive = options.DefaultTimeToLive,
+            MaximumValueBytes = options.MaximumValueBytes,
+            OversizeBehavior = options.OversizeBehavior,
+            FailureMode = options.FailureMode,
+        };
+        _entries = new EntryStore(new MemcachedClient(_cluster), settings, clock, logger);
+    }
+
+    /// <summary>What this process has seen of each server, in the order of the options.</summary>
+    public IReadOnlyList<MemcachedNodeStatus> GetNodes()
+        => [.. _cluster.Nodes.Select(static node => new MemcachedNodeStatus
+        {
+            Server = node.Counters.Server,
+            State = node.State,
+            ServerVersion = node.ServerVersion,
+            Hits = node.Counters.Hits,
+            Misses = node.Counters.Misses,
+            Errors = node.Counters.Errors,
+            Timeouts = node.Counters.Timeouts,
+            PendingOperations = node.PendingCount,
+        })];
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The key is null or empty.</exception>
+    /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
+    public byte[]? Get(string key) => Complete(_entries.GetAsync(key, CallMode.Sync, CancellationToken.None));
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The key is null or empty.</exception>
+    /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
+    public Task<byte[]?> GetAsync(string key, CancellationToken token = default) => _entries.GetAsync(key, CallMode.Async, token);
+
+    /// <inheritdoc/>
+    public bool TryGet(string key, IBufferWriter<byte> destination)
+        => Complete(_entries.TryGetAsync(key, destination, CallMode.Sync, CancellationToken.None).AsTask());
+
+    /// <inheritdoc/>
+    public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
+        => _entries.TryGetAsync(key, destination, CallMode.Async, token);
+
+    /// <inheritdoc/>
+    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
+    public void Set(string key, byte[] value, DistributedCacheEntryOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        Set(key, new ReadOnlySequence<byte>(value), options);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
+    public Task SetAsync(string key, byte[] value, DistributedCacheEntryOptions options, CancellationToken token = default)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return _entries.SetAsync(key, new ReadOnlySequence<byte>(value), options, CallMode.Async, token);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
+    public void Set(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options)
+        => Complete(_entries.SetAsync(key, value, options, CallMode.Sync, CancellationToken.None));
+
+    /// <inheritdoc/>
+    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
+    public ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CancellationToken token = default)
+        => new(_entries.SetAsync(key, value, options, CallMode.Async, token));
+
+    /// <inheritdoc/>
+    public void Refresh(string key) => Complete(_entries.RefreshAsync(key, CallMode.Sync, CancellationToken.None));
+
+    /// <inheritdoc/>
+    public Task RefreshAsync(string key, CancellationToken token = default) => _entries.RefreshAsync(key, CallMode.Async, token);
+
+    /// <inheritdoc/>
+    public void Remove(string key) => Complete(_entries.RemoveAsync(key, CallMode.Sync, CancellationToken.None));
+
+    /// <inheritdoc/>
+    public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token);
+
+    /// <summary>Waits for what is under way, at most one operation's limit, then closes all connections.</summary>
+    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+
+    /// <summary>Closes all connections at once; operations under way end without an answer.</summary>
+    public void Dispose() => _cluster.Dispose();
+
+    private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
+
+    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock) => new()
+    {
+        Connections = new ConnectionSettings
+        {
+            Factory = new TcpConnectionFactory(),
+            Clock = new OperationClock(clock, options.OperationTimeout),
+            HasPrefix = EntryFormat.HasPrefix,
+            TimeProvider = clock,
+            ConnectTimeout = options.ConnectTimeout,
+            IdleTimeout = options.IdleTimeout,
+            MaximumPendingOperations = options.MaximumPendingOperations,
+            MaximumBufferedBytes = options.MaximumBufferedBytes,
+        },
+        ConnectionsPerNode = options.ConnectionsPerNode,
+        ReconnectDelay = options.ReconnectDelay,
+        Reconnect = ReconnectPipeline.Create(options.ReconnectDelay, options.MaximumReconnectDelay, clock),
+    };
+
+    /// <summary>A synchronous call has blocked in the client already: its task is complete here, and nothing is waited for.</summary>
+    private static T Complete<T>(Task<T> task) => task.GetAwaiter().GetResult();
+
+    private static void Complete(Task task) => task.GetAwaiter().GetResult();
+}

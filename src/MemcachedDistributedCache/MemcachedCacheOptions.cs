@@ -1,0 +1,100 @@
+using System.ComponentModel.DataAnnotations;
+using MemcachedDistributedCache.Options;
+
+namespace MemcachedDistributedCache;
+
+/// <summary>
+/// The options of a memcached cache. They are read and validated when the host starts and do not change afterwards; a value that is out
+/// of its range ends the start with an <c>OptionsValidationException</c> that names the option, the value and the remedy.
+/// </summary>
+public sealed class MemcachedCacheOptions
+{
+    /// <summary>
+    /// The servers, each <c>host[:port][;weight=n]</c>; the port is 11211 by default, the weight 1 (1 to 100). IPv6 addresses stand in
+    /// brackets. At least one, none twice. All processes that share a cache must name the servers alike: the text decides which
+    /// server has which key. Default: empty, which is refused at start.
+    /// </summary>
+    [Servers]
+    public IList<string> Servers { get; set; } = [];
+
+    /// <summary>
+    /// Stands before every key, so that applications share a cluster without meeting. Up to 205 printable ASCII characters, no
+    /// space and no <c>|</c>, not beginning with <c>#</c>. Default: empty.
+    /// </summary>
+    [KeyNamespace]
+    public string Namespace { get; set; } = "";
+
+    /// <summary>The time to live of an entry whose caller gives no expiration. 1 second to 365 days. Default: 20 minutes.</summary>
+    [Duration("00:00:01", "365.00:00:00")]
+    public TimeSpan DefaultTimeToLive { get; set; } = TimeSpan.FromMinutes(20);
+
+    /// <summary>
+    /// The longest value, in bytes, 1 to 1 073 741 824. The server's item size (<c>memcached -I</c>, 1 MiB by default, read when
+    /// connecting) holds besides; the smaller of the two counts. Default: 1 073 741 824, so that the server decides.
+    /// </summary>
+    [Count(1, 1024 * 1024 * 1024)]
+    public int MaximumValueBytes { get; set; } = 1024 * 1024 * 1024;
+
+    /// <summary>What becomes of a value over the limit. Default: <see cref="MemcachedOversizeBehavior.Throw"/>.</summary>
+    [EnumDataType(typeof(MemcachedOversizeBehavior), ErrorMessage = "OversizeBehavior is not one of its values; set it to Throw or Skip.")]
+    public MemcachedOversizeBehavior OversizeBehavior { get; set; } = MemcachedOversizeBehavior.Throw;
+
+    /// <summary>What callers see of a server that gives no answer. Default: <see cref="MemcachedFailureMode.Degrade"/>.</summary>
+    [EnumDataType(typeof(MemcachedFailureMode), ErrorMessage = "FailureMode is not one of its values; set it to Degrade or Throw.")]
+    public MemcachedFailureMode FailureMode { get; set; } = MemcachedFailureMode.Degrade;
+
+    /// <summary>
+    /// How long one operation may take before its caller is told that there is no answer; a late reply is read and dropped. 10
+    /// milliseconds to 1 minute. Default: 1 second.
+    /// </summary>
+    [Duration("00:00:00.010", "00:01:00")]
+    public TimeSpan OperationTimeout { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// How long opening a connection may take: name resolution, TCP and the exchange that reads the server's version and
+    /// limits. 10 milliseconds to 1 minute. Default: 2 seconds.
+    /// </summary>
+    [Duration("00:00:00.010", "00:01:00")]
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// How long a connection may carry nothing before it is closed; the next operation opens another. 1 second to 1 day, or
+    /// -00:00:00.001 (<see cref="Timeout.InfiniteTimeSpan"/>) for ever. Must exceed <see cref="OperationTimeout"/>. Default: 10 minutes.
+    /// </summary>
+    [Duration("00:00:01", "1.00:00:00", AllowInfinite = true)]
+    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
+    /// The first pause before a server that is down is tried again; each further pause is about twice as long, with jitter. A
+    /// connection that ends sooner than this after it was opened counts as a failure. 1 millisecond to 1 minute. Default: 100 milliseconds.
+    /// </summary>
+    [Duration("00:00:00.001", "00:01:00")]
+    public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>
+    /// The longest such pause. 1 millisecond to 10 minutes, and no less than <see cref="ReconnectDelay"/>. Default: 2 seconds.
+    /// </summary>
+    [Duration("00:00:00.001", "00:10:00")]
+    public TimeSpan MaximumReconnectDelay { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// Connections to each server for asynchronous calls, 1 to 64; all callers share them. Synchronous calls use one more, opened when
+    /// they are first made. Default: 1.
+    /// </summary>
+    [Count(1, 64)]
+    public int ConnectionsPerNode { get; set; } = 1;
+
+    /// <summary>
+    /// How many requests may await their reply on one connection, 1 to 1 000 000. Beyond that an operation ends at once as
+    /// <see cref="MemcachedFailureReason.Overloaded"/>. Default: 16 384.
+    /// </summary>
+    [Count(1, 1_000_000)]
+    public int MaximumPendingOperations { get; set; } = 16_384;
+
+    /// <summary>
+    /// How many bytes may wait to be sent on one connection, 64 KiB to 2 147 483 647. Beyond that an operation ends at once as
+    /// <see cref="MemcachedFailureReason.Overloaded"/>; one that is alone is always taken. Default: 67 108 864 (64 MiB).
+    /// </summary>
+    [Count(64 * 1024, int.MaxValue)]
+    public int MaximumBufferedBytes { get; set; } = 64 * 1024 * 1024;
+}

@@ -1,0 +1,138 @@
+using MemcachedDistributedCache;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Options;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers memcached caches.</summary>
+public static class MemcachedCacheServiceCollectionExtensions
+{
+    /// <summary>
+    /// Registers <see cref="MemcachedCache"/> as the application's <see cref="IDistributedCache"/>. Calling it again changes options and
+    /// registers nothing twice.
+    /// </summary>
+    /// <param name="services">The services.</param>
+    /// <param name="connectionString">The servers, separated by commas: <c>mc1:11211,mc2:11211;weight=2,[::1]:11213</c>.</param>
+    /// <returns>The services.</returns>
+    public static IServiceCollection AddMemcachedDistributedCache(this IServiceCollection services, string connectionString)
+    {
+        ArgumentNullException.ThrowIfNull(connectionString);
+        return services.AddMemcachedDistributedCache(options => options.Servers = ServerSpec.Split(connectionString));
+    }
+
+    /// <inheritdoc cref="AddMemcachedDistributedCache(IServiceCollection, string)"/>
+    /// <param name="services">The services.</param>
+    /// <param name="configure">Sets the options.</param>
+    public static IServiceCollection AddMemcachedDistributedCache(this IServiceCollection services, Action<MemcachedCacheOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        AddCache(services, Options.Options.DefaultName).Configure(configure);
+        return services;
+    }
+
+    /// <inheritdoc cref="AddMemcachedDistributedCache(IServiceCollection, string)"/>
+    /// <param name="services">The services.</param>
+    /// <param name="configure">Sets the options from other services, such as one that knows where the servers are.</param>
+    public static IServiceCollection AddMemcachedDistributedCache(this IServiceCollection services, Action<MemcachedCacheOptions, IServiceProvider> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        AddCache(services, Options.Options.DefaultName).Configure(configure);
+        return services;
+    }
+
+    /// <inheritdoc cref="AddMemcachedDistributedCache(IServiceCollection, string)"/>
+    /// <param name="services">The services.</param>
+    /// <param name="section">
+    /// Holds the options by their names. <c>Servers</c> is a list, or one text with commas. A name that is no option ends the
+    /// start with an error.
+    /// </param>
+    public static IServiceCollection AddMemcachedDistributedCache(this IServiceCollection services, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(section);
+        Bind(AddCache(services, Options.Options.DefaultName), section);
+        return services;
+    }
+
+    /// <summary>
+    /// Registers one more <see cref="MemcachedCache"/>, on servers of its own, as keyed <see cref="IDistributedCache"/>. Its options go by
+    /// the same name.
+    /// </summary>
+    /// <param name="services">The services.</param>
+    /// <param name="name">The service key, such as <c>"sessions"</c> for <c>[FromKeyedServices("sessions")]</c>.</param>
+    /// <param name="connectionString">The servers, separated by commas: <c>mc1:11211,mc2:11211;weight=2,[::1]:11213</c>.</param>
+    /// <returns>The services.</returns>
+    public static IServiceCollection AddKeyedMemcachedDistributedCache(this IServiceCollection services, string name, string connectionString)
+    {
+        ArgumentNullException.ThrowIfNull(connectionString);
+        return services.AddKeyedMemcachedDistributedCache(name, options => options.Servers = ServerSpec.Split(connectionString));
+    }
+
+    /// <inheritdoc cref="AddKeyedMemcachedDistributedCache(IServiceCollection, string, string)"/>
+    /// <param name="services">The services.</param>
+    /// <param name="name">The service key.</param>
+    /// <param name="configure">Sets the options.</param>
+    public static IServiceCollection AddKeyedMemcachedDistributedCache(this IServiceCollection services, string name, Action<MemcachedCacheOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(configure);
+        AddCache(services, name).Configure(configure);
+        return services;
+    }
+
+    /// <inheritdoc cref="AddKeyedMemcachedDistributedCache(IServiceCollection, string, string)"/>
+    /// <param name="services">The services.</param>
+    /// <param name="name">The service key.</param>
+    /// <param name="section">Holds the options by their names.</param>
+    public static IServiceCollection AddKeyedMemcachedDistributedCache(this IServiceCollection services, string name, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(section);
+        Bind(AddCache(services, name), section);
+        return services;
+    }
+
+    private static OptionsBuilder<MemcachedCacheOptions> AddCache(IServiceCollection services, string name)
+    {
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedCacheOptions>, MemcachedCacheOptionsValidator>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedCacheOptions>, MemcachedCacheOptionsRules>());
+        if (name.Length != 0)
+        {
+            services.TryAddKeyedSingleton(name, static (provider, key) => Create(provider, (string)key!));
+            services.TryAddKeyedSingleton<IDistributedCache>(name, static (provider, key) => provider.GetRequiredKeyedService<MemcachedCache>(key));
+        }
+        else if (!services.Any(static service => service.ServiceType == typeof(MemcachedCache) && !service.IsKeyedService))
+        {
+            // Added, not tried: whoever asks for memcached wants it in place of a cache that something else registered before.
+            services.AddSingleton(static provider => Create(provider, Options.Options.DefaultName));
+            services.AddSingleton<IDistributedCache>(static provider => provider.GetRequiredService<MemcachedCache>());
+        }
+
+        return services.AddOptions<MemcachedCacheOptions>(name).ValidateOnStart();
+    }
+
+    private static void Bind(OptionsBuilder<MemcachedCacheOptions> builder, IConfiguration section)
+        => builder.Configure(options =>
+        {
+            options.Servers = [];
+            section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true);
+            if (section[nameof(options.Servers)] is { Length: > 0 } connectionString)
+            {
+                options.Servers = ServerSpec.Split(connectionString);
+            }
+        });
+
+    private static MemcachedCache Create(IServiceProvider provider, string name) => new(
+        provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>().Get(name),
+        provider.GetService<ILoggerFactory>(),
+        provider.GetService<TimeProvider>());
+}

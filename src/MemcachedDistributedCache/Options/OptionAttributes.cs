@@ -1,0 +1,97 @@
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Cluster;
+
+namespace MemcachedDistributedCache.Options;
+
+/// <summary>A rule whose message names the option, the value that it has, and what it may be.</summary>
+internal abstract class OptionAttribute : ValidationAttribute
+{
+    protected sealed override ValidationResult? IsValid(object? value, ValidationContext validationContext)
+        => Remedy(value) is { } remedy
+            ? new ValidationResult($"{validationContext.DisplayName} is {Show(value)}; {remedy}", [validationContext.MemberName ?? ""])
+            : ValidationResult.Success;
+
+    /// <summary>What to do about the value, or null where it is right.</summary>
+    protected abstract string? Remedy(object? value);
+
+    private static string Show(object? value) => value switch
+    {
+        null => "null",
+        string text => $"'{text}'",
+        IEnumerable<string> list => $"[{string.Join(", ", list)}]",
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+    };
+}
+
+/// <summary>A time span within bounds.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class DurationAttribute(string minimum, string maximum) : OptionAttribute
+{
+    public string Minimum => minimum;
+
+    public string Maximum => maximum;
+
+    public bool AllowInfinite { get; set; }
+
+    protected override string? Remedy(object? value)
+    {
+        TimeSpan span = (TimeSpan)value!;
+        bool inRange = span >= TimeSpan.Parse(minimum, CultureInfo.InvariantCulture) && span <= TimeSpan.Parse(maximum, CultureInfo.InvariantCulture);
+        return inRange || (AllowInfinite && span == Timeout.InfiniteTimeSpan)
+            ? null
+            : $"set it to a time span from {minimum} to {maximum} (days.hours:minutes:seconds){(AllowInfinite ? ", or to -00:00:00.001 for no limit" : "")}.";
+    }
+}
+
+/// <summary>A whole number within bounds.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class CountAttribute(int minimum, int maximum) : OptionAttribute
+{
+    public int Minimum => minimum;
+
+    public int Maximum => maximum;
+
+    protected override string? Remedy(object? value)
+        => (int)value! >= minimum && (int)value <= maximum ? null : $"set it to a whole number from {minimum} to {maximum}.";
+}
+
+/// <summary>A namespace that a memcached key can begin with.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class KeyNamespaceAttribute : OptionAttribute
+{
+    protected override string? Remedy(object? value)
+        => value is string text && KeyEncoder.IsValidNamespace(text)
+            ? null
+            : $"use up to {KeyEncoder.MaximumNamespaceLength} printable ASCII characters without spaces or '|', not beginning with '#', such as 'shop:'.";
+}
+
+/// <summary>A list of servers.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class ServersAttribute : OptionAttribute
+{
+    protected override string? Remedy(object? value)
+    {
+        if (value is not IList<string> { Count: > 0 } servers)
+        {
+            return "name at least one server, such as 'mc1:11211', in the connection string or under Servers of the configuration section.";
+        }
+
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string server in servers)
+        {
+            if (!ServerSpec.TryParse(server, out ServerSpec? spec, out string? error))
+            {
+                return $"'{server}' is not a server: {error}.";
+            }
+
+            if (!seen.Add(spec.Address.ToString()))
+            {
+                return $"name each server once; '{spec.Address}' stands there twice. Use ';weight=2' for a larger share of the keys.";
+            }
+        }
+
+        return null;
+    }
+}

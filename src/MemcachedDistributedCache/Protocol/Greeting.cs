@@ -1,0 +1,126 @@
+using System.Buffers.Text;
+using System.Text;
+
+namespace MemcachedDistributedCache.Protocol;
+
+/// <summary>
+/// The exchange at the start of a connection. Request: <c>version\r\nstats settings\r\n</c>; reply:
+/// <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>.
+/// A server that refuses <c>stats</c> with an error line is taken with memcached's own default item size.
+/// </summary>
+internal sealed class Greeting
+{
+    /// <summary>memcached's <c>-I</c> when nobody says otherwise.</summary>
+    public const int DefaultItemSizeMax = 1024 * 1024;
+
+    private const int MaximumLength = 64 * 1024;
+    private int _consumed;
+
+    /// <summary>What to send.</summary>
+    public static ReadOnlySpan<byte> Request => "version\r\nstats settings\r\n"u8;
+
+    /// <summary>The server's version as it says it, once read.</summary>
+    public string? ServerVersion { get; private set; }
+
+    /// <summary>The largest item, header included, that the server takes (<c>item_size_max</c>).</summary>
+    public int ItemSizeMax { get; private set; } = DefaultItemSizeMax;
+
+    /// <summary>Why the peer cannot be used, or null.</summary>
+    public string? Error { get; private set; }
+
+    /// <summary>How many bytes more are read than this the peer may not send.</summary>
+    public static int BufferLength => MaximumLength;
+
+    /// <summary>Reads on in all that has come so far; true when the exchange is over, well or with an <see cref="Error"/>.</summary>
+    public bool Advance(ReadOnlySpan<byte> received)
+    {
+        while (Error is null)
+        {
+            switch (ReplyFrame.TryFindLine(received[_consumed..], out int length))
+            {
+                case ReplyFrame.Result.Incomplete:
+                    Error = received.Length >= MaximumLength ? "its greeting does not end" : null;
+                    return Error is not null;
+                case ReplyFrame.Result.Invalid:
+                    Error = "it does not speak the memcached protocol";
+                    return true;
+                default:
+                    ReadOnlySpan<byte> line = received.Slice(_consumed, length);
+                    _consumed += length + 2;
+                    if (ReadLine(line))
+                    {
+                        Error = Error is null && _consumed != received.Length ? "it sent more than was asked for" : Error;
+                        return true;
+                    }
+
+                    break;
+            }
+        }
+
+        return true;
+    }
+
+    private bool ReadLine(ReadOnlySpan<byte> line)
+    {
+        if (ServerVersion is null)
+        {
+            return ReadVersion(line);
+        }
+
+        ReadOnlySpan<byte> sizeName = "STAT item_size_max "u8;
+        if (line.StartsWith(sizeName))
+        {
+            ReadOnlySpan<byte> text = line[sizeName.Length..];
+            if (Utf8Parser.TryParse(text, out int size, out int used) && used == text.Length && size > 0)
+            {
+                ItemSizeMax = size;
+            }
+
+            return false;
+        }
+
+        // ERROR and its kin stand for a server, or a proxy before it, that keeps its statistics to itself.
+        return line.SequenceEqual("END"u8) || line.StartsWith("ERROR"u8) || line.StartsWith("CLIENT_ERROR"u8) || line.StartsWith("SERVER_ERROR"u8);
+    }
+
+    private bool ReadVersion(ReadOnlySpan<byte> line)
+    {
+        ReadOnlySpan<byte> name = "VERSION "u8;
+        if (!line.StartsWith(name))
+        {
+            Error = $"it answered '{Printable(line)}' when asked for its version";
+            return true;
+        }
+
+        string version = Printable(line[name.Length..]);
+        if (!SpeaksMeta(version))
+        {
+            Error = $"it is memcached {version}, and the meta protocol needs 1.6.0 or newer";
+            return true;
+        }
+
+        ServerVersion = version;
+        return false;
+    }
+
+    private static bool SpeaksMeta(string version)
+    {
+        string[] parts = version.Split('.', '-', '_', ' ');
+        return parts.Length >= 2
+            && int.TryParse(parts[0], out int major)
+            && int.TryParse(parts[1], out int minor)
+            && (major > 1 || (major == 1 && minor >= 6));
+    }
+
+    private static string Printable(ReadOnlySpan<byte> line)
+    {
+        string text = Encoding.Latin1.GetString(line[..Math.Min(line.Length, 120)]);
+        return string.Create(text.Length, text, static (span, source) =>
+        {
+            for (int i = 0; i < span.Length; i++)
+            {
+                span[i] = source[i] is >= ' ' and < (char)0x7f ? source[i] : '?';
+            }
+        });
+    }
+}

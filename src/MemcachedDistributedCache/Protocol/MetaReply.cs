@@ -1,0 +1,54 @@
+namespace MemcachedDistributedCache.Protocol;
+
+/// <summary>The two-letter code at the start of a reply, and the two error lines that stand for a reply to a store.</summary>
+internal enum ReplyCode : byte
+{
+    /// <summary><c>VA</c>: a value follows.</summary>
+    Value,
+
+    /// <summary><c>HD</c>: done; or found, where no value was asked for.</summary>
+    Done,
+
+    /// <summary><c>EN</c>: a miss.</summary>
+    Miss,
+
+    /// <summary><c>NF</c>: the item to change or delete is not there.</summary>
+    NotFound,
+
+    /// <summary><c>NS</c>: not stored.</summary>
+    NotStored,
+
+    /// <summary><c>EX</c>: the CAS did not match.</summary>
+    Exists,
+
+    /// <summary><c>MN</c>: the answer to <c>mn</c>.</summary>
+    NoOp,
+
+    /// <summary><c>SERVER_ERROR object too large for cache</c>.</summary>
+    TooLarge,
+
+    /// <summary><c>SERVER_ERROR out of memory storing object</c>.</summary>
+    OutOfMemory,
+}
+
+/// <summary>What a reply line says. A field that the line does not carry has its default.</summary>
+internal struct MetaReply
+{
+    /// <summary>What happened.</summary>
+    public ReplyCode Code;
+
+    /// <summary>Whether the line carries an opaque token.</summary>
+    public bool HasOpaque;
+
+    /// <summary>The request's token (<c>O</c>).</summary>
+    public uint Opaque;
+
+    /// <summary>The length of the data block that follows a <see cref="ReplyCode.Value"/> line.</summary>
+    public int Length;
+
+    /// <summary>The client flags (<c>f</c>).</summary>
+    public uint Flags;
+
+    /// <summary>The remaining seconds (<c>t</c>), -1 for an item that never expires.</summary>
+    public int TimeToLive;
+}

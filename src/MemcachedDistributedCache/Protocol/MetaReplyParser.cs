@@ -1,0 +1,150 @@
+namespace MemcachedDistributedCache.Protocol;
+
+/// <summary>Reads one reply line, without its <c>\r\n</c>. Anything that we did not ask for is refused, not skipped.</summary>
+internal static class MetaReplyParser
+{
+    /// <summary>
+    /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | one of two error lines;
+    /// flag: <c>f&lt;u32&gt;</c> | <c>t&lt;i32&gt;</c> | <c>O&lt;u32&gt;</c>, each after one space.
+    /// </summary>
+    public static bool TryParse(ReadOnlySpan<byte> line, out MetaReply reply)
+    {
+        reply = default;
+        if (line.Length < 2)
+        {
+            return false;
+        }
+
+        switch ((line[0] << 8) | line[1])
+        {
+            case ('V' << 8) | 'A':
+                reply.Code = ReplyCode.Value;
+                if (line.Length < 4 || line[2] != ' ')
+                {
+                    return false;
+                }
+
+                line = line[3..];
+                return TryReadNumber(ref line, int.MaxValue, out ulong length)
+                    && TryReadFlags(line, ref reply)
+                    && Set(ref reply.Length, (int)length);
+            case ('H' << 8) | 'D':
+                reply.Code = ReplyCode.Done;
+                break;
+            case ('E' << 8) | 'N':
+                reply.Code = ReplyCode.Miss;
+                break;
+            case ('N' << 8) | 'F':
+                reply.Code = ReplyCode.NotFound;
+                break;
+            case ('N' << 8) | 'S':
+                reply.Code = ReplyCode.NotStored;
+                break;
+            case ('E' << 8) | 'X':
+                reply.Code = ReplyCode.Exists;
+                break;
+            case ('M' << 8) | 'N':
+                reply.Code = ReplyCode.NoOp;
+                return line.Length == 2;
+            default:
+                return TryParseError(line, ref reply);
+        }
+
+        return TryReadFlags(line[2..], ref reply);
+    }
+
+    private static bool TryParseError(ReadOnlySpan<byte> line, ref MetaReply reply)
+    {
+        if (line.SequenceEqual("SERVER_ERROR object too large for cache"u8))
+        {
+            reply.Code = ReplyCode.TooLarge;
+            return true;
+        }
+
+        if (line.SequenceEqual("SERVER_ERROR out of memory storing object"u8))
+        {
+            reply.Code = ReplyCode.OutOfMemory;
+            return true;
+        }
+
+        return false;
+    }
+
+    private static bool TryReadFlags(ReadOnlySpan<byte> rest, ref MetaReply reply)
+    {
+        while (!rest.IsEmpty)
+        {
+            if (rest.Length < 3 || rest[0] != ' ')
+            {
+                return false;
+            }
+
+            byte flag = rest[1];
+            rest = rest[2..];
+            switch (flag)
+            {
+                case (byte)'O':
+                    if (reply.HasOpaque || !TryReadNumber(ref rest, uint.MaxValue, out ulong opaque))
+                    {
+                        return false;
+                    }
+
+                    reply.Opaque = (uint)opaque;
+                    reply.HasOpaque = true;
+                    break;
+                case (byte)'f':
+                    if (!TryReadNumber(ref rest, uint.MaxValue, out ulong flags))
+                    {
+                        return false;
+                    }
+
+                    reply.Flags = (uint)flags;
+                    break;
+                case (byte)'t':
+                    bool never = rest[0] == '-';
+                    rest = never ? rest[1..] : rest;
+                    if (!TryReadNumber(ref rest, int.MaxValue, out ulong seconds) || (never && seconds != 1))
+                    {
+                        return false;
+                    }
+
+                    reply.TimeToLive = never ? -1 : (int)seconds;
+                    break;
+                default:
+                    return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads digits up to the next space or the end, and leaves the rest.</summary>
+    private static bool TryReadNumber(scoped ref ReadOnlySpan<byte> text, ulong maximum, out ulong number)
+    {
+        number = 0;
+        int i = 0;
+        for (; i < text.Length && text[i] != ' '; i++)
+        {
+            uint digit = (uint)(text[i] - '0');
+            if (digit > 9)
+            {
+                return false;
+            }
+
+            number = (number * 10) + digit;
+            if (number > maximum)
+            {
+                return false;
+            }
+        }
+
+        text = text[i..];
+        return i > 0;
+    }
+
+    private static bool Set(ref int field, int value)
+    {
+        field = value;
+        return true;
+    }
+}

@@ -1,0 +1,121 @@
+using System.Buffers.Text;
+
+namespace MemcachedDistributedCache.Protocol;
+
+/// <summary>
+/// Writes requests of memcached's meta protocol. Every method is pure: it fills the start of a span and returns the
+/// length. Keys are already legal on the wire (1 to 250 bytes, none of them a space or a control byte).
+/// The opaque token comes back in the reply, which proves whose reply it is.
+/// </summary>
+internal static class MetaRequests
+{
+    /// <summary>The longest key that memcached takes.</summary>
+    public const int MaximumKeyLength = 250;
+
+    /// <summary>No request line, without its data block, is longer than this.</summary>
+    public const int MaximumLineLength = MaximumKeyLength + 96;
+
+    /// <summary><c>mg &lt;key&gt; v f t O&lt;opaque&gt;\r\n</c>: value, client flags, remaining seconds.</summary>
+    public static int WriteGet(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("mg "u8);
+        line.Put(key);
+        line.Put(" v f t O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary><c>mg &lt;key&gt; f t O&lt;opaque&gt;\r\n</c>: client flags and remaining seconds, no value.</summary>
+    public static int WriteInspect(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("mg "u8);
+        line.Put(key);
+        line.Put(" f t O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary><c>mg &lt;key&gt; T&lt;ttl&gt; f t O&lt;opaque&gt;\r\n</c>: sets the time to live, and tells of which item by its flags.</summary>
+    public static int WriteTouch(Span<byte> destination, ReadOnlySpan<byte> key, int timeToLive, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("mg "u8);
+        line.Put(key);
+        line.Put(" T"u8);
+        line.Put(timeToLive);
+        line.Put(" f t O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary><c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; F&lt;flags&gt; O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow.</summary>
+    public static int WriteStore(Span<byte> destination, ReadOnlySpan<byte> key, int length, int timeToLive, uint flags, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("ms "u8);
+        line.Put(key);
+        line.Put(" "u8);
+        line.Put(length);
+        line.Put(" T"u8);
+        line.Put(timeToLive);
+        if (flags != 0)
+        {
+            line.Put(" F"u8);
+            line.Put(flags);
+        }
+
+        line.Put(" O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary><c>md &lt;key&gt; O&lt;opaque&gt;\r\n</c>.</summary>
+    public static int WriteDelete(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("md "u8);
+        line.Put(key);
+        line.Put(" O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary><c>mn\r\n</c>, answered by <c>MN\r\n</c> after everything before it.</summary>
+    public static int WriteNoOp(Span<byte> destination)
+    {
+        "mn\r\n"u8.CopyTo(destination);
+        return 4;
+    }
+
+    private ref struct LineWriter(Span<byte> destination)
+    {
+        private readonly Span<byte> _destination = destination;
+        private int _length;
+
+        public void Put(ReadOnlySpan<byte> bytes)
+        {
+            bytes.CopyTo(_destination[_length..]);
+            _length += bytes.Length;
+        }
+
+        public void Put(uint number)
+        {
+            Utf8Formatter.TryFormat(number, _destination[_length..], out int written);
+            _length += written;
+        }
+
+        public void Put(int number)
+        {
+            Utf8Formatter.TryFormat(number, _destination[_length..], out int written);
+            _length += written;
+        }
+
+        public int End()
+        {
+            Put("\r\n"u8);
+            return _length;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace MemcachedDistributedCache.Transport;
+
+/// <summary>TCP over IPv4 and IPv6. A name with several addresses is tried in the resolver's order until one accepts.</summary>
+internal sealed class TcpConnectionFactory : ConnectionFactory
+{
+    /// <inheritdoc/>
+    public override async Task<TransportConnection> ConnectAsync(ServerAddress address, CancellationToken cancellationToken)
+    {
+        IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
+            ? [literal]
+            : await Dns.GetHostAddressesAsync(address.Host, cancellationToken).ConfigureAwait(false);
+        for (int i = 0; ; i++)
+        {
+            Socket socket = CreateSocket(Candidate(candidates, i, address));
+            try
+            {
+                await socket.ConnectAsync(new IPEndPoint(candidates[i], address.Port), cancellationToken).ConfigureAwait(false);
+                return new TcpConnection(socket);
+            }
+            catch (Exception exception)
+            {
+                socket.Dispose();
+                if (exception is not SocketException || i == candidates.Length - 1)
+                {
+                    throw;
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override TransportConnection Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
+    {
+        IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
+            ? [literal]
+            : Dns.GetHostAddresses(address.Host);
+        for (int i = 0; ; i++)
+        {
+            Socket socket = CreateSocket(Candidate(candidates, i, address));
+            try
+            {
+                ConnectWithin(socket, new IPEndPoint(candidates[i], address.Port), connectTimeout);
+                socket.SendTimeout = (int)sendTimeout.TotalMilliseconds;
+                return new TcpConnection(socket);
+            }
+            catch (Exception exception)
+            {
+                socket.Dispose();
+                if (exception is not SocketException || i == candidates.Length - 1)
+                {
+                    throw;
+                }
+            }
+        }
+    }
+
+    private static IPAddress Candidate(IPAddress[] candidates, int index, ServerAddress address)
+        => index < candidates.Length
+            ? candidates[index]
+            : throw new SocketException((int)SocketError.HostNotFound, $"The name '{address.Host}' has no addresses.");
+
+    /// <summary>
+    /// A blocking connect has no time limit of its own, so it is started non-blocking and waited for by poll(2): neither
+    /// step needs a thread of the pool.
+    /// </summary>
+    private static void ConnectWithin(Socket socket, IPEndPoint endPoint, TimeSpan timeout)
+    {
+        socket.Blocking = false;
+        try
+        {
+            socket.Connect(endPoint);
+        }
+        catch (SocketException exception) when (exception.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        {
+            if (!socket.Poll(timeout, SelectMode.SelectWrite))
+            {
+                throw new SocketException((int)SocketError.TimedOut);
+            }
+
+            int error = (int)(socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) ?? 0);
+            if (error != 0)
+            {
+                throw new SocketException(error);
+            }
+        }
+
+        socket.Blocking = true;
+    }
+
+    private static Socket CreateSocket(IPAddress address)
+    {
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+
+        // A peer that vanished without a word is noticed after about 45 s of silence, before most NATs forget the flow.
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        return socket;
+    }
+
+    private sealed class TcpConnection(Socket socket) : TransportConnection
+    {
+        public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
+
+        public override int Receive(Span<byte> buffer) => socket.Receive(buffer, SocketFlags.None);
+
+        public override ValueTask SendAsync(ReadOnlyMemory<byte> data)
+        {
+            ValueTask<int> sending = socket.SendAsync(data, SocketFlags.None);
+            if (!sending.IsCompletedSuccessfully)
+            {
+                return SendRestAsync(sending, data);
+            }
+
+            int sent = sending.Result;
+            return sent == data.Length ? ValueTask.CompletedTask : SendRestAsync(new ValueTask<int>(sent), data);
+        }
+
+        public override void Send(ReadOnlySpan<byte> data)
+        {
+            while (!data.IsEmpty)
+            {
+                data = data[socket.Send(data, SocketFlags.None)..];
+            }
+        }
+
+        public override void Dispose() => socket.Dispose();
+
+        private async ValueTask SendRestAsync(ValueTask<int> sending, ReadOnlyMemory<byte> data)
+        {
+            data = data[await sending.ConfigureAwait(false)..];
+            while (!data.IsEmpty)
+            {
+                data = data[await socket.SendAsync(data, SocketFlags.None).ConfigureAwait(false)..];
+            }
+        }
+    }
+}
