@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Embedded.Tests.Conformance;
 internal sealed class CommandGenerator(Random random)
 {
     private static readonly string[] Keys = ["a", "b", "n", "Zm9v", "foo"];
-    private static readonly string[] Values = ["", "x", "hello", "7", "99", "9223372036854775807", "12 x", "-3"];
+    private static readonly string[] Values = ["", "x", "hello", "7", "99", "18446744073709551616", "12 x", "-3"];
     private static readonly string[] Times = ["0", "0", "100", "1000", "-1", "2592001", "x", "", "4294967296"];
     private static readonly string[] Numbers = ["0", "1", "9", "100", "1000000000000", "18446744073709551616", "-1", "x", ""];
     private static readonly string[] Junk = ["", " ", "foo", "get", "mg", "ms a", "set a 0 0", "mgx a", "\0", "a\tb", "incr", "stats foo", "set a 0 0 -1", "ms a 4 Z\r\nquit"];
