@@ -1,4 +1,3 @@
-using System.Buffers;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Transport;
 
@@ -170,8 +169,7 @@ internal sealed class Connection : IThreadPoolWorkItem
         {
             TransportConnection transport = await _settings.Factory.ConnectAsync(_address, _connecting.Token).ConfigureAwait(false);
             Attach(transport);
-            await GreetAsync(transport).ConfigureAwait(false);
-            if (Open())
+            if (Open(await GreetingExchange.RunAsync(Greeting, transport).ConfigureAwait(false)))
             {
                 _ = SendAsync(once: false);
             }
@@ -197,8 +195,7 @@ internal sealed class Connection : IThreadPoolWorkItem
         {
             TransportConnection transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.OperationTimeout);
             Attach(transport);
-            Greet(transport);
-            if (Open())
+            if (Open(GreetingExchange.Run(Greeting, transport)))
             {
                 SendAll();
             }
@@ -227,71 +224,13 @@ internal sealed class Connection : IThreadPoolWorkItem
         }
     }
 
-    private async Task GreetAsync(TransportConnection transport)
+    private bool Open(string? error)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Greeting.BufferLength);
-        try
-        {
-            await transport.SendAsync(Greeting.Request.ToArray()).ConfigureAwait(false);
-            int length = 0;
-            int count;
-            do
-            {
-                count = await transport.ReceiveAsync(buffer.AsMemory(length)).ConfigureAwait(false);
-                length += count;
-            }
-            while (!Greeted(buffer.AsSpan(0, length), count));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private void Greet(TransportConnection transport)
-    {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Greeting.BufferLength);
-        try
-        {
-            transport.Send(Greeting.Request);
-            int length = 0;
-            int count;
-            do
-            {
-                count = transport.Receive(buffer.AsSpan(length));
-                length += count;
-            }
-            while (!Greeted(buffer.AsSpan(0, length), count));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private bool Greeted(ReadOnlySpan<byte> received, int count)
-    {
-        if (count == 0)
-        {
-            Break(ConnectionEndReason.ConnectFailed, "the server closed the connection before it had answered");
-            return true;
-        }
-
-        if (!Greeting.Advance(received))
-        {
-            return false;
-        }
-
-        if (Greeting.Error is { } error)
+        if (error is not null)
         {
             Break(ConnectionEndReason.ConnectFailed, error);
         }
 
-        return true;
-    }
-
-    private bool Open()
-    {
         if (_writer.IsClosed)
         {
             return false;

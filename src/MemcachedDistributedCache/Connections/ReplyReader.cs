@@ -159,7 +159,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return BeginValue(operation, reply, line);
         }
 
-        if (operation.Kind == OperationKind.Get)
+        if (operation.Kind == OperationKind.Get && !operation.IsClaimed)
         {
             counters.AddMiss();
         }
@@ -274,7 +274,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     {
         PendingOperation operation = _reading!;
         _reading = null;
-        counters.AddHit();
+        if (!operation.IsClaimed)
+        {
+            counters.AddHit();
+        }
+
         bool whole = _prefixLength is 0 or ValuePrefix.Length;
         if (_value is not { } value
             || !operation.TryComplete(new OperationResult
