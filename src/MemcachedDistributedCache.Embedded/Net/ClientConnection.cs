@@ -1,0 +1,152 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
+using MemcachedDistributedCache.Embedded.Commands;
+using MemcachedDistributedCache.Embedded.Protocol;
+using MemcachedDistributedCache.Embedded.Storage;
+
+namespace MemcachedDistributedCache.Embedded.Net;
+
+/// <summary>
+/// One client: reads, lets the session work, and sends all replies of a read in one write. A client that does not read its
+/// replies stops only itself, because nothing is shared while a write waits.
+/// </summary>
+internal sealed class ClientConnection
+{
+    private const int InputBytes = 16 * 1024;
+
+    /// <summary>memcached's bound for a retrieval line is its memory; this is ours.</summary>
+    private const int LongestRetrieval = 8 * 1024 * 1024;
+
+    private readonly Socket _socket;
+    private readonly ServerState _server;
+    private readonly ReplyBuffer _reply = new();
+    private readonly CommandContext _context;
+    private readonly Session _session;
+    private byte[] _input = ArrayPool<byte>.Shared.Rent(InputBytes);
+    private int _start;
+    private int _end;
+
+    public ClientConnection(Socket socket, ServerState server, ItemStore store)
+    {
+        _socket = socket;
+        _server = server;
+        _context = new CommandContext(store, server, _reply);
+        _session = new Session(_context);
+        Remote = socket.RemoteEndPoint;
+    }
+
+    public EndPoint? Remote { get; }
+
+    public uint LastCommandAt => _context.LastCommandAt;
+
+    /// <summary>Serves the client until it leaves, breaks the protocol or is cut off; never throws.</summary>
+    public async Task RunAsync()
+    {
+        try
+        {
+            while (await ReadAsync().ConfigureAwait(false) && await ExecuteAsync().ConfigureAwait(false))
+            {
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The client is gone or the node stops: either way there is nobody to tell.
+        }
+        finally
+        {
+            Close();
+            _reply.Release();
+            ArrayPool<byte>.Shared.Return(_input);
+        }
+    }
+
+    public void Close() => _socket.Dispose();
+
+    private async ValueTask<bool> ReadAsync()
+    {
+        if (!TryMakeRoom())
+        {
+            return false;
+        }
+
+        int count = await _socket.ReceiveAsync(_input.AsMemory(_end)).ConfigureAwait(false);
+        _server.CountRead(count);
+        _end += count;
+        return count > 0;
+    }
+
+    private bool TryMakeRoom()
+    {
+        if (_start == _end)
+        {
+            _start = 0;
+            _end = 0;
+            if (_input.Length > 4 * InputBytes)
+            {
+                Swap(InputBytes);
+            }
+        }
+        else if (_end == _input.Length && _start > 0)
+        {
+            Swap(_input.Length);
+        }
+        else if (_end == _input.Length)
+        {
+            if (_input.Length >= LongestRetrieval)
+            {
+                return false;
+            }
+
+            Swap(_input.Length * 2);
+        }
+
+        return true;
+    }
+
+    private void Swap(int size)
+    {
+        byte[] other = ArrayPool<byte>.Shared.Rent(size);
+        _input.AsSpan(_start, _end - _start).CopyTo(other);
+        ArrayPool<byte>.Shared.Return(_input);
+        _input = other;
+        _end -= _start;
+        _start = 0;
+    }
+
+    private async ValueTask<bool> ExecuteAsync()
+    {
+        while (true)
+        {
+            SessionStep step = _session.Advance(_input.AsSpan(_start, _end - _start), out int consumed);
+            _start += consumed;
+            if (step == SessionStep.Abort)
+            {
+                _reply.DropUnsealed();
+            }
+
+            if (_reply.Length > 0)
+            {
+                await SendAsync(_reply.Written).ConfigureAwait(false);
+                _reply.Clear();
+            }
+
+            if (step == SessionStep.NeedRoom)
+            {
+                continue;
+            }
+
+            return step == SessionStep.NeedInput;
+        }
+    }
+
+    private async ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        while (bytes.Length > 0)
+        {
+            int sent = await _socket.SendAsync(bytes).ConfigureAwait(false);
+            _server.CountWritten(sent);
+            bytes = bytes[sent..];
+        }
+    }
+}

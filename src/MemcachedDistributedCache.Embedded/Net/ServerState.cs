@@ -1,0 +1,98 @@
+using System.Net;
+using MemcachedDistributedCache.Embedded.Commands;
+
+namespace MemcachedDistributedCache.Embedded.Net;
+
+/// <summary>What a node knows about its connections, for itself and for <c>stats</c>.</summary>
+internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections)
+{
+    /// <summary>Three numbers first, so that clients which compare versions take it for the memcached it imitates.</summary>
+    public const string Version = "1.6.18-embedded";
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<long, ClientConnection> _connections = [];
+    private long _lastId;
+    private long _rejected;
+    private long _read;
+    private long _written;
+
+    public IPEndPoint EndPoint { get; } = endPoint;
+
+    public int MaximumConnections { get; } = maximumConnections;
+
+    public int Verbosity { get; set; }
+
+    public int CurrentConnections
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _connections.Count;
+            }
+        }
+    }
+
+    public long TotalConnections => Interlocked.Read(ref _lastId);
+
+    public long RejectedConnections => Interlocked.Read(ref _rejected);
+
+    public long BytesRead => Interlocked.Read(ref _read);
+
+    public long BytesWritten => Interlocked.Read(ref _written);
+
+    public void CountRead(int bytes) => Interlocked.Add(ref _read, bytes);
+
+    public void CountWritten(int bytes) => Interlocked.Add(ref _written, bytes);
+
+    /// <summary>Takes a connection in and gives it a number; false where the limit is reached.</summary>
+    public bool TryAdd(ClientConnection connection, out long id)
+    {
+        lock (_lock)
+        {
+            if (_connections.Count >= MaximumConnections)
+            {
+                _rejected++;
+                id = 0;
+                return false;
+            }
+
+            id = ++_lastId;
+            _connections.Add(id, connection);
+            return true;
+        }
+    }
+
+    public void Remove(long id)
+    {
+        lock (_lock)
+        {
+            _connections.Remove(id);
+        }
+    }
+
+    public ClientConnection[] Connections()
+    {
+        lock (_lock)
+        {
+            return [.. _connections.Values];
+        }
+    }
+
+    public void WriteConnections(CommandContext context)
+    {
+        KeyValuePair<long, ClientConnection>[] connections;
+        lock (_lock)
+        {
+            connections = [.. _connections];
+        }
+
+        foreach ((long id, ClientConnection connection) in connections)
+        {
+            StatsCommand.Stat(context, $"{id}:addr", $"tcp:{connection.Remote}");
+            StatsCommand.Stat(context, $"{id}:listen_addr", $"tcp:{EndPoint}");
+            StatsCommand.Stat(context, $"{id}:state", "conn_read");
+            StatsCommand.Stat(context, $"{id}:secs_since_last_cmd", context.Now - connection.LastCommandAt);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+
+namespace MemcachedDistributedCache.Embedded.Protocol;
+
+/// <summary>
+/// One command line cut into tokens: <c>token *( 1*SP token )</c>, where only a space separates and a NUL byte ends the line.
+/// At most <see cref="Limit"/> tokens are cut; what follows them is left in <see cref="Rest"/>, because only the
+/// retrieval commands take more.
+/// </summary>
+internal readonly ref struct CommandLine
+{
+    public const int Limit = 23;
+
+    private readonly ReadOnlySpan<byte> _line;
+    private readonly Cuts _cuts;
+
+    public CommandLine(ReadOnlySpan<byte> line)
+    {
+        int end = line.IndexOf((byte)0);
+        _line = end < 0 ? line : line[..end];
+        int at = 0;
+        while (Count < Limit && NextToken(_line, ref at, out Range token))
+        {
+            _cuts[Count++] = token;
+        }
+
+        Rest = at;
+    }
+
+    /// <summary>How many tokens were cut.</summary>
+    public int Count { get; }
+
+    /// <summary>Where the tokens end that were cut: an offset into the line.</summary>
+    public int Rest { get; }
+
+    public ReadOnlySpan<byte> this[int index] => index < Count ? _line[_cuts[index]] : default;
+
+    /// <summary>Whether the last token is <c>noreply</c>; the classic commands look nowhere else for it.</summary>
+    public bool EndsWithNoReply => Count > 0 && this[Count - 1].SequenceEqual("noreply"u8);
+
+    public static bool NextToken(ReadOnlySpan<byte> line, ref int at, out Range token)
+    {
+        while (at < line.Length && line[at] == ' ')
+        {
+            at++;
+        }
+
+        int start = at;
+        int length = line[start..].IndexOf((byte)' ');
+        at = length < 0 ? line.Length : start + length;
+        token = start..at;
+        return at > start;
+    }
+
+    [InlineArray(Limit)]
+    private struct Cuts
+    {
+        private Range _first;
+    }
+}
