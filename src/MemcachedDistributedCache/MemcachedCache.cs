@@ -16,7 +16,7 @@ namespace MemcachedDistributedCache;
 /// A distributed cache on a cluster of memcached servers (1.6.0 or newer). Thread-safe, and meant to live as long as the application.
 /// <para>
 /// Every entry has a time to live. Absolute expirations are exact to the millisecond; a sliding window has the resolution of the
-/// server's clock, so an entry that nobody reads goes between its window and two seconds more. A server that gives no answer makes
+/// server's clock, so an entry that nobody reads goes between its window and three seconds more. A server that gives no answer makes
 /// reads misses and drops writes, unless <see cref="MemcachedCacheOptions.FailureMode"/> says otherwise.
 /// </para>
 /// </summary>

@@ -3,11 +3,17 @@ using Microsoft.Extensions.Caching.Distributed;
 namespace MemcachedDistributedCache.Caching;
 
 /// <summary>
-/// When an entry expires, as the server has to hear it. The server's clock ticks in whole seconds, and an item stored with n
-/// seconds lives between n - 1 and n; so one second is added, and what must be exact is checked by the deadline in the entry.
+/// When an entry expires, as the server has to hear it: with <see cref="ClockSlackSeconds"/> added, so that the server never drops
+/// an entry early. What must be exact is checked by the deadline in the entry.
 /// </summary>
 internal readonly struct Expiration
 {
+    /// <summary>
+    /// memcached counts whole seconds, and reads its clock by a timer that fires about once a second and drifts. So an item stored with
+    /// n seconds lives more than n - 2 and at most n + 1 of them.
+    /// </summary>
+    public const int ClockSlackSeconds = 2;
+
     private const int LargestRelative = 30 * 24 * 60 * 60;
 
     private Expiration(int timeToLive, uint flags, long deadline, bool isPast)
@@ -40,7 +46,7 @@ internal readonly struct Expiration
         long window = options.SlidingExpiration is { } sliding ? CeilingSeconds(sliding) : 0;
         if (deadline is null && window == 0)
         {
-            return new Expiration(ToWire(CeilingSeconds(defaultTimeToLive) + 1, now), 0, 0, isPast: false);
+            return new Expiration(ToWire(CeilingSeconds(defaultTimeToLive) + ClockSlackSeconds, now), 0, 0, isPast: false);
         }
 
         uint flags = EntryFormat.ToFlags(deadline is not null, window);
@@ -51,20 +57,20 @@ internal readonly struct Expiration
 
         long milliseconds = deadline.Value.ToUnixTimeMilliseconds();
         long left = milliseconds - now.ToUnixTimeMilliseconds();
-        long seconds = CeilingSeconds(TimeSpan.FromMilliseconds(left)) + 1;
+        long seconds = CeilingSeconds(TimeSpan.FromMilliseconds(left)) + ClockSlackSeconds;
         if (window != 0)
         {
-            seconds = Math.Min(seconds, WindowOf(flags) + 1);
+            seconds = Math.Min(seconds, WindowOf(flags) + ClockSlackSeconds);
         }
 
         return new Expiration(ToWire(seconds, now), flags, milliseconds, isPast: left <= 0);
     }
 
     /// <summary>The time to live that gives an entry with this window its whole window again.</summary>
-    public static int WireTimeOfWindow(long windowSeconds, DateTimeOffset now) => ToWire(windowSeconds + 1, now);
+    public static int WireTimeOfWindow(long windowSeconds, DateTimeOffset now) => ToWire(windowSeconds + ClockSlackSeconds, now);
 
     /// <summary>The time to live of an entry that has this much left.</summary>
-    public static int WireTimeOf(TimeSpan left, DateTimeOffset now) => ToWire(Math.Max(0, CeilingSeconds(left)) + 1, now);
+    public static int WireTimeOf(TimeSpan left, DateTimeOffset now) => ToWire(Math.Max(0, CeilingSeconds(left)) + ClockSlackSeconds, now);
 
     /// <summary>Over 30 days memcached reads a Unix time, and it reads 32 bits: what lies behind January 2038 ends there.</summary>
     private static int ToWire(long seconds, DateTimeOffset now)

@@ -23,17 +23,16 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
     /// <summary>Moves the window of an entry that was just read, if it is due, without waiting.</summary>
     public void MoveBehind(KeyEncoder keys, string key, EntryFormat format, in OperationResult read, long leftMilliseconds, DateTimeOffset now)
     {
-        // An item that never expires is none of ours, and one that outlives its deadline needs nothing.
+        // One that outlives its deadline needs nothing.
         long remaining = read.TimeToLive;
-        if (format.SlidingSeconds == 0 || remaining < 0 || remaining > format.SlidingSeconds || remaining * 1000 > leftMilliseconds)
+        if (format.SlidingSeconds == 0 || !IsDue(remaining, format) || remaining * 1000 > leftMilliseconds)
         {
             return;
         }
 
         Span<byte> buffer = stackalloc byte[MetaRequests.MaximumKeyLength];
         ReadOnlySpan<byte> wireKey = keys.Encode(key, buffer);
-        ulong mark = Mark(wireKey);
-        if (!_gate.TryEnter(mark))
+        if (_gate.TryEnter(Mark(wireKey), read.Sequence) is not { } gate)
         {
             return;
         }
@@ -41,15 +40,14 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
         // Asynchronous for every caller: a synchronous one has its value and shall not wait for the touch.
         int timeToLive = Expiration.WireTimeOfWindow(format.SlidingSeconds, now);
         ValueTask<OperationResult> touch = client.TouchAsync(wireKey, timeToLive, CallMode.Async, CancellationToken.None);
-        _ = FinishAsync(touch, keys, key, read.Flags, mark);
+        _ = FinishAsync(touch, keys, key, read.Flags, gate);
     }
 
     /// <summary>Gives a sliding entry its whole window again; any other is left alone.</summary>
     public async Task<OperationResult> RefreshAsync(KeyEncoder keys, string key, CallMode mode, CancellationToken cancellationToken)
     {
         OperationResult seen = await Inspect(keys, key, mode, cancellationToken).ConfigureAwait(false);
-        if (seen.Status != OperationStatus.Success || seen.TimeToLive < 0
-            || !EntryFormat.TryRead(seen.Flags, out EntryFormat format) || format.SlidingSeconds == 0 || seen.TimeToLive > format.SlidingSeconds)
+        if (seen.Status != OperationStatus.Success || !EntryFormat.TryRead(seen.Flags, out EntryFormat format) || format.SlidingSeconds == 0 || !IsDue(seen.TimeToLive, format))
         {
             return seen;
         }
@@ -58,16 +56,15 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
         return await RepairAsync(touched, keys, key, seen.Flags, mode).ConfigureAwait(false);
     }
 
-    private async Task FinishAsync(ValueTask<OperationResult> touch, KeyEncoder keys, string key, uint flags, ulong mark)
+    /// <summary>Whether less than the whole window is left; an item that never expires is none of ours.</summary>
+    private static bool IsDue(long remainingSeconds, EntryFormat format)
+        => remainingSeconds >= 0 && remainingSeconds < format.SlidingSeconds + Expiration.ClockSlackSeconds;
+
+    private async Task FinishAsync(ValueTask<OperationResult> touch, KeyEncoder keys, string key, uint flags, TouchGate.Touch gate)
     {
-        try
-        {
-            await RepairAsync(await touch.ConfigureAwait(false), keys, key, flags, CallMode.Async).ConfigureAwait(false);
-        }
-        finally
-        {
-            _gate.Leave(mark);
-        }
+        OperationResult touched = await touch.ConfigureAwait(false);
+        TouchGate.Leave(gate, touched.Status == OperationStatus.Success ? touched.Sequence : 0);
+        await RepairAsync(touched, keys, key, flags, CallMode.Async).ConfigureAwait(false);
     }
 
     /// <summary>If the touch met another entry than the one it was for, sets that entry's time to live as its own format has it.</summary>

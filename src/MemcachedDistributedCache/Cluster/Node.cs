@@ -144,18 +144,16 @@ internal sealed class Node
         return connection ?? Array.Find(_lanes, static lane => lane.IsOpen)?.Current;
     }
 
-    private Connection NewConnection(CallMode mode)
-    {
-        var connection = new Connection(_settings.Connections, Address, mode, Counters, OnEnded);
-        _ = NoteOpenedAsync(connection);
-        return connection;
-    }
+    private Connection NewConnection(CallMode mode) => new(_settings.Connections, Address, mode, Counters, OnOpened, OnEnded);
 
-    private async Task NoteOpenedAsync(Connection connection)
+    /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
+    private void OnOpened(Connection connection)
     {
-        if (await connection.Opened.ConfigureAwait(false) is null)
+        ServerVersion = connection.Greeting.ServerVersion;
+        ItemSizeMax = connection.Greeting.ItemSizeMax;
+        if (connection != Volatile.Read(ref _recovering))
         {
-            MarkUp(connection);
+            MarkUp();
         }
     }
 
@@ -186,21 +184,19 @@ internal sealed class Node
         }
     }
 
-    private void MarkUp(Connection connection)
+    private void MarkUp()
     {
-        MemcachedNodeState before;
         lock (_lock)
         {
-            before = State;
-            ServerVersion = connection.Greeting.ServerVersion;
-            ItemSizeMax = connection.Greeting.ItemSizeMax;
+            if (State == MemcachedNodeState.Up)
+            {
+                return;
+            }
+
             Volatile.Write(ref _state, (int)MemcachedNodeState.Up);
         }
 
-        if (before != MemcachedNodeState.Up)
-        {
-            Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
-        }
+        Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
     }
 
     private void MarkDown(ConnectionEnd end)
@@ -234,7 +230,7 @@ internal sealed class Node
 
     private async ValueTask ReconnectAsync(CancellationToken cancellationToken)
     {
-        var connection = new Connection(_settings.Connections, Address, CallMode.Async, Counters, OnEnded);
+        Connection connection = NewConnection(CallMode.Async);
         Volatile.Write(ref _recovering, connection);
         connection.Start();
         ConnectionEnd? end;
@@ -251,7 +247,7 @@ internal sealed class Node
 
         if (_lanes[0].TryInstall(connection))
         {
-            MarkUp(connection);
+            MarkUp();
         }
         else
         {

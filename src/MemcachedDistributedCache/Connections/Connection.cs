@@ -16,6 +16,7 @@ internal sealed class Connection : IThreadPoolWorkItem
     private readonly ServerAddress _address;
     private readonly CallMode _mode;
     private readonly NodeCounters _counters;
+    private readonly Action<Connection> _whenOpened;
     private readonly Action<Connection, ConnectionEnd> _ended;
     private readonly PendingQueue _pending = new();
     private readonly RequestWriter _writer;
@@ -30,12 +31,13 @@ internal sealed class Connection : IThreadPoolWorkItem
     private long _receives;
     private bool _isOpen;
 
-    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, Action<Connection, ConnectionEnd> ended)
+    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
     {
         _settings = settings;
         _address = address;
         _mode = mode;
         _counters = counters;
+        _whenOpened = opened;
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _reader = new ReplyReader(_pending, settings.HasPrefix, counters);
@@ -297,6 +299,7 @@ internal sealed class Connection : IThreadPoolWorkItem
 
         _reader.MaximumValueLength = Greeting.ItemSizeMax;
         Volatile.Write(ref _isOpen, true);
+        _whenOpened(this);
         _opened.TrySetResult(null);
         return true;
     }

@@ -34,6 +34,9 @@ internal readonly struct OperationResult
     /// <summary>Remaining seconds of the item, -1 for ever.</summary>
     public int TimeToLive { get; init; }
 
+    /// <summary>Which request was answered; see <see cref="RequestSequence"/>.</summary>
+    public long Sequence { get; init; }
+
     /// <summary>
     /// The value's length; the array may be longer if it was asked for as pooled. With <see cref="OperationStatus.TooLarge"/>: the longest
     /// value that fits, or 0 where the server did not say.

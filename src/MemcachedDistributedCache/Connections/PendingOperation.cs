@@ -53,8 +53,11 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     /// <summary>Where a value goes.</summary>
     public ValueTarget Target { get; private set; }
 
+    /// <summary>Which request it is; see <see cref="RequestSequence"/>.</summary>
+    public long Sequence { get; set; }
+
     /// <summary>The token that the reply must carry.</summary>
-    public uint Opaque { get; set; }
+    public uint Opaque => (uint)Sequence;
 
     /// <summary>Where the request begins in the stream of all bytes written on its connection.</summary>
     public long Position { get; set; }

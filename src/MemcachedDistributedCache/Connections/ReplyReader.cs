@@ -166,7 +166,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
         Count(operation.Kind, reply.Code);
         _reading = null;
-        operation.TryComplete(ResultOf(operation.Kind, reply));
+        operation.TryComplete(ResultOf(operation, reply));
         operation.Release();
         return null;
     }
@@ -192,16 +192,17 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         return fits && (tokenless || (reply.HasOpaque && reply.Opaque == operation.Opaque));
     }
 
-    private OperationResult ResultOf(OperationKind kind, in MetaReply reply) => reply.Code switch
+    private OperationResult ResultOf(PendingOperation operation, in MetaReply reply) => reply.Code switch
     {
         ReplyCode.Done or ReplyCode.NoOp => new OperationResult
         {
             Status = OperationStatus.Success,
             Flags = reply.Flags,
             TimeToLive = reply.TimeToLive,
+            Sequence = operation.Sequence,
         },
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
-        ReplyCode.NotFound => OperationResult.Of(kind == OperationKind.Delete ? OperationStatus.Miss : OperationStatus.Conflict),
+        ReplyCode.NotFound => OperationResult.Of(operation.Kind == OperationKind.Delete ? OperationStatus.Miss : OperationStatus.Conflict),
         ReplyCode.TooLarge => OperationResult.Of(OperationStatus.TooLarge),
         ReplyCode.OutOfMemory => OutOfMemory(),
         _ => OperationResult.Of(OperationStatus.Conflict),
@@ -282,6 +283,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
                 Status = OperationStatus.Success,
                 Flags = _reply.Flags,
                 TimeToLive = _reply.TimeToLive,
+                Sequence = operation.Sequence,
                 Length = whole ? ValueLength : -1,
                 Value = value,
                 Prefix = whole && _prefixLength != 0 ? BinaryPrimitives.ReadInt64BigEndian(_prefix) : 0,

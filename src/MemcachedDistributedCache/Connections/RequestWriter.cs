@@ -17,7 +17,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
     private int _sendingLength;
     private long _appended;
     private long _handedOver;
-    private uint _opaque;
+    private long _sequence = RequestSequence.FirstOfNextConnection();
     private ConnectionEnd? _end;
 
     // Set from the start: until the connection is open, what opens it is the sender.
@@ -68,10 +68,10 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
                 return refusal;
             }
 
-            uint opaque = ++_opaque;
-            int length = request.Write(_gathering.GetSpan(room), opaque);
+            long sequence = ++_sequence;
+            int length = request.Write(_gathering.GetSpan(room), (uint)sequence);
             _gathering.Advance(length);
-            return Append_NeedsLock(operation, opaque, length);
+            return Append_NeedsLock(operation, sequence, length);
         }
     }
 
@@ -146,7 +146,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
     private Outcome EnqueueLarge<TRequest>(scoped in TRequest request, PendingOperation operation, int room)
         where TRequest : struct, IRequest, allows ref struct
     {
-        uint opaque;
+        long sequence;
         lock (_lock)
         {
             // Asked before the copy, so that an overloaded connection costs no memory at all.
@@ -155,11 +155,11 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
                 return early;
             }
 
-            opaque = ++_opaque;
+            sequence = ++_sequence;
         }
 
         byte[] array = ArrayPool<byte>.Shared.Rent(room);
-        int length = request.Write(array, opaque);
+        int length = request.Write(array, (uint)sequence);
         lock (_lock)
         {
             if (Refusal_NeedsLock(length) is { } refusal)
@@ -169,7 +169,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
             }
 
             _gathering.AddRented(array, length);
-            return Append_NeedsLock(operation, opaque, length);
+            return Append_NeedsLock(operation, sequence, length);
         }
     }
 
@@ -185,9 +185,9 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
         return pending.Count >= maximumPending || (waiting != 0 && waiting + length > maximumBuffered) ? Outcome.Overloaded : null;
     }
 
-    private Outcome Append_NeedsLock(PendingOperation operation, uint opaque, int length)
+    private Outcome Append_NeedsLock(PendingOperation operation, long sequence, int length)
     {
-        operation.Opaque = opaque;
+        operation.Sequence = sequence;
         operation.Position = _appended;
         Volatile.Write(ref _appended, _appended + length);
         bool alone = pending.Count == 0;

@@ -1,0 +1,17 @@
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>
+/// Numbers requests in the order in which one connection sends them, and so in the order in which the server sees them. The high 16 bits name
+/// the connection; the low 32 are the opaque token on the wire.
+/// </summary>
+internal static class RequestSequence
+{
+    private const int CountBits = 48;
+    private static long _connections;
+
+    /// <summary>Where the next connection begins to count.</summary>
+    public static long FirstOfNextConnection() => Interlocked.Increment(ref _connections) << CountBits;
+
+    /// <summary>Whether the server saw <paramref name="later"/> after <paramref name="earlier"/>, as far as one connection tells.</summary>
+    public static bool IsAfter(long later, long earlier) => later >> CountBits == earlier >> CountBits && later > earlier;
+}

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.Net;
+using MemcachedDistributedCache.Testing;
+
+namespace MemcachedDistributedCache.IntegrationTests;
+
+/// <summary>Three real memcached processes for the tests of one class, which may not stop them.</summary>
+public sealed class ThreeNodes : IAsyncLifetime
+{
+    private readonly List<MemcachedProcess> _servers = [];
+
+    /// <summary>The processes.</summary>
+    public IReadOnlyList<MemcachedProcess> Servers => _servers;
+
+    /// <inheritdoc/>
+    public async Task InitializeAsync()
+    {
+        if (MemcachedBinary.SkipReason is null)
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                _servers.Add(await MemcachedProcess.StartAsync("-I", "2m", "-m", "256"));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task DisposeAsync()
+    {
+        foreach (MemcachedProcess server in _servers)
+        {
+            await server.DisposeAsync();
+        }
+    }
+
+    /// <summary>A cache on all three, with a namespace that no other test uses.</summary>
+    public MemcachedCache Cache(Action<MemcachedCacheOptions>? configure = null)
+        => Caches.On(_servers.Select(server => server.Server), configure);
+}
+
+/// <summary>Makes caches for tests.</summary>
+internal static class Caches
+{
+    /// <summary>The bound of every wait in these tests: far beyond what a slow machine needs, far below a hung build.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    public static MemcachedCache On(IEnumerable<string> servers, Action<MemcachedCacheOptions>? configure = null, TimeProvider? timeProvider = null)
+    {
+        var options = new MemcachedCacheOptions
+        {
+            Servers = [.. servers],
+            Namespace = Guid.NewGuid().ToString("N") + ":",
+            FailureMode = MemcachedFailureMode.Throw,
+            OperationTimeout = TimeSpan.FromSeconds(10),
+        };
+        configure?.Invoke(options);
+        return new MemcachedCache(options, timeProvider: timeProvider);
+    }
+
+    public static MemcachedCache On(EndPoint server, Action<MemcachedCacheOptions>? configure = null)
+        => On([server.ToString()!], configure);
+
+    /// <summary>Waits for a condition that something else brings about.</summary>
+    public static async Task UntilAsync(Func<bool> condition, string what)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while (!condition())
+        {
+            if (Stopwatch.GetElapsedTime(started) > Limit)
+            {
+                throw new TimeoutException($"Not within {Limit.TotalSeconds} s: {what}");
+            }
+
+            await Task.Delay(5);
+        }
+    }
+
+    /// <summary>Waits until no request is under way, touches behind reads among them.</summary>
+    public static Task QuietAsync(this MemcachedCache cache)
+        => UntilAsync(() => cache.GetNodes().All(node => node.PendingOperations == 0), "no request is under way");
+}
