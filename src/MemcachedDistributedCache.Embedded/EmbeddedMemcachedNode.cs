@@ -130,11 +130,17 @@ public sealed class EmbeddedMemcachedNode : IDisposable, IAsyncDisposable
 
     private async Task ServeAsync(ClientConnection connection, long id)
     {
-        await connection.RunAsync().ConfigureAwait(false);
-        _server.Remove(id);
-        lock (_lock)
+        try
         {
-            _clients.Remove(id);
+            await connection.RunAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _server.Remove(id);
+            lock (_lock)
+            {
+                _clients.Remove(id);
+            }
         }
     }
 

@@ -14,7 +14,7 @@ internal enum NextKind
     /// <summary><see cref="Next.Count"/> bytes that belong to a refused store and are thrown away.</summary>
     Swallow,
 
-    /// <summary>The keys of a retrieval, fetched one by one as there is room for them, from offset <see cref="Next.Count"/>.</summary>
+    /// <summary>The keys of a retrieval, fetched one by one as there is room for them.</summary>
     Retrieve,
 
     /// <summary>Send what is ready, then close.</summary>

@@ -27,7 +27,7 @@ internal static class RetrievalCommands
     {
         if (!retrieval.Touches)
         {
-            return new Next(NextKind.Retrieve, line[0].Length, null, retrieval);
+            return new Next(NextKind.Retrieve, Retrieval: retrieval);
         }
 
         if (!CNumber.TryInt32(line[1], out int time))
@@ -37,14 +37,13 @@ internal static class RetrievalCommands
         }
 
         retrieval = retrieval with { Expires = context.Store.Clock.Expiry(time, context.Now) };
-        return new Next(NextKind.Retrieve, 2, null, retrieval);
+        return new Next(NextKind.Retrieve, Retrieval: retrieval);
     }
 
     /// <summary>Fetches keys from <paramref name="at"/> on until the line or the room ends; true when the line is done.</summary>
     public static bool Continue(CommandContext context, ReadOnlySpan<byte> text, ref int at, Retrieval retrieval)
     {
-        int nul = text.IndexOf((byte)0);
-        ReadOnlySpan<byte> line = nul < 0 ? text : text[..nul];
+        ReadOnlySpan<byte> line = CommandLine.UntilNul(text);
         while (!context.Reply.IsFull)
         {
             if (!CommandLine.NextToken(line, ref at, out Range token))
@@ -70,8 +69,9 @@ internal static class RetrievalCommands
     }
 
     /// <summary>Where the keys begin: behind the name, and behind the exptime of a touching retrieval.</summary>
-    public static int FirstKey(ReadOnlySpan<byte> line, Retrieval retrieval)
+    public static int FirstKey(ReadOnlySpan<byte> text, Retrieval retrieval)
     {
+        ReadOnlySpan<byte> line = CommandLine.UntilNul(text);
         int at = 0;
         CommandLine.NextToken(line, ref at, out _);
         if (retrieval.Touches)

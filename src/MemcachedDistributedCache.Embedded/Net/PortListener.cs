@@ -11,6 +11,8 @@ internal sealed class PortListener : IDisposable
 {
     public const int Backlog = 1024;
 
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(10);
+
     private readonly Action<Socket> _accepted;
     private readonly Lock _lock = new();
     private Socket _socket;
@@ -111,8 +113,8 @@ internal sealed class PortListener : IDisposable
             }
             catch (SocketException)
             {
-                // A client that gave up before it was accepted, or a shortage of descriptors: either passes.
-                await Task.Yield();
+                // A client that gave up before it was accepted, or a shortage of descriptors: either passes, the latter slowly.
+                await Task.Delay(AcceptPause).ConfigureAwait(false);
                 continue;
             }
 

@@ -17,8 +17,7 @@ internal static class CNumber
         }
 
         ulong wrapped = negative ? 0 - magnitude : magnitude;
-        int nul = text.IndexOf((byte)0);
-        if ((long)wrapped < 0 && (nul < 0 ? text : text[..nul]).Contains((byte)'-'))
+        if ((long)wrapped < 0 && CommandLine.UntilNul(text).Contains((byte)'-'))
         {
             return false;
         }

@@ -4,8 +4,7 @@ namespace MemcachedDistributedCache.Embedded.Protocol;
 
 /// <summary>
 /// One command line cut into tokens: <c>token *( 1*SP token )</c>, where only a space separates and a NUL byte ends the line.
-/// At most <see cref="Limit"/> tokens are cut; what follows them is left in <see cref="Rest"/>, because only the
-/// retrieval commands take more.
+/// At most <see cref="Limit"/> tokens are cut; only the retrieval commands take more, and they cut their own.
 /// </summary>
 internal readonly ref struct CommandLine
 {
@@ -16,27 +15,28 @@ internal readonly ref struct CommandLine
 
     public CommandLine(ReadOnlySpan<byte> line)
     {
-        int end = line.IndexOf((byte)0);
-        _line = end < 0 ? line : line[..end];
+        _line = UntilNul(line);
         int at = 0;
         while (Count < Limit && NextToken(_line, ref at, out Range token))
         {
             _cuts[Count++] = token;
         }
-
-        Rest = at;
     }
 
     /// <summary>How many tokens were cut.</summary>
     public int Count { get; }
 
-    /// <summary>Where the tokens end that were cut: an offset into the line.</summary>
-    public int Rest { get; }
-
     public ReadOnlySpan<byte> this[int index] => index < Count ? _line[_cuts[index]] : default;
 
     /// <summary>Whether the last token is <c>noreply</c>; the classic commands look nowhere else for it.</summary>
     public bool EndsWithNoReply => Count > 0 && this[Count - 1].SequenceEqual("noreply"u8);
+
+    /// <summary>What memcached sees of a line: C strings end at a NUL.</summary>
+    public static ReadOnlySpan<byte> UntilNul(ReadOnlySpan<byte> line)
+    {
+        int end = line.IndexOf((byte)0);
+        return end < 0 ? line : line[..end];
+    }
 
     public static bool NextToken(ReadOnlySpan<byte> line, ref int at, out Range token)
     {
