@@ -24,7 +24,7 @@ app.UseExceptionHandler(new ExceptionHandlerOptions
     StatusCodeSelector = exception => exception is MemcachedUnavailableException ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError,
 });
 app.UseStatusCodePages();
-app.UseSession();
+app.UseSessions();
 
 app.MapHome();
 app.MapProducts();

@@ -19,8 +19,14 @@ public sealed class OutageTests
         NodeBody[] nodes = await client.WaitForNodesAsync(AllUp);
         Assert.Equal(cluster.Nodes.Select(static node => node.Server), nodes.Select(static node => node.Server));
         Assert.Equal((Products, Products, 0L), (nodes.Sum(static node => node.Hits), nodes.Sum(static node => node.Misses), nodes.Sum(static node => node.Errors)));
-        string version = (await cluster.Nodes[0].StatsAsync())["version"];
-        Assert.All(nodes, node => Assert.Equal(version, node.Version));
+
+        // The servers' own counts agree: a product costs the reads that it needs and no more.
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            IReadOnlyDictionary<string, string> stats = await cluster.Nodes[i].StatsAsync();
+            Assert.Equal(stats["version"], nodes[i].Version);
+            Assert.Equal((stats["get_hits"], stats["get_misses"]), (nodes[i].Hits.ToString(), nodes[i].Misses.ToString()));
+        }
     }
 
     [MemcachedFact]

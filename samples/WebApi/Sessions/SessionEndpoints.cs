@@ -7,6 +7,7 @@ namespace WebApi.Sessions;
 /// <summary>Session state in the distributed cache, and an endpoint that uses it.</summary>
 internal static class SessionEndpoints
 {
+    private const string Folder = "/api/session";
     private const string VisitsKey = "visits";
 
     public static void AddSessions(this WebApplicationBuilder builder)
@@ -32,7 +33,14 @@ internal static class SessionEndpoints
             .PersistKeysToFileSystem(new DirectoryInfo(Path.Combine(builder.Environment.ContentRootPath, keys)));
     }
 
-    public static void MapSessions(this IEndpointRouteBuilder app) => app.MapGet("/api/session/visits", CountVisitAsync);
+    /// <summary>
+    /// Gives a session to the endpoints that want one. The middleware refreshes a session at the end of every request that passes it, used
+    /// or not, so before the whole application it would cost each product a second round trip.
+    /// </summary>
+    public static void UseSessions(this IApplicationBuilder app)
+        => app.UseWhen(static context => context.Request.Path.StartsWithSegments(Folder), static branch => branch.UseSession());
+
+    public static void MapSessions(this IEndpointRouteBuilder app) => app.MapGet(Folder + "/visits", CountVisitAsync);
 
     /// <summary>
     /// Counts this session's visits. ASP.NET Core does not lock a session: of two requests at the same moment both may
