@@ -11,7 +11,8 @@ internal sealed class PortListener : IDisposable
 {
     public const int Backlog = 1024;
 
-    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(10);
+    private const int BindAttempts = 500;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     private readonly Action<Socket> _accepted;
     private readonly Lock _lock = new();
@@ -58,18 +59,15 @@ internal sealed class PortListener : IDisposable
             }
 
             IsListening = false;
-            _socket.Dispose();
+            Close(_socket);
             loop = _loop;
         }
 
         // The port is free for the placeholder only when the pending accept has let go of the old socket.
         await loop.ConfigureAwait(false);
-        lock (_lock)
+        for (int attempt = 1; !TryHold(last: attempt == BindAttempts); attempt++)
         {
-            if (!_disposed)
-            {
-                _socket = Bind(EndPoint);
-            }
+            await Task.Delay(Pause).ConfigureAwait(false);
         }
     }
 
@@ -79,8 +77,44 @@ internal sealed class PortListener : IDisposable
         {
             _disposed = true;
             IsListening = false;
-            _socket.Dispose();
+            Close(_socket);
         }
+    }
+
+    /// <summary>Binds the placeholder. A process that is being started shares our sockets until it runs its own program, so the port may be in use a moment longer.</summary>
+    private bool TryHold(bool last)
+    {
+        lock (_lock)
+        {
+            try
+            {
+                if (!_disposed)
+                {
+                    _socket = Bind(EndPoint);
+                }
+
+                return true;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse && !last)
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Ends listening before it closes, which also reaches copies of the socket in processes that are being started.</summary>
+    private static void Close(Socket socket)
+    {
+        try
+        {
+            socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Not listening, or a system that knows no such thing: closing has to do.
+        }
+
+        socket.Dispose();
     }
 
     private static Socket Bind(IPEndPoint endPoint)
@@ -114,7 +148,7 @@ internal sealed class PortListener : IDisposable
             catch (SocketException)
             {
                 // A client that gave up before it was accepted, or a shortage of descriptors: either passes, the latter slowly.
-                await Task.Delay(AcceptPause).ConfigureAwait(false);
+                await Task.Delay(Pause).ConfigureAwait(false);
                 continue;
             }
 
