@@ -13,9 +13,10 @@ namespace WebApi.Products;
 /// removal comes after the reader's store: the old row does not stay.
 /// </para>
 /// <para>
-/// What remains: other readers can see the old row between the late store and its removal, a few milliseconds; and an entry
-/// outlives its row where the removal cannot reach the server, or the process ends before it, until <see cref="ProductOptions.TimeToLive"/>
-/// is over. So that limit is absolute and short. A price that must never be old is read from the store.
+/// What remains: other readers can see the old row between the late store and its removal. And an entry
+/// outlives its row, until <see cref="ProductOptions.TimeToLive"/> is over, where a removal does not reach the server, a store that timed
+/// out arrives late, or the process ends in between. So that limit is absolute and short. A price that must never be old is read from the
+/// store.
 /// </para>
 /// </summary>
 internal sealed class ProductCatalog(ProductStore store, IDistributedCache cache, IOptions<ProductOptions> options)
@@ -42,13 +43,13 @@ internal sealed class ProductCatalog(ProductStore store, IDistributedCache cache
     }
 
     /// <summary>Changes the price and returns the product as it is then, or null.</summary>
-    public async Task<Product?> ChangePriceAsync(long id, decimal price, CancellationToken cancellationToken)
+    public async Task<Product?> ChangePriceAsync(long id, decimal price)
     {
-        Product? product = await store.ChangePriceAsync(id, price, cancellationToken);
+        // Takes no token: a caller who hangs up between the two must not keep the entry from being removed.
+        Product? product = await store.ChangePriceAsync(id, price);
         if (product is not null)
         {
-            // The row has changed, so a caller who hangs up now must not keep the entry from being removed.
-            await cache.RemoveAsync(KeyOf(id), CancellationToken.None);
+            await cache.RemoveAsync(KeyOf(id));
         }
 
         return product;

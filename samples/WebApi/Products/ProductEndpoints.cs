@@ -26,7 +26,7 @@ internal static class ProductEndpoints
         return product is null ? TypedResults.NotFound() : TypedResults.Ok(product);
     }
 
-    private static async Task<Results<Ok<Product>, NotFound, ValidationProblem>> ChangePriceAsync(long id, PriceChange change, ProductCatalog catalog, CancellationToken cancellationToken)
+    private static async Task<Results<Ok<Product>, NotFound, ValidationProblem>> ChangePriceAsync(long id, PriceChange change, ProductCatalog catalog)
     {
         Dictionary<string, string[]> errors = change.Validate();
         if (errors.Count != 0 || change.Price is not { } price)
@@ -34,7 +34,7 @@ internal static class ProductEndpoints
             return TypedResults.ValidationProblem(errors);
         }
 
-        Product? product = await catalog.ChangePriceAsync(id, price, cancellationToken);
+        Product? product = await catalog.ChangePriceAsync(id, price);
         return product is null ? TypedResults.NotFound() : TypedResults.Ok(product);
     }
 }

@@ -55,16 +55,16 @@ internal sealed class ProductStore(IOptions<ProductOptions> options, IHostEnviro
     }
 
     /// <summary>Changes the price and returns the product as it is then, or null; committed when this returns.</summary>
-    public async Task<Product?> ChangePriceAsync(long id, decimal price, CancellationToken cancellationToken)
+    public async Task<Product?> ChangePriceAsync(long id, decimal price)
     {
-        await using SqliteConnection connection = await OpenAsync(cancellationToken);
-        var row = await connection.QuerySingleOrDefaultAsync<Row>(new CommandDefinition(
+        // Not to be cancelled: the change could be made and reported as cancelled, and then nobody would remove its cache entry.
+        await using SqliteConnection connection = await OpenAsync(CancellationToken.None);
+        var row = await connection.QuerySingleOrDefaultAsync<Row>(
             """
             UPDATE products SET price_cents = @cents, version = version + 1 WHERE id = @id
             RETURNING id, name, price_cents AS priceCents, version
             """,
-            new { id, cents = (long)(price * 100) },
-            cancellationToken: cancellationToken));
+            new { id, cents = (long)(price * 100) });
         return row?.ToProduct();
     }
 
