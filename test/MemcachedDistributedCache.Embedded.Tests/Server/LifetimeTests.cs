@@ -101,10 +101,12 @@ public sealed class LifetimeTests
     [Fact]
     public async Task Given_ports_are_taken_in_order()
     {
-        int port = MemcachedProcess.FreePort(System.Net.IPAddress.Loopback);
-        await using EmbeddedMemcached server = EmbeddedMemcached.Start(new EmbeddedMemcachedOptions { Port = port });
-        Assert.Equal($"127.0.0.1:{port}", server.ConnectionString);
-        Assert.Throws<SocketException>(() => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions { Port = port }));
+        // 127.0.0.3 is nobody else's here, so no other test is given the port between the probe and the start.
+        System.Net.IPAddress address = System.Net.IPAddress.Parse("127.0.0.3");
+        int port = MemcachedProcess.FreePort(address);
+        await using EmbeddedMemcached server = EmbeddedMemcached.Start(new EmbeddedMemcachedOptions { Address = address, Port = port });
+        Assert.Equal($"127.0.0.3:{port}", server.ConnectionString);
+        Assert.Throws<SocketException>(() => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions { Address = address, Port = port }));
     }
 
     [Fact]

@@ -1,0 +1,283 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using MemcachedDistributedCache.Embedded;
+using MemcachedDistributedCache.Testing;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Logging;
+
+namespace MemcachedDistributedCache.IntegrationTests;
+
+/// <summary>Servers that are away, slow, frozen, too old, or not memcached at all.</summary>
+public sealed class OutageTests
+{
+    private static readonly DistributedCacheEntryOptions Default = new();
+    private static readonly TimeSpan OperationLimit = TimeSpan.FromMilliseconds(500);
+
+    [MemcachedFact]
+    public async Task A_killed_node_is_a_miss_at_once_is_logged_once_and_comes_back()
+    {
+        var logger = new RecordingLogger();
+        await using MemcachedProcess first = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess second = await MemcachedProcess.StartAsync();
+        await using MemcachedCache cache = On(logger, first.Server, second.Server);
+        for (int i = 0; i < 50; i++)
+        {
+            await cache.SetAsync("key" + i, [(byte)i], Default);
+        }
+
+        await first.KillAsync();
+        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        int found = 0;
+        long started = Stopwatch.GetTimestamp();
+        for (int i = 0; i < 50; i++)
+        {
+            byte[]? value = await cache.GetAsync("key" + i);
+            Assert.True(value is null || value[0] == i);
+            found += value is null ? 0 : 1;
+            await cache.SetAsync("key" + i, [(byte)i], Default);
+            await cache.RemoveAsync("missing" + i);
+            Assert.Equal(value is null, cache.Get("key" + i) is null);
+        }
+
+        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(5), "200 operations, half of them on a dead node, take no time");
+        Assert.InRange(found, 10, 40);
+        Assert.True(cache.GetNodes()[0].Errors > 0);
+        Assert.Equal(0, cache.GetNodes()[1].Errors);
+        Assert.Equal(1, logger.Count($"memcached {first.Server} is down"));
+
+        await first.StartAgainAsync();
+        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Up, "the node is up");
+        for (int i = 0; i < 50; i++)
+        {
+            await cache.SetAsync("key" + i, [(byte)i], Default);
+            Assert.Equal(new[] { (byte)i }, await cache.GetAsync("key" + i));
+            Assert.Equal(new[] { (byte)i }, cache.Get("key" + i));
+        }
+
+        Assert.Equal(2, logger.Count($"memcached {first.Server} is up"));
+        Assert.Equal(1, logger.Count($"memcached {first.Server} is down"));
+    }
+
+    [MemcachedFact]
+    public async Task A_frozen_node_costs_its_callers_the_limit_and_the_others_nothing()
+    {
+        var logger = new RecordingLogger();
+        await using MemcachedProcess frozen = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess well = await MemcachedProcess.StartAsync();
+        await using MemcachedCache cache = On(logger, frozen.Server, well.Server);
+        string mine = await KeyOn(cache, 0);
+        string other = await KeyOn(cache, 1);
+        await cache.SetAsync(mine, [1], Default);
+        await cache.SetAsync(other, [2], Default);
+
+        frozen.Freeze();
+        long started = Stopwatch.GetTimestamp();
+        Task<byte[]?>[] waiting = [.. Enumerable.Range(0, 20).Select(_ => cache.GetAsync(mine))];
+        Task<byte[]?> synchronous = Task.Run(() => cache.Get(mine));
+        for (int i = 0; i < 100; i++)
+        {
+            Assert.Equal(new byte[] { 2 }, await cache.GetAsync(other));
+        }
+
+        Assert.All(await Task.WhenAll(waiting), Assert.Null);
+        Assert.Null(await synchronous);
+        Assert.InRange(Stopwatch.GetElapsedTime(started), OperationLimit * 0.9, OperationLimit * 5);
+        await Caches.UntilAsync(
+            () =>
+            {
+                _ = cache.GetAsync(mine);
+                return cache.GetNodes()[0].State == MemcachedNodeState.Down;
+            },
+            "the node is given up");
+        Assert.Null(await cache.GetAsync(mine));
+        Assert.Equal(1, logger.Count("does not answer within"));
+
+        frozen.Thaw();
+        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Up, "the node is up");
+        Assert.Equal(new byte[] { 1 }, await cache.GetAsync(mine));
+        Assert.Equal(new byte[] { 1 }, cache.Get(mine));
+        Assert.Equal(0, cache.GetNodes()[1].Errors);
+    }
+
+    [MemcachedFact]
+    public async Task A_late_reply_is_dropped_and_the_connection_goes_on()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        await using MemcachedCache cache = On(new RecordingLogger(), proxy.Server);
+        await cache.SetAsync("a", [1], Default);
+        await cache.SetAsync("b", [2], Default);
+        await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
+        using (var cancel = new CancellationTokenSource())
+        {
+            Task<byte[]?> read = cache.GetAsync("a", cancel.Token);
+            await cancel.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => read);
+        }
+
+        Task<byte[]?> late = cache.GetAsync("b");
+        await proxy.ApplyAsync(Fault.None);
+        Assert.Equal(new byte[] { 2 }, await late);
+        Assert.Equal(new byte[] { 1 }, await cache.GetAsync("a"));
+        Assert.Equal(1, proxy.ConnectionsAccepted);
+    }
+
+    [MemcachedFact]
+    public async Task Throw_mode_says_what_failed_where_and_whether_it_was_sent()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        await using MemcachedCache cache = On(new RecordingLogger(), options => options.FailureMode = MemcachedFailureMode.Throw, proxy.Server);
+        await cache.SetAsync("key", [1], Default);
+
+        await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
+        var slow = await Assert.ThrowsAsync<MemcachedUnavailableException>(() => cache.SetAsync("key", [2], Default));
+        Assert.Equal((MemcachedFailureReason.TimedOut, true, "Set", proxy.Server), (slow.Reason, slow.WasSent, slow.Operation, slow.Server));
+
+        await proxy.ApplyAsync(Fault.Refuse);
+        proxy.DropConnections(reset: true);
+        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        var down = await Assert.ThrowsAsync<MemcachedUnavailableException>(() => cache.GetAsync("key"));
+        Assert.Equal((MemcachedFailureReason.Unavailable, false, "Get"), (down.Reason, down.WasSent, down.Operation));
+        Assert.NotSame(down, await Assert.ThrowsAsync<MemcachedUnavailableException>(() => cache.GetAsync("key")));
+        Assert.Throws<MemcachedUnavailableException>(() => cache.Remove("key"));
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_at_the_start_costs_nothing_but_the_cache()
+    {
+        var logger = new RecordingLogger();
+        string server = "127.0.0.1:" + MemcachedProcess.FreePort(IPAddress.Loopback);
+        await using MemcachedCache cache = On(logger, server);
+        Assert.Null(await cache.GetAsync("key"));
+        Assert.Null(cache.Get("key"));
+        await cache.SetAsync("key", [1], Default);
+        cache.Refresh("key");
+        await cache.RemoveAsync("key");
+        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        Assert.Equal(1, logger.Count("is down"));
+    }
+
+    public static TheoryData<string, string> BadGreetings => new()
+    {
+        { "VERSION 1.5.22\r\n", "needs 1.6.0 or newer" },
+        { "VERSION 1.4\r\n", "needs 1.6.0 or newer" },
+        { "ERROR\r\n", "when asked for its version" },
+        { "ERROR Too many open connections\r\n", "Too many open connections" },
+        { "HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP/1.1 400 Bad Request" },
+        { "-ERR unknown command 'version'\r\n", "unknown command" },
+        { "\n\n\n", "does not speak the memcached protocol" },
+        { "VERSION 1.6.18\r\nEND\r\nEND\r\n", "more than was asked for" },
+        { "", "closed the connection" },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadGreetings))]
+    public async Task A_peer_that_cannot_be_used_is_named_with_the_reason(string greeting, string expected)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var stop = new CancellationTokenSource();
+        Task serving = ServeAsync(listener, Encoding.ASCII.GetBytes(greeting), stop.Token);
+        var logger = new RecordingLogger();
+        await using (MemcachedCache cache = On(logger, listener.LocalEndpoint.ToString()!))
+        {
+            Assert.Null(await cache.GetAsync("key"));
+            await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            Assert.Contains(expected, Assert.Single(logger.Texts(LogLevel.Warning)), StringComparison.Ordinal);
+        }
+
+        await stop.CancelAsync();
+        await serving;
+    }
+
+    [Fact]
+    public async Task A_peer_that_accepts_and_never_speaks_is_given_up_after_the_connect_limit()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await using MemcachedCache cache = On(new RecordingLogger(), options => options.ConnectTimeout = TimeSpan.FromMilliseconds(300), listener.LocalEndpoint.ToString()!);
+        long started = Stopwatch.GetTimestamp();
+        Assert.Null(await cache.GetAsync("key"));
+        Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, OperationLimit * 3);
+        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        Assert.Null(await cache.GetAsync("key"));
+    }
+
+    [MemcachedFact]
+    public async Task However_far_a_conversation_gets_before_the_line_is_cut_no_value_is_wrong()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        byte[] value = Encoding.ASCII.GetBytes(new string('v', 40));
+        await using (MemcachedCache cache = Caches.On([server.Server], options => options.Namespace = ""))
+        {
+            await cache.SetAsync("key", value, Default);
+        }
+
+        foreach (bool onReplies in (bool[])[true, false])
+        {
+            for (int cut = 0; cut < 90; cut++)
+            {
+                // Counted from the greeting's end on: the cut falls into the reads.
+                await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+                await using MemcachedCache cache = On(new RecordingLogger(), options => options.Namespace = "", proxy.Server);
+                Assert.Equal(value, await cache.GetAsync("key"));
+                var fault = new StreamFault { CutAfterBytes = cut };
+                await proxy.ApplyAsync(onReplies ? Fault.OnReplies(fault) : Fault.OnRequests(fault));
+                byte[]? first = await cache.GetAsync("key");
+                Assert.True(first is null || first.AsSpan().SequenceEqual(value));
+                byte[]? second = await cache.GetAsync("key");
+                Assert.True(second is null || second.AsSpan().SequenceEqual(value));
+            }
+        }
+    }
+
+    private static async Task ServeAsync(TcpListener listener, byte[] greeting, CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                using TcpClient client = await listener.AcceptTcpClientAsync(stop);
+                NetworkStream stream = client.GetStream();
+                _ = await stream.ReadAsync(new byte[64], stop);
+                await stream.WriteAsync(greeting, stop);
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        {
+            // The test is over, or the client has heard enough.
+        }
+    }
+
+    private static async Task<string> KeyOn(MemcachedCache cache, int node)
+    {
+        for (int i = 0; ; i++)
+        {
+            long before = cache.GetNodes()[node].Misses;
+            await cache.GetAsync("probe" + i);
+            if (cache.GetNodes()[node].Misses > before)
+            {
+                return "probe" + i;
+            }
+        }
+    }
+
+    private static MemcachedCache On(RecordingLogger logger, params string[] servers) => On(logger, static _ => { }, servers);
+
+    private static MemcachedCache On(RecordingLogger logger, Action<MemcachedCacheOptions> configure, params string[] servers)
+    {
+        var options = new MemcachedCacheOptions
+        {
+            Servers = servers,
+            Namespace = "outage",
+            OperationTimeout = OperationLimit,
+            ReconnectDelay = TimeSpan.FromMilliseconds(20),
+            MaximumReconnectDelay = TimeSpan.FromMilliseconds(200),
+        };
+        configure(options);
+        return new MemcachedCache(options, logger);
+    }
+}
