@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using MemcachedDistributedCache.Embedded;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -25,6 +26,15 @@ public sealed class DifferentialTests
         MemcachedProcess first = await serverClock.StartAsync();
         MemcachedProcess second = await serverClock.StartAsync();
         await RunAsync([first.Server, second.Server], serverClock.AdvanceAsync, new ManualTimeProvider(Start), seed);
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public async Task A_cache_on_embedded_nodes_does_too(int seed)
+    {
+        var clock = new ManualTimeProvider(Start);
+        await using EmbeddedMemcached servers = await EmbeddedMemcached.StartAsync(3, new EmbeddedMemcachedOptions { TimeProvider = clock });
+        await RunAsync([.. servers.Servers], static _ => Task.CompletedTask, clock, seed);
     }
 
     private static async Task RunAsync(string[] servers, Func<TimeSpan, Task> advanceServers, ManualTimeProvider clock, int seed)

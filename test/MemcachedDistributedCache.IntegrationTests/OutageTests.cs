@@ -13,7 +13,9 @@ namespace MemcachedDistributedCache.IntegrationTests;
 public sealed class OutageTests
 {
     private static readonly DistributedCacheEntryOptions Default = new();
-    private static readonly TimeSpan OperationLimit = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>For tests that wait for it; a machine that is busy elsewhere must still answer within.</summary>
+    private static readonly TimeSpan OperationLimit = TimeSpan.FromSeconds(1);
 
     [MemcachedFact]
     public async Task A_killed_node_is_a_miss_at_once_is_logged_once_and_comes_back()
@@ -66,7 +68,7 @@ public sealed class OutageTests
         var logger = new RecordingLogger();
         await using MemcachedProcess frozen = await MemcachedProcess.StartAsync();
         await using MemcachedProcess well = await MemcachedProcess.StartAsync();
-        await using MemcachedCache cache = On(logger, frozen.Server, well.Server);
+        await using MemcachedCache cache = On(logger, options => options.OperationTimeout = OperationLimit, frozen.Server, well.Server);
         string mine = await KeyOn(cache, 0);
         string other = await KeyOn(cache, 1);
         await cache.SetAsync(mine, [1], Default);
@@ -129,7 +131,11 @@ public sealed class OutageTests
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
-        await using MemcachedCache cache = On(new RecordingLogger(), options => options.FailureMode = MemcachedFailureMode.Throw, proxy.Server);
+        await using MemcachedCache cache = On(new RecordingLogger(), options =>
+        {
+            options.FailureMode = MemcachedFailureMode.Throw;
+            options.OperationTimeout = OperationLimit;
+        }, proxy.Server);
         await cache.SetAsync("key", [1], Default);
 
         await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
@@ -198,7 +204,11 @@ public sealed class OutageTests
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        await using MemcachedCache cache = On(new RecordingLogger(), options => options.ConnectTimeout = TimeSpan.FromMilliseconds(300), listener.LocalEndpoint.ToString()!);
+        await using MemcachedCache cache = On(new RecordingLogger(), options =>
+        {
+            options.ConnectTimeout = TimeSpan.FromMilliseconds(300);
+            options.OperationTimeout = OperationLimit;
+        }, listener.LocalEndpoint.ToString()!);
         long started = Stopwatch.GetTimestamp();
         Assert.Null(await cache.GetAsync("key"));
         Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, OperationLimit * 3);
@@ -273,7 +283,7 @@ public sealed class OutageTests
         {
             Servers = servers,
             Namespace = "outage",
-            OperationTimeout = OperationLimit,
+            OperationTimeout = TimeSpan.FromSeconds(10),
             ReconnectDelay = TimeSpan.FromMilliseconds(20),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(200),
         };

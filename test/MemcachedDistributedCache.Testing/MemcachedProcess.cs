@@ -138,12 +138,14 @@ public sealed class MemcachedProcess : IAsyncDisposable
     /// <summary>Freezes the process (<c>SIGSTOP</c>): the kernel still accepts connections, and nothing is answered.</summary>
     public void Freeze()
     {
+        _frozen = true;
         foreach (int child in Children(ProcessId))
         {
             Signal(child, SigStop);
-        }
 
-        _frozen = true;
+            // The signal is on its way when kill returns; a thread that has not seen it yet would still answer.
+            SpinWait.SpinUntil(() => Directory.EnumerateDirectories($"/proc/{child}/task").All(IsStopped), StartLimit);
+        }
     }
 
     /// <summary>Lets a frozen process go on (<c>SIGCONT</c>).</summary>
@@ -230,6 +232,12 @@ public sealed class MemcachedProcess : IAsyncDisposable
         return File.Exists(path)
             ? File.ReadAllText(path).Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)
             : [];
+    }
+
+    private static bool IsStopped(string task)
+    {
+        string stat = File.ReadAllText(Path.Combine(task, "stat"));
+        return stat[(stat.LastIndexOf(')') + 2)..].StartsWith('T');
     }
 
     private const int SigKill = 9;

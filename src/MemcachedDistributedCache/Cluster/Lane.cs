@@ -52,6 +52,15 @@ internal sealed class Lane(CallMode mode, Func<CallMode, Connection> create, Tim
         }
     }
 
+    /// <summary>Forgets the failure: the server answers again.</summary>
+    public void HoldBackNoMore()
+    {
+        lock (_lock)
+        {
+            _failed = false;
+        }
+    }
+
     /// <summary>Opens no more connections.</summary>
     public Connection? Close()
     {

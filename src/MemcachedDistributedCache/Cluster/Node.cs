@@ -196,6 +196,11 @@ internal sealed class Node
             Volatile.Write(ref _state, (int)MemcachedNodeState.Up);
         }
 
+        foreach (Lane lane in AllLanes())
+        {
+            lane.HoldBackNoMore();
+        }
+
         Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
     }
 

@@ -35,19 +35,11 @@ internal sealed class NodeCounters(string server)
     /// <summary>The failure of an operation whose reply did not come in time.</summary>
     public OperationFailure TimedOut { get; } = new(MemcachedFailureReason.TimedOut, server, WasSent: true);
 
-    /// <summary>Counts what one receive brought.</summary>
-    public void AddReads(int hits, int misses)
-    {
-        if (hits != 0)
-        {
-            Interlocked.Add(ref _hits, hits);
-        }
+    /// <summary>Counts a read that found a value; before its caller hears of it, so that whoever has a value finds it counted.</summary>
+    public void AddHit() => Interlocked.Increment(ref _hits);
 
-        if (misses != 0)
-        {
-            Interlocked.Add(ref _misses, misses);
-        }
-    }
+    /// <summary>Counts a read that found none.</summary>
+    public void AddMiss() => Interlocked.Increment(ref _misses);
 
     /// <summary>Counts operations that failed.</summary>
     public void AddErrors(int count) => Interlocked.Add(ref _errors, count);

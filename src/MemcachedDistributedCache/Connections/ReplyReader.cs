@@ -27,8 +27,6 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferLength);
     private int _start;
     private int _end;
-    private int _hits;
-    private int _misses;
 
     // The value that is being read, if _reading is set.
     private PendingOperation? _reading;
@@ -83,10 +81,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             _end += count;
         }
 
-        string? violation = Read();
-        counters.AddReads(_hits, _misses);
-        _hits = _misses = 0;
-        return violation;
+        return Read();
     }
 
     /// <summary>Ends the operations that got no whole reply; for the read loop's end only.</summary>
@@ -164,7 +159,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return BeginValue(operation, reply, line);
         }
 
-        Count(operation.Kind, reply.Code);
+        if (operation.Kind == OperationKind.Get)
+        {
+            counters.AddMiss();
+        }
+
         _reading = null;
         operation.TryComplete(ResultOf(operation, reply));
         operation.Release();
@@ -275,7 +274,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     {
         PendingOperation operation = _reading!;
         _reading = null;
-        _hits++;
+        counters.AddHit();
         bool whole = _prefixLength is 0 or ValuePrefix.Length;
         if (_value is not { } value
             || !operation.TryComplete(new OperationResult
@@ -306,14 +305,6 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
 
         _value = null;
-    }
-
-    private void Count(OperationKind kind, ReplyCode code)
-    {
-        if (kind == OperationKind.Get && code == ReplyCode.Miss)
-        {
-            _misses++;
-        }
     }
 
     private static string Describe(string what, ReadOnlySpan<byte> bytes)
