@@ -1,0 +1,39 @@
+using MemcachedDistributedCache;
+using MemcachedDistributedCache.Embedded;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace WebApi.Cache;
+
+/// <summary>The cache's registration, and an endpoint that shows its nodes.</summary>
+internal static partial class CacheEndpoints
+{
+    public static void AddCache(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddMemcachedDistributedCache(builder.Configuration.GetSection("Memcached"));
+
+        // An application with servers of its own needs the line above and nothing else. The rest is for a first run without any.
+        builder.Services.AddEmbeddedMemcached();
+        builder.Services.AddMemcachedDistributedCache(static (options, services) =>
+        {
+            if (options.Servers.Count == 0)
+            {
+                IReadOnlyList<string> servers = services.GetRequiredService<EmbeddedMemcached>().Servers;
+                options.Servers = [.. servers];
+                LogEmbedded(services.GetRequiredService<ILoggerFactory>().CreateLogger("WebApi.Cache"), servers.Count, string.Join(',', servers));
+            }
+        });
+    }
+
+    public static void MapCache(this IEndpointRouteBuilder app) => app.MapGet("/api/cache/nodes", GetNodes);
+
+    private static Ok<NodeReport[]> GetNodes(MemcachedCache cache) => TypedResults.Ok(cache.GetNodes().Select(NodeReport.From).ToArray());
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Warning, Message = "Memcached:Servers is not configured: started {Count} embedded nodes on {Servers}. What they hold ends with this process.")]
+    private static partial void LogEmbedded(ILogger logger, int count, string servers);
+}
+
+/// <summary>A node of the cluster as this process has seen it since it started.</summary>
+internal sealed record NodeReport(string Server, string State, string? Version, long Hits, long Misses, long Errors)
+{
+    public static NodeReport From(MemcachedNodeStatus node) => new(node.Server, node.State.ToString(), node.ServerVersion, node.Hits, node.Misses, node.Errors);
+}

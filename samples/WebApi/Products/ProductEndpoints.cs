@@ -1,0 +1,40 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace WebApi.Products;
+
+/// <summary>The catalogue's services and endpoints.</summary>
+internal static class ProductEndpoints
+{
+    public static void AddProducts(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<ProductOptions>().BindConfiguration("Products").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<ProductStore>();
+        builder.Services.AddSingleton<ProductCatalog>();
+    }
+
+    public static void MapProducts(this IEndpointRouteBuilder app)
+    {
+        RouteGroupBuilder products = app.MapGroup("/api/products/{id}");
+        products.MapGet("", FindAsync);
+        products.MapPut("price", ChangePriceAsync);
+    }
+
+    private static async Task<Results<Ok<Product>, NotFound>> FindAsync(long id, ProductCatalog catalog, HttpResponse response, CancellationToken cancellationToken)
+    {
+        (Product? product, bool isHit) = await catalog.FindAsync(id, cancellationToken);
+        response.Headers["X-Cache"] = isHit ? "HIT" : "MISS";
+        return product is null ? TypedResults.NotFound() : TypedResults.Ok(product);
+    }
+
+    private static async Task<Results<Ok<Product>, NotFound, ValidationProblem>> ChangePriceAsync(long id, PriceChange change, ProductCatalog catalog)
+    {
+        Dictionary<string, string[]> errors = change.Validate();
+        if (errors.Count != 0 || change.Price is not { } price)
+        {
+            return TypedResults.ValidationProblem(errors);
+        }
+
+        Product? product = await catalog.ChangePriceAsync(id, price);
+        return product is null ? TypedResults.NotFound() : TypedResults.Ok(product);
+    }
+}

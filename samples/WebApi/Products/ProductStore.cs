@@ -1,0 +1,83 @@
+using System.Data.Common;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Options;
+
+namespace WebApi.Products;
+
+/// <summary>The products' real store, an SQLite file. It knows nothing of the cache.</summary>
+internal sealed class ProductStore(IOptions<ProductOptions> options, IHostEnvironment environment)
+{
+    private readonly string _path = Path.Combine(environment.ContentRootPath, options.Value.DatabasePath);
+
+    /// <summary>Makes the file and its products where they are missing; several instances may do so at once.</summary>
+    public async Task InitializeAsync(CancellationToken cancellationToken = default)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_path))!);
+        await using SqliteConnection connection = await OpenAsync(cancellationToken);
+
+        // With a write-ahead log readers do not wait for writers; the file remembers the setting.
+        await connection.ExecuteAsync("PRAGMA journal_mode = WAL");
+        await using DbTransaction transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(
+            """
+            CREATE TABLE IF NOT EXISTS products (
+                id INTEGER PRIMARY KEY,
+                name TEXT NOT NULL,
+                price_cents INTEGER NOT NULL CHECK (price_cents >= 0),
+                version INTEGER NOT NULL)
+            """,
+            transaction: transaction);
+        await connection.ExecuteAsync(
+            "INSERT OR IGNORE INTO products (id, name, price_cents, version) VALUES (@id, @name, @price, 1)",
+            ProductSeed.Products.Select((product, index) => new { id = index + 1, name = product.Name, price = product.PriceCents }),
+            transaction);
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>The product, or null.</summary>
+    public async Task<Product?> FindAsync(long id, CancellationToken cancellationToken)
+    {
+        await using SqliteConnection connection = await OpenAsync(cancellationToken);
+        var row = await connection.QuerySingleOrDefaultAsync<Row>(new CommandDefinition(
+            "SELECT id, name, price_cents AS priceCents, version FROM products WHERE id = @id",
+            new { id },
+            cancellationToken: cancellationToken));
+        return row?.ToProduct();
+    }
+
+    /// <summary>The product's version, or null where there is no product.</summary>
+    public async Task<long?> FindVersionAsync(long id, CancellationToken cancellationToken)
+    {
+        await using SqliteConnection connection = await OpenAsync(cancellationToken);
+        return await connection.QuerySingleOrDefaultAsync<long?>(new CommandDefinition(
+            "SELECT version FROM products WHERE id = @id", new { id }, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Changes the price and returns the product as it is then, or null; committed when this returns.</summary>
+    public async Task<Product?> ChangePriceAsync(long id, decimal price)
+    {
+        // Not to be cancelled: the change could be made and reported as cancelled, and then nobody would remove its cache entry.
+        await using SqliteConnection connection = await OpenAsync(CancellationToken.None);
+        var row = await connection.QuerySingleOrDefaultAsync<Row>(
+            """
+            UPDATE products SET price_cents = @cents, version = version + 1 WHERE id = @id
+            RETURNING id, name, price_cents AS priceCents, version
+            """,
+            new { id, cents = (long)(price * 100) });
+        return row?.ToProduct();
+    }
+
+    private async Task<SqliteConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = _path }.ToString());
+        await connection.OpenAsync(cancellationToken);
+        return connection;
+    }
+
+    /// <summary>A row as SQLite types it, which has no decimals.</summary>
+    private sealed record Row(long Id, string Name, long PriceCents, long Version)
+    {
+        public Product ToProduct() => new(Id, Name, PriceCents / 100m, Version);
+    }
+}

@@ -1,0 +1,35 @@
+using MemcachedDistributedCache;
+using WebApi;
+using WebApi.Cache;
+using WebApi.Home;
+using WebApi.Products;
+using WebApi.Sessions;
+
+WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
+
+builder.AddCache();
+builder.AddProducts();
+builder.AddSessions();
+builder.Services.AddProblemDetails();
+builder.Services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, AppJsonContext.Default));
+
+// A malformed id or body is the caller's mistake: 400 in every environment, not an exception page in Development.
+builder.Services.PostConfigure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = false);
+
+WebApplication app = builder.Build();
+
+// Only with Memcached:FailureMode = Throw does an outage come this far, and then it is not the application that is broken.
+app.UseExceptionHandler(new ExceptionHandlerOptions
+{
+    StatusCodeSelector = exception => exception is MemcachedUnavailableException ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError,
+});
+app.UseStatusCodePages();
+app.UseSessions();
+
+app.MapHome();
+app.MapProducts();
+app.MapSessions();
+app.MapCache();
+
+await app.Services.GetRequiredService<ProductStore>().InitializeAsync();
+await app.RunAsync();

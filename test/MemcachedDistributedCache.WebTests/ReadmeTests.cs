@@ -1,0 +1,138 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using MemcachedDistributedCache.Testing;
+
+namespace MemcachedDistributedCache.WebTests;
+
+/// <summary>Holds README.md against the product, so that it cannot rot.</summary>
+public sealed partial class ReadmeTests
+{
+    private static readonly string[] Lines = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "README.md"));
+
+    [CurlFact]
+    public async Task The_curl_lines_answer_as_written()
+    {
+        await using var cluster = SampleCluster.WithoutNodes();
+        SampleApp app = cluster.NewApp();
+        Uri address = app.Listen();
+        using HttpClient client = app.NewClient();
+        await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
+
+        List<(string Command, string Answer)> examples = ReadExamples();
+        Assert.Equal(10, examples.Count);
+        foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/session/visits", "/api/cache/nodes"])
+        {
+            Assert.Contains(examples, example => example.Command.EndsWith("http://127.0.0.1:5080" + endpoint, StringComparison.Ordinal));
+        }
+
+        foreach ((string command, string expected) in examples)
+        {
+            string answer = await RunAsync(command.Replace("http://127.0.0.1:5080", address.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal), cluster.Folder);
+            Assert.Equal(Generalize(command, expected), Generalize(command, answer));
+        }
+    }
+
+    [Fact]
+    public void The_options_table_has_every_option_with_its_default()
+    {
+        var defaults = new MemcachedCacheOptions();
+        Dictionary<string, string> table = Lines
+            .SkipWhile(static line => line != "## Options")
+            .SkipWhile(static line => !line.StartsWith("|---", StringComparison.Ordinal)).Skip(1)
+            .TakeWhile(static line => line.StartsWith('|'))
+            .Select(static line => CellSeparator().Split(line))
+            .ToDictionary(static cells => cells[1].Trim().Trim('`'), static cells => cells[2].Trim(), StringComparer.Ordinal);
+
+        Assert.Equal(typeof(MemcachedCacheOptions).GetProperties().Select(static property => property.Name), table.Keys);
+        foreach (System.Reflection.PropertyInfo property in typeof(MemcachedCacheOptions).GetProperties())
+        {
+            string written = table[property.Name].Trim('`');
+            switch (property.GetValue(defaults))
+            {
+                case IList<string> list:
+                    Assert.Empty(list);
+                    Assert.StartsWith("none", written, StringComparison.Ordinal);
+                    break;
+                case string text:
+                    Assert.Equal($"\"{text}\"", written);
+                    break;
+                case TimeSpan span:
+                    Assert.Equal(span, TimeSpan.Parse(written, CultureInfo.InvariantCulture));
+                    break;
+                case object value:
+                    Assert.Equal(value.ToString(), written);
+                    break;
+                default:
+                    Assert.Fail($"{property.Name} has no default");
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Each command of the console fences with what follows it there.</summary>
+    private static List<(string Command, string Answer)> ReadExamples()
+    {
+        var examples = new List<(string Command, string Answer)>();
+        bool isInside = false;
+        foreach (string line in Lines)
+        {
+            if (line.StartsWith("```", StringComparison.Ordinal))
+            {
+                isInside = line == "```console";
+            }
+            else if (isInside && line.StartsWith("$ ", StringComparison.Ordinal))
+            {
+                examples.Add((line[2..], ""));
+            }
+            else if (isInside)
+            {
+                examples[^1] = (examples[^1].Command, examples[^1].Answer + line + "\n");
+            }
+        }
+
+        return examples;
+    }
+
+    /// <summary>Takes out what differs from run to run: the date, the trace, and for nodes all numbers, for the ports decide which keys they have.</summary>
+    private static string Generalize(string command, string answer)
+    {
+        string text = answer.ReplaceLineEndings("\n").TrimEnd();
+        text = Trace().Replace(Date().Replace(text, "Date: now"), "\"traceId\":\"00-trace\"");
+        return command.EndsWith("/nodes", StringComparison.Ordinal) ? Number().Replace(text, "0") : text;
+    }
+
+    private static async Task<string> RunAsync(string command, string folder)
+    {
+        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", command])
+        {
+            UseShellExecute = false,
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        Task<string> error = process.StandardError.ReadToEndAsync(limit.Token);
+        string answer = await process.StandardOutput.ReadToEndAsync(limit.Token);
+        await process.WaitForExitAsync(limit.Token);
+        Assert.True(process.ExitCode == 0, $"{command} ended with {process.ExitCode}: {await error}");
+        return answer;
+    }
+
+    [GeneratedRegex(@"(?<!\\)\|")]
+    private static partial Regex CellSeparator();
+
+    [GeneratedRegex("^Date: .* GMT$", RegexOptions.Multiline)]
+    private static partial Regex Date();
+
+    [GeneratedRegex("\"traceId\":\"00-[0-9a-f]{32}-[0-9a-f]{16}-00\"")]
+    private static partial Regex Trace();
+
+    [GeneratedRegex("[0-9]+")]
+    private static partial Regex Number();
+
+    private sealed class CurlFactAttribute : FactAttribute
+    {
+        public CurlFactAttribute() => Skip = MemcachedBinary.Find("curl") is null ? "No curl on PATH." : null;
+    }
+}
