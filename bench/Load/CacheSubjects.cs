@@ -117,38 +117,38 @@ internal sealed class BufferSubject(string name, string[] nodes, int connections
     }
 }
 
-/// <summary>The synchronous methods, each call a work item of the thread pool, as in a web application that blocks its requests.</summary>
+/// <summary>The synchronous methods, each caller on a thread of its own that blocks: the pool has nothing to do with it.</summary>
 internal sealed class SyncSubject(string name, string[] nodes, int connections) : CacheSubject(name, nodes, connections, Expiry.Default)
 {
+    private const int StackSize = 256 * 1024;
+
     /// <inheritdoc/>
     public override Task RunAsync(Caller caller)
     {
-        var loop = new Loop(this, caller);
-        ThreadPool.UnsafeQueueUserWorkItem(loop, preferLocal: false);
-        return loop.Finished.Task;
+        var finished = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var thread = new Thread(() =>
+        {
+            Run(caller);
+            finished.SetResult();
+        }, StackSize) { IsBackground = true };
+        thread.UnsafeStart();
+        return finished.Task;
     }
 
-    private sealed class Loop(SyncSubject subject, Caller caller) : IThreadPoolWorkItem
+    private void Run(Caller caller)
     {
-        public TaskCompletionSource Finished { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public void Execute()
+        IDistributedCache cache = Cache;
+        while (caller.Next(out int key, out bool isSet))
         {
-            if (!caller.Next(out int key, out bool isSet))
-            {
-                Finished.SetResult();
-                return;
-            }
-
             try
             {
                 if (isSet)
                 {
-                    subject.Cache.Set(subject.Keys[key], subject.Values[key], subject.EntryOptions);
+                    cache.Set(Keys[key], Values[key], EntryOptions);
                 }
                 else
                 {
-                    byte[]? value = subject.Cache.Get(subject.Keys[key]);
+                    byte[]? value = cache.Get(Keys[key]);
                     caller.Check(key, value, value is not null);
                 }
             }
@@ -158,7 +158,6 @@ internal sealed class SyncSubject(string name, string[] nodes, int connections) 
             }
 
             caller.Done();
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
     }
 }

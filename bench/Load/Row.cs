@@ -34,12 +34,14 @@ internal sealed record Row
     public required double P99Ratio { get; init; }
 
     /// <summary>
-    /// Makes the rows of one workload. The faster floor counts. A ratio is the median of the ratios taken round by round: the
+    /// Makes the rows of one workload. The faster floor counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
     /// neighbours in time saw the same machine.
     /// </summary>
     public static IReadOnlyList<Row> Of(Workload workload, int callers, IReadOnlyList<(Subject Subject, List<Measurement> Rounds)> results)
     {
-        List<Measurement> floor = results.Where(static r => r.Subject.IsFloor).MaxBy(static r => Middle(r.Rounds.Select(static m => m.Rate))).Rounds;
+        // Alone, a caller is not served by any gathering, and the inline floor, which is the first, is the one that latency is held against.
+        IEnumerable<List<Measurement>> floors = results.Where(static r => r.Subject.IsFloor).Select(static r => r.Rounds);
+        List<Measurement> floor = callers == 1 ? floors.First() : floors.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
         return [.. results.Select(result => new Row
         {
             Operation = workload.Verb.ToString().ToLowerInvariant(),

@@ -23,7 +23,7 @@ internal sealed class Subjects : IAsyncDisposable
         ];
         bool Wanted(string name) => options.Subjects.Length == 0
             || name.StartsWith("floor", StringComparison.Ordinal)
-            || Array.Exists(options.Subjects, wanted => name.StartsWith(wanted, StringComparison.OrdinalIgnoreCase));
+            || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase));
         _subjects = [.. known.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
     }
 

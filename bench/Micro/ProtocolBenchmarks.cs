@@ -34,14 +34,24 @@ public class ProtocolBenchmarks
 public class EntryFormatBenchmarks
 {
     private readonly byte[] _room = new byte[8];
-    private readonly uint _flags = EntryFormat.ToFlags(hasDeadline: true, slidingSeconds: 1200);
+    private readonly uint[] _flags = new uint[256];
+    private long _next;
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        for (int i = 0; i < _flags.Length; i++)
+        {
+            _flags[i] = EntryFormat.ToFlags(hasDeadline: i % 3 == 0, slidingSeconds: i * 4000L);
+        }
+    }
 
     [Benchmark]
-    public uint ToFlags() => EntryFormat.ToFlags(hasDeadline: true, slidingSeconds: 1200);
+    public uint ToFlags() => EntryFormat.ToFlags(hasDeadline: true, slidingSeconds: _next++ & 0x1FFFFF);
 
     [Benchmark]
-    public bool TryRead() => EntryFormat.TryRead(_flags, out _);
+    public long TryRead() => EntryFormat.TryRead(_flags[(byte)_next++], out EntryFormat format) ? format.SlidingSeconds : 0;
 
     [Benchmark]
-    public int WritePrefix() => EntryFormat.WritePrefix(_room, 1_700_000_000_000).Length;
+    public int WritePrefix() => EntryFormat.WritePrefix(_room, _next++)[7];
 }
