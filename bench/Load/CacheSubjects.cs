@@ -39,13 +39,14 @@ internal abstract class CacheSubject(string name, string[] nodes, int connection
     };
 
     /// <inheritdoc/>
-    public override async Task PrepareAsync(Workload workload)
+    public override async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
     {
         Keys = workload.Keys(Name.Replace(' ', '-'));
         Values = workload.Values;
         for (int key = 0; key < Keys.Length; key++)
         {
-            await Cache.SetAsync(Keys[key], Values[key], EntryOptions);
+            cancellationToken.ThrowIfCancellationRequested();
+            await Cache.SetAsync(Keys[key], Values[key], EntryOptions, cancellationToken);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using MemcachedDistributedCache.Load;
 using MemcachedDistributedCache.Load.Floor;
 
-return await LoadOptions.Command(RunAsync).Parse(args).InvokeAsync();
+return await LoadOptions.Command(RunAsync).Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
 
 static async Task<int> RunAsync(LoadOptions options, CancellationToken cancellationToken)
 {
@@ -38,7 +38,7 @@ static async Task<int> MeasureAsync(Subjects subjects, LoadOptions options, Canc
 
     foreach (int size in options.Sizes)
     {
-        await subjects.PrepareAsync(new Workload(Verb.Get, size));
+        await subjects.PrepareAsync(new Workload(Verb.Get, size), cancellationToken);
         foreach (Verb verb in options.Verbs)
         {
             var workload = new Workload(verb, size);

@@ -10,7 +10,7 @@ internal abstract class Subject(string name) : IAsyncDisposable
     public virtual bool IsFloor => false;
 
     /// <summary>Stores the workload's values.</summary>
-    public abstract Task PrepareAsync(Workload workload);
+    public abstract Task PrepareAsync(Workload workload, CancellationToken cancellationToken);
 
     /// <summary>One caller's operations, one after the other, until its time is up.</summary>
     public abstract Task RunAsync(Caller caller);

@@ -28,11 +28,11 @@ internal sealed class Subjects : IAsyncDisposable
     }
 
     /// <summary>Stores the values of a size under every subject's keys.</summary>
-    public async Task PrepareAsync(Workload workload)
+    public async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
     {
         foreach (Subject subject in _subjects)
         {
-            await subject.PrepareAsync(workload);
+            await subject.PrepareAsync(workload, cancellationToken);
         }
     }
 

@@ -16,7 +16,7 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
     public override bool IsFloor => !completeInline;
 
     /// <inheritdoc/>
-    public override async Task PrepareAsync(Workload workload)
+    public override async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
     {
         if (_connections.Count == 0)
         {
@@ -31,6 +31,7 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
         var operation = new FloorOperation(completeInline);
         for (int key = 0; key < _keys.Length; key++)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             await Of(key).SetAsync(_keys[key], _values[key], operation);
         }
     }
