@@ -1,0 +1,164 @@
+#pragma warning disable CA1859 // Calls through the interface are what is measured.
+using System.Buffers;
+using Microsoft.Extensions.Caching.Distributed;
+
+namespace MemcachedDistributedCache.Load;
+
+/// <summary>How entries of a subject expire.</summary>
+internal enum Expiry
+{
+    /// <summary>By the cache's default: no header.</summary>
+    Default,
+
+    /// <summary>At a deadline: a header of 8 bytes.</summary>
+    Absolute,
+
+    /// <summary>By a window: reads move it once a second.</summary>
+    Sliding,
+}
+
+/// <summary>What the subjects on the product have in common: each has a cache of its own.</summary>
+internal abstract class CacheSubject(string name, string[] nodes, int connections, Expiry expiry) : Subject(name)
+{
+    protected MemcachedCache Cache { get; } = new(new MemcachedCacheOptions
+    {
+        Servers = nodes,
+        FailureMode = MemcachedFailureMode.Throw,
+        ConnectionsPerNode = connections,
+    });
+
+    protected string[] Keys { get; private set; } = [];
+
+    protected byte[][] Values { get; private set; } = [];
+
+    protected DistributedCacheEntryOptions EntryOptions { get; } = expiry switch
+    {
+        Expiry.Absolute => new DistributedCacheEntryOptions { AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(20) },
+        Expiry.Sliding => new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(20) },
+        _ => new DistributedCacheEntryOptions(),
+    };
+
+    /// <inheritdoc/>
+    public override async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
+    {
+        Keys = workload.Keys(Name.Replace(' ', '-'));
+        Values = workload.Values;
+        for (int key = 0; key < Keys.Length; key++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await Cache.SetAsync(Keys[key], Values[key], EntryOptions, cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask DisposeAsync() => Cache.DisposeAsync();
+}
+
+/// <summary>Through <see cref="IDistributedCache"/>.</summary>
+internal sealed class DistributedSubject(string name, string[] nodes, int connections, Expiry expiry) : CacheSubject(name, nodes, connections, expiry)
+{
+    /// <inheritdoc/>
+    public override async Task RunAsync(Caller caller)
+    {
+        IDistributedCache cache = Cache;
+        while (caller.Next(out int key, out bool isSet))
+        {
+            try
+            {
+                if (isSet)
+                {
+                    await cache.SetAsync(Keys[key], Values[key], EntryOptions);
+                }
+                else
+                {
+                    byte[]? value = await cache.GetAsync(Keys[key]);
+                    caller.Check(key, value, value is not null);
+                }
+            }
+            catch (Exception exception)
+            {
+                caller.Fail(exception);
+            }
+
+            caller.Done();
+        }
+    }
+}
+
+/// <summary>Through <see cref="IBufferDistributedCache"/>; each caller has one writer.</summary>
+internal sealed class BufferSubject(string name, string[] nodes, int connections) : CacheSubject(name, nodes, connections, Expiry.Default)
+{
+    /// <inheritdoc/>
+    public override async Task RunAsync(Caller caller)
+    {
+        IBufferDistributedCache cache = Cache;
+        var writer = new ArrayBufferWriter<byte>(1024);
+        while (caller.Next(out int key, out bool isSet))
+        {
+            try
+            {
+                if (isSet)
+                {
+                    await cache.SetAsync(Keys[key], new ReadOnlySequence<byte>(Values[key]), EntryOptions);
+                }
+                else
+                {
+                    writer.ResetWrittenCount();
+                    bool found = await cache.TryGetAsync(Keys[key], writer);
+                    caller.Check(key, writer.WrittenSpan, found);
+                }
+            }
+            catch (Exception exception)
+            {
+                caller.Fail(exception);
+            }
+
+            caller.Done();
+        }
+    }
+}
+
+/// <summary>The synchronous methods, each caller on a thread of its own that blocks: the pool has nothing to do with it.</summary>
+internal sealed class SyncSubject(string name, string[] nodes, int connections) : CacheSubject(name, nodes, connections, Expiry.Default)
+{
+    private const int StackSize = 256 * 1024;
+
+    /// <inheritdoc/>
+    public override Task RunAsync(Caller caller)
+    {
+        var finished = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var thread = new Thread(() =>
+        {
+            Run(caller);
+            finished.SetResult();
+        }, StackSize) { IsBackground = true };
+        thread.UnsafeStart();
+        return finished.Task;
+    }
+
+    private void Run(Caller caller)
+    {
+        IDistributedCache cache = Cache;
+        while (caller.Next(out int key, out bool isSet))
+        {
+            try
+            {
+                if (isSet)
+                {
+                    cache.Set(Keys[key], Values[key], EntryOptions);
+                }
+                else
+                {
+                    byte[]? value = cache.Get(Keys[key]);
+                    caller.Check(key, value, value is not null);
+                }
+            }
+            catch (Exception exception)
+            {
+                caller.Fail(exception);
+            }
+
+            caller.Done();
+        }
+    }
+}

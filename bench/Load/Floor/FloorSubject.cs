@@ -1,0 +1,74 @@
+using System.Text;
+
+namespace MemcachedDistributedCache.Load.Floor;
+
+/// <summary>
+/// The fastest loop that could be written: what it does, every client must. <paramref name="completeInline"/> runs callers on the read
+/// loop, which no library can afford (a caller that blocks would stop everybody); that variant is shown and does not count.
+/// </summary>
+internal sealed class FloorSubject(string name, string[] nodes, Flush flush, bool completeInline = false) : Subject(name)
+{
+    private readonly List<FloorConnection> _connections = [];
+    private byte[][] _keys = [];
+    private byte[][] _values = [];
+
+    /// <inheritdoc/>
+    public override bool IsFloor => !completeInline;
+
+    /// <inheritdoc/>
+    public override async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
+    {
+        if (_connections.Count == 0)
+        {
+            foreach (string node in nodes)
+            {
+                _connections.Add(await FloorConnection.ConnectAsync(node, flush));
+            }
+        }
+
+        _keys = [.. workload.Keys("floor").Select(Encoding.UTF8.GetBytes)];
+        _values = workload.Values;
+        var operation = new FloorOperation(completeInline);
+        for (int key = 0; key < _keys.Length; key++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await Of(key).SetAsync(_keys[key], _values[key], operation);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override async Task RunAsync(Caller caller)
+    {
+        var operation = new FloorOperation(completeInline);
+        while (caller.Next(out int key, out bool isSet))
+        {
+            try
+            {
+                if (isSet)
+                {
+                    await Of(key).SetAsync(_keys[key], _values[key], operation);
+                }
+                else
+                {
+                    byte[]? value = await Of(key).GetAsync(_keys[key], operation);
+                    caller.Check(key, value, value is not null);
+                }
+            }
+            catch (Exception exception)
+            {
+                caller.Fail(exception);
+            }
+
+            caller.Done();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask DisposeAsync()
+    {
+        _connections.ForEach(static connection => connection.Dispose());
+        return default;
+    }
+
+    private FloorConnection Of(int key) => _connections[key % _connections.Count];
+}

@@ -1,0 +1,82 @@
+namespace MemcachedDistributedCache.Load;
+
+/// <summary>One line of the result: a subject under one workload, the median of its rounds, and how it stands to the floor.</summary>
+internal sealed record Row
+{
+    /// <summary>What callers did.</summary>
+    public required string Operation { get; init; }
+
+    /// <summary>The values' length.</summary>
+    public required int Size { get; init; }
+
+    /// <summary>The number of callers.</summary>
+    public required int Callers { get; init; }
+
+    /// <summary>The subject.</summary>
+    public required string Subject { get; init; }
+
+    /// <summary>Whether it is the floor that the others of its workload are compared with.</summary>
+    public required bool IsFloor { get; init; }
+
+    /// <summary>Each number is the median of the rounds; errors and wrong values are their sum.</summary>
+    public required Measurement Median { get; init; }
+
+    /// <summary>Operations per second ÷ the floor's.</summary>
+    public required double RateRatio { get; init; }
+
+    /// <summary>CPU per operation ÷ the floor's.</summary>
+    public required double CpuRatio { get; init; }
+
+    /// <summary>p50 ÷ the floor's.</summary>
+    public required double P50Ratio { get; init; }
+
+    /// <summary>p99 ÷ the floor's.</summary>
+    public required double P99Ratio { get; init; }
+
+    /// <summary>
+    /// Makes the rows of one workload. The faster floor counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
+    /// neighbours in time saw the same machine.
+    /// </summary>
+    public static IReadOnlyList<Row> Of(Workload workload, int callers, IReadOnlyList<(Subject Subject, List<Measurement> Rounds)> results)
+    {
+        // Alone, a caller is not served by any gathering, and the inline floor, which is the first, is the one that latency is held against.
+        IEnumerable<List<Measurement>> floors = results.Where(static r => r.Subject.IsFloor).Select(static r => r.Rounds);
+        List<Measurement> floor = callers == 1 ? floors.First() : floors.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
+        return [.. results.Select(result => new Row
+        {
+            Operation = workload.Verb.ToString().ToLowerInvariant(),
+            Size = workload.Size,
+            Callers = callers,
+            Subject = result.Subject.Name,
+            IsFloor = ReferenceEquals(result.Rounds, floor),
+            Median = MedianOf(result.Rounds),
+            RateRatio = Ratio(result.Rounds, floor, static m => m.Rate),
+            CpuRatio = Ratio(result.Rounds, floor, static m => m.Cpu),
+            P50Ratio = Ratio(result.Rounds, floor, static m => m.P50),
+            P99Ratio = Ratio(result.Rounds, floor, static m => m.P99),
+        })];
+    }
+
+    private static double Ratio(List<Measurement> rounds, List<Measurement> floor, Func<Measurement, double> number)
+        => Middle(rounds.Zip(floor, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
+
+    private static Measurement MedianOf(List<Measurement> rounds) => new()
+    {
+        Rate = Middle(rounds.Select(static m => m.Rate)),
+        Cpu = Middle(rounds.Select(static m => m.Cpu)),
+        Allocated = Middle(rounds.Select(static m => m.Allocated)),
+        P50 = Middle(rounds.Select(static m => m.P50)),
+        P99 = Middle(rounds.Select(static m => m.P99)),
+        P999 = Middle(rounds.Select(static m => m.P999)),
+        Errors = rounds.Sum(static m => m.Errors),
+        Wrong = rounds.Sum(static m => m.Wrong),
+        FirstError = rounds.Select(static m => m.FirstError).FirstOrDefault(static text => text is not null),
+    };
+
+    private static double Middle(IEnumerable<double> numbers)
+    {
+        double[] sorted = [.. numbers.Order()];
+        int middle = sorted.Length / 2;
+        return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+}

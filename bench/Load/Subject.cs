@@ -1,0 +1,20 @@
+namespace MemcachedDistributedCache.Load;
+
+/// <summary>Something that is driven by callers.</summary>
+internal abstract class Subject(string name) : IAsyncDisposable
+{
+    /// <summary>Its name in the table.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Whether it counts as the floor that others are compared with.</summary>
+    public virtual bool IsFloor => false;
+
+    /// <summary>Stores the workload's values.</summary>
+    public abstract Task PrepareAsync(Workload workload, CancellationToken cancellationToken);
+
+    /// <summary>One caller's operations, one after the other, until its time is up.</summary>
+    public abstract Task RunAsync(Caller caller);
+
+    /// <inheritdoc/>
+    public abstract ValueTask DisposeAsync();
+}

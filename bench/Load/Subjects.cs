@@ -1,0 +1,69 @@
+using MemcachedDistributedCache.Load.Floor;
+
+namespace MemcachedDistributedCache.Load;
+
+/// <summary>All that is driven in a run, in turn.</summary>
+internal sealed class Subjects : IAsyncDisposable
+{
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(0.5);
+    private readonly List<Subject> _subjects;
+
+    public Subjects(string[] nodes, LoadOptions options)
+    {
+        (string Name, Func<string, Subject> Make)[] known =
+        [
+            ("floor inline", name => new FloorSubject(name, nodes, Flush.Inline)),
+            ("floor pool", name => new FloorSubject(name, nodes, Flush.Pool)),
+            ("unsafe floor", name => new FloorSubject(name, nodes, Flush.Pool, completeInline: true)),
+            ("cache", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Default)),
+            ("cache absolute", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Absolute)),
+            ("cache sliding", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Sliding)),
+            ("buffer", name => new BufferSubject(name, nodes, options.Connections)),
+            ("sync", name => new SyncSubject(name, nodes, options.Connections)),
+        ];
+        bool Wanted(string name) => options.Subjects.Length == 0
+            || name.StartsWith("floor", StringComparison.Ordinal)
+            || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase));
+        _subjects = [.. known.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
+    }
+
+    /// <summary>Stores the values of a size under every subject's keys.</summary>
+    public async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
+    {
+        foreach (Subject subject in _subjects)
+        {
+            await subject.PrepareAsync(workload, cancellationToken);
+        }
+    }
+
+    /// <summary>Measures one workload at one width: all subjects in every round, each round beginning with another one.</summary>
+    public async Task<IReadOnlyList<Row>> MeasureAsync(Workload workload, int width, LoadOptions options, CancellationToken cancellationToken)
+    {
+        List<(Subject Subject, List<Measurement> Rounds)> results = [.. _subjects.Select(static s => (s, new List<Measurement>()))];
+        TimeSpan warmUp = WarmUp < options.Duration ? WarmUp : options.Duration;
+        foreach ((Subject subject, _) in results)
+        {
+            await Measurement.TakeAsync(subject, workload, width, warmUp, cancellationToken);
+        }
+
+        for (int round = 0; round < options.Rounds; round++)
+        {
+            for (int i = 0; i < results.Count; i++)
+            {
+                (Subject subject, List<Measurement> rounds) = results[(i + round) % results.Count];
+                rounds.Add(await Measurement.TakeAsync(subject, workload, width, options.Duration, cancellationToken));
+            }
+        }
+
+        return Row.Of(workload, width, results);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (Subject subject in _subjects)
+        {
+            await subject.DisposeAsync();
+        }
+    }
+}
