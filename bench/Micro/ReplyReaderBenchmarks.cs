@@ -36,7 +36,7 @@ public class ReplyReaderBenchmarks
         for (int i = 0; i < Replies; i++)
         {
             PendingOperation operation = PendingOperation.Rent(OperationKind.Get, ValueTarget.OwnArray, CallMode.Async, 0);
-            operation.Opaque = (uint)i;
+            operation.Sequence = (uint)i;
             _queue.Enqueue_NeedsLock(operation);
             _results[i] = operation.AsValueTask(CancellationToken.None);
         }

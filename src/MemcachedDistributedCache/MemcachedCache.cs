@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
@@ -70,11 +71,11 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
     /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
-    public Task<byte[]?> GetAsync(string key, CancellationToken token = default) => _entries.GetAsync(key, CallMode.Async, token);
+    public Task<byte[]?> GetAsync(string key, CancellationToken token = default) => _entries.GetAsync(key, CallMode.Async, token).AsTask();
 
     /// <inheritdoc/>
     public bool TryGet(string key, IBufferWriter<byte> destination)
-        => Complete(_entries.TryGetAsync(key, destination, CallMode.Sync, CancellationToken.None).AsTask());
+        => Complete(_entries.TryGetAsync(key, destination, CallMode.Sync, CancellationToken.None));
 
     /// <inheritdoc/>
     public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
@@ -93,7 +94,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public Task SetAsync(string key, byte[] value, DistributedCacheEntryOptions options, CancellationToken token = default)
     {
         ArgumentNullException.ThrowIfNull(value);
-        return _entries.SetAsync(key, new ReadOnlySequence<byte>(value), options, CallMode.Async, token);
+        return _entries.SetAsync(key, new ReadOnlySequence<byte>(value), options, CallMode.Async, token).AsTask();
     }
 
     /// <inheritdoc/>
@@ -104,19 +105,19 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <inheritdoc/>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
     public ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CancellationToken token = default)
-        => new(_entries.SetAsync(key, value, options, CallMode.Async, token));
+        => _entries.SetAsync(key, value, options, CallMode.Async, token);
 
     /// <inheritdoc/>
     public void Refresh(string key) => Complete(_entries.RefreshAsync(key, CallMode.Sync, CancellationToken.None));
 
     /// <inheritdoc/>
-    public Task RefreshAsync(string key, CancellationToken token = default) => _entries.RefreshAsync(key, CallMode.Async, token);
+    public Task RefreshAsync(string key, CancellationToken token = default) => _entries.RefreshAsync(key, CallMode.Async, token).AsTask();
 
     /// <inheritdoc/>
     public void Remove(string key) => Complete(_entries.RemoveAsync(key, CallMode.Sync, CancellationToken.None));
 
     /// <inheritdoc/>
-    public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token);
+    public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token).AsTask();
 
     /// <summary>Waits for what is under way, at most one operation's limit, then closes all connections.</summary>
     public ValueTask DisposeAsync() => _cluster.DisposeAsync();
@@ -145,7 +146,15 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     };
 
     /// <summary>A synchronous call has blocked in the client already: its task is complete here, and nothing is waited for.</summary>
-    private static T Complete<T>(Task<T> task) => task.GetAwaiter().GetResult();
+    private static T Complete<T>(ValueTask<T> task)
+    {
+        Debug.Assert(task.IsCompleted, "a synchronous call is complete when it returns");
+        return task.GetAwaiter().GetResult();
+    }
 
-    private static void Complete(Task task) => task.GetAwaiter().GetResult();
+    private static void Complete(ValueTask task)
+    {
+        Debug.Assert(task.IsCompleted, "a synchronous call is complete when it returns");
+        task.GetAwaiter().GetResult();
+    }
 }

@@ -20,7 +20,8 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     private readonly SlidingWindows _windows = new(client, settings, timeProvider);
 
     /// <summary>Reads a value into an array of its own, or null.</summary>
-    public async Task<byte[]?> GetAsync(string key, CallMode mode, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<byte[]?> GetAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         OperationResult result = await SendGet(key, ValueTarget.OwnArray, mode, cancellationToken).ConfigureAwait(false);
         return IsLive(key, result, cancellationToken) ? result.Value : null;
@@ -53,7 +54,8 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     }
 
     /// <summary>Stores a value; one that is expired already or too large leaves nothing under the key.</summary>
-    public async Task SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
         Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
@@ -81,14 +83,14 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     }
 
     /// <summary>Moves the window of a sliding entry; downloads no value.</summary>
-    public async Task RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
+    public async ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(cancellationToken);
         Fail(await _windows.RefreshAsync(_keys, key, mode, cancellationToken).ConfigureAwait(false), "Refresh", cancellationToken);
     }
 
     /// <summary>Removes an entry.</summary>
-    public async Task RemoveAsync(string key, CallMode mode, CancellationToken cancellationToken)
+    public async ValueTask RemoveAsync(string key, CallMode mode, CancellationToken cancellationToken)
         => Fail(await SendDelete(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
 
     private ValueTask<OperationResult> SendGet(string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)

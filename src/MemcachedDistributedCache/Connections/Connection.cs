@@ -292,6 +292,12 @@ internal sealed class Connection : IThreadPoolWorkItem
     {
         if (_mode == CallMode.Sync)
         {
+            if (!now)
+            {
+                // Others are about to ask too: let them, so that one packet carries them all.
+                Thread.Yield();
+            }
+
             SendAll();
         }
         else if (now)

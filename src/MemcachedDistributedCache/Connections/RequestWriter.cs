@@ -15,6 +15,8 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
     private SendBuffer _gathering = new();
     private SendBuffer _sending = new();
     private int _sendingLength;
+    private int _gathered; // requests in _gathering
+    private int _lastGathered; // requests in the send before
     private long _appended;
     private long _handedOver;
     private long _sequence = RequestSequence.FirstOfNextConnection();
@@ -89,6 +91,8 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
 
             (_gathering, _sending) = (_sending, _gathering);
             _sendingLength = _sending.Length;
+            _lastGathered = _gathered;
+            _gathered = 0;
             Volatile.Write(ref _handedOver, _appended);
             return _sending;
         }
@@ -190,7 +194,10 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
         operation.Sequence = sequence;
         operation.Position = _appended;
         Volatile.Write(ref _appended, _appended + length);
-        bool alone = pending.Count == 0;
+
+        // A queue that runs empty between bursts is not a lone caller's; what the last send carried tells the two apart.
+        bool alone = pending.Count == 0 && _lastGathered <= 1;
+        _gathered++;
         pending.Enqueue_NeedsLock(operation);
         if (_hasSender)
         {

@@ -57,10 +57,13 @@ internal sealed class SendBuffer
     /// <summary>One piece.</summary>
     public ReadOnlyMemory<byte> Piece(int index) => _full[index];
 
-    /// <summary>Gives the arrays back; the next round starts with one as large as this round needed.</summary>
+    /// <summary>
+    /// Gives the arrays back. The next round starts with an array twice as large as this round's bytes, so that a somewhat larger
+    /// batch still goes out in one packet; a long one's size is forgotten slowly.
+    /// </summary>
     public void Clear()
     {
-        _nextLength = Math.Clamp(Length, SmallestArray, LargestArray);
+        _nextLength = Math.Clamp(Math.Max(Length * 2, _nextLength - (_nextLength / 8)), SmallestArray, LargestArray);
         CloseArray();
         foreach (ArraySegment<byte> piece in _full)
         {
