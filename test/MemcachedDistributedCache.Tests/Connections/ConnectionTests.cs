@@ -101,8 +101,10 @@ public sealed class ConnectionTests
     [InlineData("HTTP/1.1 400\r\n", "HTTP")]
     public async Task AnUnusablePeerEndsItWithAReason(string greeting, string expected)
     {
-        using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Greeting = greeting }));
+        var gate = new TaskCompletionSource<FakeTransport>();
+        using var rig = new ConnectionRig(new FakeFactory((_, _) => gate.Task));
         Task<OperationResult> early = rig.Execute(OperationKind.Get);
+        gate.SetResult(new FakeTransport { Greeting = greeting });
         ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);
         Assert.Equal(ConnectionEndReason.ConnectFailed, end!.Reason);
         Assert.Contains(expected, end.Message, StringComparison.Ordinal);

@@ -1,7 +1,9 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Tests.Fakes;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
+[Collection(Alone.Name)]
 public sealed class PendingOperationTests
 {
     private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1:11211", WasSent: true));
