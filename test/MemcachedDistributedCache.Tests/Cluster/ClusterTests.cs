@@ -7,10 +7,12 @@ using MemcachedDistributedCache.Tests.Fakes;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
-public sealed class ClusterTests
+public sealed class ClusterTests : IDisposable
 {
     private readonly ManualTimeProvider _time = new();
     private readonly ListLogger _log = new();
+
+    public void Dispose() => _log.Dispose();
 
     [Fact]
     public async Task ANodeComesUpAndSaysSoOnce()
