@@ -20,7 +20,7 @@ public sealed class ExpirationTests
     [InlineData(0.001, 2)]
     [InlineData(0.5, 2)]
     [InlineData(1, 2)]
-    [InlineData(1.001, 3)]
+    [InlineData(1.25, 3)]
     [InlineData(60, 61)]
     [InlineData(ThirtyDays - 1, ThirtyDays)]
     public void ARelativeTimeIsRoundedUpPastTheTick(double seconds, int expected)
@@ -34,7 +34,7 @@ public sealed class ExpirationTests
     [Fact]
     public void OverThirtyDaysItIsAUnixTime()
     {
-        Assert.Equal(ThirtyDays, From(new() { SlidingExpiration = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
+        Assert.Equal(ThirtyDays, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
         Assert.Equal(Now.ToUnixTimeSeconds() + ThirtyDays + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays) }).TimeToLive);
         Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 365) + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(365) }).TimeToLive);
     }

@@ -17,7 +17,7 @@ public sealed class ClusterTests : IDisposable
     [Fact]
     public async Task ANodeComesUpAndSaysSoOnce()
     {
-        await using ServerCluster cluster = Cluster(new FakeFactory(), connections: 3);
+        using ServerCluster cluster = Cluster(new FakeFactory(), connections: 3);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         Assert.Equal(("1.6.18", 1048576), (node.ServerVersion, node.ItemSizeMax));
@@ -29,7 +29,7 @@ public sealed class ClusterTests : IDisposable
     public async Task WhileANodeIsDownOperationsFailAtOnceAndOneLineIsLogged()
     {
         var factory = new FakeFactory((Func<int, FakeTransport>)(static _ => throw new IOException("refused")));
-        await using ServerCluster cluster = Cluster(factory);
+        using ServerCluster cluster = Cluster(factory);
         await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Down, "the node is down");
         var client = new MemcachedClient(cluster);
         for (int i = 0; i < 100; i++)
@@ -54,7 +54,7 @@ public sealed class ClusterTests : IDisposable
     {
         bool up = false;
         var factory = new FakeFactory(_ => up ? new FakeTransport() : throw new IOException("refused"));
-        await using ServerCluster cluster = Cluster(factory);
+        using ServerCluster cluster = Cluster(factory);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Down, "the node is down");
         for (int i = 0; i < 600; i++)
@@ -89,7 +89,7 @@ public sealed class ClusterTests : IDisposable
                 transport.Close();
                 return transport;
             });
-            await using ServerCluster cluster = Cluster(factory);
+            using ServerCluster cluster = Cluster(factory);
             Node node = cluster.Nodes[0];
             await Eventually.True(() => node.State == MemcachedNodeState.Down, "the node is down");
             for (int i = 0; i < 100; i++)
@@ -107,7 +107,7 @@ public sealed class ClusterTests : IDisposable
     public async Task ALostConnectionIsReplacedWithoutADownNode()
     {
         var factory = new FakeFactory();
-        await using ServerCluster cluster = Cluster(factory);
+        using ServerCluster cluster = Cluster(factory);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -122,7 +122,7 @@ public sealed class ClusterTests : IDisposable
     public async Task SlownessIsLoggedOnceAndItsEndOnce()
     {
         var factory = new FakeFactory();
-        await using ServerCluster cluster = Cluster(factory);
+        using ServerCluster cluster = Cluster(factory);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var client = new MemcachedClient(cluster);
