@@ -1,0 +1,241 @@
+using System.Buffers;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Connections;
+using Microsoft.Extensions.Caching.Distributed;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Tests.Caching;
+
+public sealed class EntryStoreTests
+{
+    private static readonly OperationResult Down = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, "mc1:11211", WasSent: true, new IOException("cut")));
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(100_000)]
+    public async Task AValueComesBack(int length)
+    {
+        var rig = new StoreRig();
+        byte[] value = new byte[length];
+        Random.Shared.NextBytes(value);
+        foreach (DistributedCacheEntryOptions options in (DistributedCacheEntryOptions[])[new(), StoreRig.Absolute(60), StoreRig.Sliding(60), StoreRig.Sliding(60, 600)])
+        {
+            await rig.Set(options, value);
+            Assert.Equal(value, await rig.Get());
+            var writer = new ArrayBufferWriter<byte>();
+            Assert.True(await rig.Store.TryGetAsync("key", writer, CallMode.Async, default));
+            Assert.True(value.AsSpan().SequenceEqual(writer.WrittenSpan));
+        }
+
+        await rig.Remove();
+        Assert.Null(await rig.Get());
+        Assert.False(await rig.Store.TryGetAsync("key", new ArrayBufferWriter<byte>(), CallMode.Async, default));
+    }
+
+    [Fact]
+    public async Task AnAbsoluteDeadlineIsExactToTheMillisecond()
+    {
+        var rig = new StoreRig();
+        await rig.Set(StoreRig.Absolute(2.5));
+        rig.Pass(2.499);
+        Assert.NotNull(await rig.Get());
+        rig.Pass(0.001);
+        Assert.Null(await rig.Get());
+    }
+
+    [Fact]
+    public async Task ALifeOfLessThanAMillisecondIsStillALife()
+    {
+        var rig = new StoreRig();
+        await rig.Set(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromTicks(5000) });
+        Assert.NotNull(await rig.Get());
+    }
+
+    [Fact]
+    public async Task WhatIsPastRemoves()
+    {
+        var rig = new StoreRig();
+        await rig.Set();
+        await rig.Set(new() { AbsoluteExpiration = rig.Time.GetUtcNow().AddSeconds(-1) });
+        Assert.Null(await rig.Get());
+        Assert.Empty(rig.Client.Items);
+    }
+
+    [Theory]
+    [InlineData(1u)]
+    [InlineData(0xC6000000u)]
+    public async Task AnEntryOfOthersIsAMissWithAWarning(uint flags)
+    {
+        var rig = new StoreRig();
+        rig.Client.Items["key"] = (StoreRig.Value, flags, long.MaxValue / 2);
+        Assert.Null(await rig.Get());
+        Assert.Equal([2001], rig.Log.Ids);
+    }
+
+    [Fact]
+    public async Task ATruncatedEntryIsAMissWithAWarning()
+    {
+        var rig = new StoreRig();
+        rig.Client.Items["key"] = ([1, 2, 3], EntryFormat.ToFlags(hasDeadline: true, 0), 1000);
+        Assert.Null(await rig.Get());
+        Assert.False(await rig.Store.TryGetAsync("key", new ArrayBufferWriter<byte>(), CallMode.Async, default));
+        Assert.Equal([2001, 2001], rig.Log.Ids);
+    }
+
+    [Fact]
+    public async Task APlainItemOfAnyClientIsReadable()
+    {
+        var rig = new StoreRig();
+        rig.Client.Items["key"] = (StoreRig.Value, 0, 1000);
+        Assert.Equal(StoreRig.Value, await rig.Get());
+    }
+
+    [Fact]
+    public async Task OversizeThrowsAndRemovesTheOlderValue()
+    {
+        var rig = new StoreRig();
+        rig.Client.ItemLimit = 10;
+        await rig.Set();
+        MemcachedValueTooLargeException thrown = await Assert.ThrowsAsync<MemcachedValueTooLargeException>(() => rig.Set(value: new byte[11]));
+        Assert.Equal(("key", 11L, 10L), (thrown.Key, thrown.Size, thrown.Limit));
+        Assert.Contains("'key' has 11 bytes, and the limit is 10 bytes", thrown.Message, StringComparison.Ordinal);
+        Assert.Empty(rig.Client.Items);
+    }
+
+    [Fact]
+    public async Task OversizeMayBeSkippedAndRemovesTheOlderValue()
+    {
+        var rig = new StoreRig(oversize: MemcachedOversizeBehavior.Skip);
+        rig.Client.ItemLimit = 10;
+        await rig.Set();
+        await rig.Set(value: new byte[11]);
+        Assert.Empty(rig.Client.Items);
+        Assert.Equal([2000], rig.Log.Ids);
+    }
+
+    [Fact]
+    public async Task OutOfMemoryRemovesTheOlderValue()
+    {
+        var rig = new StoreRig();
+        await rig.Set();
+        rig.Client.Before = static kind => kind == OperationKind.Store ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ServerOutOfMemory, "mc1:11211", WasSent: true)) : null;
+        await rig.Set();
+        Assert.Empty(rig.Client.Items);
+    }
+
+    [Fact]
+    public async Task DegradedEverythingGoesOnWithoutTheCache()
+    {
+        var rig = new StoreRig();
+        rig.Client.Before = _ => Down;
+        await rig.Set();
+        Assert.Null(await rig.Get());
+        await rig.Refresh();
+        await rig.Remove();
+        Assert.Empty(rig.Log.Ids);
+        Assert.Equal(3, rig.Log.Entries.Count(static e => e.Id == 2002));
+    }
+
+    [Fact]
+    public async Task ThrowingSaysWhatFailedWhereAndWhetherItWasSent()
+    {
+        var rig = new StoreRig(MemcachedFailureMode.Throw);
+        rig.Client.Before = _ => Down;
+        foreach ((string name, Func<Task> call) in new (string, Func<Task>)[] { ("Set", () => rig.Set()), ("Get", () => rig.Get()), ("Refresh", () => rig.Refresh()), ("Remove", () => rig.Remove()) })
+        {
+            MemcachedUnavailableException thrown = await Assert.ThrowsAsync<MemcachedUnavailableException>(call);
+            Assert.Equal((name, "mc1:11211", MemcachedFailureReason.ConnectionLost, true), (thrown.Operation, thrown.Server, thrown.Reason, thrown.WasSent));
+            Assert.IsType<IOException>(thrown.InnerException);
+        }
+    }
+
+    [Fact]
+    public async Task ExpiredAtOnceFailsAsSet()
+    {
+        var rig = new StoreRig(MemcachedFailureMode.Throw);
+        rig.Client.Before = _ => Down;
+        MemcachedUnavailableException thrown = await Assert.ThrowsAsync<MemcachedUnavailableException>(() => rig.Set(new() { AbsoluteExpiration = DateTimeOffset.UnixEpoch }));
+        Assert.Equal("Set", thrown.Operation);
+    }
+
+    [Fact]
+    public async Task ACancelledTokenCancelsBeforeAnythingIsSent()
+    {
+        var rig = new StoreRig();
+        var cancelled = new CancellationToken(canceled: true);
+        foreach (Func<Task> call in new Func<Task>[] { () => rig.Set(token: cancelled), () => rig.Get(cancelled), () => rig.Refresh(cancelled), () => rig.Remove(cancelled) })
+        {
+            OperationCanceledException thrown = await Assert.ThrowsAnyAsync<OperationCanceledException>(call);
+            Assert.Equal(cancelled, thrown.CancellationToken);
+        }
+
+        Assert.Empty(rig.Client.Calls);
+    }
+
+    [Fact]
+    public async Task ACancelledOperationThrows()
+    {
+        var rig = new StoreRig();
+        rig.Client.Before = static _ => OperationResult.Of(OperationStatus.Canceled);
+        foreach (Func<Task> call in new Func<Task>[] { () => rig.Set(), () => rig.Get(), () => rig.Refresh(), () => rig.Remove() })
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(call);
+        }
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public async Task NoKeyIsRefused(string? key)
+    {
+        EntryStore store = new StoreRig().Store;
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.GetAsync(key!, CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.SetAsync(key!, default, new(), CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.RefreshAsync(key!, CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.RemoveAsync(key!, CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await store.TryGetAsync(key!, new ArrayBufferWriter<byte>(), CallMode.Async, default));
+    }
+
+    [Fact]
+    public async Task ADisposedCacheSaysSo()
+    {
+        var rig = new StoreRig();
+        rig.Client.IsDisposed = true;
+        foreach (Func<Task> call in new Func<Task>[] { () => rig.Set(), () => rig.Get(), () => rig.Refresh(), () => rig.Remove() })
+        {
+            ObjectDisposedException thrown = await Assert.ThrowsAsync<ObjectDisposedException>(call);
+            Assert.Contains(nameof(MemcachedCache), thrown.ObjectName, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void ASynchronousCallIsCompleteWhenItReturns()
+    {
+        EntryStore store = new StoreRig().Store;
+        Assert.True(store.SetAsync("key", new(StoreRig.Value), StoreRig.Sliding(60), CallMode.Sync, default).IsCompletedSuccessfully);
+        Assert.True(store.GetAsync("key", CallMode.Sync, default).IsCompletedSuccessfully);
+        Assert.True(store.RefreshAsync("key", CallMode.Sync, default).IsCompletedSuccessfully);
+        Assert.True(store.RemoveAsync("key", CallMode.Sync, default).IsCompletedSuccessfully);
+    }
+
+    [Fact]
+    public async Task AWriterThatThrowsCostsNoPooledArray()
+    {
+        var rig = new StoreRig();
+        await rig.Set();
+        for (int i = 0; i < 100; i++)
+        {
+            await Assert.ThrowsAsync<NotSupportedException>(async () => await rig.Store.TryGetAsync("key", new ThrowingWriter(), CallMode.Async, default));
+        }
+    }
+
+    private sealed class ThrowingWriter : IBufferWriter<byte>
+    {
+        public void Advance(int count) => throw new NotSupportedException();
+
+        public Memory<byte> GetMemory(int sizeHint = 0) => throw new NotSupportedException();
+
+        public Span<byte> GetSpan(int sizeHint = 0) => throw new NotSupportedException();
+    }
+}

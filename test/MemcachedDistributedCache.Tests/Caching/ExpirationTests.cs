@@ -1,0 +1,111 @@
+using MemcachedDistributedCache.Caching;
+using Microsoft.Extensions.Caching.Distributed;
+
+namespace MemcachedDistributedCache.Tests.Caching;
+
+public sealed class ExpirationTests
+{
+    private const int ThirtyDays = 2_592_000;
+    private static readonly DateTimeOffset Now = new(2030, 1, 1, 0, 0, 0, 250, TimeSpan.Zero);
+    private static readonly TimeSpan Default = TimeSpan.FromMinutes(20);
+
+    [Fact]
+    public void WithoutOptionsTheDefaultHolds()
+    {
+        Expiration expiration = From(new());
+        Assert.Equal((1201, 0u, false, false), (expiration.TimeToLive, expiration.Flags, expiration.HasDeadline, expiration.IsPast));
+    }
+
+    [Theory]
+    [InlineData(0.001, 2)]
+    [InlineData(0.5, 2)]
+    [InlineData(1, 2)]
+    [InlineData(1.25, 3)]
+    [InlineData(60, 61)]
+    [InlineData(ThirtyDays - 1, ThirtyDays)]
+    public void ARelativeTimeIsRoundedUpPastTheTick(double seconds, int expected)
+    {
+        Expiration expiration = From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(seconds) });
+        Assert.Equal(expected, expiration.TimeToLive);
+        Assert.True(expiration.HasDeadline);
+        Assert.Equal(Now.AddSeconds(seconds).ToUnixTimeMilliseconds(), expiration.Deadline);
+    }
+
+    [Fact]
+    public void OverThirtyDaysItIsAUnixTime()
+    {
+        Assert.Equal(ThirtyDays, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
+        Assert.Equal(Now.ToUnixTimeSeconds() + ThirtyDays + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays) }).TimeToLive);
+        Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 365) + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(365) }).TimeToLive);
+    }
+
+    [Theory]
+    [InlineData("relative")]
+    [InlineData("absolute")]
+    public void TheEndOfTimeIsKept(string kind)
+    {
+        Expiration expiration = From(kind == "relative"
+            ? new() { AbsoluteExpirationRelativeToNow = TimeSpan.MaxValue }
+            : new() { AbsoluteExpiration = DateTimeOffset.MaxValue });
+        Assert.Equal(DateTimeOffset.MaxValue.ToUnixTimeMilliseconds(), expiration.Deadline);
+        Assert.Equal(int.MaxValue - 1, expiration.TimeToLive);
+        Assert.False(expiration.IsPast);
+    }
+
+    [Theory]
+    [InlineData(100 * 365)]
+    [InlineData(10_675_199)]
+    public void AnEndlessWindowIsReadableAndLong(int days)
+    {
+        TimeSpan window = days == 10_675_199 ? TimeSpan.MaxValue : TimeSpan.FromDays(days);
+        Expiration expiration = From(new() { SlidingExpiration = window });
+        Assert.True(EntryFormat.TryRead(expiration.Flags, out EntryFormat format), "the entry could not be read again");
+        Assert.True(format.SlidingSeconds > 1_000_000_000, $"the window became {format.SlidingSeconds} s");
+        Assert.True(expiration.TimeToLive > Now.ToUnixTimeSeconds(), $"the time to live became {expiration.TimeToLive}");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    [InlineData(-1e9)]
+    public void WhatIsOverIsPast(double seconds) => Assert.True(From(new() { AbsoluteExpiration = Now.AddSeconds(seconds) }).IsPast);
+
+    [Fact]
+    public void TheBeginningOfTimeIsPast() => Assert.True(From(new() { AbsoluteExpiration = DateTimeOffset.MinValue }).IsPast);
+
+    [Theory]
+    [InlineData(0.4, 2, 1)]
+    [InlineData(60, 61, 60)]
+    [InlineData(60.5, 62, 61)]
+    public void AWindowIsWholeSeconds(double seconds, int timeToLive, long window)
+    {
+        Expiration expiration = From(new() { SlidingExpiration = TimeSpan.FromSeconds(seconds) });
+        Assert.True(EntryFormat.TryRead(expiration.Flags, out EntryFormat format));
+        Assert.Equal((timeToLive, window, false), (expiration.TimeToLive, format.SlidingSeconds, format.HasDeadline));
+    }
+
+    [Theory]
+    [InlineData(60, 30, 31)]
+    [InlineData(30, 60, 31)]
+    [InlineData(30, 0.1, 2)]
+    public void SlidingIsCappedByAbsolute(double window, double absolute, int expected)
+    {
+        Expiration expiration = From(new() { SlidingExpiration = TimeSpan.FromSeconds(window), AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(absolute) });
+        Assert.Equal(expected, expiration.TimeToLive);
+        Assert.True(expiration.HasDeadline);
+    }
+
+    [Fact]
+    public void RelativeGoesBeforeAbsolute()
+        => Assert.Equal(61, From(new() { AbsoluteExpiration = Now.AddDays(1), AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) }).TimeToLive);
+
+    [Fact]
+    public void NoTimeToLiveIsEverZero()
+    {
+        Assert.Equal(1, Expiration.WireTimeOf(TimeSpan.FromSeconds(-5), Now));
+        Assert.Equal(2, Expiration.WireTimeOf(TimeSpan.FromMilliseconds(1), Now));
+        Assert.Equal(2, Expiration.WireTimeOfWindow(1, Now));
+    }
+
+    private static Expiration From(DistributedCacheEntryOptions options) => Expiration.From(options, Default, Now);
+}

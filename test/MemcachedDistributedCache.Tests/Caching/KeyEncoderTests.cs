@@ -1,0 +1,149 @@
+using System.Text;
+using MemcachedDistributedCache.Caching;
+
+namespace MemcachedDistributedCache.Tests.Caching;
+
+public sealed class KeyEncoderTests
+{
+    [Theory]
+    [InlineData("", "user:42", "user:42")]
+    [InlineData("shop", "user:42", "shop|user:42")]
+    [InlineData("shop", "a|b", "shop|a|b")]
+    [InlineData("", "h\u00e9", "h\u00e9")]
+    [InlineData("", "a#b", "a#b")]
+    public void ALegalKeyPassesAsItIs(string keyNamespace, string key, string expected) => Assert.Equal(expected, Encode(keyNamespace, key));
+
+    [Theory]
+    [InlineData("a b")]
+    [InlineData(" ")]
+    [InlineData("a\r\nflush_all\r\n")]
+    [InlineData("a\0")]
+    [InlineData("\u007f")]
+    [InlineData("\t")]
+    [InlineData("#a")]
+    [InlineData("#")]
+    public void AnyOtherIsHashed(string key)
+    {
+        foreach (string keyNamespace in (string[])["", "shop"])
+        {
+            string wire = Encode(keyNamespace, key);
+            Assert.StartsWith(keyNamespace.Length == 0 ? "#" : "shop|#", wire, StringComparison.Ordinal);
+            Assert.Equal(keyNamespace.Length == 0 ? 44 : 49, wire.Length);
+        }
+    }
+
+    [Fact]
+    public void ALoneSurrogateIsHashed()
+    {
+        // Not as inline data: attributes are stored in UTF-8, which has no lone surrogates.
+        Assert.StartsWith("#", Encode("", "\ud83d"), StringComparison.Ordinal);
+        Assert.StartsWith("shop|#", Encode("shop", "\ude00\ud83d"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void APipeIsHashedWithoutANamespace() => Assert.StartsWith("#", Encode("", "a|b"), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("", "a b", "#")]
+    public void TheHashIsAWireContract(string keyNamespace, string key, string start)
+    {
+        byte[] digest = System.Security.Cryptography.SHA256.HashData(Encoding.Unicode.GetBytes(key));
+        Assert.Equal(start + Convert.ToBase64String(digest).TrimEnd('=').Replace('+', '-').Replace('/', '_'), Encode(keyNamespace, key));
+    }
+
+    [Theory]
+    [InlineData(0, 250, 250)]
+    [InlineData(0, 251, 44)]
+    [InlineData(0, 10_000, 44)]
+    [InlineData(10, 239, 250)]
+    [InlineData(10, 240, 55)]
+    [InlineData(205, 44, 250)]
+    [InlineData(205, 45, 250)]
+    public void KeysKeepToTheBound(int namespaceLength, int keyLength, int expected)
+        => Assert.Equal(expected, Encode(new string('n', namespaceLength), new string('k', keyLength)).Length);
+
+    [Fact]
+    public void AnEmojiCountsItsBytes()
+    {
+        string emoji = string.Concat(Enumerable.Repeat("\ud83d\ude00", 62));
+        Assert.Equal(emoji + "ab", Encode("", emoji + "ab"));
+        Assert.StartsWith("#", Encode("", emoji + "abc"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DifferentPairsNeverMeetAndEveryByteIsLegal()
+    {
+        string[] pieces = ["", "a", "b", "|", "#", " ", "\r\n", "\0", "\u007f", "\u0080", "\u00e9", "e\u0301", "\ufffd", "\ud83d", "\ude00", "\ud83d\ude00", "\ud83d\ude01", "aa", "a|", "|a", "a#", "#a", new string('x', 249), new string('x', 300)];
+        string[] namespaces = ["", "a", "b", "aa", "a#", "ab", new string('n', 205)];
+        var keys = new HashSet<string>(pieces, StringComparer.Ordinal);
+        foreach (string one in pieces)
+        {
+            foreach (string two in pieces)
+            {
+                keys.Add(one + two);
+                keys.Add(one + two + one);
+            }
+        }
+
+        keys.Remove("");
+        keys.UnionWith([.. keys.Take(300).Select(key => Encode("", key))]);
+        keys.UnionWith([.. keys.Take(300).Select(key => Encode("a", key))]);
+        var seen = new Dictionary<string, (string, string)>(StringComparer.Ordinal);
+        byte[] buffer = new byte[250];
+        foreach (string keyNamespace in namespaces)
+        {
+            var encoder = new KeyEncoder(keyNamespace);
+            foreach (string key in keys)
+            {
+                ReadOnlySpan<byte> wire = encoder.Encode(key, buffer);
+                Assert.InRange(wire.Length, 1, 250);
+                Assert.False(wire.ContainsAnyInRange((byte)0, (byte)' ') || wire.Contains((byte)0x7f));
+                string text = Convert.ToHexString(wire);
+                Assert.True(seen.TryAdd(text, (keyNamespace, key)), $"({keyNamespace}, {key}) meets {seen.GetValueOrDefault(text)}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public void NoKeyIsRefused(string? key) => Assert.ThrowsAny<ArgumentException>(() => Encode("", key!));
+
+    [Fact]
+    public void APlainKeyAllocatesNothing()
+    {
+        var encoder = new KeyEncoder("shop");
+        byte[] buffer = new byte[250];
+        _ = encoder.Encode("user:1", buffer);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 1000; i++)
+        {
+            _ = encoder.Encode("user:4242", buffer);
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("shop:", true)]
+    [InlineData("a#", true)]
+    [InlineData("~!", true)]
+    [InlineData("#a", false)]
+    [InlineData("a|b", false)]
+    [InlineData("a b", false)]
+    [InlineData("\u00e9", false)]
+    [InlineData("a\n", false)]
+    [InlineData("\u007f", false)]
+    public void NamespacesArePrintable(string keyNamespace, bool valid) => Assert.Equal(valid, KeyEncoder.IsValidNamespace(keyNamespace));
+
+    [Fact]
+    public void NamespacesLeaveRoomForAHash()
+    {
+        Assert.Equal(205, KeyEncoder.MaximumNamespaceLength);
+        Assert.True(KeyEncoder.IsValidNamespace(new string('n', 205)));
+        Assert.False(KeyEncoder.IsValidNamespace(new string('n', 206)));
+    }
+
+    private static string Encode(string keyNamespace, string key) => Encoding.UTF8.GetString(new KeyEncoder(keyNamespace).Encode(key, new byte[250]));
+}

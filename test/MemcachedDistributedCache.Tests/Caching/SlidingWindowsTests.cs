@@ -1,0 +1,203 @@
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Connections;
+
+namespace MemcachedDistributedCache.Tests.Caching;
+
+public sealed class SlidingWindowsTests
+{
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    [InlineData(0.999)]
+    public async Task ReadingKeepsAnEntryAliveAndSilenceDoesNot(double phase)
+    {
+        var rig = new StoreRig();
+        rig.Client.Phase = TimeSpan.FromSeconds(phase);
+        await rig.Set(StoreRig.Sliding(10));
+        for (int i = 0; i < 20; i++)
+        {
+            rig.Pass(9.9);
+            Assert.NotNull(await rig.Get());
+        }
+
+        rig.Pass(12.1);
+        Assert.Null(await rig.Get());
+    }
+
+    [Fact]
+    public async Task AReadSendsATouchOnlyOnceASecond()
+    {
+        var rig = new StoreRig();
+        await rig.Set(StoreRig.Sliding(10));
+        for (int i = 0; i < 100; i++)
+        {
+            rig.Pass(0.1);
+            Assert.NotNull(await rig.Get());
+        }
+
+        Assert.InRange(rig.Client.Count(OperationKind.Touch), 8, 11);
+    }
+
+    [Fact]
+    public async Task OneTouchPerKeyIsUnderWay()
+    {
+        var rig = new StoreRig();
+        await rig.Set(StoreRig.Sliding(10));
+        rig.Pass(2);
+        rig.Client.TouchesWait = new TaskCompletionSource();
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.NotNull(await rig.Get());
+        }
+
+        Assert.Equal(1, rig.Client.Count(OperationKind.Touch));
+        rig.Client.TouchesWait.SetResult();
+        rig.Client.TouchesWait = null;
+        rig.Pass(2);
+        for (int i = 0; i < 1000 && rig.Client.Count(OperationKind.Touch) < 2; i++)
+        {
+            // The touch that was let go ends on another thread.
+            Assert.NotNull(await rig.Get());
+            await Task.Delay(1);
+        }
+
+        Assert.Equal(2, rig.Client.Count(OperationKind.Touch));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    [InlineData(0.95)]
+    public async Task SlidingAndAbsoluteAreBothTrue(double phase)
+    {
+        // Read often enough for the window, an entry lives to its deadline and not a moment longer.
+        for (double step = 0.35; step < 3; step += 0.1)
+        {
+            var rig = new StoreRig();
+            rig.Client.Phase = TimeSpan.FromSeconds(phase);
+            await rig.Set(StoreRig.Sliding(3, 5.9));
+            double at = 0;
+            while (at + step < 5.9)
+            {
+                rig.Pass(step);
+                at += step;
+                Assert.True(await rig.Get() is not null, $"read every {step:0.00} s, it was gone after {at:0.00} s");
+            }
+
+            rig.Pass(5.9 - at - 0.001);
+            Assert.True(await rig.Get() is not null, $"read every {step:0.00} s, the last time at {at:0.00} s, it was gone before its deadline");
+            rig.Pass(0.0011);
+            Assert.Null(await rig.Get());
+        }
+    }
+
+    [Fact]
+    public async Task RefreshMovesTheWindowAndDownloadsNoValue()
+    {
+        var rig = new StoreRig();
+        await rig.Set(StoreRig.Sliding(10));
+        for (int i = 0; i < 5; i++)
+        {
+            rig.Pass(9.5);
+            await rig.Refresh();
+        }
+
+        Assert.Equal(0, rig.Client.Count(OperationKind.Get));
+        Assert.NotNull(await rig.Get());
+    }
+
+    [Fact]
+    public async Task RefreshLeavesOtherEntriesAlone()
+    {
+        var rig = new StoreRig();
+        await rig.Set(StoreRig.Absolute(10));
+        await rig.Refresh();
+        await rig.Set();
+        await rig.Refresh();
+        rig.Client.Items["key"] = (StoreRig.Value, 5, 1000);
+        await rig.Refresh();
+        await rig.Remove();
+        await rig.Refresh();
+        Assert.Equal(0, rig.Client.Count(OperationKind.Touch));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ATouchThatMeetsAnotherEntryIsPutRight(bool refresh)
+    {
+        foreach ((string what, Func<StoreRig, Task> store, double lives) in new (string, Func<StoreRig, Task>, double)[]
+        {
+            ("default", static r => r.Set(), 1200),
+            ("absolute", static r => r.Set(StoreRig.Absolute(600)), 600),
+            ("sliding", static r => r.Set(StoreRig.Sliding(900)), 900),
+        })
+        {
+            var rig = new StoreRig();
+            await rig.Set(StoreRig.Sliding(10));
+            rig.Pass(5);
+            bool stored = false;
+            rig.Client.Before = kind =>
+            {
+                if (kind == OperationKind.Touch && !stored)
+                {
+                    stored = true;
+                    store(rig).GetAwaiter().GetResult();
+                }
+
+                return null;
+            };
+            await (refresh ? rig.Refresh() : rig.Get());
+            Assert.True(stored);
+            rig.Pass(lives - 2);
+            Assert.True(await rig.Get() is not null, $"the {what} entry died early");
+        }
+    }
+
+    [Fact]
+    public async Task ACancelledRefreshPutsItsTouchRightAllTheSame()
+    {
+        // The caller goes away after the touch was sent; another entry, stored between, must not keep the shorter life.
+        var rig = new StoreRig();
+        await rig.Set(StoreRig.Sliding(10));
+        rig.Pass(5);
+        bool once = false;
+        rig.Client.Before = kind =>
+        {
+            if (kind != OperationKind.Touch || once)
+            {
+                return null;
+            }
+
+            once = true;
+            rig.Set(StoreRig.Absolute(600)).GetAwaiter().GetResult();
+            (byte[] data, uint flags, long _) = rig.Client.Items["key"];
+            rig.Client.Items["key"] = (data, flags, 5 + 11);
+            return OperationResult.Of(OperationStatus.Canceled);
+        };
+        try
+        {
+            await rig.Refresh();
+        }
+        catch (OperationCanceledException)
+        {
+            // That is what the caller asked for.
+        }
+
+        rig.Pass(500);
+        Assert.NotNull(await rig.Get());
+    }
+
+    [Fact]
+    public void ManyKeysHaveManyPlacesInTheGate()
+    {
+        var gate = new TouchGate();
+        Assert.True(gate.TryEnter(5));
+        Assert.False(gate.TryEnter(5));
+        Assert.True(gate.TryEnter(5 + 1024), "a key that shares the place may touch");
+        gate.Leave(5 + 1024);
+        Assert.False(gate.TryEnter(5));
+        gate.Leave(5);
+        Assert.True(gate.TryEnter(5));
+    }
+}

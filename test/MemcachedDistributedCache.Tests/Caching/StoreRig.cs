@@ -1,0 +1,54 @@
+using System.Buffers;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+using Microsoft.Extensions.Caching.Distributed;
+
+namespace MemcachedDistributedCache.Tests.Caching;
+
+/// <summary>An entry store on the model of memcached.</summary>
+internal sealed class StoreRig
+{
+    public static readonly byte[] Value = "value"u8.ToArray();
+
+    public StoreRig(MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade, MemcachedOversizeBehavior oversize = MemcachedOversizeBehavior.Throw)
+    {
+        Client = new ModelClient(Time);
+        Store = new EntryStore(Client, new EntryStoreSettings
+        {
+            Namespace = "",
+            DefaultTimeToLive = TimeSpan.FromMinutes(20),
+            MaximumValueBytes = int.MaxValue,
+            OversizeBehavior = oversize,
+            FailureMode = failureMode,
+        }, Time, Log);
+    }
+
+    public ManualTimeProvider Time { get; } = new();
+
+    public ModelClient Client { get; }
+
+    public ListLogger Log { get; } = new();
+
+    public EntryStore Store { get; }
+
+    public Task Set(DistributedCacheEntryOptions? options = null, byte[]? value = null, CancellationToken token = default)
+        => Store.SetAsync("key", new ReadOnlySequence<byte>(value ?? Value), options ?? new(), CallMode.Async, token);
+
+    public Task<byte[]?> Get(CancellationToken token = default) => Store.GetAsync("key", CallMode.Async, token);
+
+    public Task Refresh(CancellationToken token = default) => Store.RefreshAsync("key", CallMode.Async, token);
+
+    public Task Remove(CancellationToken token = default) => Store.RemoveAsync("key", CallMode.Async, token);
+
+    public void Pass(double seconds) => Time.Advance(TimeSpan.FromSeconds(seconds));
+
+    public static DistributedCacheEntryOptions Sliding(double seconds, double? absolute = null) => new()
+    {
+        SlidingExpiration = TimeSpan.FromSeconds(seconds),
+        AbsoluteExpirationRelativeToNow = absolute is { } limit ? TimeSpan.FromSeconds(limit) : null,
+    };
+
+    public static DistributedCacheEntryOptions Absolute(double seconds) => new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(seconds) };
+}

@@ -1,0 +1,70 @@
+using MemcachedDistributedCache.Cluster;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+public sealed class ServerSpecTests
+{
+    [Theory]
+    [InlineData("mc1", "mc1:11211", 1)]
+    [InlineData("mc1:11212", "mc1:11212", 1)]
+    [InlineData("MC1.Example.COM:1", "mc1.example.com:1", 1)]
+    [InlineData(" mc1:65535 ; weight=100 ", "mc1:65535", 100)]
+    [InlineData("mc1;WEIGHT=2", "mc1:11211", 2)]
+    [InlineData("10.0.0.5", "10.0.0.5:11211", 1)]
+    [InlineData("10.0.0.5:11213;weight=3", "10.0.0.5:11213", 3)]
+    [InlineData("[::1]", "[::1]:11211", 1)]
+    [InlineData("[::1]:11213", "[::1]:11213", 1)]
+    [InlineData("::1", "[::1]:11211", 1)]
+    [InlineData("2001:db8::5", "[2001:db8::5]:11211", 1)]
+    [InlineData("[2001:DB8::5]:1;weight=2", "[2001:db8::5]:1", 2)]
+    [InlineData("cache-1.svc.cluster.local", "cache-1.svc.cluster.local:11211", 1)]
+    public void ReadsAServer(string text, string address, int weight)
+    {
+        Assert.True(ServerSpec.TryParse(text, out ServerSpec? spec, out string? error), error);
+        Assert.Equal((address, weight), (spec.Address.ToString(), spec.Weight));
+    }
+
+    [Theory]
+    [InlineData(null, "host name")]
+    [InlineData("", "host name")]
+    [InlineData("  ", "host name")]
+    [InlineData(":11211", "host name")]
+    [InlineData("mc 1", "host name")]
+    [InlineData("mc1/2", "host name")]
+    [InlineData("http://mc1:11211", "host name")]
+    [InlineData("mc1:11211:3", "host name")]
+    [InlineData("user@mc1", "host name")]
+    [InlineData("mc1:", "port")]
+    [InlineData("mc1:0", "port")]
+    [InlineData("mc1:65536", "port")]
+    [InlineData("mc1:-1", "port")]
+    [InlineData("mc1:port", "port")]
+    [InlineData("mc1:99999999999", "port")]
+    [InlineData("mc1:+11211", "port")]
+    [InlineData("[::1]:", "port")]
+    [InlineData("[::1]:x", "port")]
+    [InlineData("[::1", "brackets")]
+    [InlineData("[::1]11211", "brackets")]
+    [InlineData("[mc1]:11211", "IP")]
+    [InlineData("[]:11211", "host name")]
+    [InlineData("mc1;weight=0", "weight")]
+    [InlineData("mc1;weight=101", "weight")]
+    [InlineData("mc1;weight=-1", "weight")]
+    [InlineData("mc1;weight=", "weight")]
+    [InlineData("mc1;weight=1.5", "weight")]
+    [InlineData("mc1;wait=2", "weight")]
+    [InlineData("mc1;", "weight")]
+    [InlineData("mc1;weight=2;weight=3", "weight")]
+    public void RefusesNonsenseAndSaysWhatIsRight(string? text, string expected)
+    {
+        Assert.False(ServerSpec.TryParse(text, out _, out string? error));
+        Assert.Contains(expected, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", new string[0])]
+    [InlineData(" , ,", new string[0])]
+    [InlineData("a", new[] { "a" })]
+    [InlineData("mc1:11211, mc2:11211;weight=2 ,[::1]:11213,", new[] { "mc1:11211", "mc2:11211;weight=2", "[::1]:11213" })]
+    public void SplitsAConnectionString(string text, string[] expected) => Assert.Equal(expected, ServerSpec.Split(text));
+}

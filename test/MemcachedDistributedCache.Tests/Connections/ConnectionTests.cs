@@ -1,0 +1,207 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Connections;
+
+public sealed class ConnectionTests
+{
+    [Fact]
+    public async Task RequestsAreSentWithoutWaitingForReplies()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Task<OperationResult> get = rig.Execute(OperationKind.Get);
+        Task<OperationResult> delete = rig.Execute(OperationKind.Delete);
+        await Eventually.True(() => rig.Transport.Sent == "mg key v f t O1\r\nmd key O2\r\n", "both are sent");
+        Assert.Equal(2, rig.Connection.PendingCount);
+        rig.Transport.Reply("VA 2 f0 t1 O1\r\nhi\r\nNF O2\r\n");
+        Assert.Equal("hi"u8.ToArray(), (await get.WaitAsync(Eventually.Limit)).Value);
+        Assert.Equal(OperationStatus.Miss, (await delete.WaitAsync(Eventually.Limit)).Status);
+    }
+
+    [Fact]
+    public async Task RequestsMadeWhileItOpensAreSentOnceItIsOpen()
+    {
+        var gate = new TaskCompletionSource<FakeTransport>();
+        using var rig = new ConnectionRig(new FakeFactory((_, token) => gate.Task.WaitAsync(token)));
+        Task<OperationResult> get = rig.Execute(OperationKind.Get);
+        gate.SetResult(new FakeTransport { Answer = static _ => "EN O1\r\n", Chunk = 1 });
+        Assert.Equal(OperationStatus.Miss, (await get.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal("1.6.18", rig.Connection.Greeting.ServerVersion);
+    }
+
+    [Fact]
+    public async Task WhatGathersDuringASendGoesOutTogether()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        var gate = new TaskCompletionSource();
+        rig.Transport.Sending = _ => gate.Task;
+        for (int i = 0; i < 100; i++)
+        {
+            _ = rig.Execute(OperationKind.Delete);
+        }
+
+        Assert.Equal(1, rig.Transport.Sends);
+        gate.SetResult();
+        await Eventually.True(() => rig.Transport.Sent.Contains("O100\r\n", StringComparison.Ordinal), "all are sent");
+        Assert.Equal(2, rig.Transport.Sends);
+        Assert.Equal(1, rig.Transport.MostSenders);
+    }
+
+    [Fact]
+    public async Task WhatWasSentIsLostAndWhatWasNotIsUnavailable()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        var gate = new TaskCompletionSource();
+        rig.Transport.Sending = _ => gate.Task;
+        Task<OperationResult> sent = rig.Execute(OperationKind.Delete);
+        Task<OperationResult> waiting = rig.Execute(OperationKind.Delete);
+        var cause = new IOException("cable cut");
+        gate.SetException(cause);
+        OperationFailure lost = (await sent.WaitAsync(Eventually.Limit)).Failure!;
+        OperationFailure unsent = (await waiting.WaitAsync(Eventually.Limit)).Failure!;
+        Assert.Equal((MemcachedFailureReason.ConnectionLost, true, "mc1:11211"), (lost.Reason, lost.WasSent, lost.Server));
+        Assert.Equal((MemcachedFailureReason.Unavailable, false), (unsent.Reason, unsent.WasSent));
+        Assert.Same(cause, lost.Cause);
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+        Assert.Equal(ConnectionEndReason.SocketError, Assert.Single(rig.Ends).Reason);
+        Assert.False(rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, "key"u8), ValueTarget.OwnArray, CancellationToken.None, out _));
+        Assert.True(rig.Transport.IsDisposed);
+    }
+
+    [Theory]
+    [InlineData("ERROR\r\n", "ProtocolViolation")]
+    [InlineData("EN O2\r\n", "ProtocolViolation")]
+    [InlineData(null, "ClosedByServer")]
+    public async Task AnEndFailsAllThatIsPending(string? reply, string reason)
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Task<OperationResult>[] tasks = [.. Enumerable.Range(0, 10).Select(_ => rig.Execute(OperationKind.Get))];
+        await Eventually.True(() => rig.Transport.Sent.Contains("O10\r\n", StringComparison.Ordinal), "all are sent");
+        if (reply is null)
+        {
+            rig.Transport.Close();
+        }
+        else
+        {
+            rig.Transport.Reply(reply);
+        }
+
+        foreach (Task<OperationResult> task in tasks)
+        {
+            Assert.Equal(MemcachedFailureReason.ConnectionLost, (await task.WaitAsync(Eventually.Limit)).Failure!.Reason);
+        }
+
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+        Assert.Equal(Enum.Parse<ConnectionEndReason>(reason), Assert.Single(rig.Ends).Reason);
+        Assert.Equal(10, rig.Counters.Errors);
+    }
+
+    [Theory]
+    [InlineData("VERSION 1.5.22\r\n", "1.5.22")]
+    [InlineData("HTTP/1.1 400\r\n", "HTTP")]
+    public async Task AnUnusablePeerEndsItWithAReason(string greeting, string expected)
+    {
+        var gate = new TaskCompletionSource<FakeTransport>();
+        using var rig = new ConnectionRig(new FakeFactory((_, _) => gate.Task));
+        Task<OperationResult> early = rig.Execute(OperationKind.Get);
+        gate.SetResult(new FakeTransport { Greeting = greeting });
+        ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);
+        Assert.Equal(ConnectionEndReason.ConnectFailed, end!.Reason);
+        Assert.Contains(expected, end.Message, StringComparison.Ordinal);
+        Assert.Equal(MemcachedFailureReason.Unavailable, (await early.WaitAsync(Eventually.Limit)).Failure!.Reason);
+    }
+
+    [Fact]
+    public async Task ClosedDuringTheGreetingIsAFailedConnect()
+    {
+        using var rig = new ConnectionRig(new FakeFactory(_ =>
+        {
+            var transport = new FakeTransport { Greeting = "VERSION 1.6.18\r\nSTAT" };
+            transport.Close();
+            return transport;
+        }));
+        ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);
+        Assert.Equal(ConnectionEndReason.ConnectFailed, end!.Reason);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task AConnectThatTakesTooLongIsGivenUp(bool connects)
+    {
+        using var rig = new ConnectionRig(connects
+            ? new FakeFactory(_ => new FakeTransport { Greeting = null })
+            : new FakeFactory(static async (_, token) =>
+            {
+                await Task.Delay(Timeout.Infinite, token);
+                return null!;
+            }));
+        Task<OperationResult> waiting = rig.Execute(OperationKind.Get);
+        Assert.Equal(1, rig.Pass(TimeSpan.FromSeconds(1.5)));
+        Assert.Equal(MemcachedFailureReason.TimedOut, (await waiting.WaitAsync(Eventually.Limit)).Failure!.Reason);
+        Assert.True(rig.Connection.IsUsable);
+        rig.Pass(TimeSpan.FromSeconds(1));
+        ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);
+        Assert.Equal(ConnectionEndReason.ConnectFailed, end!.Reason);
+        Assert.Contains("2 s", end.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OverloadIsSaidAtOnceAndCounted()
+    {
+        using ConnectionRig rig = await new ConnectionRig(maximumPending: 2).Opened();
+        _ = rig.Execute(OperationKind.Get);
+        _ = rig.Execute(OperationKind.Get);
+        Task<OperationResult> third = rig.Execute(OperationKind.Get);
+        Assert.True(third.IsCompleted);
+        Assert.Equal(MemcachedFailureReason.Overloaded, (await third).Failure!.Reason);
+        Assert.Equal(1, rig.Counters.Errors);
+    }
+
+    [Fact]
+    public async Task DrainingWaitsForWhatIsUnderWay()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Task<OperationResult> get = rig.Execute(OperationKind.Get);
+        Task draining = rig.Connection.DrainAsync();
+        await Eventually.True(() => rig.Transport.Sent.EndsWith("mn\r\n", StringComparison.Ordinal), "the fence is sent");
+        Assert.False(draining.IsCompleted);
+        rig.Transport.Reply("EN O1\r\nMN\r\n");
+        await draining.WaitAsync(Eventually.Limit);
+        Assert.Equal(OperationStatus.Miss, (await get.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ConnectionEndReason.Disposed, Assert.Single(rig.Ends).Reason);
+    }
+
+    [Fact]
+    public async Task ACancelledOperationThatTheEndFindsIsNoError()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        using var source = new CancellationTokenSource();
+        Task<OperationResult> get = rig.Execute(OperationKind.Get, source.Token);
+        await source.CancelAsync();
+        Assert.Equal(OperationStatus.Canceled, (await get.WaitAsync(Eventually.Limit)).Status);
+        rig.Transport.Close();
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+        Assert.Equal(0, rig.Counters.Errors);
+    }
+
+    [Fact]
+    public async Task TheReadLoopDoesNotKeepItsFirstCallersContext()
+    {
+        var local = new AsyncLocal<string?> { Value = "a request" };
+        var opened = new FakeTransport();
+        string? seen = null;
+        var gate = new TaskCompletionSource<FakeTransport>(TaskCreationOptions.RunContinuationsAsynchronously);
+        opened.Sending = null;
+        using var rig = new ConnectionRig(new FakeFactory(async (_, _) =>
+        {
+            await gate.Task.ConfigureAwait(false);
+            seen = local.Value;
+            return opened;
+        }));
+        local.Value = null;
+        gate.SetResult(opened);
+        await rig.Opened();
+        Assert.Null(seen);
+    }
+}

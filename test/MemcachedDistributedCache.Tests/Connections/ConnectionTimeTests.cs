@@ -1,0 +1,126 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Testing;
+
+namespace MemcachedDistributedCache.Tests.Connections;
+
+public sealed class ConnectionTimeTests
+{
+    [Fact]
+    public async Task AnOperationTimesOutWithinItsLimitAndTheConnectionLives()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Task<OperationResult> late = rig.Execute(OperationKind.Get);
+        Assert.Equal(0, rig.Pass(rig.Limit * 14 / 16));
+        Assert.Equal(1, rig.Pass(rig.Limit * 2 / 16));
+        OperationFailure failure = (await late.WaitAsync(Eventually.Limit)).Failure!;
+        Assert.Equal((MemcachedFailureReason.TimedOut, true), (failure.Reason, failure.WasSent));
+        Task<OperationResult> next = rig.Execute(OperationKind.Get);
+        rig.Transport.Reply("VA 4 f0 t1 O1\r\nlate\r\nVA 4 f0 t1 O2\r\nnext\r\n");
+        Assert.Equal("next"u8.ToArray(), (await next.WaitAsync(Eventually.Limit)).Value);
+        Assert.Empty(rig.Ends);
+    }
+
+    [Fact]
+    public async Task AnOperationWhoseValueStopsHalfWayTimesOut()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Task<OperationResult> read = rig.Execute(OperationKind.Get);
+        rig.Transport.Reply("VA 100 f0 t1 O1\r\nhalf of it");
+        await Eventually.True(() => rig.Connection.PendingCount == 0, "the line is read");
+        rig.Pass(rig.Limit * 3);
+        Assert.True(await Task.WhenAny(read, Task.Delay(3000)) == read, "an operation whose value stopped half way never ends");
+        Assert.Equal(OperationStatus.Failed, (await read).Status);
+    }
+
+    [Fact]
+    public async Task AConnectionThatIsSilentInTheMiddleOfAValueIsGivenUp()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        _ = rig.Execute(OperationKind.Get);
+        rig.Transport.Reply("VA 100 f0 t1 O1\r\nhalf of it");
+        await Eventually.True(() => rig.Connection.PendingCount == 0, "the line is read");
+        rig.Pass(rig.Limit * 10);
+        Assert.False(rig.Connection.IsUsable, "a connection that is stuck inside a value is kept for ever");
+    }
+
+    [Fact]
+    public async Task ASilentServerIsGivenUp()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Task<OperationResult> get = rig.Execute(OperationKind.Get);
+        rig.Pass(rig.Limit * 3);
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+        Assert.Equal(ConnectionEndReason.Stalled, Assert.Single(rig.Ends).Reason);
+        Assert.Equal(MemcachedFailureReason.TimedOut, (await get.WaitAsync(Eventually.Limit)).Failure!.Reason);
+    }
+
+    [Fact]
+    public async Task TimedOutOperationsAreNotCountedAgainWhenTheConnectionEnds()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        _ = rig.Execute(OperationKind.Get);
+        int timedOut = rig.Pass(rig.Limit * 3);
+        rig.Counters.AddTimeouts(timedOut);
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+        Assert.Equal((1L, 1L), (rig.Counters.Timeouts, rig.Counters.Errors));
+    }
+
+    [Fact]
+    public async Task AnIdleConnectionIsClosedAndAUsedOneIsNot()
+    {
+        using ConnectionRig rig = await new ConnectionRig(idle: TimeSpan.FromSeconds(10)).Opened();
+        uint opaque = 0;
+        rig.Transport.Answer = _ => $"EN O{++opaque}\r\n";
+        for (int i = 0; i < 5; i++)
+        {
+            rig.Pass(TimeSpan.FromSeconds(6));
+            Assert.True(rig.Connection.IsUsable);
+            await rig.Execute(OperationKind.Get).WaitAsync(Eventually.Limit);
+        }
+
+        rig.Pass(TimeSpan.FromSeconds(11));
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+        Assert.Equal(ConnectionEndReason.Idle, Assert.Single(rig.Ends).Reason);
+        Assert.False(rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, "key"u8), ValueTarget.OwnArray, CancellationToken.None, out _));
+    }
+
+    [Fact]
+    public async Task AnUnlimitedIdleConnectionStays()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        rig.Pass(TimeSpan.FromHours(1));
+        Assert.True(rig.Connection.IsUsable);
+    }
+
+    [Fact]
+    public async Task ASweepThatComesLateDoesNotTimeOutWhatJustBegan()
+    {
+        // The pool was busy for two seconds; an operation of a millisecond ago has nearly its whole limit left.
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        rig.Time.Advance(TimeSpan.FromSeconds(2));
+        _ = rig.Execute(OperationKind.Get);
+        rig.Time.Advance(TimeSpan.FromMilliseconds(1));
+        rig.Clock.Advance();
+        Assert.True(rig.Connection.Sweep() == 0, "an operation was timed out a millisecond after it began");
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(16)]
+    [InlineData(1000)]
+    public void TheClockGoesOnForYears(int limitMilliseconds)
+    {
+        var time = new ManualTimeProvider();
+        var clock = new OperationClock(time, TimeSpan.FromMilliseconds(limitMilliseconds));
+        for (int days = 0; days < 3650; days += 20)
+        {
+            int before = clock.Now;
+            time.Advance(TimeSpan.FromMilliseconds(limitMilliseconds * 4));
+            clock.Advance();
+            Assert.True(unchecked(clock.Now - before) >= OperationClock.TicksPerTimeout, $"the clock stands still after {days} days");
+            time.Advance(TimeSpan.FromDays(20));
+            clock.Advance();
+        }
+    }
+}

@@ -1,0 +1,130 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Connections;
+
+[Collection(Alone.Name)]
+public sealed class PendingOperationTests
+{
+    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1:11211", WasSent: true));
+
+    [Fact]
+    public void TheFirstResultWins()
+    {
+        PendingOperation operation = Rent();
+        ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
+        Assert.True(operation.TryComplete(OperationResult.Of(OperationStatus.Miss)));
+        Assert.False(operation.TryComplete(OperationResult.Of(OperationStatus.Success)));
+        Assert.Equal(PendingOperation.Expiry.AlreadyClaimed, operation.TryExpire(1000, TimedOut, out _));
+        operation.Release();
+        Assert.Equal(OperationStatus.Miss, task.GetAwaiter().GetResult().Status);
+    }
+
+    [Theory]
+    [InlineData(100, 100, false)]
+    [InlineData(100, 115, false)]
+    [InlineData(100, 116, true)]
+    [InlineData(int.MaxValue, int.MinValue, false)]
+    [InlineData(int.MaxValue, int.MinValue + 14, false)]
+    [InlineData(int.MaxValue, int.MinValue + 15, true)]
+    public void ExpiresAfterItsTicksEvenWhenTheyWrapAround(int startedAt, int now, bool expires)
+    {
+        PendingOperation operation = Rent(startedAt: startedAt);
+        ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
+        Assert.Equal(expires ? PendingOperation.Expiry.TimedOut : PendingOperation.Expiry.NotDue, operation.TryExpire(now, TimedOut, out int seen));
+        Assert.Equal(startedAt, seen);
+        Assert.Equal(expires, task.IsCompleted);
+        operation.TryComplete(default);
+        operation.Release();
+        _ = task.GetAwaiter().GetResult();
+    }
+
+    [Fact]
+    public void ACancelledTokenEndsItAtOnce()
+    {
+        PendingOperation operation = Rent();
+        ValueTask<OperationResult> task = operation.AsValueTask(new CancellationToken(canceled: true));
+        Assert.Equal(OperationStatus.Canceled, task.GetAwaiter().GetResult().Status);
+        Assert.True(operation.IsClaimed);
+        operation.Release();
+    }
+
+    [Fact]
+    public void ADiscardedOperationServesAgain()
+    {
+        PendingOperation operation = Rent();
+        operation.Discard();
+        PendingOperation again = Rent();
+        Assert.Same(operation, again);
+        Assert.False(again.IsClaimed);
+        ValueTask<OperationResult> task = again.AsValueTask(CancellationToken.None);
+        Assert.False(task.IsCompleted);
+        again.TryComplete(OperationResult.Of(OperationStatus.Conflict));
+        again.Release();
+        Assert.Equal(OperationStatus.Conflict, task.GetAwaiter().GetResult().Status);
+    }
+
+    [Fact]
+    public void AResultCannotBeTakenTwice()
+    {
+        PendingOperation operation = Rent();
+        ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
+        operation.TryComplete(default);
+        operation.Release();
+        _ = task.GetAwaiter().GetResult();
+        Assert.Throws<InvalidOperationException>(() => task.GetAwaiter().GetResult());
+        ValueTask<OperationResult> next = Rent().AsValueTask(CancellationToken.None);
+        Assert.Throws<InvalidOperationException>(() => task.GetAwaiter().GetResult());
+        Assert.False(next.IsCompleted);
+    }
+
+    [Fact]
+    public void AReplyAfterTheCallerLeftDoesNotReachTheNextLife()
+    {
+        PendingOperation operation = Rent();
+        ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
+        Assert.Equal(PendingOperation.Expiry.TimedOut, operation.TryExpire(1000, TimedOut, out _));
+        Assert.Equal(OperationStatus.Failed, task.GetAwaiter().GetResult().Status);
+
+        // The slot in the queue still holds it, so it is not in the pool.
+        PendingOperation other = Rent();
+        Assert.NotSame(operation, other);
+        Assert.False(operation.TryComplete(OperationResult.Of(OperationStatus.Success)));
+        operation.Release();
+        PendingOperation next = Rent();
+        Assert.Same(operation, next);
+        Assert.False(next.IsClaimed);
+        next.Discard();
+        other.Discard();
+    }
+
+    [Fact]
+    public void ASynchronousCallerGetsTheResultThatCameBefore()
+    {
+        PendingOperation operation = Rent(CallMode.Sync);
+        operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
+        operation.Release();
+        Assert.Equal(OperationStatus.Miss, operation.Wait(TimeSpan.FromSeconds(30), TimedOut).Status);
+    }
+
+    [Fact]
+    public async Task ASynchronousCallerIsWokenByTheResult()
+    {
+        PendingOperation operation = Rent(CallMode.Sync);
+        Task<OperationResult> waiting = Task.Factory.StartNew(() => operation.Wait(TimeSpan.FromSeconds(30), TimedOut), TaskCreationOptions.LongRunning);
+        operation.TryComplete(OperationResult.Of(OperationStatus.Conflict));
+        operation.Release();
+        Assert.Equal(OperationStatus.Conflict, (await waiting.WaitAsync(TimeSpan.FromSeconds(20))).Status);
+    }
+
+    [Fact]
+    public void ASynchronousCallerTimesOutByItself()
+    {
+        PendingOperation operation = Rent(CallMode.Sync);
+        Assert.Equal(MemcachedFailureReason.TimedOut, operation.Wait(TimeSpan.FromMilliseconds(5), TimedOut).Failure!.Reason);
+        Assert.False(operation.TryComplete(default));
+        operation.Release();
+    }
+
+    private static PendingOperation Rent(CallMode mode = CallMode.Async, int startedAt = 0) => PendingOperation.Rent(OperationKind.Get, ValueTarget.OwnArray, mode, startedAt);
+}

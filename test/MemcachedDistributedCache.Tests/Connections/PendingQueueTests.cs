@@ -1,0 +1,137 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Connections;
+
+[Collection(Alone.Name)]
+public sealed class PendingQueueTests
+{
+    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1:11211", WasSent: true));
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(255)]
+    [InlineData(256)]
+    [InlineData(257)]
+    [InlineData(5000)]
+    public void GivesBackInOrder(int count)
+    {
+        var queue = new PendingQueue();
+        for (int round = 0; round < 3; round++)
+        {
+            PendingOperation[] operations = [.. Enumerable.Range(0, count).Select(static _ => Rent())];
+            foreach (PendingOperation operation in operations)
+            {
+                queue.Enqueue_NeedsLock(operation);
+            }
+
+            Assert.Equal(count, queue.Count);
+            foreach (PendingOperation operation in operations)
+            {
+                Assert.Same(operation, queue.Dequeue());
+                operation.Discard();
+            }
+
+            Assert.Null(queue.Dequeue());
+            Assert.Equal(0, queue.Count);
+        }
+
+        Assert.Equal(3L * count, queue.Dequeued);
+    }
+
+    [Fact]
+    public void SweepTakesTheOldestFirstAndStopsAtTheFirstThatIsNotDue()
+    {
+        var queue = new PendingQueue();
+        PendingOperation[] operations = [.. Enumerable.Range(0, 600).Select(static i => Rent(startedAt: i))];
+        foreach (PendingOperation operation in operations)
+        {
+            queue.Enqueue_NeedsLock(operation);
+        }
+
+        (int timedOut, int? oldest) = queue.Sweep(400 + OperationClock.TicksPerTimeout, TimedOut);
+        Assert.Equal((401, 0), (timedOut, oldest));
+        Assert.Equal((0, 0), queue.Sweep(400 + OperationClock.TicksPerTimeout, TimedOut));
+        Assert.Equal(600, queue.Count);
+        Assert.All(operations[..401], static o => Assert.True(o.IsClaimed));
+        Assert.All(operations[401..], static o => Assert.False(o.IsClaimed));
+    }
+
+    [Fact]
+    public void SweepOfAnEmptyQueueKnowsNoOldest()
+        => Assert.Equal((0, null), new PendingQueue().Sweep(1000, TimedOut));
+
+    [Fact]
+    public void ProducerConsumerAndSweeperKeepOrderAndLoseNothing()
+    {
+        const int Operations = 200_000;
+        var queue = new PendingQueue();
+        bool done = false;
+        Exception? fault = null;
+        var producer = new Thread(Guarded(() =>
+        {
+            for (uint i = 0; i < Operations; i++)
+            {
+                PendingOperation operation = Rent(startedAt: (int)i % 50);
+                operation.Opaque = i;
+                while (queue.Count > 1000)
+                {
+                    Thread.Yield();
+                }
+
+                queue.Enqueue_NeedsLock(operation);
+            }
+        }));
+        var sweeper = new Thread(Guarded(() =>
+        {
+            while (!Volatile.Read(ref done))
+            {
+                (int timedOut, _) = queue.Sweep(40, TimedOut);
+                Assert.InRange(timedOut, 0, 3000);
+            }
+        }));
+        producer.Start();
+        sweeper.Start();
+        for (uint i = 0; i < Operations && fault is null;)
+        {
+            if (queue.Dequeue() is { } operation)
+            {
+                Assert.Equal(i++, operation.Opaque);
+                ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
+                operation.TryComplete(default);
+                operation.Release();
+                var wait = new SpinWait();
+                while (!task.IsCompleted)
+                {
+                    wait.SpinOnce();
+                }
+
+                _ = task.GetAwaiter().GetResult();
+            }
+            else
+            {
+                Thread.Yield();
+            }
+        }
+
+        Volatile.Write(ref done, true);
+        producer.Join();
+        sweeper.Join();
+        Assert.Null(fault);
+        Assert.Equal(0, queue.Count);
+
+        ThreadStart Guarded(Action action) => () =>
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception exception)
+            {
+                fault = exception;
+            }
+        };
+    }
+
+    private static PendingOperation Rent(int startedAt = 0) => PendingOperation.Rent(OperationKind.Get, ValueTarget.OwnArray, CallMode.Async, startedAt);
+}

@@ -1,0 +1,223 @@
+using System.Buffers;
+using System.Text;
+using MemcachedDistributedCache.Connections;
+
+namespace MemcachedDistributedCache.Tests.Connections;
+
+public sealed class RequestWriterTests
+{
+    private static readonly ConnectionEnd End = new(ConnectionEndReason.Disposed, "over");
+    private readonly PendingQueue _pending = new();
+
+    [Fact]
+    public void UntilTheConnectionIsOpenTheOpenerSends()
+    {
+        RequestWriter writer = Writer(open: false);
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+        SendBuffer buffer = writer.TakeForSending()!;
+        Assert.Equal("md k O1\r\n", Text(buffer));
+        buffer.Clear();
+        Assert.Null(writer.TakeForSending());
+        Assert.Equal(RequestWriter.Outcome.SendSoon, Delete(writer));
+    }
+
+    [Fact]
+    public void AloneACallerSendsAndAmongOthersItHandsOver()
+    {
+        RequestWriter writer = Writer();
+        Assert.Equal(RequestWriter.Outcome.SendNow, Delete(writer));
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+        SendBuffer first = writer.TakeForSending()!;
+        Assert.Equal("md k O1\r\nmd k O2\r\n", Text(first));
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+        first.Clear();
+        Assert.False(writer.EndTurnIfEmpty());
+        SendBuffer second = writer.TakeForSending()!;
+        Assert.Equal("md k O3\r\n", Text(second));
+        second.Clear();
+        Assert.True(writer.EndTurnIfEmpty());
+        Assert.Equal(RequestWriter.Outcome.SendSoon, Delete(writer));
+    }
+
+    [Fact]
+    public void LargeAndSmallRequestsKeepTheOrderOfThePendingQueue()
+    {
+        RequestWriter writer = Writer(open: false);
+        int[] sizes = [10, 20_000, 0, 300_000, 16_384, 5, 5, 100_000];
+        foreach (int size in sizes)
+        {
+            Assert.Equal(RequestWriter.Outcome.Enqueued, Store(writer, size));
+        }
+
+        SendBuffer buffer = writer.TakeForSending()!;
+        Assert.Equal(writer.Appended, buffer.Length);
+        string text = Text(buffer);
+        int at = 0;
+        foreach (int size in sizes)
+        {
+            PendingOperation operation = _pending.Dequeue()!;
+            Assert.Equal(at, operation.Position);
+            string expected = $"ms k {size} T60 O{operation.Opaque}\r\n{new string('v', size)}\r\n";
+            Assert.Equal(expected, text.Substring(at, expected.Length));
+            at += expected.Length;
+        }
+
+        Assert.Equal(text.Length, at);
+        buffer.Clear();
+    }
+
+    [Fact]
+    public void TooManyPendingIsOverload()
+    {
+        RequestWriter writer = Writer(maximumPending: 3, open: false);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+        }
+
+        Assert.Equal(RequestWriter.Outcome.Overloaded, Delete(writer));
+        Assert.Equal(RequestWriter.Outcome.Overloaded, Store(writer, 100_000));
+        _ = _pending.Dequeue();
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+    }
+
+    [Fact]
+    public void TooManyBytesIsOverloadUnlessAlone()
+    {
+        RequestWriter writer = Writer(maximumBuffered: 100_000, open: false);
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Store(writer, 500_000));
+        Assert.Equal(RequestWriter.Outcome.Overloaded, Delete(writer));
+        Assert.Equal(RequestWriter.Outcome.Overloaded, Store(writer, 500_000));
+        SendBuffer buffer = writer.TakeForSending()!;
+
+        // What is being sent still takes its memory.
+        Assert.Equal(RequestWriter.Outcome.Overloaded, Delete(writer));
+        buffer.Clear();
+        Assert.Null(writer.TakeForSending());
+        Assert.Equal(RequestWriter.Outcome.SendSoon, Delete(writer));
+        Assert.Equal(2, _pending.Count);
+    }
+
+    [Fact]
+    public void ClosedTakesNothingAndKeepsTheFirstCause()
+    {
+        RequestWriter writer = Writer();
+        Delete(writer);
+        Assert.True(writer.Close(End));
+        Assert.False(writer.Close(new ConnectionEnd(ConnectionEndReason.Idle, "later")));
+        Assert.Same(End, writer.End);
+        Assert.True(writer.IsClosed);
+        Assert.Equal(RequestWriter.Outcome.Closed, Delete(writer));
+        Assert.Equal(RequestWriter.Outcome.Closed, Store(writer, 100_000));
+        Assert.Null(writer.TakeForSending());
+        Assert.True(writer.EndTurnIfEmpty());
+        Assert.Equal(1, _pending.Count);
+        writer.Discard();
+    }
+
+    [Fact]
+    public void WasSentSaysWhatWasHandedOver()
+    {
+        RequestWriter writer = Writer();
+        Delete(writer);
+        Assert.False(writer.WasSent(0));
+        SendBuffer buffer = writer.TakeForSending()!;
+        Delete(writer);
+        Assert.True(writer.WasSent(0));
+        Assert.False(writer.WasSent(buffer.Length));
+    }
+
+    [Fact]
+    public void ClosesForIdlenessOnlyWhenNothingMoves()
+    {
+        RequestWriter writer = Writer();
+        Assert.False(writer.CloseIfIdle(5, End));
+        Delete(writer);
+        Assert.False(writer.CloseIfIdle(writer.Appended, End));
+        writer.TakeForSending()!.Clear();
+        Assert.True(writer.EndTurnIfEmpty());
+        Assert.False(writer.CloseIfIdle(writer.Appended, End));
+        _ = _pending.Dequeue();
+        Assert.False(writer.CloseIfIdle(writer.Appended - 1, End));
+        Assert.True(writer.CloseIfIdle(writer.Appended, End));
+        Assert.False(writer.CloseIfIdle(writer.Appended, End));
+        Assert.Equal(RequestWriter.Outcome.Closed, Delete(writer));
+    }
+
+    [Fact]
+    public void ManyWritersAndOneSenderSendEveryByteOnceInOrder()
+    {
+        const int Writers = 4;
+        const int Each = 5000;
+        RequestWriter writer = Writer(maximumPending: int.MaxValue, maximumBuffered: int.MaxValue);
+        var sent = new List<byte>();
+        Thread[] threads = [.. Enumerable.Range(0, Writers).Select(index => new Thread(() =>
+        {
+            for (int i = 0; i < Each; i++)
+            {
+                RequestWriter.Outcome outcome = Store(writer, i % 500 == 0 ? 20_000 : i % 50);
+                if (outcome is RequestWriter.Outcome.SendNow or RequestWriter.Outcome.SendSoon)
+                {
+                    // The list is the sender's alone, because there is one sender at a time.
+                    do
+                    {
+                        if (writer.TakeForSending() is not { } buffer)
+                        {
+                            break;
+                        }
+
+                        sent.AddRange(Encoding.Latin1.GetBytes(Text(buffer)));
+                        buffer.Clear();
+                    }
+                    while (!writer.EndTurnIfEmpty());
+                }
+            }
+        }))];
+        Array.ForEach(threads, static thread => thread.Start());
+        Array.ForEach(threads, static thread => thread.Join());
+        Assert.Equal(Writers * Each, _pending.Count);
+        string text = Encoding.Latin1.GetString([.. sent]);
+        int at = 0;
+        while (_pending.Dequeue() is { } operation)
+        {
+            Assert.Equal(at, operation.Position);
+            int lineEnd = text.IndexOf("\r\n", at, StringComparison.Ordinal);
+            string[] parts = text[at..lineEnd].Split(' ');
+            Assert.Equal($"O{operation.Opaque}", parts[4]);
+            at = lineEnd + 4 + int.Parse(parts[2]);
+            Assert.Equal("\r\n", text.Substring(at - 2, 2));
+        }
+
+        Assert.Equal(text.Length, at);
+    }
+
+    private static string Text(SendBuffer buffer)
+    {
+        var text = new StringBuilder();
+        int count = buffer.CloseAndCount();
+        for (int i = 0; i < count; i++)
+        {
+            text.Append(Encoding.Latin1.GetString(buffer.Piece(i).Span));
+        }
+
+        return text.ToString();
+    }
+
+    private RequestWriter Writer(int maximumPending = 1000, long maximumBuffered = 10_000_000, bool open = true)
+    {
+        var writer = new RequestWriter(_pending, maximumPending, maximumBuffered);
+        Assert.True(!open || writer.TakeForSending() is null);
+        return writer;
+    }
+
+    private static RequestWriter.Outcome Delete(RequestWriter writer) => writer.Enqueue(new KeyRequest(OperationKind.Delete, "k"u8), Rent(OperationKind.Delete));
+
+    private static RequestWriter.Outcome Store(RequestWriter writer, int size)
+    {
+        byte[] value = new byte[size];
+        value.AsSpan().Fill((byte)'v');
+        return writer.Enqueue(new StoreRequest("k"u8, default, new ReadOnlySequence<byte>(value), 60, 0), Rent(OperationKind.Store));
+    }
+
+    private static PendingOperation Rent(OperationKind kind) => PendingOperation.Rent(kind, ValueTarget.OwnArray, CallMode.Async, 0);
+}

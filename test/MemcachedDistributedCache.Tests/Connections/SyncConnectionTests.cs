@@ -1,0 +1,89 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Connections;
+
+public sealed class SyncConnectionTests
+{
+    [Fact]
+    public async Task ASynchronousCallerHasItsResultWhenTheCallReturns()
+    {
+        uint opaque = 0;
+        using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Answer = _ => $"VA 2 f0 t1 O{++opaque}\r\nhi\r\n" }), CallMode.Sync, TimeSpan.FromSeconds(20));
+        await rig.Opened();
+        for (int i = 0; i < 100; i++)
+        {
+            Task<OperationResult> task = rig.Execute(OperationKind.Get);
+            Assert.True(task.IsCompleted);
+            Assert.Equal("hi"u8.ToArray(), (await task).Value);
+        }
+    }
+
+    [Fact]
+    public async Task ManyThreadsShareItAndEachGetsItsOwn()
+    {
+        var transport = new FakeTransport { Answer = static sent => string.Concat(sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(static line => line.Split(' ') is var parts ? $"VA {parts[1].Length} f0 t1 {parts[^1]}\r\n{parts[1]}\r\n" : "")) };
+        using var rig = new ConnectionRig(new FakeFactory(_ => transport), CallMode.Sync, TimeSpan.FromSeconds(20));
+        await rig.Opened();
+        int wrong = 0;
+        Thread[] threads = [.. Enumerable.Range(0, 8).Select(index => new Thread(() =>
+        {
+            for (int i = 0; i < 500; i++)
+            {
+                byte[] key = System.Text.Encoding.ASCII.GetBytes($"key-{index}-{i}");
+                bool taken = rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, key), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result);
+                if (!taken || !key.AsSpan().SequenceEqual(result.Result.Value))
+                {
+                    Interlocked.Increment(ref wrong);
+                }
+            }
+        }))];
+        Array.ForEach(threads, static thread => thread.Start());
+        Array.ForEach(threads, static thread => thread.Join());
+        Assert.Equal(0, wrong);
+        Assert.Equal(1, transport.MostSenders);
+    }
+
+    [Fact]
+    public async Task ATimeoutThatNoSweepSawIsCountedAllTheSame()
+    {
+        // Sweeps need the thread pool, and synchronous calls are there for those who have used it up.
+        using var rig = new ConnectionRig(mode: CallMode.Sync, limit: TimeSpan.FromMilliseconds(50));
+        await rig.Opened();
+        OperationResult result = await rig.Execute(OperationKind.Get);
+        Assert.Equal(MemcachedFailureReason.TimedOut, result.Failure!.Reason);
+        Assert.Equal((1L, 1L), (rig.Counters.Timeouts, rig.Counters.Errors));
+    }
+
+    [Fact]
+    public async Task AServerThatClosesEndsTheWait()
+    {
+        using var rig = new ConnectionRig(mode: CallMode.Sync, limit: TimeSpan.FromSeconds(30));
+        await rig.Opened();
+        Task<OperationResult> waiting = Task.Factory.StartNew(() => rig.Execute(OperationKind.Get).Result, TaskCreationOptions.LongRunning);
+        await Eventually.True(() => rig.Transport.Sent.Length > 0, "it is sent");
+        rig.Transport.Close();
+        Assert.Equal(MemcachedFailureReason.ConnectionLost, (await waiting.WaitAsync(Eventually.Limit)).Failure!.Reason);
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+    }
+
+    [Fact]
+    public async Task BreakingWakesThePumpAndTheCallers()
+    {
+        using var rig = new ConnectionRig(mode: CallMode.Sync, limit: TimeSpan.FromSeconds(30));
+        await rig.Opened();
+        Task<OperationResult> waiting = Task.Factory.StartNew(() => rig.Execute(OperationKind.Get).Result, TaskCreationOptions.LongRunning);
+        await Eventually.True(() => rig.Transport.Sent.Length > 0, "it is sent");
+        rig.Connection.Break(ConnectionEndReason.Disposed, "over");
+        Assert.Equal(OperationStatus.Failed, (await waiting.WaitAsync(Eventually.Limit)).Status);
+        await rig.Connection.Finished.WaitAsync(Eventually.Limit);
+    }
+
+    [Fact]
+    public async Task AnUnusablePeerEndsIt()
+    {
+        using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Greeting = "VERSION 1.4.0\r\n" }), CallMode.Sync);
+        ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);
+        Assert.Equal(ConnectionEndReason.ConnectFailed, end!.Reason);
+    }
+}

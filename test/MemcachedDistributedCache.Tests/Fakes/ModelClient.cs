@@ -1,0 +1,147 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Tests.Fakes;
+
+/// <summary>A model of one memcached: whole-second clock, client flags, relative and absolute times to live.</summary>
+internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
+{
+    private const int LargestRelative = 30 * 24 * 60 * 60;
+    private readonly DateTimeOffset _start = time.GetUtcNow();
+
+    public Dictionary<string, (byte[] Data, uint Flags, long ExpiresAt)> Items { get; } = new(StringComparer.Ordinal);
+
+    public List<(OperationKind Kind, string Key, int TimeToLive)> Calls { get; } = [];
+
+    /// <summary>Runs before an operation takes effect; its result, if any, stands for the operation's.</summary>
+    public Func<OperationKind, OperationResult?>? Before { get; set; }
+
+    /// <summary>Touches wait for it.</summary>
+    public TaskCompletionSource? TouchesWait { get; set; }
+
+    public bool IsDisposed { get; set; }
+
+    /// <summary>How far into a second the server's clock is when the test begins.</summary>
+    public TimeSpan Phase { get; set; }
+
+    public int ItemLimit { get; set; } = 1_000_000;
+
+    private long Tick => (long)Math.Floor((time.GetUtcNow() - _start + Phase).TotalSeconds);
+
+    public int Count(OperationKind kind) => Calls.Count(call => call.Kind == kind);
+
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    {
+        string name = Note(OperationKind.Get, key, 0);
+        if (Before?.Invoke(OperationKind.Get) is { } result)
+        {
+            return new(result);
+        }
+
+        if (!TryFind(name, out (byte[] Data, uint Flags, long ExpiresAt) item))
+        {
+            return new(OperationResult.Of(OperationStatus.Miss));
+        }
+
+        int prefix = EntryFormat.HasPrefix(item.Flags) ? Math.Min(item.Data.Length, ValuePrefix.Length) : 0;
+        int length = item.Data.Length - prefix;
+        byte[] value = target == ValueTarget.PooledArray ? ArrayPool<byte>.Shared.Rent(length) : new byte[length];
+        item.Data.AsSpan(prefix).CopyTo(value);
+        bool whole = prefix is 0 or ValuePrefix.Length;
+        return new(new OperationResult
+        {
+            Status = OperationStatus.Success,
+            Flags = item.Flags,
+            TimeToLive = (int)(item.ExpiresAt - Tick),
+            Value = value,
+            Length = whole ? length : -1,
+            Prefix = whole && prefix != 0 ? BinaryPrimitives.ReadInt64BigEndian(item.Data) : 0,
+        });
+    }
+
+    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
+        => new(Describe(OperationKind.Inspect, key, 0));
+
+    public async ValueTask<OperationResult> TouchWhenFree(string key, int timeToLive)
+    {
+        await TouchesWait!.Task;
+        return Describe(OperationKind.Touch, Encoding.UTF8.GetBytes(key), timeToLive, note: false);
+    }
+
+    public ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
+    {
+        if (TouchesWait is not null && mode == CallMode.Async)
+        {
+            return TouchWhenFree(Note(OperationKind.Touch, key, timeToLive), timeToLive);
+        }
+
+        return new(Describe(OperationKind.Touch, key, timeToLive));
+    }
+
+    public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)
+    {
+        string name = Note(OperationKind.Store, key, item.TimeToLive);
+        if (Before?.Invoke(OperationKind.Store) is { } result)
+        {
+            return new(result);
+        }
+
+        int limit = Math.Min(ItemLimit, item.MaximumLength) - item.Prefix.Length;
+        if (item.Value.Length > limit)
+        {
+            return new(new OperationResult { Status = OperationStatus.TooLarge, Length = limit });
+        }
+
+        Items[name] = ([.. item.Prefix, .. item.Value.ToArray()], item.Flags, ExpiryOf(item.TimeToLive));
+        return new(OperationResult.Of(OperationStatus.Success));
+    }
+
+    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
+    {
+        string name = Note(OperationKind.Delete, key, 0);
+        return new(Before?.Invoke(OperationKind.Delete) ?? OperationResult.Of(Items.Remove(name) ? OperationStatus.Success : OperationStatus.Miss));
+    }
+
+    private OperationResult Describe(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive, bool note = true)
+    {
+        string name = note ? Note(kind, key, timeToLive) : Encoding.UTF8.GetString(key);
+        if (Before?.Invoke(kind) is { } result)
+        {
+            return result;
+        }
+
+        if (!TryFind(name, out (byte[] Data, uint Flags, long ExpiresAt) item))
+        {
+            return OperationResult.Of(OperationStatus.Miss);
+        }
+
+        if (kind == OperationKind.Touch)
+        {
+            item.ExpiresAt = ExpiryOf(timeToLive);
+            Items[name] = item;
+        }
+
+        return new OperationResult { Status = OperationStatus.Success, Flags = item.Flags, TimeToLive = (int)(item.ExpiresAt - Tick) };
+    }
+
+    private string Note(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive)
+    {
+        Assert.InRange(key.Length, 1, 250);
+        Assert.True(kind is not (OperationKind.Store or OperationKind.Touch) || timeToLive > 0, $"a time to live of {timeToLive}");
+        string name = Encoding.UTF8.GetString(key);
+        Calls.Add((kind, name, timeToLive));
+        return name;
+    }
+
+    private bool TryFind(string name, out (byte[] Data, uint Flags, long ExpiresAt) item)
+        => Items.TryGetValue(name, out item) && item.ExpiresAt > Tick;
+
+    private long ExpiryOf(int timeToLive) => timeToLive <= LargestRelative
+        ? Tick + timeToLive
+        : timeToLive - _start.ToUnixTimeSeconds();
+}

@@ -1,0 +1,72 @@
+using System.Text;
+using MemcachedDistributedCache.Connections;
+
+namespace MemcachedDistributedCache.Tests.Fakes;
+
+/// <summary>A reply reader with a queue, fed by hand.</summary>
+internal sealed class ReaderRig : IDisposable
+{
+    /// <summary>Client flags that announce a prefix before the value.</summary>
+    public const uint Prefixed = 7;
+
+    private uint _opaque;
+
+    public ReaderRig() => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters);
+
+    public PendingQueue Queue { get; } = new();
+
+    public NodeCounters Counters { get; } = new("mc1:11211");
+
+    public ReplyReader Reader { get; }
+
+    /// <summary>Asks; the first operation has opaque 1, the second 2, and so on.</summary>
+    public ValueTask<OperationResult> Ask(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, CancellationToken cancellationToken = default)
+        => AskOperation(kind, target).AsValueTask(cancellationToken);
+
+    /// <summary>The connection's side of the next operation.</summary>
+    public PendingOperation AskOperation(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, int startedAt = 0)
+    {
+        PendingOperation operation = PendingOperation.Rent(kind, target, CallMode.Async, startedAt);
+        operation.Opaque = ++_opaque;
+        Queue.Enqueue_NeedsLock(operation);
+        return operation;
+    }
+
+    /// <summary>Feeds text, byte for byte as Latin-1, at most <paramref name="step"/> bytes at a time.</summary>
+    public string? Feed(string text, int step = int.MaxValue) => Feed(Encoding.Latin1.GetBytes(text), step);
+
+    /// <summary>Feeds bytes until they are gone or a violation is found.</summary>
+    public string? Feed(ReadOnlySpan<byte> bytes, int step = int.MaxValue)
+    {
+        while (!bytes.IsEmpty)
+        {
+            Span<byte> room = Reader.GetMemory().Span;
+            Assert.False(room.IsEmpty);
+            int count = Math.Min(Math.Min(step, room.Length), bytes.Length);
+            bytes[..count].CopyTo(room);
+            bytes = bytes[count..];
+            if (Reader.Advance(count) is { } violation)
+            {
+                return violation;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Fails what is left, as a connection's end does.</summary>
+    public void End() => Reader.FailAll(operation => OperationResult.Failed(Counters.Unavailable));
+
+    public void Dispose()
+    {
+        End();
+        Reader.Dispose();
+    }
+
+    /// <summary>The result of an operation that must be complete by now.</summary>
+    public static OperationResult Now(ValueTask<OperationResult> task)
+    {
+        Assert.True(task.IsCompleted, "the operation is not complete");
+        return task.GetAwaiter().GetResult();
+    }
+}

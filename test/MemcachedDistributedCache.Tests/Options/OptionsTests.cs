@@ -1,0 +1,147 @@
+using MemcachedDistributedCache.Options;
+using Microsoft.Extensions.Options;
+
+namespace MemcachedDistributedCache.Tests.Options;
+
+public sealed class OptionsTests
+{
+    public static TheoryData<string, object, bool> Bounds
+    {
+        get
+        {
+            var data = new TheoryData<string, object, bool>();
+            void Durations(string option, TimeSpan minimum, TimeSpan maximum)
+            {
+                data.Add(option, minimum, true);
+                data.Add(option, maximum, true);
+                data.Add(option, minimum - TimeSpan.FromTicks(1), false);
+                data.Add(option, maximum + TimeSpan.FromTicks(1), false);
+                data.Add(option, TimeSpan.Zero, false);
+                data.Add(option, TimeSpan.MaxValue, false);
+            }
+
+            void Counts(string option, int minimum, int maximum)
+            {
+                data.Add(option, minimum, true);
+                data.Add(option, maximum, true);
+                data.Add(option, minimum - 1, false);
+                data.Add(option, int.MinValue, false);
+                if (maximum < int.MaxValue)
+                {
+                    data.Add(option, maximum + 1, false);
+                }
+            }
+
+            Durations(nameof(MemcachedCacheOptions.DefaultTimeToLive), TimeSpan.FromSeconds(1), TimeSpan.FromDays(365));
+            Durations(nameof(MemcachedCacheOptions.OperationTimeout), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1));
+            Durations(nameof(MemcachedCacheOptions.ConnectTimeout), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1));
+            Durations(nameof(MemcachedCacheOptions.IdleTimeout), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
+            data.Add(nameof(MemcachedCacheOptions.IdleTimeout), Timeout.InfiniteTimeSpan, true);
+            data.Add(nameof(MemcachedCacheOptions.OperationTimeout), Timeout.InfiniteTimeSpan, false);
+            Durations(nameof(MemcachedCacheOptions.ReconnectDelay), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+            Durations(nameof(MemcachedCacheOptions.MaximumReconnectDelay), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10));
+            Counts(nameof(MemcachedCacheOptions.MaximumValueBytes), 1, 1_073_741_824);
+            Counts(nameof(MemcachedCacheOptions.ConnectionsPerNode), 1, 64);
+            Counts(nameof(MemcachedCacheOptions.MaximumPendingOperations), 1, 1_000_000);
+            Counts(nameof(MemcachedCacheOptions.MaximumBufferedBytes), 65_536, int.MaxValue);
+            data.Add(nameof(MemcachedCacheOptions.OversizeBehavior), MemcachedOversizeBehavior.Skip, true);
+            data.Add(nameof(MemcachedCacheOptions.OversizeBehavior), (MemcachedOversizeBehavior)7, false);
+            data.Add(nameof(MemcachedCacheOptions.FailureMode), MemcachedFailureMode.Throw, true);
+            data.Add(nameof(MemcachedCacheOptions.FailureMode), (MemcachedFailureMode)(-1), false);
+            data.Add(nameof(MemcachedCacheOptions.Namespace), "shop:", true);
+            data.Add(nameof(MemcachedCacheOptions.Namespace), new string('n', 205), true);
+            data.Add(nameof(MemcachedCacheOptions.Namespace), new string('n', 206), false);
+            data.Add(nameof(MemcachedCacheOptions.Namespace), "a|b", false);
+            data.Add(nameof(MemcachedCacheOptions.Namespace), "#a", false);
+            data.Add(nameof(MemcachedCacheOptions.Servers), new[] { "mc1", "mc2:11211;weight=2" }, true);
+            data.Add(nameof(MemcachedCacheOptions.Servers), Array.Empty<string>(), false);
+            data.Add(nameof(MemcachedCacheOptions.Servers), new[] { "mc1", "MC1:11211" }, false);
+            data.Add(nameof(MemcachedCacheOptions.Servers), new[] { "mc1:0" }, false);
+            data.Add(nameof(MemcachedCacheOptions.Servers), new string[] { null! }, false);
+            data.Add(nameof(MemcachedCacheOptions.Servers), new[] { "[::1]", "[0:0:0:0:0:0:0:1]" }, false);
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Bounds))]
+    public void EveryOptionHasItsBounds(string option, object value, bool valid)
+    {
+        MemcachedCacheOptions options = Valid();
+        typeof(MemcachedCacheOptions).GetProperty(option)!.SetValue(options, value);
+        string[] failures = [.. Failures(options).Where(f => f.Contains(option + " is", StringComparison.Ordinal))];
+        if (valid)
+        {
+            Assert.DoesNotContain(failures, f => !f.Contains("less than", StringComparison.Ordinal) && !f.Contains("not more", StringComparison.Ordinal));
+            return;
+        }
+
+        string failure = Assert.Single(failures, static f => !f.Contains("less than", StringComparison.Ordinal) && !f.Contains("not more", StringComparison.Ordinal));
+        string shown = value switch
+        {
+            string text => $"'{text}'",
+            string[] list => $"[{string.Join(", ", list)}]",
+            _ => Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)!,
+        };
+        Assert.Contains(shown, failure, StringComparison.Ordinal);
+        Assert.Matches("set it to|use up to|name |is not a server", failure);
+    }
+
+    [Theory]
+    [InlineData(nameof(MemcachedCacheOptions.Namespace))]
+    [InlineData(nameof(MemcachedCacheOptions.Servers))]
+    public void NullIsRefused(string option)
+    {
+        MemcachedCacheOptions options = Valid();
+        typeof(MemcachedCacheOptions).GetProperty(option)!.SetValue(options, null);
+        Assert.Contains(Failures(options), f => f.Contains($"{option} is null", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void ReconnectDelaysMustBeInOrder()
+    {
+        MemcachedCacheOptions options = Valid();
+        options.ReconnectDelay = options.MaximumReconnectDelay = TimeSpan.FromSeconds(3);
+        Assert.Empty(Failures(options));
+        options.MaximumReconnectDelay = TimeSpan.FromSeconds(2.999);
+        string failure = Assert.Single(Failures(options));
+        Assert.Matches("MaximumReconnectDelay is 00:00:02.9990000, less than ReconnectDelay, which is 00:00:03; raise", failure);
+    }
+
+    [Fact]
+    public void IdleMustBeLongerThanAnOperation()
+    {
+        MemcachedCacheOptions options = Valid();
+        options.OperationTimeout = options.IdleTimeout = TimeSpan.FromSeconds(5);
+        Assert.Matches("IdleTimeout is 00:00:05, not more than OperationTimeout", Assert.Single(Failures(options)));
+        options.IdleTimeout = Timeout.InfiniteTimeSpan;
+        Assert.Empty(Failures(options));
+    }
+
+    [Fact]
+    public void TheDefaultsAreValidButForTheServers()
+        => Assert.Contains("name at least one server", Assert.Single(Failures(new MemcachedCacheOptions())), StringComparison.Ordinal);
+
+    [Fact]
+    public void AllFaultsAreReportedTogether()
+    {
+        var options = new MemcachedCacheOptions { Namespace = "a b", ConnectionsPerNode = 0, IdleTimeout = TimeSpan.FromSeconds(1), OperationTimeout = TimeSpan.FromSeconds(2) };
+        OptionsValidationException thrown = Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options));
+        Assert.Equal(4, thrown.Failures.Count());
+    }
+
+    private static MemcachedCacheOptions Valid() => new() { Servers = ["mc1"] };
+
+    private static IEnumerable<string> Failures(MemcachedCacheOptions options)
+    {
+        try
+        {
+            OptionsGuard.ThrowIfInvalid(options);
+            return [];
+        }
+        catch (OptionsValidationException exception)
+        {
+            return exception.Failures;
+        }
+    }
+}

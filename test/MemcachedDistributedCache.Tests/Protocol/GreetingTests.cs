@@ -1,0 +1,166 @@
+using System.Text;
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Tests.Protocol;
+
+public sealed class GreetingTests
+{
+    private const string Settings = "STAT maxbytes 67108864\r\nSTAT item_size_max 2097152\r\nSTAT tcp_backlog 1024\r\nEND\r\n";
+
+    [Fact]
+    public void Asks() => Assert.Equal("version\r\nstats settings\r\n", Encoding.ASCII.GetString(Greeting.Request));
+
+    [Theory]
+    [InlineData("1.6.18")]
+    [InlineData("1.6.38")]
+    [InlineData("1.6.18-embedded")]
+    [InlineData("1.7.0")]
+    [InlineData("1.10.0")]
+    [InlineData("2.0.0")]
+    [InlineData("2.0")]
+    public void TakesAServerThatSpeaksMeta(string version)
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
+        Assert.Null(greeting.Error);
+        Assert.Equal(version, greeting.ServerVersion);
+        Assert.Equal(2097152, greeting.ItemSizeMax);
+    }
+
+    [Theory]
+    [InlineData("1.4.39")]
+    [InlineData("1.5.22")]
+    [InlineData("1.2.8")]
+    [InlineData("0.9")]
+    [InlineData("unknown")]
+    public void RefusesAnOldServerAndNamesItsVersion(string version)
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n")));
+        Assert.Contains(version, greeting.Error, StringComparison.Ordinal);
+        Assert.Contains("or newer", greeting.Error, StringComparison.Ordinal);
+        Assert.Null(greeting.ServerVersion);
+    }
+
+    [Theory]
+    [InlineData("1.6.0")]
+    [InlineData("1.6.9")]
+    public void RefusesAServerThatSaysOkWhereTheReaderWantsHd(string version)
+    {
+        // memcached's commit "meta: response code OK -> HD" came with 1.6.10: before it, every store would break the connection.
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
+        Assert.NotNull(greeting.Error);
+    }
+
+    [Theory]
+    [InlineData("ERROR\r\n")]
+    [InlineData("CLIENT_ERROR unauthenticated\r\n")]
+    [InlineData("SERVER_ERROR not here\r\n")]
+    public void TakesTheDefaultSizeWhereStatisticsAreRefused(string refusal)
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + refusal)));
+        Assert.Null(greeting.Error);
+        Assert.Equal(Greeting.DefaultItemSizeMax, greeting.ItemSizeMax);
+    }
+
+    [Theory]
+    [InlineData("STAT item_size_max -5\r\nEND\r\n")]
+    [InlineData("STAT item_size_max 0\r\nEND\r\n")]
+    [InlineData("STAT item_size_max 99999999999\r\nEND\r\n")]
+    [InlineData("STAT item_size_max 12k\r\nEND\r\n")]
+    [InlineData("STAT item_size_max \r\nEND\r\n")]
+    [InlineData("STAT item_size_maximum 5\r\nEND\r\n")]
+    [InlineData("END\r\n")]
+    public void KeepsTheDefaultSizeWhereNoneIsSaidPlainly(string settings)
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + settings)));
+        Assert.Null(greeting.Error);
+        Assert.Equal(Greeting.DefaultItemSizeMax, greeting.ItemSizeMax);
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 400 Bad Request\r\n")]
+    [InlineData("-ERR unknown command 'version'\r\n")]
+    [InlineData("ERROR Too many open connections\r\n")]
+    [InlineData("\r\n")]
+    [InlineData("VERSION\r\n")]
+    [InlineData("version 1.6.18\r\n")]
+    [InlineData("VERSION 1.6.18\n")]
+    [InlineData("\n")]
+    public void RefusesWhatIsNoMemcached(string text)
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes(text)));
+        Assert.NotNull(greeting.Error);
+    }
+
+    [Theory]
+    [InlineData("hello\r\n")]
+    [InlineData("HD O1\r\n")]
+    [InlineData("VERSION 1.6.18\r\n")]
+    public void RefusesLinesBetweenTheStatistics(string line)
+    {
+        var greeting = new Greeting();
+        greeting.Advance(Bytes("VERSION 1.6.18\r\nSTAT a 1\r\n" + line + "END\r\n"));
+        Assert.NotNull(greeting.Error);
+    }
+
+    [Fact]
+    public void RefusesBytesBehindTheEnd()
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + Settings + "H")));
+        Assert.Equal("it sent more than was asked for", greeting.Error);
+    }
+
+    [Theory]
+    [InlineData("STAT a 1\r\n")]
+    [InlineData("STAT a 1")]
+    public void RefusesAGreetingWithoutEnd(string unit)
+    {
+        var text = new StringBuilder("VERSION 1.6.18\r\n");
+        while (text.Length < Greeting.BufferLength)
+        {
+            text.Append(unit);
+        }
+
+        byte[] all = Bytes(text.ToString())[..Greeting.BufferLength];
+        var greeting = new Greeting();
+        bool over = false;
+        for (int length = 1000; !over && length < all.Length + 1000; length += 1000)
+        {
+            over = greeting.Advance(all.AsSpan(0, Math.Min(length, all.Length)));
+        }
+
+        Assert.True(over);
+        Assert.NotNull(greeting.Error);
+    }
+
+    [Fact]
+    public void ReadsTheSameHoweverItIsSplit()
+    {
+        byte[] all = Bytes("VERSION 1.6.18\r\n" + Settings);
+        for (int split = 0; split < all.Length; split++)
+        {
+            var greeting = new Greeting();
+            Assert.False(greeting.Advance(all.AsSpan(0, split)));
+            Assert.True(greeting.Advance(all));
+            Assert.Null(greeting.Error);
+            Assert.Equal(2097152, greeting.ItemSizeMax);
+        }
+    }
+
+    [Fact]
+    public void AnErrorMessageHoldsNoControlCharactersAndIsShort()
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes("\0\u001b[31m" + new string('\u00ff', 1000) + "\r\n")));
+        Assert.True(greeting.Error!.Length < 250);
+        Assert.DoesNotContain(greeting.Error, static c => c is < ' ' or >= (char)0x7f);
+    }
+
+    private static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
+}

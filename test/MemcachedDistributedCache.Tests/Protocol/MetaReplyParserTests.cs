@@ -1,0 +1,136 @@
+using System.Text;
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Tests.Protocol;
+
+public sealed class MetaReplyParserTests
+{
+    [Theory]
+    [InlineData("VA 0", "Value", 0, 0u, 0, null)]
+    [InlineData("VA 5 f0 t-1 O1", "Value", 5, 0u, -1, 1u)]
+    [InlineData("VA 5 O1 t30 f7", "Value", 5, 7u, 30, 1u)]
+    [InlineData("VA 2147483647 f4294967295 t2147483647 O4294967295", "Value", int.MaxValue, uint.MaxValue, int.MaxValue, uint.MaxValue)]
+    [InlineData("HD", "Done", 0, 0u, 0, null)]
+    [InlineData("HD O0", "Done", 0, 0u, 0, 0u)]
+    [InlineData("HD f3305111552 t0 O17", "Done", 0, 3305111552u, 0, 17u)]
+    [InlineData("EN O3", "Miss", 0, 0u, 0, 3u)]
+    [InlineData("NF O3", "NotFound", 0, 0u, 0, 3u)]
+    [InlineData("NS O3", "NotStored", 0, 0u, 0, 3u)]
+    [InlineData("EX O3", "Exists", 0, 0u, 0, 3u)]
+    [InlineData("MN", "NoOp", 0, 0u, 0, null)]
+    [InlineData("SERVER_ERROR object too large for cache", "TooLarge", 0, 0u, 0, null)]
+    [InlineData("SERVER_ERROR out of memory storing object", "OutOfMemory", 0, 0u, 0, null)]
+    [InlineData("HD O007", "Done", 0, 0u, 0, 7u)]
+    public void ReadsWhatMemcachedSays(string line, string code, int length, uint flags, int timeToLive, uint? opaque)
+    {
+        Assert.True(MetaReplyParser.TryParse(Encoding.ASCII.GetBytes(line), out MetaReply reply));
+        Assert.Equal(Enum.Parse<ReplyCode>(code), reply.Code);
+        Assert.Equal(length, reply.Length);
+        Assert.Equal(flags, reply.Flags);
+        Assert.Equal(timeToLive, reply.TimeToLive);
+        Assert.Equal(opaque.HasValue, reply.HasOpaque);
+        Assert.Equal(opaque ?? 0, reply.Opaque);
+    }
+
+    [Theory]
+    [InlineData("VA 5 f0 t9 O1 W")]
+    [InlineData("VA 5 f0 t9 O1 Z")]
+    [InlineData("VA 5 f0 t9 O1 X W")]
+    [InlineData("VA 5 f0 t9 O1 Z X")]
+    [InlineData("HD f0 t9 O1 X W")]
+    [InlineData("HD f0 t9 O1 Z")]
+    public void ReadsTheMarksThatMemcachedAddsUnasked(string line)
+    {
+        // proto_parser.c, process_mget_command: an item that any client made stale (md I) or holds by a lease (mg N, R) answers with
+        // W, X or Z whether they were asked for or not. Such a key must not cost everybody the connection.
+        Assert.True(MetaReplyParser.TryParse(Encoding.ASCII.GetBytes(line), out MetaReply reply));
+        Assert.Equal(1u, reply.Opaque);
+        Assert.Equal(9, reply.TimeToLive);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("V")]
+    [InlineData("VA")]
+    [InlineData("VA ")]
+    [InlineData("VA5")]
+    [InlineData("VA  5")]
+    [InlineData("VA -1")]
+    [InlineData("VA +1")]
+    [InlineData("VA 0x1")]
+    [InlineData("VA 1.0")]
+    [InlineData("VA 2147483648")]
+    [InlineData("VA 4294967296 O1")]
+    [InlineData("VA 18446744073709551616 O1")]
+    [InlineData("VA 99999999999999999999999999999999999 O1")]
+    [InlineData("VA f0 O1")]
+    [InlineData("VA 5 ")]
+    [InlineData("VA 5  O1")]
+    [InlineData("VA 5 O1 ")]
+    [InlineData("VA 5 O")]
+    [InlineData("VA 5 O1 O1")]
+    [InlineData("VA 5 O1 O2")]
+    [InlineData("VA 5 O-1")]
+    [InlineData("VA 5 O4294967296")]
+    [InlineData("VA 5 O1x")]
+    [InlineData("VA 5 f")]
+    [InlineData("VA 5 f-1")]
+    [InlineData("VA 5 f4294967296")]
+    [InlineData("VA 5 t")]
+    [InlineData("VA 5 t-")]
+    [InlineData("VA 5 t-2")]
+    [InlineData("VA 5 t--1")]
+    [InlineData("VA 5 t2147483648")]
+    [InlineData("VA 5 k1")]
+    [InlineData("VA 5 q0")]
+    [InlineData("VA\t5")]
+    [InlineData("va 5")]
+    [InlineData("HDO1")]
+    [InlineData("HD  O1")]
+    [InlineData("HD\tO1")]
+    [InlineData("HD 1")]
+    [InlineData("hd")]
+    [InlineData("OK")]
+    [InlineData("MN O1")]
+    [InlineData("MN ")]
+    [InlineData("ERROR")]
+    [InlineData("CLIENT_ERROR bad command line format")]
+    [InlineData("SERVER_ERROR")]
+    [InlineData("SERVER_ERROR out of memory")]
+    [InlineData("SERVER_ERROR object too large for cache ")]
+    [InlineData("server_error object too large for cache")]
+    [InlineData("VERSION 1.6.18")]
+    [InlineData("END")]
+    [InlineData("STORED")]
+    [InlineData("VALUE k 0 5")]
+    [InlineData("HD O1\r")]
+    [InlineData("HD O1\0")]
+    [InlineData("HD \u00b11")]
+    public void RefusesAnythingElse(string line)
+        => Assert.False(MetaReplyParser.TryParse(Encoding.Latin1.GetBytes(line), out _));
+
+    [Fact]
+    public void NeverThrowsOnPrefixesAndSingleByteChanges()
+    {
+        byte[] line = "VA 512 f3305111552 t-1 O4294967295"u8.ToArray();
+        for (int i = 0; i <= line.Length; i++)
+        {
+            _ = MetaReplyParser.TryParse(line.AsSpan(0, i), out _);
+        }
+
+        for (int i = 0; i < line.Length; i++)
+        {
+            byte kept = line[i];
+            for (int value = 0; value < 256; value++)
+            {
+                line[i] = (byte)value;
+                if (MetaReplyParser.TryParse(line, out MetaReply reply))
+                {
+                    Assert.True(reply.TimeToLive >= -1 && reply.Length >= 0);
+                }
+            }
+
+            line[i] = kept;
+        }
+    }
+}
