@@ -35,7 +35,7 @@ public class ReplyReaderBenchmarks
     {
         for (int i = 0; i < Replies; i++)
         {
-            PendingOperation operation = PendingOperation.Rent(OperationKind.Get, ValueTarget.OwnArray, CallMode.Async, 0);
+            PendingOperation operation = PendingOperation.Rent(_queue, OperationKind.Get, ValueTarget.OwnArray, CallMode.Async, 0);
             operation.Sequence = (uint)i;
             _queue.Enqueue_NeedsLock(operation);
             _results[i] = operation.AsValueTask(CancellationToken.None);

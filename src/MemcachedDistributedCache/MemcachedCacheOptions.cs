@@ -1,4 +1,3 @@
-using System.ComponentModel.DataAnnotations;
 using MemcachedDistributedCache.Options;
 
 namespace MemcachedDistributedCache;
@@ -36,18 +35,18 @@ public sealed class MemcachedCacheOptions
     public int MaximumValueBytes { get; set; } = 1024 * 1024 * 1024;
 
     /// <summary>What becomes of a value over the limit. Default: <see cref="MemcachedOversizeBehavior.Throw"/>.</summary>
-    [EnumDataType(typeof(MemcachedOversizeBehavior), ErrorMessage = "OversizeBehavior is not one of its values; set it to Throw or Skip.")]
+    [OneOf(typeof(MemcachedOversizeBehavior))]
     public MemcachedOversizeBehavior OversizeBehavior { get; set; } = MemcachedOversizeBehavior.Throw;
 
     /// <summary>What callers see of a server that gives no answer. Default: <see cref="MemcachedFailureMode.Degrade"/>.</summary>
-    [EnumDataType(typeof(MemcachedFailureMode), ErrorMessage = "FailureMode is not one of its values; set it to Degrade or Throw.")]
+    [OneOf(typeof(MemcachedFailureMode))]
     public MemcachedFailureMode FailureMode { get; set; } = MemcachedFailureMode.Degrade;
 
     /// <summary>
-    /// How long one operation may take before its caller is told that there is no answer; a late reply is read and dropped. 10
+    /// How long one operation may take before its caller is told that there is no answer; a late reply is read and dropped. 20
     /// milliseconds to 1 minute. Default: 1 second.
     /// </summary>
-    [Duration("00:00:00.010", "00:01:00")]
+    [Duration("00:00:00.020", "00:01:00")]
     public TimeSpan OperationTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>

@@ -22,7 +22,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     public static IServiceCollection AddMemcachedDistributedCache(this IServiceCollection services, string connectionString)
     {
         ArgumentNullException.ThrowIfNull(connectionString);
-        return services.AddMemcachedDistributedCache(options => options.Servers = ServerSpec.Split(connectionString));
+        return services.AddMemcachedDistributedCache(options => options.Servers = [.. ServerSpec.Split(connectionString)]);
     }
 
     /// <inheritdoc cref="AddMemcachedDistributedCache(IServiceCollection, string)"/>
@@ -72,7 +72,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     public static IServiceCollection AddKeyedMemcachedDistributedCache(this IServiceCollection services, string name, string connectionString)
     {
         ArgumentNullException.ThrowIfNull(connectionString);
-        return services.AddKeyedMemcachedDistributedCache(name, options => options.Servers = ServerSpec.Split(connectionString));
+        return services.AddKeyedMemcachedDistributedCache(name, options => options.Servers = [.. ServerSpec.Split(connectionString)]);
     }
 
     /// <inheritdoc cref="AddKeyedMemcachedDistributedCache(IServiceCollection, string, string)"/>
@@ -107,8 +107,11 @@ public static class MemcachedCacheServiceCollectionExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedCacheOptions>, MemcachedCacheOptionsRules>());
         if (name.Length != 0)
         {
-            services.TryAddKeyedSingleton(name, static (provider, key) => Create(provider, (string)key!));
-            services.TryAddKeyedSingleton<IDistributedCache>(name, static (provider, key) => provider.GetRequiredKeyedService<MemcachedCache>(key));
+            if (!services.Any(service => service.ServiceType == typeof(MemcachedCache) && name.Equals(service.ServiceKey)))
+            {
+                services.AddKeyedSingleton(name, static (provider, key) => Create(provider, (string)key!));
+                services.AddKeyedSingleton<IDistributedCache>(name, static (provider, key) => provider.GetRequiredKeyedService<MemcachedCache>(key));
+            }
         }
         else if (!services.Any(static service => service.ServiceType == typeof(MemcachedCache) && !service.IsKeyedService))
         {
@@ -123,11 +126,17 @@ public static class MemcachedCacheServiceCollectionExtensions
     private static void Bind(OptionsBuilder<MemcachedCacheOptions> builder, IConfiguration section)
         => builder.Configure(options =>
         {
-            options.Servers = [];
-            section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true);
-            if (section[nameof(options.Servers)] is { Length: > 0 } connectionString)
+            IConfigurationSection servers = section.GetSection(nameof(options.Servers));
+            if (servers.Exists())
             {
-                options.Servers = ServerSpec.Split(connectionString);
+                // The section replaces servers set before; binding alone would add to them.
+                options.Servers = [];
+            }
+
+            section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true);
+            if (servers.Value is { Length: > 0 } connectionString)
+            {
+                options.Servers = [.. ServerSpec.Split(connectionString)];
             }
         });
 

@@ -40,7 +40,7 @@ public sealed class MemcachedUnavailableException : Exception
 /// <summary>
 /// A value is larger than the server's item size or <see cref="MemcachedCacheOptions.MaximumValueBytes"/> allows, and
 /// <see cref="MemcachedCacheOptions.OversizeBehavior"/> is <see cref="MemcachedOversizeBehavior.Throw"/>. The value was not stored, and
-/// what was cached under the key before has been removed.
+/// what was cached under the key before has been removed, unless its server gave no answer.
 /// </summary>
 public sealed class MemcachedValueTooLargeException : Exception
 {

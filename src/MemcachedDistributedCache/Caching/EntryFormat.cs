@@ -24,6 +24,9 @@ internal readonly struct EntryFormat
     private const uint KindMask = 7u << 20;
     private const int MantissaBits = 16;
 
+    /// <summary>68 years; a longer window is kept as this one.</summary>
+    private const long LongestWindow = 0xFFFFL << 15;
+
     private EntryFormat(bool hasDeadline, long slidingSeconds)
     {
         HasDeadline = hasDeadline;
@@ -45,7 +48,7 @@ internal readonly struct EntryFormat
         }
 
         int exponent = 0;
-        long mantissa = slidingSeconds;
+        long mantissa = Math.Min(slidingSeconds, LongestWindow);
         while (mantissa >= 1 << MantissaBits)
         {
             mantissa = (mantissa + 1) >> 1;

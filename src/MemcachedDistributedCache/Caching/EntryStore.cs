@@ -61,7 +61,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
         if (expiration.IsPast)
         {
-            await RemoveAsync(key, mode, cancellationToken).ConfigureAwait(false);
+            Fail(await SendDelete(key, mode, cancellationToken).ConfigureAwait(false), "Set", cancellationToken);
             return;
         }
 
@@ -167,7 +167,13 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
     private void ThrowIfUnusable(CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(client.IsDisposed, typeof(MemcachedCache));
+#pragma warning disable CA1513 // The caller knows the cache, not the client below it.
+        if (client.IsDisposed)
+        {
+            throw new ObjectDisposedException("MemcachedCache");
+        }
+#pragma warning restore CA1513
+
         cancellationToken.ThrowIfCancellationRequested();
     }
 

@@ -55,7 +55,8 @@ internal readonly struct Expiration
             return new Expiration(WireTimeOfWindow(WindowOf(flags), now), flags, 0, isPast: false);
         }
 
-        long milliseconds = deadline.Value.ToUnixTimeMilliseconds();
+        // Rounded up: an entry that was given half a millisecond has it.
+        long milliseconds = Ceiling((deadline.Value - DateTimeOffset.UnixEpoch).Ticks, TimeSpan.TicksPerMillisecond);
         long left = milliseconds - now.ToUnixTimeMilliseconds();
         long seconds = CeilingSeconds(TimeSpan.FromMilliseconds(left)) + ClockSlackSeconds;
         if (window != 0)
@@ -63,7 +64,7 @@ internal readonly struct Expiration
             seconds = Math.Min(seconds, WindowOf(flags) + ClockSlackSeconds);
         }
 
-        return new Expiration(ToWire(seconds, now), flags, milliseconds, isPast: left <= 0);
+        return new Expiration(ToWire(seconds, now), flags, milliseconds, isPast: deadline <= now);
     }
 
     /// <summary>The time to live that gives an entry with this window its whole window again.</summary>
@@ -81,5 +82,7 @@ internal readonly struct Expiration
     private static DateTimeOffset Add(DateTimeOffset now, TimeSpan relative)
         => relative > DateTimeOffset.MaxValue - now ? DateTimeOffset.MaxValue : now + relative;
 
-    private static long CeilingSeconds(TimeSpan span) => (span.Ticks + TimeSpan.TicksPerSecond - 1) / TimeSpan.TicksPerSecond;
+    private static long CeilingSeconds(TimeSpan span) => Ceiling(span.Ticks, TimeSpan.TicksPerSecond);
+
+    private static long Ceiling(long ticks, long unit) => (ticks / unit) + (ticks % unit > 0 ? 1 : 0);
 }

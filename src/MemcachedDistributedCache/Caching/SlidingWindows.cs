@@ -23,9 +23,9 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
     /// <summary>Moves the window of an entry that was just read, if it is due, without waiting.</summary>
     public void MoveBehind(KeyEncoder keys, string key, EntryFormat format, in OperationResult read, long leftMilliseconds, DateTimeOffset now)
     {
-        // One that outlives its deadline needs nothing.
+        // One that surely outlives its deadline needs nothing.
         long remaining = read.TimeToLive;
-        if (format.SlidingSeconds == 0 || !IsDue(remaining, format) || remaining * 1000 > leftMilliseconds)
+        if (format.SlidingSeconds == 0 || !IsDue(remaining, format) || (remaining - Expiration.ClockSlackSeconds) * 1000 >= leftMilliseconds)
         {
             return;
         }
@@ -52,7 +52,8 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
             return seen;
         }
 
-        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, timeProvider.GetUtcNow()), mode, cancellationToken).ConfigureAwait(false);
+        // Once sent, a touch may have met another entry; it is followed to its end even when the caller has lost interest.
+        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, timeProvider.GetUtcNow()), mode).ConfigureAwait(false);
         return await RepairAsync(touched, keys, key, seen.Flags, mode).ConfigureAwait(false);
     }
 
@@ -79,7 +80,7 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
             }
 
             flags = met.Flags;
-            touched = await Touch(keys, key, TimeToLiveOf(met), mode, CancellationToken.None).ConfigureAwait(false);
+            touched = await Touch(keys, key, TimeToLiveOf(met), mode).ConfigureAwait(false);
         }
 
         return touched;
@@ -104,8 +105,8 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
     private ValueTask<OperationResult> Inspect(KeyEncoder keys, string key, CallMode mode, CancellationToken cancellationToken)
         => client.InspectAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), mode, cancellationToken);
 
-    private ValueTask<OperationResult> Touch(KeyEncoder keys, string key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
-        => client.TouchAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), timeToLive, mode, cancellationToken);
+    private ValueTask<OperationResult> Touch(KeyEncoder keys, string key, int timeToLive, CallMode mode)
+        => client.TouchAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), timeToLive, mode, CancellationToken.None);
 
     /// <summary>64 bits of the key, never 0. FNV-1a: a collision costs one second's touch, so speed is all that counts.</summary>
     private static ulong Mark(ReadOnlySpan<byte> key)

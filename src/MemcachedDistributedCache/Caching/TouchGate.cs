@@ -18,7 +18,7 @@ internal sealed class TouchGate
     /// <param name="readSequence">The request that found the window due.</param>
     public Touch? TryEnter(ulong mark, long readSequence)
     {
-        ref Touch? place = ref _last[mark % Places];
+        ref Touch? place = ref _last[(mark >> 1) % Places];
         Touch? last = Volatile.Read(ref place);
         if (last is not null && last.Covers(mark, readSequence))
         {

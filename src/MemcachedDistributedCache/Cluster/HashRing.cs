@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// </summary>
 internal sealed class HashRing
 {
-    private const int PointsPerWeight = 160;
+    private const int PointsPerWeight = 640;
 
     private readonly uint[] _points;
     private readonly int[] _owners;

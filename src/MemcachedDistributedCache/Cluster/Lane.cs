@@ -5,7 +5,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// <summary>
 /// The place of one connection: it opens one when one is needed and none is there, and holds back for a moment after a failure.
 /// </summary>
-internal sealed class Lane(CallMode mode, Func<CallMode, Connection> create, TimeProvider timeProvider, TimeSpan pause)
+internal sealed class Lane(CallMode mode, Func<Lane, Connection> create, TimeProvider timeProvider, TimeSpan pause)
 {
     private readonly Lock _lock = new();
     private Connection? _current;
@@ -42,11 +42,16 @@ internal sealed class Lane(CallMode mode, Func<CallMode, Connection> create, Tim
         }
     }
 
-    /// <summary>Notes that the connection could not be opened or did not live, so that the next try waits.</summary>
-    public void HoldBack()
+    /// <summary>Notes that a connection could not be opened or did not live, so that the next try waits.</summary>
+    public void HoldBack(Connection failed)
     {
         lock (_lock)
         {
+            if (_current is not null && _current != failed && _current.IsUsable)
+            {
+                return;
+            }
+
             _failed = true;
             _failedAt = timeProvider.GetTimestamp();
         }
@@ -87,7 +92,7 @@ internal sealed class Lane(CallMode mode, Func<CallMode, Connection> create, Tim
             }
 
             _failed = false;
-            created = create(mode);
+            created = create(this);
             Volatile.Write(ref _current, created);
         }
 

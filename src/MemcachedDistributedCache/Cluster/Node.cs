@@ -23,6 +23,7 @@ internal sealed class Node
     private int _state = (int)MemcachedNodeState.Unknown;
     private Connection? _recovering;
     private int _quietSweeps;
+    private bool _isRecovering;
     private bool _slow;
 
     public Node(ClusterSettings settings, ServerSpec spec, ILogger logger)
@@ -105,13 +106,7 @@ internal sealed class Node
     public async Task DrainAsync()
     {
         await _disposed.CancelAsync().ConfigureAwait(false);
-        foreach (Lane lane in AllLanes())
-        {
-            if (lane.Close() is { } connection)
-            {
-                await connection.DrainAsync().ConfigureAwait(false);
-            }
-        }
+        await Task.WhenAll(AllLanes().Select(static lane => lane.Close()?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
     }
 
     /// <summary>Ends all connections now.</summary>
@@ -144,7 +139,8 @@ internal sealed class Node
         return connection ?? Array.Find(_lanes, static lane => lane.IsOpen)?.Current;
     }
 
-    private Connection NewConnection(CallMode mode) => new(_settings.Connections, Address, mode, Counters, OnOpened, OnEnded);
+    private Connection NewConnection(Lane lane)
+        => new(_settings.Connections, Address, lane.Mode, Counters, OnOpened, (connection, end) => OnEnded(lane, connection, end));
 
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
     private void OnOpened(Connection connection)
@@ -153,11 +149,11 @@ internal sealed class Node
         ItemSizeMax = connection.Greeting.ItemSizeMax;
         if (connection != Volatile.Read(ref _recovering))
         {
-            MarkUp();
+            TryMarkUp(connection);
         }
     }
 
-    private void OnEnded(Connection connection, ConnectionEnd end)
+    private void OnEnded(Lane lane, Connection connection, ConnectionEnd end)
     {
         if (end.Reason is ConnectionEndReason.Idle or ConnectionEndReason.Disposed || _disposed.IsCancellationRequested)
         {
@@ -165,11 +161,10 @@ internal sealed class Node
         }
 
         Log.ConnectionEnded(_logger, Counters.Server, end.Message, end.Cause);
-        Lane? lane = Array.Find(_lanes, l => l.Current == connection) ?? (_syncLane.Current == connection ? _syncLane : null);
         if (connection.IsOpen && connection.Age >= _settings.ReconnectDelay && end.Reason != ConnectionEndReason.Stalled)
         {
             // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing.
-            if (lane is { Mode: CallMode.Async })
+            if (lane.Mode == CallMode.Async && State != MemcachedNodeState.Down)
             {
                 lane.Acquire();
             }
@@ -177,20 +172,29 @@ internal sealed class Node
             return;
         }
 
-        lane?.HoldBack();
+        lane.HoldBack(connection);
         if (!AllLanes().Any(static l => l.IsOpen))
         {
             MarkDown(end);
         }
     }
 
-    private void MarkUp()
+    /// <summary>
+    /// Marks the node up on the word of a connection that is still there. One that ends later finds the node up and marks it down; one
+    /// that ended before is not believed. So a node is never up with nobody left to notice that it is not.
+    /// </summary>
+    private bool TryMarkUp(Connection connection)
     {
         lock (_lock)
         {
+            if (!connection.IsUsable)
+            {
+                return false;
+            }
+
             if (State == MemcachedNodeState.Up)
             {
-                return;
+                return true;
             }
 
             Volatile.Write(ref _state, (int)MemcachedNodeState.Up);
@@ -202,10 +206,12 @@ internal sealed class Node
         }
 
         Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
+        return true;
     }
 
     private void MarkDown(ConnectionEnd end)
     {
+        bool recover;
         lock (_lock)
         {
             if (State == MemcachedNodeState.Down)
@@ -214,18 +220,31 @@ internal sealed class Node
             }
 
             Volatile.Write(ref _state, (int)MemcachedNodeState.Down);
+            recover = !_isRecovering;
+            _isRecovering = true;
         }
 
         Log.NodeDown(_logger, Counters.Server, end.Message);
-        _ = RecoverAsync();
+        if (recover)
+        {
+            using (FlowGuard.Suppress())
+            {
+                _ = RecoverAsync();
+            }
+        }
     }
 
+    /// <summary>Tries until the node is up; there is at most one of it.</summary>
     private async Task RecoverAsync()
     {
         try
         {
-            await Task.Delay(_settings.ReconnectDelay, _settings.Connections.TimeProvider, _disposed.Token).ConfigureAwait(false);
-            await _settings.Reconnect.ExecuteAsync(ReconnectAsync, _disposed.Token).ConfigureAwait(false);
+            do
+            {
+                await Task.Delay(_settings.ReconnectDelay, _settings.Connections.TimeProvider, _disposed.Token).ConfigureAwait(false);
+                await _settings.Reconnect.ExecuteAsync(ReconnectAsync, _disposed.Token).ConfigureAwait(false);
+            }
+            while (!EndRecovery());
         }
         catch (OperationCanceledException) when (_disposed.IsCancellationRequested)
         {
@@ -233,9 +252,24 @@ internal sealed class Node
         }
     }
 
+    /// <summary>Ends the recovery, unless the node has gone down again meanwhile.</summary>
+    private bool EndRecovery()
+    {
+        lock (_lock)
+        {
+            _isRecovering = State == MemcachedNodeState.Down;
+            return !_isRecovering;
+        }
+    }
+
     private async ValueTask ReconnectAsync(CancellationToken cancellationToken)
     {
-        Connection connection = NewConnection(CallMode.Async);
+        if (State != MemcachedNodeState.Down)
+        {
+            return;
+        }
+
+        Connection connection = NewConnection(_lanes[0]);
         Volatile.Write(ref _recovering, connection);
         connection.Start();
         ConnectionEnd? end;
@@ -245,18 +279,14 @@ internal sealed class Node
         }
 
         Volatile.Write(ref _recovering, null);
-        if (end is not null)
+        bool installed = end is null && _lanes[0].TryInstall(connection);
+        if (end is null && !installed)
         {
-            throw new ConnectFailedException(end);
+            connection.Break(ConnectionEndReason.Disposed, "another connection was opened meanwhile");
         }
-
-        if (_lanes[0].TryInstall(connection))
+        else if (end is not null || !TryMarkUp(connection))
         {
-            MarkUp();
-        }
-        else
-        {
-            connection.Break(ConnectionEndReason.Disposed, "not needed");
+            throw new ConnectFailedException(end ?? new ConnectionEnd(ConnectionEndReason.ClosedByServer, "the connection ended as soon as it was open"));
         }
     }
 

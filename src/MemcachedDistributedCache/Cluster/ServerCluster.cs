@@ -16,6 +16,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     {
         _clock = settings.Connections.Clock;
         _topology = new Topology([.. servers.Select(server => new Node(settings, server, logger))]);
+        using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
         _sweeper = settings.Connections.TimeProvider.CreateTimer(static state => ((ServerCluster)state!).Sweep(), this, _clock.Interval, _clock.Interval);
         foreach (Node node in _topology.Nodes)
         {
@@ -69,6 +70,10 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                 {
                     node.Sweep();
                 }
+            }
+            catch (Exception)
+            {
+                // Only a logger can throw there. One that does must not end the process, nor the deadlines of all later operations.
             }
             finally
             {

@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Net;
 using MemcachedDistributedCache.Transport;
 
 namespace MemcachedDistributedCache.Cluster;
@@ -24,6 +26,12 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight)
         spec = null;
         string[] parts = (text ?? "").Split(';', StringSplitOptions.TrimEntries);
         int weight = 1;
+        if (parts.Length > 2)
+        {
+            error = "one setting, 'weight', may follow the address, once";
+            return false;
+        }
+
         foreach (string part in parts[1..])
         {
             if (!part.StartsWith("weight=", StringComparison.OrdinalIgnoreCase))
@@ -32,7 +40,7 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight)
                 return false;
             }
 
-            if (!int.TryParse(part["weight=".Length..], out weight) || weight is < 1 or > MaximumWeight)
+            if (!int.TryParse(part["weight=".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out weight) || weight is < 1 or > MaximumWeight)
             {
                 error = $"the weight '{part["weight=".Length..]}' must be a whole number from 1 to {MaximumWeight}";
                 return false;
@@ -74,9 +82,13 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight)
         }
 
         int number = DefaultPort;
-        if (port is not null && (!int.TryParse(port, out number) || number is < 1 or > 65535))
+        if (port is not null && (!int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out number) || number is < 1 or > 65535))
         {
             error = $"the port '{port}' must be a whole number from 1 to 65535";
+        }
+        else if (text.StartsWith('[') && Uri.CheckHostName(host) != UriHostNameType.IPv6)
+        {
+            error = $"'{host}' stands in brackets and is no IPv6 address";
         }
         else if (Uri.CheckHostName(host) == UriHostNameType.Unknown || host.Contains('/', StringComparison.Ordinal))
         {
@@ -84,7 +96,8 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight)
         }
         else
         {
-            address = new ServerAddress(host.ToLowerInvariant(), number);
+            // One spelling for each address: the text decides where it stands on the ring.
+            address = new ServerAddress(IPAddress.TryParse(host, out IPAddress? ip) ? ip.ToString() : host.ToLowerInvariant(), number);
         }
 
         return error is null;

@@ -8,7 +8,7 @@ namespace MemcachedDistributedCache.Connections;
 /// until it is open. Whatever goes wrong ends in <see cref="Break"/>, and a connection that broke is never used again.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with Abort.
-internal sealed class Connection : IThreadPoolWorkItem
+internal sealed class Connection
 #pragma warning restore CA1001
 {
     private readonly ConnectionSettings _settings;
@@ -19,6 +19,7 @@ internal sealed class Connection : IThreadPoolWorkItem
     private readonly Action<Connection, ConnectionEnd> _ended;
     private readonly PendingQueue _pending = new();
     private readonly RequestWriter _writer;
+    private readonly RequestSender _sender;
     private readonly ReplyReader _reader;
     private readonly OperationResult _timedOut;
     private readonly CancellationTokenSource _connecting = new();
@@ -39,6 +40,7 @@ internal sealed class Connection : IThreadPoolWorkItem
         _whenOpened = opened;
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
+        _sender = new RequestSender(_writer, mode, BreakBy);
         _reader = new ReplyReader(_pending, settings.HasPrefix, counters);
         _timedOut = OperationResult.Failed(counters.TimedOut);
         _watch = new ConnectionWatch(settings);
@@ -71,7 +73,12 @@ internal sealed class Connection : IThreadPoolWorkItem
     {
         if (_mode == CallMode.Async)
         {
-            _ = PumpAsync();
+            // Without the context of the caller who happened to be first: its scopes and locals are not the connection's.
+            using (FlowGuard.Suppress())
+            {
+                _ = PumpAsync();
+            }
+
             return;
         }
 
@@ -86,7 +93,7 @@ internal sealed class Connection : IThreadPoolWorkItem
     public bool TryExecute<TRequest>(scoped in TRequest request, ValueTarget target, CancellationToken cancellationToken, out ValueTask<OperationResult> result)
         where TRequest : struct, IRequest, allows ref struct
     {
-        PendingOperation operation = PendingOperation.Rent(request.Kind, target, _mode, _settings.Clock.Now);
+        PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
         RequestWriter.Outcome outcome = _writer.Enqueue(request, operation);
         switch (outcome)
         {
@@ -100,12 +107,12 @@ internal sealed class Connection : IThreadPoolWorkItem
                 result = new ValueTask<OperationResult>(OperationResult.Failed(_counters.Overloaded));
                 return true;
             case RequestWriter.Outcome.SendNow or RequestWriter.Outcome.SendSoon:
-                Send(outcome == RequestWriter.Outcome.SendNow);
+                _sender.Send(outcome == RequestWriter.Outcome.SendNow);
                 break;
         }
 
         result = _mode == CallMode.Sync
-            ? new ValueTask<OperationResult>(operation.Wait(_settings.Clock.OperationTimeout, _timedOut))
+            ? new ValueTask<OperationResult>(Wait(operation))
             : operation.AsValueTask(cancellationToken);
         return true;
     }
@@ -144,17 +151,23 @@ internal sealed class Connection : IThreadPoolWorkItem
     /// <summary>Waits until what was asked before is answered or has timed out, then ends the connection.</summary>
     public async Task DrainAsync()
     {
-        if (_mode == CallMode.Async && IsOpen && TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> fence))
+        if (IsOpen)
         {
-            await fence.ConfigureAwait(false);
+            // A synchronous connection blocks for its fence.
+            await (_mode == CallMode.Async ? FenceAsync() : Task.Run(FenceAsync)).ConfigureAwait(false);
         }
 
         Break(ConnectionEndReason.Disposed, "the cache was disposed");
         await Finished.ConfigureAwait(false);
     }
 
-    /// <inheritdoc/>
-    void IThreadPoolWorkItem.Execute() => _ = SendAsync(once: false);
+    private async Task FenceAsync()
+    {
+        if (TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> fence))
+        {
+            await fence.ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Wakes the pump, wherever it waits.</summary>
     private void Abort()
@@ -163,15 +176,27 @@ internal sealed class Connection : IThreadPoolWorkItem
         Volatile.Read(ref _transport)?.Dispose();
     }
 
+    /// <summary>A blocked caller looks after its own deadline: the sweeper needs the pool, and the pool may be blocked too.</summary>
+    private OperationResult Wait(PendingOperation operation)
+    {
+        OperationResult result = operation.Wait(_settings.Clock.OperationTimeout, _timedOut, out bool expired);
+        if (expired)
+        {
+            _counters.AddTimeouts(1);
+        }
+
+        return result;
+    }
+
     private async Task PumpAsync()
     {
         try
         {
-            TransportConnection transport = await _settings.Factory.ConnectAsync(_address, _connecting.Token).ConfigureAwait(false);
+            TransportConnection transport = await _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token).ConfigureAwait(false);
             Attach(transport);
             if (Open(await GreetingExchange.RunAsync(Greeting, transport).ConfigureAwait(false)))
             {
-                _ = SendAsync(once: false);
+                _sender.Begin(transport);
             }
 
             while (Received(await transport.ReceiveAsync(_reader.GetMemory()).ConfigureAwait(false)))
@@ -197,7 +222,7 @@ internal sealed class Connection : IThreadPoolWorkItem
             Attach(transport);
             if (Open(GreetingExchange.Run(Greeting, transport)))
             {
-                SendAll();
+                _sender.Begin(transport);
             }
 
             while (Received(transport.Receive(_reader.GetMemory().Span)))
@@ -267,10 +292,8 @@ internal sealed class Connection : IThreadPoolWorkItem
     private void Finish()
     {
         ConnectionEnd end = _writer.End!;
-        int failed = 0;
-        _reader.FailAll(operation =>
+        int failed = _reader.FailAll(operation =>
         {
-            failed++;
             bool sent = _writer.WasSent(operation.Position);
             MemcachedFailureReason reason = sent ? MemcachedFailureReason.ConnectionLost : MemcachedFailureReason.Unavailable;
             return OperationResult.Failed(new OperationFailure(reason, _address.ToString(), sent, end.Cause));
@@ -280,95 +303,15 @@ internal sealed class Connection : IThreadPoolWorkItem
         _reader.Dispose();
         _transport?.Dispose();
         _opened.TrySetResult(end);
-        _ended(this, end);
+        try
+        {
+            _ended(this, end);
+        }
+        catch (Exception)
+        {
+            // Only a logger can throw there, and a logger that does must not end the process with this thread.
+        }
+
         _finished.TrySetResult();
-    }
-
-    /// <summary>
-    /// Alone on the connection, a caller sends at once: a switch to another thread would only cost it time. Among others it hands
-    /// the send to the pool, and what they ask meanwhile goes out in the same packet.
-    /// </summary>
-    private void Send(bool now)
-    {
-        if (_mode == CallMode.Sync)
-        {
-            if (!now)
-            {
-                // Others are about to ask too: let them, so that one packet carries them all.
-                Thread.Yield();
-            }
-
-            SendAll();
-        }
-        else if (now)
-        {
-            _ = SendAsync(once: true);
-        }
-        else
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-        }
-    }
-
-    private async Task SendAsync(bool once)
-    {
-        SendBuffer? buffer = null;
-        try
-        {
-            while ((buffer = _writer.TakeForSending()) is not null)
-            {
-                int count = buffer.CloseAndCount();
-                for (int i = 0; i < count; i++)
-                {
-                    await _transport!.SendAsync(buffer.Piece(i)).ConfigureAwait(false);
-                }
-
-                buffer.Clear();
-                if (once)
-                {
-                    // The turn stays ours only on paper: a caller should not go on to send for others.
-                    SendRest();
-                    return;
-                }
-            }
-        }
-        catch (Exception exception)
-        {
-            BreakBy(exception);
-            buffer?.Clear();
-        }
-    }
-
-    private void SendRest()
-    {
-        if (_writer.EndTurnIfEmpty())
-        {
-            return;
-        }
-
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-    }
-
-    private void SendAll()
-    {
-        SendBuffer? buffer = null;
-        try
-        {
-            while ((buffer = _writer.TakeForSending()) is not null)
-            {
-                int count = buffer.CloseAndCount();
-                for (int i = 0; i < count; i++)
-                {
-                    _transport!.Send(buffer.Piece(i).Span);
-                }
-
-                buffer.Clear();
-            }
-        }
-        catch (Exception exception)
-        {
-            BreakBy(exception);
-            buffer?.Clear();
-        }
     }
 }

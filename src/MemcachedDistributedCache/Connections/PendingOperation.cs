@@ -25,6 +25,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     private CancellationTokenRegistration _registration;
     private OperationResult _syncResult;
     private long _claim; // version * 2, + 1 once claimed
+    private PendingQueue? _queue;
     private int _owners;
     private int _startedAt;
     private CallMode _mode;
@@ -66,7 +67,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     public bool IsClaimed => (Volatile.Read(ref _claim) & 1) != 0;
 
     /// <summary>Takes an operation for a caller and a connection.</summary>
-    public static PendingOperation Rent(OperationKind kind, ValueTarget target, CallMode mode, int startedAt)
+    public static PendingOperation Rent(PendingQueue queue, OperationKind kind, ValueTarget target, CallMode mode, int startedAt)
     {
         PendingOperation? operation = _ofThisThread;
         if (operation is not null)
@@ -88,6 +89,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         operation._syncDone = false;
         operation._owners = 2;
         operation._startedAt = startedAt;
+        operation._queue = queue;
 
         // Last, so that a sweeper with a stale reference that sees the new version sees its start as well.
         Volatile.Write(ref operation._claim, (operation._claim | 1) + 1);
@@ -116,7 +118,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     }
 
     /// <summary>The caller's side of a synchronous operation: blocks until there is a result, at the latest after the limit.</summary>
-    public OperationResult Wait(TimeSpan limit, OperationResult timedOut)
+    public OperationResult Wait(TimeSpan limit, OperationResult timedOut, out bool expired)
     {
         bool done;
         lock (_gate)
@@ -124,7 +126,8 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
             done = _syncDone || Monitor.Wait(_gate, limit);
         }
 
-        if (!done && !TryComplete(timedOut))
+        expired = !done && TryComplete(timedOut);
+        if (!done && !expired)
         {
             // Somebody claimed it at the last moment and is about to set the result.
             lock (_gate)
@@ -155,10 +158,16 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     }
 
     /// <summary>Times the operation out if its limit has passed. For the sweeper, whose reference may be stale.</summary>
-    public Expiry TryExpire(int now, in OperationResult timedOut, out int startedAt)
+    public Expiry TryExpire(PendingQueue queue, int now, in OperationResult timedOut, out int startedAt)
     {
         long claim = Volatile.Read(ref _claim);
         startedAt = Volatile.Read(ref _startedAt);
+        if (Volatile.Read(ref _queue) != queue)
+        {
+            // Its next life is another connection's, which may be of another cache with another clock.
+            return Expiry.AlreadyClaimed;
+        }
+
         if (now - startedAt < OperationClock.TicksPerTimeout)
         {
             return Expiry.NotDue;

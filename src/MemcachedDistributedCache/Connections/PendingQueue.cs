@@ -23,10 +23,7 @@ internal sealed class PendingQueue
     }
 
     /// <summary>How many replies are awaited.</summary>
-    public int Count => (int)(Volatile.Read(ref _enqueued) - Volatile.Read(ref _dequeued));
-
-    /// <summary>How many replies have been taken since the start; it moves while the server answers.</summary>
-    public long Dequeued => Volatile.Read(ref _dequeued);
+    public int Count => (int)Math.Max(0, Volatile.Read(ref _enqueued) - Volatile.Read(ref _dequeued));
 
     /// <summary>Adds an operation; the caller holds the write lock.</summary>
     public void Enqueue_NeedsLock(PendingOperation operation)
@@ -43,8 +40,8 @@ internal sealed class PendingQueue
         Volatile.Write(ref _enqueued, _enqueued + 1);
     }
 
-    /// <summary>Takes the oldest operation; for the read loop only.</summary>
-    public PendingOperation? Dequeue()
+    /// <summary>The oldest operation, which stays where it is; for the read loop only.</summary>
+    public PendingOperation? Peek()
     {
         if (_headIndex == SegmentLength)
         {
@@ -62,7 +59,13 @@ internal sealed class PendingQueue
             Volatile.Write(ref _spare, empty);
         }
 
-        PendingOperation? operation = Volatile.Read(ref _head.Items[_headIndex]);
+        return Volatile.Read(ref _head.Items[_headIndex]);
+    }
+
+    /// <summary>Takes the oldest operation; for the read loop only.</summary>
+    public PendingOperation? Dequeue()
+    {
+        PendingOperation? operation = Peek();
         if (operation is not null)
         {
             _head.Items[_headIndex++] = null;
@@ -92,7 +95,7 @@ internal sealed class PendingQueue
                 }
 
                 left--;
-                PendingOperation.Expiry expiry = operation.TryExpire(now, timedOut, out int startedAt);
+                PendingOperation.Expiry expiry = operation.TryExpire(this, now, timedOut, out int startedAt);
                 oldest ??= startedAt;
                 if (expiry == PendingOperation.Expiry.NotDue)
                 {

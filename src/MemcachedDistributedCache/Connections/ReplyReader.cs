@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Text;
 using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Connections;
@@ -85,16 +84,19 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     }
 
     /// <summary>Ends the operations that got no whole reply; for the read loop's end only.</summary>
-    public void FailAll(Func<PendingOperation, OperationResult> failure)
+    /// <returns>How many were still waited for.</returns>
+    public int FailAll(Func<PendingOperation, OperationResult> failure)
     {
         DropValue();
-        for (PendingOperation? operation = _reading ?? queue.Dequeue(); operation is not null; operation = queue.Dequeue())
+        _reading = null;
+        int failed = 0;
+        while (queue.Dequeue() is { } operation)
         {
-            operation.TryComplete(failure(operation));
+            failed += operation.TryComplete(failure(operation)) ? 1 : 0;
             operation.Release();
         }
 
-        _reading = null;
+        return failed;
     }
 
     /// <inheritdoc/>
@@ -142,13 +144,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return Describe("an unexpected line", line);
         }
 
-        if (queue.Dequeue() is not { } operation)
+        if (queue.Peek() is not { } operation)
         {
             return Describe("a reply that nobody asked for", line);
         }
 
-        // From here on the operation is in nobody's queue: it is completed, or it stays in _reading for FailAll.
-        _reading = operation;
         if (!IsAnswer(operation, reply))
         {
             return Describe($"the reply to another request than {operation.Kind} O{operation.Opaque}", line);
@@ -164,7 +164,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             counters.AddMiss();
         }
 
-        _reading = null;
+        queue.Dequeue();
         operation.TryComplete(ResultOf(operation, reply));
         operation.Release();
         return null;
@@ -187,7 +187,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             // These two come without a token, in the order of the requests like any reply; the next reply's token is checked again.
             _ => kind == OperationKind.Store,
         };
-        bool tokenless = reply.Code is ReplyCode.NoOp or ReplyCode.TooLarge or ReplyCode.OutOfMemory;
+
+        // So do misses of servers before 1.6.18, and a miss can do no harm in anybody's hands.
+        bool tokenless = reply.Code is ReplyCode.NoOp or ReplyCode.TooLarge or ReplyCode.OutOfMemory || (reply.Code == ReplyCode.Miss && !reply.HasOpaque);
         return fits && (tokenless || (reply.HasOpaque && reply.Opaque == operation.Opaque));
     }
 
@@ -220,6 +222,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return Describe("a value larger than the server's own limit", line);
         }
 
+        // It stays in the queue while its value comes, so that its deadline is looked after.
+        _reading = operation;
         _reply = reply;
         _received = 0;
         _prefixLength = hasPrefix(reply.Flags) ? Math.Min(reply.Length, ValuePrefix.Length) : 0;
@@ -272,31 +276,47 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
     private void CompleteValue()
     {
-        PendingOperation operation = _reading!;
+        PendingOperation operation = queue.Dequeue()!;
         _reading = null;
         if (!operation.IsClaimed)
         {
             counters.AddHit();
         }
 
-        bool whole = _prefixLength is 0 or ValuePrefix.Length;
-        if (_value is not { } value
-            || !operation.TryComplete(new OperationResult
-            {
-                Status = OperationStatus.Success,
-                Flags = _reply.Flags,
-                TimeToLive = _reply.TimeToLive,
-                Sequence = operation.Sequence,
-                Length = whole ? ValueLength : -1,
-                Value = value,
-                Prefix = whole && _prefixLength != 0 ? BinaryPrimitives.ReadInt64BigEndian(_prefix) : 0,
-            }))
+        bool handedOver;
+        if (_reply.IsStale || (_reply.IsLeased && _reply.Length == 0))
+        {
+            // Another client has marked the item as old, or holds its place with nothing while it makes the value.
+            handedOver = false;
+            operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
+        }
+        else
+        {
+            handedOver = _value is not null && operation.TryComplete(ValueResult(operation));
+        }
+
+        if (!handedOver)
         {
             DropValue(operation.Target);
         }
 
         _value = null;
         operation.Release();
+    }
+
+    private OperationResult ValueResult(PendingOperation operation)
+    {
+        bool whole = _prefixLength is 0 or ValuePrefix.Length;
+        return new OperationResult
+        {
+            Status = OperationStatus.Success,
+            Flags = _reply.Flags,
+            TimeToLive = _reply.TimeToLive,
+            Sequence = operation.Sequence,
+            Length = whole ? ValueLength : -1,
+            Value = _value,
+            Prefix = whole && _prefixLength != 0 ? BinaryPrimitives.ReadInt64BigEndian(_prefix) : 0,
+        };
     }
 
     private void DropValue() => DropValue(_reading?.Target ?? ValueTarget.OwnArray);
@@ -311,6 +331,12 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         _value = null;
     }
 
+    /// <summary>Says what came. Error lines are quoted; other bytes may be a value's, which no log may hold.</summary>
     private static string Describe(string what, ReadOnlySpan<byte> bytes)
-        => $"{what}: '{string.Concat(Encoding.Latin1.GetString(bytes[..Math.Min(bytes.Length, 80)]).Select(static c => c is >= ' ' and < (char)0x7f ? c : '?'))}'";
+    {
+        bool isError = bytes.StartsWith("ERROR"u8) || bytes.StartsWith("CLIENT_ERROR"u8) || bytes.StartsWith("SERVER_ERROR"u8);
+        int end = bytes.IndexOf((byte)'\n');
+        ReadOnlySpan<byte> line = end < 0 ? bytes : bytes[..end];
+        return isError ? $"{what}: '{Greeting.Printable(line)}'" : $"{what}, of {line.Length} bytes";
+    }
 }

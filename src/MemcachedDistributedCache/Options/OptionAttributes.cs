@@ -57,6 +57,16 @@ internal sealed class CountAttribute(int minimum, int maximum) : OptionAttribute
         => (int)value! >= minimum && (int)value <= maximum ? null : $"set it to a whole number from {minimum} to {maximum}.";
 }
 
+/// <summary>A value of an enumeration.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class OneOfAttribute(Type type) : OptionAttribute
+{
+    public Type Type => type;
+
+    protected override string? Remedy(object? value)
+        => value is not null && Enum.IsDefined(type, value) ? null : $"set it to {string.Join(" or ", Enum.GetNames(type))}.";
+}
+
 /// <summary>A namespace that a memcached key can begin with.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class KeyNamespaceAttribute : OptionAttribute

@@ -79,8 +79,15 @@ internal sealed class Greeting
             return false;
         }
 
+        if (line.StartsWith("STAT "u8))
+        {
+            return false;
+        }
+
         // ERROR and its kin stand for a server, or a proxy before it, that keeps its statistics to itself.
-        return line.SequenceEqual("END"u8) || line.StartsWith("ERROR"u8) || line.StartsWith("CLIENT_ERROR"u8) || line.StartsWith("SERVER_ERROR"u8);
+        bool isEnd = line.SequenceEqual("END"u8) || line.StartsWith("ERROR"u8) || line.StartsWith("CLIENT_ERROR"u8) || line.StartsWith("SERVER_ERROR"u8);
+        Error = isEnd ? null : $"it answered '{Printable(line)}' when asked for its settings";
+        return true;
     }
 
     private bool ReadVersion(ReadOnlySpan<byte> line)
@@ -112,7 +119,8 @@ internal sealed class Greeting
             && (major > 1 || (major == 1 && minor >= 6));
     }
 
-    private static string Printable(ReadOnlySpan<byte> line)
+    /// <summary>A line as text that can be logged.</summary>
+    internal static string Printable(ReadOnlySpan<byte> line)
     {
         string text = Encoding.Latin1.GetString(line[..Math.Min(line.Length, 120)]);
         return string.Create(text.Length, text, static (span, source) =>

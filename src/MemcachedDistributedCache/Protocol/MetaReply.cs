@@ -37,6 +37,12 @@ internal struct MetaReply
     /// <summary>What happened.</summary>
     public ReplyCode Code;
 
+    /// <summary>Whether somebody has marked the item as old (<c>X</c>).</summary>
+    public bool IsStale;
+
+    /// <summary>Whether somebody is to make the item's value anew (<c>W</c> for the one who asks, <c>Z</c> for another).</summary>
+    public bool IsLeased;
+
     /// <summary>Whether the line carries an opaque token.</summary>
     public bool HasOpaque;
 

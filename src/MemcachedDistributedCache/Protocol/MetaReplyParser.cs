@@ -1,11 +1,12 @@
 namespace MemcachedDistributedCache.Protocol;
 
-/// <summary>Reads one reply line, without its <c>\r\n</c>. Anything that we did not ask for is refused, not skipped.</summary>
+/// <summary>Reads one reply line, without its <c>\r\n</c>. Anything that a server has no reason to say is refused, not skipped.</summary>
 internal static class MetaReplyParser
 {
     /// <summary>
     /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | one of two error lines;
-    /// flag: <c>f&lt;u32&gt;</c> | <c>t&lt;i32&gt;</c> | <c>O&lt;u32&gt;</c>, each after one space.
+    /// flag: <c>f&lt;u32&gt;</c> | <c>t&lt;i32&gt;</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after one space; the
+    /// last three come unasked, with items that a client has leased or marked as old.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out MetaReply reply)
     {
@@ -74,7 +75,7 @@ internal static class MetaReplyParser
     {
         while (!rest.IsEmpty)
         {
-            if (rest.Length < 3 || rest[0] != ' ')
+            if (rest.Length < 2 || rest[0] != ' ')
             {
                 return false;
             }
@@ -100,8 +101,14 @@ internal static class MetaReplyParser
 
                     reply.Flags = (uint)flags;
                     break;
+                case (byte)'W' or (byte)'Z':
+                    reply.IsLeased = true;
+                    break;
+                case (byte)'X':
+                    reply.IsStale = true;
+                    break;
                 case (byte)'t':
-                    bool never = rest[0] == '-';
+                    bool never = rest.StartsWith("-"u8);
                     rest = never ? rest[1..] : rest;
                     if (!TryReadNumber(ref rest, int.MaxValue, out ulong seconds) || (never && seconds != 1))
                     {

@@ -7,23 +7,27 @@ namespace MemcachedDistributedCache.Transport;
 internal sealed class TcpConnectionFactory : ConnectionFactory
 {
     /// <inheritdoc/>
-    public override async Task<TransportConnection> ConnectAsync(ServerAddress address, CancellationToken cancellationToken)
+    public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
             : await Dns.GetHostAddressesAsync(address.Host, cancellationToken).ConfigureAwait(false);
         for (int i = 0; ; i++)
         {
-            Socket socket = CreateSocket(Candidate(candidates, i, address));
+            IPAddress candidate = Candidate(candidates, i, address);
+            Socket? socket = null;
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             try
             {
-                await socket.ConnectAsync(new IPEndPoint(candidates[i], address.Port), cancellationToken).ConfigureAwait(false);
+                limit.CancelAfter(Share(connectTimeout, candidates));
+                socket = CreateSocket(candidate);
+                await socket.ConnectAsync(new IPEndPoint(candidate, address.Port), limit.Token).ConfigureAwait(false);
                 return new TcpConnection(socket);
             }
             catch (Exception exception)
             {
-                socket.Dispose();
-                if (exception is not SocketException || i == candidates.Length - 1)
+                socket?.Dispose();
+                if (!IsWorthAnother(exception, cancellationToken) || i == candidates.Length - 1)
                 {
                     throw;
                 }
@@ -39,23 +43,31 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
             : Dns.GetHostAddresses(address.Host);
         for (int i = 0; ; i++)
         {
-            Socket socket = CreateSocket(Candidate(candidates, i, address));
+            IPAddress candidate = Candidate(candidates, i, address);
+            Socket? socket = null;
             try
             {
-                ConnectWithin(socket, new IPEndPoint(candidates[i], address.Port), connectTimeout);
+                socket = CreateSocket(candidate);
+                ConnectWithin(socket, new IPEndPoint(candidate, address.Port), Share(connectTimeout, candidates));
                 socket.SendTimeout = (int)sendTimeout.TotalMilliseconds;
                 return new TcpConnection(socket);
             }
             catch (Exception exception)
             {
-                socket.Dispose();
-                if (exception is not SocketException || i == candidates.Length - 1)
+                socket?.Dispose();
+                if (!IsWorthAnother(exception, CancellationToken.None) || i == candidates.Length - 1)
                 {
                     throw;
                 }
             }
         }
     }
+
+    /// <summary>Each address has its share of the time, so that one behind a silent firewall leaves some to the next.</summary>
+    private static TimeSpan Share(TimeSpan connectTimeout, IPAddress[] candidates) => connectTimeout / candidates.Length;
+
+    private static bool IsWorthAnother(Exception exception, CancellationToken cancellationToken)
+        => exception is SocketException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     private static IPAddress Candidate(IPAddress[] candidates, int index, ServerAddress address)
         => index < candidates.Length

@@ -26,7 +26,7 @@ internal abstract class TransportConnection : IDisposable
 internal abstract class ConnectionFactory
 {
     /// <summary>Opens a connection for asynchronous use.</summary>
-    public abstract Task<TransportConnection> ConnectAsync(ServerAddress address, CancellationToken cancellationToken);
+    public abstract Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken);
 
     /// <summary>Opens a connection for blocking use, without the thread pool.</summary>
     public abstract TransportConnection Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout);

@@ -190,10 +190,10 @@ public sealed class EntryStoreTests
     public async Task NoKeyIsRefused(string? key)
     {
         EntryStore store = new StoreRig().Store;
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.GetAsync(key!, CallMode.Async, default));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.SetAsync(key!, default, new(), CallMode.Async, default));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.RefreshAsync(key!, CallMode.Async, default));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => store.RemoveAsync(key!, CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await store.GetAsync(key!, CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await store.SetAsync(key!, default, new(), CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await store.RefreshAsync(key!, CallMode.Async, default));
+        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await store.RemoveAsync(key!, CallMode.Async, default));
         await Assert.ThrowsAnyAsync<ArgumentException>(async () => await store.TryGetAsync(key!, new ArrayBufferWriter<byte>(), CallMode.Async, default));
     }
 

@@ -13,16 +13,16 @@ public sealed class ExpirationTests
     public void WithoutOptionsTheDefaultHolds()
     {
         Expiration expiration = From(new());
-        Assert.Equal((1201, 0u, false, false), (expiration.TimeToLive, expiration.Flags, expiration.HasDeadline, expiration.IsPast));
+        Assert.Equal((1202, 0u, false, false), (expiration.TimeToLive, expiration.Flags, expiration.HasDeadline, expiration.IsPast));
     }
 
     [Theory]
-    [InlineData(0.001, 2)]
-    [InlineData(0.5, 2)]
-    [InlineData(1, 2)]
-    [InlineData(1.25, 3)]
-    [InlineData(60, 61)]
-    [InlineData(ThirtyDays - 1, ThirtyDays)]
+    [InlineData(0.001, 3)]
+    [InlineData(0.5, 3)]
+    [InlineData(1, 3)]
+    [InlineData(1.25, 4)]
+    [InlineData(60, 62)]
+    [InlineData(ThirtyDays - 2, ThirtyDays)]
     public void ARelativeTimeIsRoundedUpPastTheTick(double seconds, int expected)
     {
         Expiration expiration = From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(seconds) });
@@ -34,9 +34,9 @@ public sealed class ExpirationTests
     [Fact]
     public void OverThirtyDaysItIsAUnixTime()
     {
-        Assert.Equal(ThirtyDays, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
-        Assert.Equal(Now.ToUnixTimeSeconds() + ThirtyDays + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays) }).TimeToLive);
-        Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 365) + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(365) }).TimeToLive);
+        Assert.Equal(ThirtyDays, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 2) }).TimeToLive);
+        Assert.Equal(Now.ToUnixTimeSeconds() + ThirtyDays + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
+        Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 365) + 2, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(365) }).TimeToLive);
     }
 
     [Theory]
@@ -47,7 +47,7 @@ public sealed class ExpirationTests
         Expiration expiration = From(kind == "relative"
             ? new() { AbsoluteExpirationRelativeToNow = TimeSpan.MaxValue }
             : new() { AbsoluteExpiration = DateTimeOffset.MaxValue });
-        Assert.Equal(DateTimeOffset.MaxValue.ToUnixTimeMilliseconds(), expiration.Deadline);
+        Assert.Equal(DateTimeOffset.MaxValue.ToUnixTimeMilliseconds() + 1, expiration.Deadline); // rounded up
         Assert.Equal(int.MaxValue - 1, expiration.TimeToLive);
         Assert.False(expiration.IsPast);
     }
@@ -74,9 +74,9 @@ public sealed class ExpirationTests
     public void TheBeginningOfTimeIsPast() => Assert.True(From(new() { AbsoluteExpiration = DateTimeOffset.MinValue }).IsPast);
 
     [Theory]
-    [InlineData(0.4, 2, 1)]
-    [InlineData(60, 61, 60)]
-    [InlineData(60.5, 62, 61)]
+    [InlineData(0.4, 3, 1)]
+    [InlineData(60, 62, 60)]
+    [InlineData(60.5, 63, 61)]
     public void AWindowIsWholeSeconds(double seconds, int timeToLive, long window)
     {
         Expiration expiration = From(new() { SlidingExpiration = TimeSpan.FromSeconds(seconds) });
@@ -85,9 +85,9 @@ public sealed class ExpirationTests
     }
 
     [Theory]
-    [InlineData(60, 30, 31)]
-    [InlineData(30, 60, 31)]
-    [InlineData(30, 0.1, 2)]
+    [InlineData(60, 30, 32)]
+    [InlineData(30, 60, 32)]
+    [InlineData(30, 0.1, 3)]
     public void SlidingIsCappedByAbsolute(double window, double absolute, int expected)
     {
         Expiration expiration = From(new() { SlidingExpiration = TimeSpan.FromSeconds(window), AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(absolute) });
@@ -97,14 +97,14 @@ public sealed class ExpirationTests
 
     [Fact]
     public void RelativeGoesBeforeAbsolute()
-        => Assert.Equal(61, From(new() { AbsoluteExpiration = Now.AddDays(1), AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) }).TimeToLive);
+        => Assert.Equal(62, From(new() { AbsoluteExpiration = Now.AddDays(1), AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) }).TimeToLive);
 
     [Fact]
     public void NoTimeToLiveIsEverZero()
     {
-        Assert.Equal(1, Expiration.WireTimeOf(TimeSpan.FromSeconds(-5), Now));
-        Assert.Equal(2, Expiration.WireTimeOf(TimeSpan.FromMilliseconds(1), Now));
-        Assert.Equal(2, Expiration.WireTimeOfWindow(1, Now));
+        Assert.Equal(2, Expiration.WireTimeOf(TimeSpan.FromSeconds(-5), Now));
+        Assert.Equal(3, Expiration.WireTimeOf(TimeSpan.FromMilliseconds(1), Now));
+        Assert.Equal(3, Expiration.WireTimeOfWindow(1, Now));
     }
 
     private static Expiration From(DistributedCacheEntryOptions options) => Expiration.From(options, Default, Now);

@@ -158,6 +158,7 @@ public sealed class SlidingWindowsTests
     public async Task ACancelledRefreshPutsItsTouchRightAllTheSame()
     {
         // The caller goes away after the touch was sent; another entry, stored between, must not keep the shorter life.
+        using var caller = new CancellationTokenSource();
         var rig = new StoreRig();
         await rig.Set(StoreRig.Sliding(10));
         rig.Pass(5);
@@ -171,13 +172,12 @@ public sealed class SlidingWindowsTests
 
             once = true;
             rig.Set(StoreRig.Absolute(600)).GetAwaiter().GetResult();
-            (byte[] data, uint flags, long _) = rig.Client.Items["key"];
-            rig.Client.Items["key"] = (data, flags, 5 + 11);
-            return OperationResult.Of(OperationStatus.Canceled);
+            caller.Cancel();
+            return null;
         };
         try
         {
-            await rig.Refresh();
+            await rig.Refresh(caller.Token);
         }
         catch (OperationCanceledException)
         {
@@ -192,12 +192,23 @@ public sealed class SlidingWindowsTests
     public void ManyKeysHaveManyPlacesInTheGate()
     {
         var gate = new TouchGate();
-        Assert.True(gate.TryEnter(5));
-        Assert.False(gate.TryEnter(5));
-        Assert.True(gate.TryEnter(5 + 1024), "a key that shares the place may touch");
-        gate.Leave(5 + 1024);
-        Assert.False(gate.TryEnter(5));
-        gate.Leave(5);
-        Assert.True(gate.TryEnter(5));
+        long read = RequestSequence.FirstOfNextConnection();
+        TouchGate.Touch? first = gate.TryEnter(5, read);
+        Assert.NotNull(first);
+        Assert.Null(gate.TryEnter(5, read + 1));
+        Assert.NotNull(gate.TryEnter(5 + 2048, read)); // a key that shares the place may touch
+        TouchGate.Touch? second = gate.TryEnter(5, read + 2);
+        Assert.NotNull(second);
+        TouchGate.Leave(second, read + 10);
+        Assert.Null(gate.TryEnter(5, read + 9)); // the server saw the touch after this read
+        Assert.NotNull(gate.TryEnter(5, read + 11));
+
+        TouchGate.Touch failed = gate.TryEnter(7, read)!;
+        TouchGate.Leave(failed, 0);
+        Assert.NotNull(gate.TryEnter(7, read));
+
+        TouchGate.Touch elsewhere = gate.TryEnter(9, read)!;
+        TouchGate.Leave(elsewhere, RequestSequence.FirstOfNextConnection() + 10);
+        Assert.NotNull(gate.TryEnter(9, read)); // another connection's numbers say nothing
     }
 }

@@ -34,13 +34,13 @@ internal sealed class StoreRig
     public EntryStore Store { get; }
 
     public Task Set(DistributedCacheEntryOptions? options = null, byte[]? value = null, CancellationToken token = default)
-        => Store.SetAsync("key", new ReadOnlySequence<byte>(value ?? Value), options ?? new(), CallMode.Async, token);
+        => Store.SetAsync("key", new ReadOnlySequence<byte>(value ?? Value), options ?? new(), CallMode.Async, token).AsTask();
 
-    public Task<byte[]?> Get(CancellationToken token = default) => Store.GetAsync("key", CallMode.Async, token);
+    public Task<byte[]?> Get(CancellationToken token = default) => Store.GetAsync("key", CallMode.Async, token).AsTask();
 
-    public Task Refresh(CancellationToken token = default) => Store.RefreshAsync("key", CallMode.Async, token);
+    public Task Refresh(CancellationToken token = default) => Store.RefreshAsync("key", CallMode.Async, token).AsTask();
 
-    public Task Remove(CancellationToken token = default) => Store.RemoveAsync("key", CallMode.Async, token);
+    public Task Remove(CancellationToken token = default) => Store.RemoveAsync("key", CallMode.Async, token).AsTask();
 
     public void Pass(double seconds) => Time.Advance(TimeSpan.FromSeconds(seconds));
 

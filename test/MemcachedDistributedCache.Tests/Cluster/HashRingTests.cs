@@ -76,7 +76,7 @@ public sealed class HashRingTests
         (string Identity, int Weight)[] servers = [("mc1:11211", 1), ("mc2:11211", 2), ("[::1]:11213", 1)];
         var ring = new HashRing(servers);
         string assigned = string.Concat(Enumerable.Range(0, 48).Select(i => ring.Find(HashRing.Hash(Encoding.ASCII.GetBytes($"key:{i}")))));
-        Assert.Equal("111020101110211100221021110210122111221112100111", assigned);
+        Assert.Equal("020210201012212111001021100011022011121110111111", assigned);
     }
 
     [Fact]
@@ -117,7 +117,7 @@ public sealed class HashRingTests
         var points = new List<(uint, int)>();
         for (int owner = 0; owner < servers.Length; owner++)
         {
-            for (int i = 0; i < servers[owner].Weight * 160; i += 8)
+            for (int i = 0; i < servers[owner].Weight * 640; i += 8)
             {
                 byte[] digest = System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes($"{servers[owner].Identity}-{i / 8}"));
                 for (int word = 0; word < 8; word++)

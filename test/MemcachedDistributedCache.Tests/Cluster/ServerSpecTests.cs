@@ -46,7 +46,7 @@ public sealed class ServerSpecTests
     [InlineData("[::1", "brackets")]
     [InlineData("[::1]11211", "brackets")]
     [InlineData("[mc1]:11211", "IP")]
-    [InlineData("[]:11211", "host name")]
+    [InlineData("[]:11211", "no IPv6 address")]
     [InlineData("mc1;weight=0", "weight")]
     [InlineData("mc1;weight=101", "weight")]
     [InlineData("mc1;weight=-1", "weight")]

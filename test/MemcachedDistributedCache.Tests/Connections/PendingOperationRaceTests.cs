@@ -11,6 +11,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 [Collection(Alone.Name)]
 public sealed class PendingOperationRaceTests
 {
+    private static readonly PendingQueue Queue = new();
     private const int Rounds = 40_000;
 
     [Theory]
@@ -43,7 +44,7 @@ public sealed class PendingOperationRaceTests
             {
                 for (int i = 0; i < recent.Length; i++)
                 {
-                    if (Volatile.Read(ref recent[i])?.TryExpire(OperationClock.TicksPerTimeout, timedOut, out _) == PendingOperation.Expiry.TimedOut)
+                    if (Volatile.Read(ref recent[i])?.TryExpire(Queue, OperationClock.TicksPerTimeout, timedOut, out _) == PendingOperation.Expiry.TimedOut)
                     {
                         Interlocked.Increment(ref claimed);
                     }
@@ -56,7 +57,7 @@ public sealed class PendingOperationRaceTests
         {
             // Every third cannot expire: its result must be its own.
             bool expires = number % 3 != 0;
-            PendingOperation operation = PendingOperation.Rent(OperationKind.Get, ValueTarget.OwnArray, mode, expires ? 0 : 1);
+            PendingOperation operation = PendingOperation.Rent(Queue, OperationKind.Get, ValueTarget.OwnArray, mode, expires ? 0 : 1);
             Volatile.Write(ref recent[number % recent.Length], operation);
             queue.Add((operation, number));
             using var source = new CancellationTokenSource();
@@ -64,7 +65,7 @@ public sealed class PendingOperationRaceTests
             OperationResult result;
             if (synchronous)
             {
-                result = operation.Wait(TimeSpan.FromSeconds(20), OperationResult.Of(OperationStatus.Conflict));
+                result = operation.Wait(TimeSpan.FromSeconds(20), OperationResult.Of(OperationStatus.Conflict), out _);
             }
             else
             {

@@ -6,6 +6,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 [Collection(Alone.Name)]
 public sealed class PendingOperationTests
 {
+    private static readonly PendingQueue Queue = new();
     private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1:11211", WasSent: true));
 
     [Fact]
@@ -15,7 +16,7 @@ public sealed class PendingOperationTests
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
         Assert.True(operation.TryComplete(OperationResult.Of(OperationStatus.Miss)));
         Assert.False(operation.TryComplete(OperationResult.Of(OperationStatus.Success)));
-        Assert.Equal(PendingOperation.Expiry.AlreadyClaimed, operation.TryExpire(1000, TimedOut, out _));
+        Assert.Equal(PendingOperation.Expiry.AlreadyClaimed, operation.TryExpire(Queue, 1000, TimedOut, out _));
         operation.Release();
         Assert.Equal(OperationStatus.Miss, task.GetAwaiter().GetResult().Status);
     }
@@ -31,7 +32,7 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent(startedAt: startedAt);
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
-        Assert.Equal(expires ? PendingOperation.Expiry.TimedOut : PendingOperation.Expiry.NotDue, operation.TryExpire(now, TimedOut, out int seen));
+        Assert.Equal(expires ? PendingOperation.Expiry.TimedOut : PendingOperation.Expiry.NotDue, operation.TryExpire(Queue, now, TimedOut, out int seen));
         Assert.Equal(startedAt, seen);
         Assert.Equal(expires, task.IsCompleted);
         operation.TryComplete(default);
@@ -83,7 +84,7 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
-        Assert.Equal(PendingOperation.Expiry.TimedOut, operation.TryExpire(1000, TimedOut, out _));
+        Assert.Equal(PendingOperation.Expiry.TimedOut, operation.TryExpire(Queue, 1000, TimedOut, out _));
         Assert.Equal(OperationStatus.Failed, task.GetAwaiter().GetResult().Status);
 
         // The slot in the queue still holds it, so it is not in the pool.
@@ -104,14 +105,14 @@ public sealed class PendingOperationTests
         PendingOperation operation = Rent(CallMode.Sync);
         operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
         operation.Release();
-        Assert.Equal(OperationStatus.Miss, operation.Wait(TimeSpan.FromSeconds(30), TimedOut).Status);
+        Assert.Equal(OperationStatus.Miss, operation.Wait(TimeSpan.FromSeconds(30), TimedOut, out _).Status);
     }
 
     [Fact]
     public async Task ASynchronousCallerIsWokenByTheResult()
     {
         PendingOperation operation = Rent(CallMode.Sync);
-        Task<OperationResult> waiting = Task.Factory.StartNew(() => operation.Wait(TimeSpan.FromSeconds(30), TimedOut), TaskCreationOptions.LongRunning);
+        Task<OperationResult> waiting = Task.Factory.StartNew(() => operation.Wait(TimeSpan.FromSeconds(30), TimedOut, out _), TaskCreationOptions.LongRunning);
         operation.TryComplete(OperationResult.Of(OperationStatus.Conflict));
         operation.Release();
         Assert.Equal(OperationStatus.Conflict, (await waiting.WaitAsync(TimeSpan.FromSeconds(20))).Status);
@@ -121,10 +122,10 @@ public sealed class PendingOperationTests
     public void ASynchronousCallerTimesOutByItself()
     {
         PendingOperation operation = Rent(CallMode.Sync);
-        Assert.Equal(MemcachedFailureReason.TimedOut, operation.Wait(TimeSpan.FromMilliseconds(5), TimedOut).Failure!.Reason);
+        Assert.Equal(MemcachedFailureReason.TimedOut, operation.Wait(TimeSpan.FromMilliseconds(5), TimedOut, out _).Failure!.Reason);
         Assert.False(operation.TryComplete(default));
         operation.Release();
     }
 
-    private static PendingOperation Rent(CallMode mode = CallMode.Async, int startedAt = 0) => PendingOperation.Rent(OperationKind.Get, ValueTarget.OwnArray, mode, startedAt);
+    private static PendingOperation Rent(CallMode mode = CallMode.Async, int startedAt = 0) => PendingOperation.Rent(Queue, OperationKind.Get, ValueTarget.OwnArray, mode, startedAt);
 }

@@ -75,8 +75,8 @@ public sealed class ReplyReaderFuzzTests
         private int Ask(PendingQueue queue, int index, int length)
         {
             var kind = (OperationKind)_random.Next(6);
-            PendingOperation operation = PendingOperation.Rent(kind, ValueTarget.OwnArray, CallMode.Async, 0);
-            operation.Opaque = ++_opaque;
+            PendingOperation operation = PendingOperation.Rent(queue, kind, ValueTarget.OwnArray, CallMode.Async, 0);
+            operation.Sequence = ++_opaque;
             queue.Enqueue_NeedsLock(operation);
             _asked[index] = (operation.AsValueTask(CancellationToken.None), _opaque, kind);
             int start = length;

@@ -7,6 +7,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 public sealed class RequestWriterTests
 {
     private static readonly ConnectionEnd End = new(ConnectionEndReason.Disposed, "over");
+    private static readonly PendingQueue Elsewhere = new(); // these operations are never swept
     private readonly PendingQueue _pending = new();
 
     [Fact]
@@ -219,5 +220,5 @@ public sealed class RequestWriterTests
         return writer.Enqueue(new StoreRequest("k"u8, default, new ReadOnlySequence<byte>(value), 60, 0), Rent(OperationKind.Store));
     }
 
-    private static PendingOperation Rent(OperationKind kind) => PendingOperation.Rent(kind, ValueTarget.OwnArray, CallMode.Async, 0);
+    private static PendingOperation Rent(OperationKind kind) => PendingOperation.Rent(Elsewhere, kind, ValueTarget.OwnArray, CallMode.Async, 0);
 }

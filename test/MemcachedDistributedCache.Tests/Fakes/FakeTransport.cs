@@ -47,6 +47,18 @@ internal sealed class FakeTransport : TransportConnection
         }
     }
 
+    /// <summary>How many bytes of the replies have not been received yet.</summary>
+    public int Unread
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _incoming.Count;
+            }
+        }
+    }
+
     public void Reply(string text) => Reply(Encoding.Latin1.GetBytes(text));
 
     public void Reply(byte[] bytes)
@@ -246,7 +258,7 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
         }
     }
 
-    public override async Task<TransportConnection> ConnectAsync(ServerAddress address, CancellationToken cancellationToken)
+    public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
         int attempt = Begin();
         try

@@ -26,8 +26,8 @@ internal sealed class ReaderRig : IDisposable
     /// <summary>The connection's side of the next operation.</summary>
     public PendingOperation AskOperation(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, int startedAt = 0)
     {
-        PendingOperation operation = PendingOperation.Rent(kind, target, CallMode.Async, startedAt);
-        operation.Opaque = ++_opaque;
+        PendingOperation operation = PendingOperation.Rent(Queue, kind, target, CallMode.Async, startedAt);
+        operation.Sequence = ++_opaque;
         Queue.Enqueue_NeedsLock(operation);
         return operation;
     }

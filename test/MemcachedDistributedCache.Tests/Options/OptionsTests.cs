@@ -33,7 +33,7 @@ public sealed class OptionsTests
             }
 
             Durations(nameof(MemcachedCacheOptions.DefaultTimeToLive), TimeSpan.FromSeconds(1), TimeSpan.FromDays(365));
-            Durations(nameof(MemcachedCacheOptions.OperationTimeout), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1));
+            Durations(nameof(MemcachedCacheOptions.OperationTimeout), TimeSpan.FromMilliseconds(20), TimeSpan.FromMinutes(1));
             Durations(nameof(MemcachedCacheOptions.ConnectTimeout), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1));
             Durations(nameof(MemcachedCacheOptions.IdleTimeout), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
             data.Add(nameof(MemcachedCacheOptions.IdleTimeout), Timeout.InfiniteTimeSpan, true);

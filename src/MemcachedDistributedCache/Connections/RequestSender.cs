@@ -1,0 +1,114 @@
+using MemcachedDistributedCache.Transport;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>
+/// Sends what a <see cref="RequestWriter"/> has gathered. There is one turn at a time: whoever the writer told to send has it, and keeps
+/// it until nothing is left or it is handed on.
+/// </summary>
+/// <param name="writer">Gathers.</param>
+/// <param name="mode">Whether sending blocks.</param>
+/// <param name="broke">Told when a send fails: part of it may be out, so the connection is of no more use.</param>
+internal sealed class RequestSender(RequestWriter writer, CallMode mode, Action<Exception> broke) : IThreadPoolWorkItem
+{
+    private TransportConnection? _transport;
+
+    /// <summary>Takes the first turn: sends what was asked while the connection was being opened.</summary>
+    public void Begin(TransportConnection transport)
+    {
+        _transport = transport;
+        if (mode == CallMode.Sync)
+        {
+            SendAll();
+        }
+        else
+        {
+            _ = SendAsync(once: false);
+        }
+    }
+
+    /// <summary>
+    /// Alone on the connection, a caller sends at once: a switch to another thread would only cost it time. Among others it hands
+    /// the send to the pool, and what they ask meanwhile goes out in the same packet.
+    /// </summary>
+    public void Send(bool now)
+    {
+        if (mode == CallMode.Sync)
+        {
+            if (!now)
+            {
+                // Others are about to ask too: let them, so that one packet carries them all.
+                Thread.Yield();
+            }
+
+            SendAll();
+        }
+        else if (now)
+        {
+            _ = SendAsync(once: true);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    /// <inheritdoc/>
+    void IThreadPoolWorkItem.Execute() => _ = SendAsync(once: false);
+
+    private async Task SendAsync(bool once)
+    {
+        SendBuffer? buffer = null;
+        try
+        {
+            while ((buffer = writer.TakeForSending()) is not null)
+            {
+                int count = buffer.CloseAndCount();
+                for (int i = 0; i < count; i++)
+                {
+                    await _transport!.SendAsync(buffer.Piece(i)).ConfigureAwait(false);
+                }
+
+                buffer.Clear();
+                if (once)
+                {
+                    // A caller has sent its own; it should not go on to send for others.
+                    if (!writer.EndTurnIfEmpty())
+                    {
+                        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                    }
+
+                    return;
+                }
+            }
+        }
+        catch (Exception exception)
+        {
+            broke(exception);
+            buffer?.Clear();
+        }
+    }
+
+    private void SendAll()
+    {
+        SendBuffer? buffer = null;
+        try
+        {
+            while ((buffer = writer.TakeForSending()) is not null)
+            {
+                int count = buffer.CloseAndCount();
+                for (int i = 0; i < count; i++)
+                {
+                    _transport!.Send(buffer.Piece(i).Span);
+                }
+
+                buffer.Clear();
+            }
+        }
+        catch (Exception exception)
+        {
+            broke(exception);
+            buffer?.Clear();
+        }
+    }
+}
