@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace MemcachedDistributedCache;
 
 /// <summary>
-/// A distributed cache on a cluster of memcached servers (1.6.0 or newer). Thread-safe, and meant to live as long as the application.
+/// A distributed cache on a cluster of memcached servers (1.6.10 or newer). Thread-safe, and meant to live as long as the application.
 /// <para>
 /// Every entry has a time to live. Absolute expirations are exact to the millisecond; a sliding window has the resolution of the
 /// server's clock, so an entry that nobody reads goes between its window and three seconds more. A server that gives no answer makes
@@ -61,6 +61,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             Errors = node.Counters.Errors,
             Timeouts = node.Counters.Timeouts,
             PendingOperations = node.PendingCount,
+            SuspectKeys = node.Suspects.Count,
         })];
 
     /// <inheritdoc/>
@@ -142,6 +143,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         },
         ConnectionsPerNode = options.ConnectionsPerNode,
         ReconnectDelay = options.ReconnectDelay,
+        MaximumSuspectKeys = options.MaximumSuspectKeys,
+        ProbeKey = new KeyEncoder(options.Namespace).ProbeKey,
         Reconnect = ReconnectPipeline.Create(options.ReconnectDelay, options.MaximumReconnectDelay, clock),
     };
 

@@ -91,6 +91,14 @@ public sealed class MemcachedCacheOptions
     public int MaximumPendingOperations { get; set; } = 16_384;
 
     /// <summary>
+    /// How many keys are remembered per server because a write or removal failed, 0 to 10 000 000. A remembered key is a miss until what the
+    /// server has under it has been removed. Beyond the bound nothing that the server held before is read again. Takes about 200 bytes a key, while
+    /// there are any. Default: 100 000.
+    /// </summary>
+    [Count(0, 10_000_000)]
+    public int MaximumSuspectKeys { get; set; } = 100_000;
+
+    /// <summary>
     /// How many bytes may wait to be sent on one connection, 64 KiB to 2 147 483 647. Beyond that an operation ends at once as
     /// <see cref="MemcachedFailureReason.Overloaded"/>; one that is alone is always taken. Default: 67 108 864 (64 MiB).
     /// </summary>

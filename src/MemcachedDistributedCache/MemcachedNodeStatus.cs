@@ -28,6 +28,12 @@ public sealed record MemcachedNodeStatus
     /// <summary>Operations that got no answer within the limit.</summary>
     public required long Timeouts { get; init; }
 
+    /// <summary>
+    /// Keys whose last write or removal failed. They are misses until what the server has under them has been removed; see
+    /// <see cref="MemcachedCacheOptions.MaximumSuspectKeys"/>.
+    /// </summary>
+    public required int SuspectKeys { get; init; }
+
     /// <summary>Requests whose reply is still to come, at this moment.</summary>
     public required int PendingOperations { get; init; }
 }

@@ -84,7 +84,7 @@ public sealed class LoadTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
                 await proxy.ApplyAsync(Fault.None);
             }
 
-            await Caches.UntilAsync(() => cache.GetNodes().All(node => node is { State: MemcachedNodeState.Up, PendingOperations: 0 }), "all nodes are up again");
+            await cache.TrustedAsync();
             for (int key = 0; key < 100; key++)
             {
                 await cache.SetAsync(Name(key), KeyedValues.Create(key, -1, 10), new DistributedCacheEntryOptions());

@@ -61,11 +61,12 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
         if (expiration.IsPast)
         {
-            Fail(await SendDelete(key, mode, cancellationToken).ConfigureAwait(false), "Set", cancellationToken);
+            Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Set", cancellationToken);
             return;
         }
 
         OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken).ConfigureAwait(false);
+        NoteDoubt(key, result);
         switch (result.Status)
         {
             case OperationStatus.TooLarge:
@@ -73,7 +74,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 break;
             case OperationStatus.Failed when result.Failure!.Reason == MemcachedFailureReason.ServerOutOfMemory:
                 // Whatever the server does with the older value when it has no room for the new one: it must not stay.
-                await SendDelete(key, mode, cancellationToken).ConfigureAwait(false);
+                await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false);
                 Fail(result, "Set", cancellationToken);
                 break;
             default:
@@ -91,7 +92,24 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
     /// <summary>Removes an entry.</summary>
     public async ValueTask RemoveAsync(string key, CallMode mode, CancellationToken cancellationToken)
-        => Fail(await SendDelete(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
+        => Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
+
+    private async ValueTask<OperationResult> DeleteAsync(string key, CallMode mode, CancellationToken cancellationToken)
+    {
+        OperationResult result = await SendDelete(key, mode, cancellationToken).ConfigureAwait(false);
+        NoteDoubt(key, result);
+        return result;
+    }
+
+    /// <summary>A write without an answer leaves in doubt what the server has under the key.</summary>
+    private void NoteDoubt(string key, in OperationResult result)
+    {
+        bool isCertain = result.Status is not (OperationStatus.Failed or OperationStatus.Canceled) || result.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory;
+        if (!isCertain)
+        {
+            client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), result);
+        }
+    }
 
     private ValueTask<OperationResult> SendGet(string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
     {
@@ -155,7 +173,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
     private async Task RefuseAsync(string key, long size, int limit, CallMode mode, CancellationToken cancellationToken)
     {
-        OperationResult removed = await SendDelete(key, mode, cancellationToken).ConfigureAwait(false);
+        OperationResult removed = await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false);
         if (settings.OversizeBehavior == MemcachedOversizeBehavior.Throw)
         {
             throw new MemcachedValueTooLargeException(key, size, limit);

@@ -47,6 +47,9 @@ internal sealed class KeyEncoder
         return buffer[..(_prefix.Length + length)];
     }
 
+    /// <summary>A legal key of this namespace that no string is encoded to.</summary>
+    public byte[] ProbeKey => [.. _prefix, HashMarker, (byte)'?'];
+
     /// <summary>Whether a namespace can be used: printable ASCII without '|', and short enough.</summary>
     public static bool IsValidNamespace(string keyNamespace)
         => keyNamespace.Length <= MaximumNamespaceLength

@@ -24,6 +24,11 @@ internal interface IMemcachedClient
     /// <summary>Sets the time to live and reads the flags of the item that was touched.</summary>
     ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Notes that a write ended without an answer, so that what the server has under the key is not read before it has been removed.
+    /// </summary>
+    void Distrust(ReadOnlySpan<byte> key, in OperationResult failed);
+
     /// <summary>Deletes an item.</summary>
     ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken);
 }

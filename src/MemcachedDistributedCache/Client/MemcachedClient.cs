@@ -15,7 +15,17 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
 
     /// <inheritdoc/>
     public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
-        => Execute(new KeyRequest(OperationKind.Get, key), key, target, mode, cancellationToken);
+    {
+        uint hash = HashRing.Hash(key);
+        Node node = cluster.NodeOf(hash);
+        if (!node.Suspects.IsEmpty && node.State != MemcachedNodeState.Down && node.Suspects.Contains(key))
+        {
+            return new ValueTask<OperationResult>(OperationResult.Of(Connections.OperationStatus.Miss));
+        }
+
+        var request = new KeyRequest(OperationKind.Get, key) { WithCas = node.Trust.Floor != 0 };
+        return node.Execute(request, hash, target, mode, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
@@ -28,6 +38,10 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     /// <inheritdoc/>
     public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
         => Execute(new KeyRequest(OperationKind.Delete, key), key, ValueTarget.OwnArray, mode, cancellationToken);
+
+    /// <inheritdoc/>
+    public void Distrust(ReadOnlySpan<byte> key, in OperationResult failed)
+        => cluster.NodeOf(HashRing.Hash(key)).Suspect(key, mayStillHappen: failed.Failure?.WasSent ?? true);
 
     /// <inheritdoc/>
     public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)

@@ -15,6 +15,12 @@ internal sealed record ClusterSettings
     /// <summary>The pause after a failure; a connection that lived shorter counts as one.</summary>
     public required TimeSpan ReconnectDelay { get; init; }
 
+    /// <summary>How many keys with a failed write are remembered per node.</summary>
+    public required int MaximumSuspectKeys { get; init; }
+
+    /// <summary>A key of the cache's namespace that no caller can name, to ask how far a server has counted.</summary>
+    public required byte[] ProbeKey { get; init; }
+
     /// <summary>Repeats attempts to reach a node that is down.</summary>
     public required ResiliencePipeline Reconnect { get; init; }
 }

@@ -18,6 +18,7 @@ internal sealed class Node
     private readonly ILogger _logger;
     private readonly Lane[] _lanes;
     private readonly Lane _syncLane;
+    private readonly SuspectReplay _replay;
     private readonly CancellationTokenSource _disposed = new();
     private readonly Lock _lock = new();
     private int _state = (int)MemcachedNodeState.Unknown;
@@ -35,6 +36,8 @@ internal sealed class Node
         Counters = new NodeCounters(spec.Address.ToString());
         _lanes = [.. Enumerable.Range(0, settings.ConnectionsPerNode).Select(_ => NewLane(CallMode.Async))];
         _syncLane = NewLane(CallMode.Sync);
+        Suspects = new SuspectKeys(settings.MaximumSuspectKeys);
+        _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
     }
 
     /// <summary>Where the server listens, as configured.</summary>
@@ -45,6 +48,12 @@ internal sealed class Node
 
     /// <summary>What was seen of it.</summary>
     public NodeCounters Counters { get; }
+
+    /// <summary>The keys that are not to be read, because a write to them failed.</summary>
+    public SuspectKeys Suspects { get; }
+
+    /// <summary>Which of the server's items may be read.</summary>
+    public ItemTrust Trust { get; } = new();
 
     /// <summary>Whether it is worth asking.</summary>
     public MemcachedNodeState State => (MemcachedNodeState)Volatile.Read(ref _state);
@@ -78,6 +87,21 @@ internal sealed class Node
 
         Counters.AddErrors(1);
         return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
+    }
+
+    /// <summary>Notes that a write to a key may not have happened, or may yet happen.</summary>
+    public void Suspect(ReadOnlySpan<byte> key, bool mayStillHappen)
+    {
+        Counters.AddSuspect();
+        if (Suspects.Add(key, mayStillHappen))
+        {
+            Log.SuspectsOverflowed(_logger, Counters.Server, _settings.MaximumSuspectKeys);
+        }
+
+        if (State == MemcachedNodeState.Up)
+        {
+            _replay.Wake();
+        }
     }
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>
@@ -140,7 +164,7 @@ internal sealed class Node
     }
 
     private Connection NewConnection(Lane lane)
-        => new(_settings.Connections, Address, lane.Mode, Counters, OnOpened, (connection, end) => OnEnded(lane, connection, end));
+        => new(_settings.Connections, Address, lane.Mode, Counters, Trust, OnOpened, (connection, end) => OnEnded(lane, connection, end));
 
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
     private void OnOpened(Connection connection)
@@ -185,6 +209,7 @@ internal sealed class Node
     /// </summary>
     private bool TryMarkUp(Connection connection)
     {
+        bool isNews;
         lock (_lock)
         {
             if (!connection.IsUsable)
@@ -192,20 +217,21 @@ internal sealed class Node
                 return false;
             }
 
-            if (State == MemcachedNodeState.Up)
-            {
-                return true;
-            }
-
+            isNews = State != MemcachedNodeState.Up;
             Volatile.Write(ref _state, (int)MemcachedNodeState.Up);
         }
 
-        foreach (Lane lane in AllLanes())
+        if (isNews)
         {
-            lane.HoldBackNoMore();
+            foreach (Lane lane in AllLanes())
+            {
+                lane.HoldBackNoMore();
+            }
+
+            Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
         }
 
-        Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
+        _replay.Wake(connected: true);
         return true;
     }
 

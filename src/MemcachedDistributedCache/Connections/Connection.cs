@@ -31,7 +31,7 @@ internal sealed class Connection
     private long _receives;
     private bool _isOpen;
 
-    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
+    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, ItemTrust trust, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
     {
         _settings = settings;
         _address = address;
@@ -41,7 +41,7 @@ internal sealed class Connection
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _sender = new RequestSender(_writer, mode, BreakBy);
-        _reader = new ReplyReader(_pending, settings.HasPrefix, counters);
+        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust);
         _timedOut = OperationResult.Failed(counters.TimedOut);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();

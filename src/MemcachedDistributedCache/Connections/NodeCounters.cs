@@ -7,6 +7,8 @@ internal sealed class NodeCounters(string server)
     private long _misses;
     private long _errors;
     private long _timeouts;
+    private long _suspected;
+    private long _replayed;
 
     /// <summary>The server's address as configured.</summary>
     public string Server { get; } = server;
@@ -22,6 +24,12 @@ internal sealed class NodeCounters(string server)
 
     /// <summary>Operations that got no answer within the limit.</summary>
     public long Timeouts => Volatile.Read(ref _timeouts);
+
+    /// <summary>Writes whose outcome was lost, so that their keys were put under suspicion.</summary>
+    public long Suspected => Volatile.Read(ref _suspected);
+
+    /// <summary>Suspicions that ended with the key's removal.</summary>
+    public long Replayed => Volatile.Read(ref _replayed);
 
     /// <summary>The failure of a store that the server had no memory for.</summary>
     public OperationFailure OutOfMemory { get; } = new(MemcachedFailureReason.ServerOutOfMemory, server, WasSent: true);
@@ -40,6 +48,12 @@ internal sealed class NodeCounters(string server)
 
     /// <summary>Counts a read that found none.</summary>
     public void AddMiss() => Interlocked.Increment(ref _misses);
+
+    /// <summary>Counts a key put under suspicion.</summary>
+    public void AddSuspect() => Interlocked.Increment(ref _suspected);
+
+    /// <summary>Counts suspicions that ended.</summary>
+    public void AddReplayed(int count) => Interlocked.Add(ref _replayed, count);
 
     /// <summary>Counts operations that failed.</summary>
     public void AddErrors(int count) => Interlocked.Add(ref _errors, count);

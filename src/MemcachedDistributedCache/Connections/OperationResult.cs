@@ -43,6 +43,9 @@ internal readonly struct OperationResult
     /// </summary>
     public int Length { get; init; }
 
+    /// <summary>The number of the item's state, where it was asked for.</summary>
+    public ulong Cas { get; init; }
+
     /// <summary>The value without its prefix, if one was read.</summary>
     public byte[]? Value { get; init; }
 

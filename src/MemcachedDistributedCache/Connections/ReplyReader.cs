@@ -11,7 +11,8 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="queue">The operations whose replies come, in order.</param>
 /// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
 /// <param name="counters">Where hits and misses are counted.</param>
-internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters) : IDisposable
+/// <param name="trust">Which items may be read.</param>
+internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters, ItemTrust trust) : IDisposable
 {
     /// <summary>Size of the read buffer, in bytes.</summary>
     public const int BufferLength = 32 * 1024;
@@ -179,13 +180,13 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             ReplyCode.Value => kind == OperationKind.Get,
             ReplyCode.Done => kind is not (OperationKind.Get or OperationKind.NoOp),
             ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Inspect or OperationKind.Touch,
-            ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store,
+            ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store or OperationKind.Probe,
             ReplyCode.Exists => kind is OperationKind.Delete or OperationKind.Store,
             ReplyCode.NotStored => kind == OperationKind.Store,
             ReplyCode.NoOp => kind == OperationKind.NoOp,
 
-            // These two come without a token, in the order of the requests like any reply; the next reply's token is checked again.
-            _ => kind == OperationKind.Store,
+            // The last two come without a token, in the order of the requests like any reply; the next reply's token is checked again.
+            _ => kind is OperationKind.Store or OperationKind.Probe,
         };
 
         // So do misses of servers before 1.6.18, and a miss can do no harm in anybody's hands.
@@ -200,6 +201,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             Status = OperationStatus.Success,
             Flags = reply.Flags,
             TimeToLive = reply.TimeToLive,
+            Cas = reply.Cas,
             Sequence = operation.Sequence,
         },
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
@@ -284,9 +286,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
 
         bool handedOver;
-        if (_reply.IsStale || (_reply.IsLeased && _reply.Length == 0))
+        ulong floor = trust.Floor;
+        if (_reply.IsStale || (_reply.IsLeased && _reply.Length == 0) || (floor != 0 && _reply.Cas <= floor))
         {
-            // Another client has marked the item as old, or holds its place with nothing while it makes the value.
+            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it is of a time
+            // from which nothing may be read, where one that was asked for before that was known has no CAS and counts as such.
             handedOver = false;
             operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
         }

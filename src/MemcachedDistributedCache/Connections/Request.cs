@@ -18,6 +18,9 @@ internal enum OperationKind : byte
     /// <summary>Stores a value.</summary>
     Store,
 
+    /// <summary>Stores nothing under a key of ours, to learn how far the server has counted.</summary>
+    Probe,
+
     /// <summary>Deletes an item.</summary>
     Delete,
 
@@ -63,6 +66,9 @@ internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> k
 {
     private readonly ReadOnlySpan<byte> _key = key;
 
+    /// <summary>Whether a read asks for the CAS.</summary>
+    public bool WithCas { get; init; }
+
     /// <inheritdoc/>
     public OperationKind Kind => kind;
 
@@ -72,7 +78,8 @@ internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> k
     /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque) => kind switch
     {
-        OperationKind.Get => MetaRequests.WriteGet(destination, _key, opaque),
+        OperationKind.Get => MetaRequests.WriteGet(destination, _key, opaque, WithCas),
+        OperationKind.Probe => MetaRequests.WriteProbe(destination, _key, timeToLive, opaque),
         OperationKind.Inspect => MetaRequests.WriteInspect(destination, _key, opaque),
         OperationKind.Touch => MetaRequests.WriteTouch(destination, _key, timeToLive, opaque),
         OperationKind.Delete => MetaRequests.WriteDelete(destination, _key, opaque),

@@ -8,6 +8,9 @@ internal static class EventIds
     public const int NodeSlow = 1002;
     public const int NodeInTime = 1003;
     public const int ConnectionEnded = 1004;
+    public const int SuspectsReplayed = 1005;
+    public const int SuspectsOverflowed = 1006;
+    public const int FloorRaised = 1007;
 
     public const int ValueTooLarge = 2000;
     public const int EntryNotReadable = 2001;

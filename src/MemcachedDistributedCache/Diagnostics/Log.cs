@@ -20,6 +20,15 @@ internal static partial class Log
     [LoggerMessage(EventIds.ConnectionEnded, LogLevel.Debug, "A connection to memcached {Server} ended: {Reason}")]
     public static partial void ConnectionEnded(ILogger logger, string server, string reason, Exception? exception);
 
+    [LoggerMessage(EventIds.SuspectsReplayed, LogLevel.Information, "{Count} keys on memcached {Server} whose last write or removal had failed have been removed, and can be read again")]
+    public static partial void SuspectsReplayed(ILogger logger, string server, int count);
+
+    [LoggerMessage(EventIds.SuspectsOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]
+    public static partial void SuspectsOverflowed(ILogger logger, string server, int maximum);
+
+    [LoggerMessage(EventIds.FloorRaised, LogLevel.Information, "memcached {Server} is read again; what it had stored before is not")]
+    public static partial void FloorRaised(ILogger logger, string server);
+
     [LoggerMessage(EventIds.ValueTooLarge, LogLevel.Warning, "A value of {Size} bytes was not cached, the limit is {Limit} bytes. What was cached under its key before has been removed")]
     public static partial void ValueTooLarge(ILogger logger, long size, long limit);
 

@@ -102,7 +102,7 @@ internal sealed class Greeting
         string version = Printable(line[name.Length..]);
         if (!SpeaksMeta(version))
         {
-            Error = $"it is memcached {version}, and the meta protocol needs 1.6.0 or newer";
+            Error = $"it is memcached {version}, and 1.6.10 or newer is needed";
             return true;
         }
 
@@ -112,11 +112,13 @@ internal sealed class Greeting
 
     private static bool SpeaksMeta(string version)
     {
+        // Up to 1.6.9 a store was written otherwise, and a server that does not understand ours takes its value for the next
+        // command: whoever chooses the value would choose the command. So this is asked before anything is stored.
         string[] parts = version.Split('.', '-', '_', ' ');
         return parts.Length >= 2
             && int.TryParse(parts[0], out int major)
             && int.TryParse(parts[1], out int minor)
-            && (major > 1 || (major == 1 && minor >= 6));
+            && (major > 1 || (major == 1 && (minor > 6 || (minor == 6 && parts.Length > 2 && int.TryParse(parts[2], out int patch) && patch >= 10))));
     }
 
     /// <summary>A line as text that can be logged.</summary>

@@ -55,6 +55,9 @@ internal struct MetaReply
     /// <summary>The client flags (<c>f</c>).</summary>
     public uint Flags;
 
+    /// <summary>The number of the item's state (<c>c</c>).</summary>
+    public ulong Cas;
+
     /// <summary>The remaining seconds (<c>t</c>), -1 for an item that never expires.</summary>
     public int TimeToLive;
 }

@@ -4,8 +4,8 @@ namespace MemcachedDistributedCache.Protocol;
 internal static class MetaReplyParser
 {
     /// <summary>
-    /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | one of two error lines;
-    /// flag: <c>f&lt;u32&gt;</c> | <c>t&lt;i32&gt;</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after one space; the
+    /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|OK|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | one of two error lines;
+    /// flag: <c>c&lt;u64&gt;</c> | <c>f&lt;u32&gt;</c> | <c>t&lt;i32&gt;</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after spaces; the
     /// last three come unasked, with items that a client has leased or marked as old.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out MetaReply reply)
@@ -30,6 +30,10 @@ internal static class MetaReplyParser
                     && TryReadFlags(line, ref reply)
                     && Set(ref reply.Length, (int)length);
             case ('H' << 8) | 'D':
+                reply.Code = ReplyCode.Done;
+                break;
+            case ('O' << 8) | 'K':
+                // What HD was called before 1.6.10, and is with "-o meta_response_old" up to 1.6.17.
                 reply.Code = ReplyCode.Done;
                 break;
             case ('E' << 8) | 'N':
@@ -75,13 +79,22 @@ internal static class MetaReplyParser
     {
         while (!rest.IsEmpty)
         {
-            if (rest.Length < 2 || rest[0] != ' ')
+            // Servers before 1.6.18 put two spaces before a flag here and there, and leave one at the end.
+            ReadOnlySpan<byte> flags = rest.TrimStart((byte)' ');
+            if (flags.Length == rest.Length)
             {
                 return false;
             }
 
-            byte flag = rest[1];
-            rest = rest[2..];
+            if (flags.IsEmpty)
+            {
+                return true;
+            }
+
+            rest = flags;
+
+            byte flag = rest[0];
+            rest = rest[1..];
             switch (flag)
             {
                 case (byte)'O':
@@ -93,13 +106,20 @@ internal static class MetaReplyParser
                     reply.Opaque = (uint)opaque;
                     reply.HasOpaque = true;
                     break;
-                case (byte)'f':
-                    if (!TryReadNumber(ref rest, uint.MaxValue, out ulong flags))
+                case (byte)'c':
+                    if (!TryReadNumber(ref rest, ulong.MaxValue / 10, out reply.Cas))
                     {
                         return false;
                     }
 
-                    reply.Flags = (uint)flags;
+                    break;
+                case (byte)'f':
+                    if (!TryReadNumber(ref rest, uint.MaxValue, out ulong clientFlags))
+                    {
+                        return false;
+                    }
+
+                    reply.Flags = (uint)clientFlags;
                     break;
                 case (byte)'W' or (byte)'Z':
                     reply.IsLeased = true;

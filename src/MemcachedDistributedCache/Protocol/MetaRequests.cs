@@ -15,13 +15,15 @@ internal static class MetaRequests
     /// <summary>No request line, without its data block, is longer than this.</summary>
     public const int MaximumLineLength = MaximumKeyLength + 96;
 
-    /// <summary><c>mg &lt;key&gt; v f t O&lt;opaque&gt;\r\n</c>: value, client flags, remaining seconds.</summary>
-    public static int WriteGet(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque)
+    /// <summary>
+    /// <c>mg &lt;key&gt; v f t O&lt;opaque&gt;\r\n</c>: value, client flags, remaining seconds; with <c>c</c> before the <c>O</c> the CAS too.
+    /// </summary>
+    public static int WriteGet(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque, bool withCas = false)
     {
         var line = new LineWriter(destination);
         line.Put("mg "u8);
         line.Put(key);
-        line.Put(" v f t O"u8);
+        line.Put(withCas ? " v f t c O"u8 : " v f t O"u8);
         line.Put(opaque);
         return line.End();
     }
@@ -47,6 +49,20 @@ internal static class MetaRequests
         line.Put(timeToLive);
         line.Put(" f t O"u8);
         line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary><c>ms &lt;key&gt; 0 T&lt;ttl&gt; c O&lt;opaque&gt;\r\n\r\n</c>: stores nothing under a key, and asks for the CAS that it got.</summary>
+    public static int WriteProbe(Span<byte> destination, ReadOnlySpan<byte> key, int timeToLive, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("ms "u8);
+        line.Put(key);
+        line.Put(" 0 T"u8);
+        line.Put(timeToLive);
+        line.Put(" c O"u8);
+        line.Put(opaque);
+        line.Put("\r\n"u8);
         return line.End();
     }
 

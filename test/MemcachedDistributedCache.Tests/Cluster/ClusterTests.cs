@@ -209,6 +209,8 @@ public sealed class ClusterTests : IDisposable
                 MaximumBufferedBytes = 1_000_000,
             },
             ConnectionsPerNode = connections,
+            MaximumSuspectKeys = 1000,
+            ProbeKey = [(byte)'#', (byte)'?'],
             ReconnectDelay = TimeSpan.FromMilliseconds(100),
             Reconnect = ReconnectPipeline.Create(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2), _time),
         },

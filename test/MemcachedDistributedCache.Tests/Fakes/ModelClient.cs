@@ -107,6 +107,12 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         return new(Before?.Invoke(OperationKind.Delete) ?? OperationResult.Of(Items.Remove(name) ? OperationStatus.Success : OperationStatus.Miss));
     }
 
+    /// <summary>Keys whose write ended without an answer.</summary>
+    public List<(string Key, bool MayStillHappen)> Doubts { get; } = [];
+
+    public void Distrust(ReadOnlySpan<byte> key, in OperationResult failed)
+        => Doubts.Add((Encoding.UTF8.GetString(key), failed.Failure?.WasSent ?? true));
+
     private OperationResult Describe(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive, bool note = true)
     {
         string name = note ? Note(kind, key, timeToLive) : Encoding.UTF8.GetString(key);

@@ -11,9 +11,11 @@ internal sealed class ReaderRig : IDisposable
 
     private uint _opaque;
 
-    public ReaderRig() => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters);
+    public ReaderRig() => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Trust);
 
     public PendingQueue Queue { get; } = new();
+
+    public ItemTrust Trust { get; } = new();
 
     public NodeCounters Counters { get; } = new("mc1:11211");
 

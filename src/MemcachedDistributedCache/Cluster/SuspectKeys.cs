@@ -1,0 +1,121 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>
+/// The keys of one node whose last write or removal may not have happened: what the server has under them is not to be read. Bounded; once
+/// there are too many, the whole node is suspect instead (<see cref="DistrustsAll"/>).
+/// </summary>
+internal sealed class SuspectKeys(int maximum)
+{
+    private readonly Lock _lock = new();
+    private readonly ConcurrentDictionary<byte[], Suspicion> _keys = new(KeyComparer.Instance);
+    private long _versions;
+    private int _count;
+    private bool _isFull;
+    private bool _distrustsAll;
+
+    /// <summary>How many keys are suspect by themselves.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Whether there were more than can be remembered, so that every key is suspect.</summary>
+    public bool DistrustsAll => Volatile.Read(ref _distrustsAll);
+
+    /// <summary>Whether no key is suspect; all that a read costs while nothing is wrong.</summary>
+    public bool IsEmpty => Volatile.Read(ref _count) == 0 && !DistrustsAll;
+
+    /// <summary>Whether a key is not to be read.</summary>
+    public bool Contains(ReadOnlySpan<byte> key)
+        => DistrustsAll || _keys.GetAlternateLookup<ReadOnlySpan<byte>>().ContainsKey(key);
+
+    /// <summary>Remembers a key; true if that was the first one too many.</summary>
+    /// <param name="key">The key on the wire.</param>
+    /// <param name="mayStillHappen">Whether the write was sent, so that the server may yet act on it.</param>
+    public bool Add(ReadOnlySpan<byte> key, bool mayStillHappen)
+    {
+        byte[] copy = key.ToArray();
+        lock (_lock)
+        {
+            if (_isFull)
+            {
+                return false;
+            }
+
+            bool known = _keys.TryGetValue(copy, out Suspicion before);
+            if (!known && _count >= maximum)
+            {
+                _isFull = true;
+                Volatile.Write(ref _distrustsAll, true);
+                return true;
+            }
+
+            _keys[copy] = new Suspicion(++_versions, mayStillHappen || (known && before.MayStillHappen));
+            Volatile.Write(ref _count, _count + (known ? 0 : 1));
+            return false;
+        }
+    }
+
+    /// <summary>All suspicions of this moment.</summary>
+    public KeyValuePair<byte[], Suspicion>[] Snapshot() => _keys.ToArray();
+
+    /// <summary>Ends a suspicion, unless the key has come under a newer one.</summary>
+    public bool Clear(KeyValuePair<byte[], Suspicion> suspect)
+    {
+        lock (_lock)
+        {
+            bool cleared = _keys.TryRemove(suspect);
+            Volatile.Write(ref _count, _count - (cleared ? 1 : 0));
+            return cleared;
+        }
+    }
+
+    /// <summary>
+    /// Forgets the single keys, while all are distrusted, and begins to remember anew: what fails from now on is not covered by the floor that is
+    /// about to be found.
+    /// </summary>
+    public void BeginAnew()
+    {
+        lock (_lock)
+        {
+            _keys.Clear();
+            Volatile.Write(ref _count, 0);
+            _isFull = false;
+        }
+    }
+
+    /// <summary>Ends the suspicion of the whole node; false if there have been too many keys again.</summary>
+    public bool TryTrustAgain()
+    {
+        lock (_lock)
+        {
+            if (_isFull)
+            {
+                return false;
+            }
+
+            Volatile.Write(ref _distrustsAll, false);
+            return true;
+        }
+    }
+
+    /// <summary>Why a key is suspect.</summary>
+    /// <param name="Version">Tells it from an earlier suspicion of the same key.</param>
+    /// <param name="MayStillHappen">Whether a request is on its way that the server may yet act on.</param>
+    internal readonly record struct Suspicion(long Version, bool MayStillHappen);
+
+    private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    {
+        public static KeyComparer Instance { get; } = new();
+
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode([DisallowNull] byte[] obj) => GetHashCode(obj.AsSpan());
+
+        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
+
+        public int GetHashCode(ReadOnlySpan<byte> alternate) => unchecked((int)HashRing.Hash(alternate));
+
+        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
+    }
+}

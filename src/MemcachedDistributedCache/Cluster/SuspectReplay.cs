@@ -1,0 +1,187 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>
+/// Makes up for writes that failed: removes what the server has under each suspect key, and only then lets the key be read again. One
+/// task a node, which runs while there is something to do and the node is up.
+/// <para>
+/// A write that was sent on a connection that is gone may still lie in the server's socket buffer. So its key is removed twice, at once
+/// and again after a grace, and stays suspect until then.
+/// </para>
+/// </summary>
+internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
+{
+    private const int Concurrency = 512;
+    private const int ProbeTimeToLive = 60;
+
+    private readonly TimeProvider _time = settings.Connections.TimeProvider;
+    private readonly TimeSpan _grace = settings.Connections.Clock.OperationTimeout * 2;
+    private readonly Dictionary<long, long> _removedAt = []; // of suspicions that wait for their second removal, by version
+    private readonly Lock _lock = new();
+    private bool _isRunning;
+    private bool _mustCheckFloor;
+
+    /// <summary>There is something to do, or a connection to do it on.</summary>
+    /// <param name="connected">Whether a connection was opened: the server behind it may be one that has lost its memory.</param>
+    public void Wake(bool connected = false)
+    {
+        lock (_lock)
+        {
+            _mustCheckFloor |= connected && node.Trust.Floor != 0;
+            if (_isRunning || (node.Suspects.IsEmpty && !_mustCheckFloor))
+            {
+                return;
+            }
+
+            _isRunning = true;
+        }
+
+        using (FlowGuard.Suppress())
+        {
+            _ = Task.Run(RunAsync, CancellationToken.None);
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        int removed = 0;
+        try
+        {
+            while (HasWork())
+            {
+                bool done = node.Suspects.DistrustsAll
+                    ? await RaiseFloorAsync().ConfigureAwait(false)
+                    : await CheckFloorAsync().ConfigureAwait(false);
+                int cleared = done ? await RemoveAsync().ConfigureAwait(false) : 0;
+                removed += cleared;
+                if (!node.Suspects.IsEmpty || !done)
+                {
+                    await Task.Delay(settings.ReconnectDelay, _time, stop).ConfigureAwait(false);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The cache is gone; what it doubted lives on only in the servers.
+        }
+
+        if (removed != 0)
+        {
+            node.Counters.AddReplayed(removed);
+            Log.SuspectsReplayed(logger, node.Counters.Server, removed);
+        }
+    }
+
+    /// <summary>Ends the run under the lock, so that a wake either sees it running or begins the next.</summary>
+    private bool HasWork()
+    {
+        lock (_lock)
+        {
+            _isRunning = !stop.IsCancellationRequested && node.State == MemcachedNodeState.Up && (!node.Suspects.IsEmpty || _mustCheckFloor);
+            return _isRunning;
+        }
+    }
+
+    /// <summary>Distrusts everything that the server has stored up to now, so that single keys need not be known.</summary>
+    private async Task<bool> RaiseFloorAsync()
+    {
+        await Task.Delay(_grace, _time, stop).ConfigureAwait(false);
+        node.Suspects.BeginAnew();
+        _removedAt.Clear();
+        if (await ProbeAsync().ConfigureAwait(false) is not { } cas)
+        {
+            return false;
+        }
+
+        node.Trust.Floor = cas;
+        if (!node.Suspects.TryTrustAgain())
+        {
+            return false;
+        }
+
+        Log.FloorRaised(logger, node.Counters.Server);
+        return true;
+    }
+
+    /// <summary>A server that counts from the beginning has lost what was distrusted, and new items must not pass for old ones.</summary>
+    private async Task<bool> CheckFloorAsync()
+    {
+        lock (_lock)
+        {
+            if (!_mustCheckFloor)
+            {
+                return true;
+            }
+
+            _mustCheckFloor = false;
+        }
+
+        ulong? cas = await ProbeAsync().ConfigureAwait(false);
+        if (cas is { } counted && counted <= node.Trust.Floor)
+        {
+            node.Trust.Floor = 0;
+        }
+
+        if (cas is null)
+        {
+            lock (_lock)
+            {
+                _mustCheckFloor = true;
+            }
+        }
+
+        return cas is not null;
+    }
+
+    private async Task<ulong?> ProbeAsync()
+    {
+        OperationResult result = await node.Execute(
+            new KeyRequest(OperationKind.Probe, settings.ProbeKey, ProbeTimeToLive),
+            0,
+            ValueTarget.OwnArray,
+            CallMode.Async,
+            CancellationToken.None).ConfigureAwait(false);
+
+        // 0 is a server that does not count (-C): of it nothing can be told apart, and it stays distrusted.
+        return result is { Status: OperationStatus.Success, Cas: > 0 } ? result.Cas : null;
+    }
+
+    /// <summary>Removes what is due, and returns how many suspicions ended.</summary>
+    private async Task<int> RemoveAsync()
+    {
+        int cleared = 0;
+        foreach (KeyValuePair<byte[], SuspectKeys.Suspicion>[] batch in node.Suspects.Snapshot().Where(IsDue).Chunk(Concurrency))
+        {
+            OperationResult[] results = await Task.WhenAll(batch.Select(suspect => DeleteAsync(suspect.Key))).ConfigureAwait(false);
+            for (int i = 0; i < batch.Length; i++)
+            {
+                if (results[i].Status is OperationStatus.Success or OperationStatus.Miss && IsLastRemoval(batch[i].Value) && node.Suspects.Clear(batch[i]))
+                {
+                    cleared++;
+                }
+            }
+        }
+
+        return cleared;
+    }
+
+    private bool IsDue(KeyValuePair<byte[], SuspectKeys.Suspicion> suspect)
+        => !_removedAt.TryGetValue(suspect.Value.Version, out long at) || _time.GetElapsedTime(at) >= _grace;
+
+    private bool IsLastRemoval(SuspectKeys.Suspicion suspicion)
+    {
+        if (!suspicion.MayStillHappen || _removedAt.Remove(suspicion.Version))
+        {
+            return true;
+        }
+
+        _removedAt[suspicion.Version] = _time.GetTimestamp();
+        return false;
+    }
+
+    private Task<OperationResult> DeleteAsync(byte[] key)
+        => node.Execute(new KeyRequest(OperationKind.Delete, key), HashRing.Hash(key), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask();
+}
