@@ -113,21 +113,34 @@ public sealed class StalenessTests
     }
 
     [MemcachedFact]
-    public async Task A_cancelled_write_leaves_the_key_in_doubt_until_it_is_removed()
+    public async Task A_cancelled_write_is_in_doubt_only_if_its_connection_breaks()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
         await using MemcachedCache cache = On(new RecordingLogger(), 1000, proxy.Server);
-        await cache.SetAsync("key", [1], Default);
-        await proxy.ApplyAsync(Fault.OnRequests(new StreamFault { Stall = true }));
-        using var cancel = new CancellationTokenSource();
-        Task write = cache.SetAsync("key", [2], Default, cancel.Token);
-        await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => write);
-        Assert.Null(await cache.GetAsync("key"));
-        await proxy.ApplyAsync(Fault.None);
-        await cache.TrustedAsync();
-        Assert.Null(await cache.GetAsync("key"));
+        foreach (bool breaks in (bool[])[false, true])
+        {
+            await cache.SetAsync("key", [1], Default);
+            await proxy.ApplyAsync(Fault.OnRequests(new StreamFault { Stall = true }));
+            using var cancel = new CancellationTokenSource();
+            Task write = cache.SetAsync("key", [2], Default, cancel.Token);
+            await cancel.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => write);
+            Assert.Equal(0, cache.GetNodes()[0].SuspectKeys);
+            if (breaks)
+            {
+                proxy.DropConnections(reset: true);
+                await Caches.UntilAsync(() => cache.GetNodes()[0].SuspectKeys == 1, "the key is in doubt");
+                await proxy.ApplyAsync(Fault.None);
+                await cache.TrustedAsync();
+                Assert.Null(await cache.GetAsync("key"));
+            }
+            else
+            {
+                await proxy.ApplyAsync(Fault.None);
+                Assert.Equal(new byte[] { 2 }, await cache.GetAsync("key"));
+            }
+        }
     }
 
     private static async Task CutAsync(MemcachedCache cache, FaultProxy proxy)

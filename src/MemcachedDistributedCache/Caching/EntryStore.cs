@@ -101,13 +101,15 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         return result;
     }
 
-    /// <summary>A write without an answer leaves in doubt what the server has under the key.</summary>
+    /// <summary>
+    /// A write that failed leaves in doubt what the server has under the key. One that was cancelled does not: it goes its way, and whatever
+    /// is asked next comes after it on the same connection.
+    /// </summary>
     private void NoteDoubt(string key, in OperationResult result)
     {
-        bool isCertain = result.Status is not (OperationStatus.Failed or OperationStatus.Canceled) || result.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory;
-        if (!isCertain)
+        if (result.Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut)
         {
-            client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), result);
+            client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]));
         }
     }
 

@@ -25,9 +25,10 @@ internal interface IMemcachedClient
     ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Notes that a write ended without an answer, so that what the server has under the key is not read before it has been removed.
+    /// Notes that a write was not sent, or not answered in time, so that what the server has under the key is not read before it has been
+    /// removed. One whose connection broke is noted already.
     /// </summary>
-    void Distrust(ReadOnlySpan<byte> key, in OperationResult failed);
+    void Distrust(ReadOnlySpan<byte> key);
 
     /// <summary>Deletes an item.</summary>
     ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken);

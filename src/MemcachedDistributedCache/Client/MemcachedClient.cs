@@ -18,9 +18,12 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     {
         uint hash = HashRing.Hash(key);
         Node node = cluster.NodeOf(hash);
-        if (!node.Suspects.IsEmpty && node.State != MemcachedNodeState.Down && node.Suspects.Contains(key))
+        if (!node.Suspects.IsEmpty && node.Suspects.Contains(key))
         {
-            return new ValueTask<OperationResult>(OperationResult.Of(Connections.OperationStatus.Miss));
+            // Decided here whatever the node's state, which may change before the request is on its way.
+            return new ValueTask<OperationResult>(node.State == MemcachedNodeState.Down
+                ? OperationResult.Failed(node.Counters.Unavailable)
+                : OperationResult.Of(Connections.OperationStatus.Miss));
         }
 
         var request = new KeyRequest(OperationKind.Get, key) { WithCas = node.Trust.Floor != 0 };
@@ -40,8 +43,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
         => Execute(new KeyRequest(OperationKind.Delete, key), key, ValueTarget.OwnArray, mode, cancellationToken);
 
     /// <inheritdoc/>
-    public void Distrust(ReadOnlySpan<byte> key, in OperationResult failed)
-        => cluster.NodeOf(HashRing.Hash(key)).Suspect(key, mayStillHappen: failed.Failure?.WasSent ?? true);
+    public void Distrust(ReadOnlySpan<byte> key) => cluster.NodeOf(HashRing.Hash(key)).Suspect(key, mayStillHappen: false);
 
     /// <inheritdoc/>
     public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)

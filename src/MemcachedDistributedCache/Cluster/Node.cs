@@ -164,7 +164,7 @@ internal sealed class Node
     }
 
     private Connection NewConnection(Lane lane)
-        => new(_settings.Connections, Address, lane.Mode, Counters, Trust, OnOpened, (connection, end) => OnEnded(lane, connection, end));
+        => new(_settings.Connections, Address, lane.Mode, Counters, Trust, key => Suspect(key, mayStillHappen: true), OnOpened, (connection, end) => OnEnded(lane, connection, end));
 
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
     private void OnOpened(Connection connection)

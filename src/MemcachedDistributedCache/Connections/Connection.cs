@@ -15,6 +15,7 @@ internal sealed class Connection
     private readonly ServerAddress _address;
     private readonly CallMode _mode;
     private readonly NodeCounters _counters;
+    private readonly Action<ReadOnlySpan<byte>> _whenLost;
     private readonly Action<Connection> _whenOpened;
     private readonly Action<Connection, ConnectionEnd> _ended;
     private readonly PendingQueue _pending = new();
@@ -31,12 +32,13 @@ internal sealed class Connection
     private long _receives;
     private bool _isOpen;
 
-    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, ItemTrust trust, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
+    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, ItemTrust trust, Action<ReadOnlySpan<byte>> lost, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
     {
         _settings = settings;
         _address = address;
         _mode = mode;
         _counters = counters;
+        _whenLost = lost;
         _whenOpened = opened;
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
@@ -94,6 +96,7 @@ internal sealed class Connection
         where TRequest : struct, IRequest, allows ref struct
     {
         PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
+        operation.ChangedKey = request.ChangedKey;
         RequestWriter.Outcome outcome = _writer.Enqueue(request, operation);
         switch (outcome)
         {
@@ -295,6 +298,12 @@ internal sealed class Connection
         int failed = _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
+            if (sent && !operation.ChangedKey.IsEmpty)
+            {
+                // Before its caller hears of it, if it still waits: a read that follows must find the key in doubt.
+                _whenLost(operation.ChangedKey);
+            }
+
             MemcachedFailureReason reason = sent ? MemcachedFailureReason.ConnectionLost : MemcachedFailureReason.Unavailable;
             return OperationResult.Failed(new OperationFailure(reason, _address.ToString(), sent, end.Cause));
         });

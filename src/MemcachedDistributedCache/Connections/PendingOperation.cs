@@ -26,6 +26,8 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     private OperationResult _syncResult;
     private long _claim; // version * 2, + 1 once claimed
     private PendingQueue? _queue;
+    private byte[]? _changedKey;
+    private int _changedKeyLength;
     private int _owners;
     private int _startedAt;
     private CallMode _mode;
@@ -59,6 +61,20 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
 
     /// <summary>The token that the reply must carry.</summary>
     public uint Opaque => (uint)Sequence;
+
+    /// <summary>The key that the request changes, empty where it changes none; kept in case that the connection takes the answer with it.</summary>
+    public ReadOnlySpan<byte> ChangedKey
+    {
+        get => _changedKey.AsSpan(0, _changedKeyLength);
+        set
+        {
+            _changedKeyLength = value.Length;
+            if (value.Length != 0)
+            {
+                value.CopyTo(_changedKey ??= new byte[Protocol.MetaRequests.MaximumKeyLength]);
+            }
+        }
+    }
 
     /// <summary>Where the request begins in the stream of all bytes written on its connection.</summary>
     public long Position { get; set; }

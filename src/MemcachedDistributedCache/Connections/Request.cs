@@ -54,6 +54,9 @@ internal interface IRequest
     /// <summary>What it does.</summary>
     OperationKind Kind { get; }
 
+    /// <summary>The key that is changed, empty where none is.</summary>
+    ReadOnlySpan<byte> ChangedKey { get; }
+
     /// <summary>No fewer bytes than <see cref="Write"/> fills.</summary>
     int MaximumLength { get; }
 
@@ -65,6 +68,9 @@ internal interface IRequest
 internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive = 0) : IRequest
 {
     private readonly ReadOnlySpan<byte> _key = key;
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> ChangedKey => kind == OperationKind.Delete ? _key : default;
 
     /// <summary>Whether a read asks for the CAS.</summary>
     public bool WithCas { get; init; }
@@ -97,6 +103,9 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
 
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Store;
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> ChangedKey => _key;
 
     /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength + _length + 2;

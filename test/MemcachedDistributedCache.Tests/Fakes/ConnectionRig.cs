@@ -23,7 +23,7 @@ internal sealed class ConnectionRig : IDisposable
             MaximumPendingOperations = maximumPending,
             MaximumBufferedBytes = 1024 * 1024,
         };
-        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Counters, new ItemTrust(), static _ => { }, (_, end) => Ends.Add(end));
+        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Counters, new ItemTrust(), key => Lost.Add(System.Text.Encoding.UTF8.GetString(key)), static _ => { }, (_, end) => Ends.Add(end));
         if (start)
         {
             Connection.Start();
@@ -39,6 +39,9 @@ internal sealed class ConnectionRig : IDisposable
     public ConnectionSettings Settings { get; }
 
     public FakeFactory Factory { get; }
+
+    /// <summary>Keys whose write was sent and lost with the connection.</summary>
+    public List<string> Lost { get; } = [];
 
     public NodeCounters Counters { get; } = new("mc1:11211");
 

@@ -108,10 +108,9 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
     }
 
     /// <summary>Keys whose write ended without an answer.</summary>
-    public List<(string Key, bool MayStillHappen)> Doubts { get; } = [];
+    public List<string> Doubts { get; } = [];
 
-    public void Distrust(ReadOnlySpan<byte> key, in OperationResult failed)
-        => Doubts.Add((Encoding.UTF8.GetString(key), failed.Failure?.WasSent ?? true));
+    public void Distrust(ReadOnlySpan<byte> key) => Doubts.Add(Encoding.UTF8.GetString(key));
 
     private OperationResult Describe(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive, bool note = true)
     {
