@@ -25,6 +25,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
   { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$results/install.log" 2>&1 || {
     tail -n 20 "$results/install.log"
     echo "Could not install ${missing[*]}: tests that need them will be skipped, and say so."
+    # On a machine for continuous integration that would be a test run which shows nothing.
+    [ "${CI:-}" = true ] && exit 1
   }
 fi
 
@@ -55,6 +57,10 @@ for project in test/*Tests/*.csproj; do
   s=$(grep -o '<UnitTestResult [^>]*outcome="NotExecuted"' "$trx" | wc -l)
   all=$(grep -o '<UnitTestResult ' "$trx" | wc -l)
   passed=$((passed + p)) skipped=$((skipped + s)) failed=$((failed + all - p - s))
+  if [ "$all" -eq 0 ]; then
+    echo "$name ran no test"
+    failed=$((failed + 1))
+  fi
   # A test host that died mid-way fails the run even if everything that it recorded passed.
   if [ "${run_failed:-0}" = 1 ] && [ $((all - p - s)) -eq 0 ]; then
     echo "$name ended with an error outside its tests"

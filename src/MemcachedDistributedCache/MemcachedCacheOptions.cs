@@ -65,7 +65,7 @@ public sealed class MemcachedCacheOptions
 
     /// <summary>
     /// The first pause before a server that is down is tried again; each further pause is about twice as long, with jitter. A
-    /// connection that ends sooner than this after it was opened counts as a failure. 1 millisecond to 1 minute. Default: 100 milliseconds.
+    /// connection that ends sooner than this after it was begun counts as a failure. 1 millisecond to 1 minute. Default: 100 milliseconds.
     /// </summary>
     [Duration("00:00:00.001", "00:01:00")]
     public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(100);

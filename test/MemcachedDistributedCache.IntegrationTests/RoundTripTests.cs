@@ -157,6 +157,25 @@ public sealed class RoundTripTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
     }
 
     [MemcachedFact]
+    public async Task Disposal_waits_for_what_is_under_way()
+    {
+        // Also for what waits for the first connection.
+        for (int i = 0; i < 20; i++)
+        {
+            string name = "disposal" + Guid.NewGuid().ToString("N");
+            MemcachedCache cache = nodes.Cache(options => options.Namespace = name);
+            Task[] writes = [.. Enumerable.Range(0, 10).Select(key => cache.SetAsync("key" + key, [1], Default))];
+            await cache.DisposeAsync();
+            await Task.WhenAll(writes);
+            await using MemcachedCache reader = nodes.Cache(options => options.Namespace = name);
+            for (int key = 0; key < 10; key++)
+            {
+                Assert.Equal(new byte[] { 1 }, await reader.GetAsync("key" + key));
+            }
+        }
+    }
+
+    [MemcachedFact]
     public async Task A_disposed_cache_says_so()
     {
         MemcachedCache cache = nodes.Cache();

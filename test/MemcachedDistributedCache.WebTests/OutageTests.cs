@@ -13,8 +13,7 @@ public sealed class OutageTests
     {
         await using SampleCluster cluster = await SampleCluster.StartAsync();
         using HttpClient client = cluster.NewApp().NewClient();
-        await ReadAllAsync(client);
-        Assert.All(await ReadAllAsync(client), static cache => Assert.Equal("HIT", cache));
+        await AllHitAsync(client);
 
         NodeBody[] nodes = await client.WaitForNodesAsync(AllUp);
         Assert.Equal(cluster.Nodes.Select(static node => node.Server), nodes.Select(static node => node.Server));
@@ -45,13 +44,23 @@ public sealed class OutageTests
 
         await cluster.Nodes[1].StartAgainAsync();
         await client.WaitForNodesAsync(AllUp, VisitAndReadAllAsync);
-        await ReadAllAsync(client);
-        Assert.All(await ReadAllAsync(client), static cache => Assert.Equal("HIT", cache));
+        await AllHitAsync(client);
 
         async Task VisitAndReadAllAsync()
         {
             await client.VisitAsync(cookie);
             await ReadAllAsync(client);
+        }
+    }
+
+    /// <summary>A product whose last write was lost with a node is a miss for some seconds more; then all are hits.</summary>
+    private static async Task AllHitAsync(HttpClient client)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while ((await ReadAllAsync(client)).Any(static cache => cache != "HIT"))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(30), "the products are not cached again");
+            await Task.Delay(20);
         }
     }
 
@@ -74,8 +83,7 @@ public sealed class OutageTests
 
         await Task.WhenAll(cluster.Nodes.Select(static node => node.StartAgainAsync()));
         await client.WaitForNodesAsync(AllUp);
-        await ReadAllAsync(client);
-        Assert.All(await ReadAllAsync(client), static cache => Assert.Equal("HIT", cache));
+        await AllHitAsync(client);
         Assert.Equal((1, null), await client.VisitAsync(cookie));
         Assert.Equal((2, null), await client.VisitAsync(cookie));
     }
@@ -91,8 +99,7 @@ public sealed class OutageTests
         await client.BeginSessionAsync();
         await Task.WhenAll(cluster.Nodes.Select(static node => node.StartAgainAsync()));
         await client.WaitForNodesAsync(AllUp);
-        await ReadAllAsync(client);
-        Assert.All(await ReadAllAsync(client), static cache => Assert.Equal("HIT", cache));
+        await AllHitAsync(client);
     }
 
     [MemcachedFact]

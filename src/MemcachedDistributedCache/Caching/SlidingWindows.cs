@@ -71,7 +71,9 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
     /// <summary>If the touch met another entry than the one it was for, sets that entry's time to live as its own format has it.</summary>
     private async Task<OperationResult> RepairAsync(OperationResult touched, KeyEncoder keys, string key, uint flags, CallMode mode)
     {
-        for (int i = 0; i < MaximumRepairs && touched.Status == OperationStatus.Success && touched.Flags != flags; i++)
+        // Another window is told by the flags; another deadline, in a second change during the repair, only by the CAS.
+        bool metAnother = touched.Flags != flags;
+        for (int i = 0; i < MaximumRepairs && touched.Status == OperationStatus.Success && metAnother; i++)
         {
             OperationResult met = await Get(keys, key, mode).ConfigureAwait(false);
             if (met.Status != OperationStatus.Success)
@@ -79,8 +81,8 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
                 return met;
             }
 
-            flags = met.Flags;
             touched = await Touch(keys, key, TimeToLiveOf(met), mode).ConfigureAwait(false);
+            metAnother = touched.Cas != met.Cas;
         }
 
         return touched;
@@ -100,7 +102,7 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
     }
 
     private ValueTask<OperationResult> Get(KeyEncoder keys, string key, CallMode mode)
-        => client.GetAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), ValueTarget.OwnArray, mode, CancellationToken.None);
+        => client.GetAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), ValueTarget.OwnArray, mode, CancellationToken.None, withCas: true);
 
     private ValueTask<OperationResult> Inspect(KeyEncoder keys, string key, CallMode mode, CancellationToken cancellationToken)
         => client.InspectAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), mode, cancellationToken);

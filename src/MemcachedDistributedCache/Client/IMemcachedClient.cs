@@ -12,8 +12,8 @@ internal interface IMemcachedClient
     /// <summary>Whether it has been disposed.</summary>
     bool IsDisposed { get; }
 
-    /// <summary>Reads a value with its flags and time to live.</summary>
-    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken);
+    /// <summary>Reads a value with its flags and time to live, and its CAS if asked for.</summary>
+    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false);
 
     /// <summary>Reads flags and time to live.</summary>
     ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken);
@@ -21,7 +21,7 @@ internal interface IMemcachedClient
     /// <summary>Stores a value. One that no server would take is <see cref="Connections.OperationStatus.TooLarge"/>, and nothing is sent.</summary>
     ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken);
 
-    /// <summary>Sets the time to live and reads the flags of the item that was touched.</summary>
+    /// <summary>Sets the time to live and reads the flags and the CAS of the item that was touched.</summary>
     ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>

@@ -14,7 +14,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     public bool IsDisposed => cluster.IsDisposed;
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
     {
         uint hash = HashRing.Hash(key);
         Node node = cluster.NodeOf(hash);
@@ -26,7 +26,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
                 : OperationResult.Of(Connections.OperationStatus.Miss));
         }
 
-        var request = new KeyRequest(OperationKind.Get, key) { WithCas = node.Trust.Floor != 0 };
+        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || node.Trust.Floor != 0 };
         return node.Execute(request, hash, target, mode, cancellationToken);
     }
 

@@ -197,10 +197,7 @@ internal sealed class Node
         }
 
         lane.HoldBack(connection);
-        if (!AllLanes().Any(static l => l.IsOpen))
-        {
-            MarkDown(end);
-        }
+        MarkDown(end);
     }
 
     /// <summary>
@@ -235,12 +232,13 @@ internal sealed class Node
         return true;
     }
 
+    /// <summary>Marks the node down, unless one of its connections is open.</summary>
     private void MarkDown(ConnectionEnd end)
     {
         bool recover;
         lock (_lock)
         {
-            if (State == MemcachedNodeState.Down)
+            if (State == MemcachedNodeState.Down || AllLanes().Any(static lane => lane.IsOpen))
             {
                 return;
             }
@@ -309,8 +307,10 @@ internal sealed class Node
         if (end is null && !installed)
         {
             connection.Break(ConnectionEndReason.Disposed, "another connection was opened meanwhile");
+            connection = _lanes[0].Current ?? connection;
         }
-        else if (end is not null || !TryMarkUp(connection))
+
+        if (end is not null || !connection.IsOpen || !TryMarkUp(connection))
         {
             throw new ConnectFailedException(end ?? new ConnectionEnd(ConnectionEndReason.ClosedByServer, "the connection ended as soon as it was open"));
         }

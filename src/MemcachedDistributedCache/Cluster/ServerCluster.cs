@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Cluster;
@@ -15,7 +16,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     public ServerCluster(ClusterSettings settings, IEnumerable<ServerSpec> servers, ILogger logger)
     {
         _clock = settings.Connections.Clock;
-        _topology = new Topology([.. servers.Select(server => new Node(settings, server, logger))]);
+        var detached = new DetachedLogger(logger);
+        _topology = new Topology([.. servers.Select(server => new Node(settings, server, detached))]);
         using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
         _sweeper = settings.Connections.TimeProvider.CreateTimer(static state => ((ServerCluster)state!).Sweep(), this, _clock.Interval, _clock.Interval);
         foreach (Node node in _topology.Nodes)
@@ -70,10 +72,6 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                 {
                     node.Sweep();
                 }
-            }
-            catch (Exception)
-            {
-                // Only a logger can throw there. One that does must not end the process, nor the deadlines of all later operations.
             }
             finally
             {

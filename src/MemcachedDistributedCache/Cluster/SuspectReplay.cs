@@ -17,8 +17,11 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     private const int Concurrency = 512;
     private const int ProbeTimeToLive = 60;
 
+    /// <summary>However slow a server may be to answer, it has read its sockets by then.</summary>
+    private const long LongestGrace = 5 * TimeSpan.TicksPerSecond;
+
     private readonly TimeProvider _time = settings.Connections.TimeProvider;
-    private readonly TimeSpan _grace = settings.Connections.Clock.OperationTimeout * 2;
+    private readonly TimeSpan _grace = TimeSpan.FromTicks(Math.Min(settings.Connections.Clock.OperationTimeout.Ticks * 2, LongestGrace));
     private readonly Dictionary<long, long> _removedAt = []; // of suspicions that wait for their second removal, by version
     private readonly Lock _lock = new();
     private bool _isRunning;

@@ -97,7 +97,18 @@ internal sealed class Connection
     {
         PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
         operation.ChangedKey = request.ChangedKey;
-        RequestWriter.Outcome outcome = _writer.Enqueue(request, operation);
+        RequestWriter.Outcome outcome;
+        try
+        {
+            outcome = _writer.Enqueue(request, operation);
+        }
+        catch
+        {
+            // The memory behind a caller's sequence may be its own code.
+            operation.Discard();
+            throw;
+        }
+
         switch (outcome)
         {
             case RequestWriter.Outcome.Closed:
@@ -154,21 +165,32 @@ internal sealed class Connection
     /// <summary>Waits until what was asked before is answered or has timed out, then ends the connection.</summary>
     public async Task DrainAsync()
     {
-        if (IsOpen)
+        if (PendingCount != 0)
         {
             // A synchronous connection blocks for its fence.
             await (_mode == CallMode.Async ? FenceAsync() : Task.Run(FenceAsync)).ConfigureAwait(false);
         }
 
         Break(ConnectionEndReason.Disposed, "the cache was disposed");
-        await Finished.ConfigureAwait(false);
+        if (IsOpen || _mode == CallMode.Async)
+        {
+            // A thread that is still in a blocking connect cannot be woken, and ends by itself.
+            await Finished.ConfigureAwait(false);
+        }
     }
 
     private async Task FenceAsync()
     {
-        if (TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> fence))
+        for (int i = 0; i < OperationClock.TicksPerTimeout; i++)
         {
-            await fence.ConfigureAwait(false);
+            if (!TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> fence)
+                || (await fence.ConfigureAwait(false)).Failure?.Reason != MemcachedFailureReason.Overloaded)
+            {
+                return;
+            }
+
+            // Too full for a fence: what fills it has its deadline, and is looked at again in a moment.
+            await Task.Delay(_settings.Clock.Interval, _settings.TimeProvider).ConfigureAwait(false);
         }
     }
 
@@ -264,7 +286,11 @@ internal sealed class Connection
             return false;
         }
 
-        _reader.MaximumValueLength = Greeting.ItemSizeMax;
+        if (Greeting.ItemSizeMax != 0)
+        {
+            _reader.MaximumValueLength = Greeting.ItemSizeMax;
+        }
+
         Volatile.Write(ref _isOpen, true);
         _whenOpened(this);
         _opened.TrySetResult(null);
@@ -312,15 +338,7 @@ internal sealed class Connection
         _reader.Dispose();
         _transport?.Dispose();
         _opened.TrySetResult(end);
-        try
-        {
-            _ended(this, end);
-        }
-        catch (Exception)
-        {
-            // Only a logger can throw there, and a logger that does must not end the process with this thread.
-        }
-
+        _ended(this, end);
         _finished.TrySetResult();
     }
 }

@@ -280,11 +280,6 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     {
         PendingOperation operation = queue.Dequeue()!;
         _reading = null;
-        if (!operation.IsClaimed)
-        {
-            counters.AddHit();
-        }
-
         bool handedOver;
         ulong floor = trust.Floor;
         if (_reply.IsStale || (_reply.IsLeased && _reply.Length == 0) || (floor != 0 && _reply.Cas <= floor))
@@ -292,10 +287,20 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it is of a time
             // from which nothing may be read, where one that was asked for before that was known has no CAS and counts as such.
             handedOver = false;
+            if (!operation.IsClaimed)
+            {
+                counters.AddMiss();
+            }
+
             operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
         }
         else
         {
+            if (!operation.IsClaimed)
+            {
+                counters.AddHit();
+            }
+
             handedOver = _value is not null && operation.TryComplete(ValueResult(operation));
         }
 
@@ -316,6 +321,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             Status = OperationStatus.Success,
             Flags = _reply.Flags,
             TimeToLive = _reply.TimeToLive,
+            Cas = _reply.Cas,
             Sequence = operation.Sequence,
             Length = whole ? ValueLength : -1,
             Value = _value,

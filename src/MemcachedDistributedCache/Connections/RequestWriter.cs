@@ -163,7 +163,17 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
         }
 
         byte[] array = ArrayPool<byte>.Shared.Rent(room);
-        int length = request.Write(array, (uint)sequence);
+        int length;
+        try
+        {
+            length = request.Write(array, (uint)sequence);
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(array);
+            throw;
+        }
+
         lock (_lock)
         {
             if (Refusal_NeedsLock(length) is { } refusal)

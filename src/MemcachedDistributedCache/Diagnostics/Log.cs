@@ -5,7 +5,7 @@ namespace MemcachedDistributedCache.Diagnostics;
 /// <summary>Everything that is logged. No key and no value is, at any level.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, items up to {ItemSizeMax} bytes")]
+    [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, items up to {ItemSizeMax} bytes (0: it does not tell)")]
     public static partial void NodeUp(ILogger logger, string server, string version, int itemSizeMax);
 
     [LoggerMessage(EventIds.NodeDown, LogLevel.Warning, "memcached {Server} is down: {Reason}. Its keys are misses until it answers again; it is tried in the background")]

@@ -6,13 +6,10 @@ namespace MemcachedDistributedCache.Protocol;
 /// <summary>
 /// The exchange at the start of a connection. Request: <c>version\r\nstats settings\r\n</c>; reply:
 /// <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>.
-/// A server that refuses <c>stats</c> with an error line is taken with memcached's own default item size.
+/// A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item size, and judges by itself.
 /// </summary>
 internal sealed class Greeting
 {
-    /// <summary>memcached's <c>-I</c> when nobody says otherwise.</summary>
-    public const int DefaultItemSizeMax = 1024 * 1024;
-
     private const int MaximumLength = 64 * 1024;
     private int _consumed;
 
@@ -22,8 +19,8 @@ internal sealed class Greeting
     /// <summary>The server's version as it says it, once read.</summary>
     public string? ServerVersion { get; private set; }
 
-    /// <summary>The largest item, header included, that the server takes (<c>item_size_max</c>).</summary>
-    public int ItemSizeMax { get; private set; } = DefaultItemSizeMax;
+    /// <summary>The largest item, header included, that the server takes (<c>item_size_max</c>); 0 where it does not tell.</summary>
+    public int ItemSizeMax { get; private set; }
 
     /// <summary>Why the peer cannot be used, or null.</summary>
     public string? Error { get; private set; }

@@ -39,7 +39,7 @@ internal static class MetaRequests
         return line.End();
     }
 
-    /// <summary><c>mg &lt;key&gt; T&lt;ttl&gt; f t O&lt;opaque&gt;\r\n</c>: sets the time to live, and tells of which item by its flags.</summary>
+    /// <summary><c>mg &lt;key&gt; T&lt;ttl&gt; f t c O&lt;opaque&gt;\r\n</c>: sets the time to live, and tells of which item by its flags and CAS.</summary>
     public static int WriteTouch(Span<byte> destination, ReadOnlySpan<byte> key, int timeToLive, uint opaque)
     {
         var line = new LineWriter(destination);
@@ -47,7 +47,7 @@ internal static class MetaRequests
         line.Put(key);
         line.Put(" T"u8);
         line.Put(timeToLive);
-        line.Put(" f t O"u8);
+        line.Put(" f t c O"u8);
         line.Put(opaque);
         return line.End();
     }

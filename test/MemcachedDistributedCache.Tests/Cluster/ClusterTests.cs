@@ -115,6 +115,7 @@ public sealed class ClusterTests : IDisposable
         await Eventually.True(() => factory.Attempts == 2, "another is opened");
         await Eventually.True(() => factory.Opened.Count == 2, "another is open");
         Assert.Equal(MemcachedNodeState.Up, node.State);
+        await Eventually.True(() => _log.Ids.Count >= 1, "it is logged");
         Assert.Equal([1000], _log.Ids);
     }
 
@@ -145,6 +146,7 @@ public sealed class ClusterTests : IDisposable
             _time.Advance(TimeSpan.FromMilliseconds(62.5));
         }
 
+        await Eventually.True(() => _log.Ids.Count >= 3, "it is logged");
         Assert.Equal([1000, 1002, 1003], _log.Ids);
         Assert.Equal(3, node.Counters.Timeouts);
     }
@@ -160,6 +162,7 @@ public sealed class ClusterTests : IDisposable
         Assert.All(factory.Opened, static transport => Assert.True(transport.IsDisposed));
         ValueTask<OperationResult> after = new MemcachedClient(cluster).GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         Assert.Equal(MemcachedFailureReason.Unavailable, (await after).Failure!.Reason);
+        await Eventually.True(() => _log.Ids.Count >= 1, "it is logged");
         Assert.Equal([1000], _log.Ids);
     }
 

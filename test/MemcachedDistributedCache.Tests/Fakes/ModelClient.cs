@@ -35,7 +35,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
     public int Count(OperationKind kind) => Calls.Count(call => call.Kind == kind);
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
     {
         string name = Note(OperationKind.Get, key, 0);
         if (Before?.Invoke(OperationKind.Get) is { } result)
@@ -58,6 +58,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
             Status = OperationStatus.Success,
             Flags = item.Flags,
             TimeToLive = (int)(item.ExpiresAt - Tick),
+            Cas = CasOf(item.Data),
             Value = value,
             Length = whole ? length : -1,
             Prefix = whole && prefix != 0 ? BinaryPrimitives.ReadInt64BigEndian(item.Data) : 0,
@@ -112,6 +113,9 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
     public void Distrust(ReadOnlySpan<byte> key) => Doubts.Add(Encoding.UTF8.GetString(key));
 
+    /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>
+    private static ulong CasOf(byte[] data) => (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);
+
     private OperationResult Describe(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive, bool note = true)
     {
         string name = note ? Note(kind, key, timeToLive) : Encoding.UTF8.GetString(key);
@@ -131,7 +135,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
             Items[name] = item;
         }
 
-        return new OperationResult { Status = OperationStatus.Success, Flags = item.Flags, TimeToLive = (int)(item.ExpiresAt - Tick) };
+        return new OperationResult { Status = OperationStatus.Success, Flags = item.Flags, TimeToLive = (int)(item.ExpiresAt - Tick), Cas = CasOf(item.Data) };
     }
 
     private string Note(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive)

@@ -58,12 +58,12 @@ public sealed class GreetingTests
     [InlineData("ERROR\r\n")]
     [InlineData("CLIENT_ERROR unauthenticated\r\n")]
     [InlineData("SERVER_ERROR not here\r\n")]
-    public void TakesTheDefaultSizeWhereStatisticsAreRefused(string refusal)
+    public void KnowsNoSizeWhereStatisticsAreRefused(string refusal)
     {
         var greeting = new Greeting();
         Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + refusal)));
         Assert.Null(greeting.Error);
-        Assert.Equal(Greeting.DefaultItemSizeMax, greeting.ItemSizeMax);
+        Assert.Equal(0, greeting.ItemSizeMax);
     }
 
     [Theory]
@@ -79,7 +79,7 @@ public sealed class GreetingTests
         var greeting = new Greeting();
         Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + settings)));
         Assert.Null(greeting.Error);
-        Assert.Equal(Greeting.DefaultItemSizeMax, greeting.ItemSizeMax);
+        Assert.Equal(0, greeting.ItemSizeMax);
     }
 
     [Theory]

@@ -18,7 +18,7 @@ public sealed class MetaRequestsTests
     public void Inspect() => AssertBytes("mg k f t O4294967295\r\n", static d => MetaRequests.WriteInspect(d, Key, uint.MaxValue));
 
     [Fact]
-    public void Touch() => AssertBytes("mg k T61 f t O0\r\n", static d => MetaRequests.WriteTouch(d, Key, 61, 0));
+    public void Touch() => AssertBytes("mg k T61 f t c O0\r\n", static d => MetaRequests.WriteTouch(d, Key, 61, 0));
 
     [Fact]
     public void StoreWithoutFlags() => AssertBytes("ms k 5 T1200 O7\r\n", static d => MetaRequests.WriteStore(d, Key, 5, 1200, 0, 7));
@@ -52,7 +52,7 @@ public sealed class MetaRequestsTests
     [Theory]
     [InlineData("Get", "mg key v f t O9\r\n")]
     [InlineData("Inspect", "mg key f t O9\r\n")]
-    [InlineData("Touch", "mg key T30 f t O9\r\n")]
+    [InlineData("Touch", "mg key T30 f t c O9\r\n")]
     [InlineData("Delete", "md key O9\r\n")]
     [InlineData("NoOp", "mn\r\n")]
     public void KeyRequestWritesItsVerb(string kind, string expected)
