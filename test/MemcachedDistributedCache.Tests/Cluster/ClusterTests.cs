@@ -180,13 +180,13 @@ public sealed class ClusterTests : IDisposable
 
         await Eventually.True(() => factory.Opened.Count == 4, "all lanes are open");
         Task disposing = cluster.DisposeAsync().AsTask();
-        for (int tick = 0; tick < 20; tick++)
+        for (int tick = 0; tick < 30; tick++) // not two limits: one after the other would take four
         {
             _time.Advance(TimeSpan.FromMilliseconds(62.5));
             await Task.Delay(2);
         }
 
-        bool inTime = await Task.WhenAny(disposing, Task.Delay(500)) == disposing;
+        bool inTime = await Task.WhenAny(disposing, Task.Delay(Eventually.Limit)) == disposing;
         cluster.Nodes[0].Abort();
         while (!disposing.IsCompleted)
         {

@@ -29,7 +29,7 @@ public sealed class ConnectionTimeTests
         rig.Transport.Reply("VA 100 f0 t1 O1\r\nhalf of it");
         await Eventually.True(() => rig.Transport.Unread == 0, "half of the value is read");
         rig.Pass(rig.Limit * 3);
-        Assert.True(await Task.WhenAny(read, Task.Delay(3000)) == read, "an operation whose value stopped half way never ends");
+        Assert.True(await Task.WhenAny(read, Task.Delay(Eventually.Limit)) == read, "an operation whose value stopped half way never ends");
         Assert.Equal(OperationStatus.Failed, (await read).Status);
     }
 
