@@ -50,6 +50,9 @@ public sealed class DifferentialTests
                 options.DefaultTimeToLive = DefaultTimeToLive;
             },
             clock);
+
+        // Before time begins to leap: a connection that is being opened then has been at it for hours, and is given up.
+        await Caches.UntilAsync(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Up), "all nodes are up");
         for (int step = 0; step < Steps; step++)
         {
             string key = "key " + random.Next(12).ToString(CultureInfo.InvariantCulture);
