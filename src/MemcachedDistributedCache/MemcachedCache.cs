@@ -10,6 +10,8 @@ using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Polly;
 
 namespace MemcachedDistributedCache;
 
@@ -24,7 +26,8 @@ namespace MemcachedDistributedCache;
 public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, IDisposable
 {
     private readonly ServerCluster _cluster;
-    private readonly EntryStore _entries;
+    private readonly IEntryStore _entries;
+    private IDisposable? _following;
 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
     /// <param name="options">The options; they are copied.</param>
@@ -32,21 +35,27 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <param name="timeProvider">The clock; the system's by default.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
     public MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+        : this(options, loggerFactory, timeProvider, NameResolver.System)
+    {
+    }
+
+    internal MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, NameResolver names)
     {
         ArgumentNullException.ThrowIfNull(options);
         OptionsGuard.ThrowIfInvalid(options);
         TimeProvider clock = timeProvider ?? TimeProvider.System;
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
-        _cluster = new ServerCluster(ClusterSettingsOf(options, clock), options.Servers.Select(Parse), logger);
+        _cluster = new ServerCluster(ClusterSettingsOf(options, clock, names), [.. options.Servers.Select(Parse)], names, logger);
         var settings = new EntryStoreSettings
         {
             Namespace = options.Namespace,
             DefaultTimeToLive = options.DefaultTimeToLive,
             MaximumValueBytes = options.MaximumValueBytes,
             OversizeBehavior = options.OversizeBehavior,
-            FailureMode = options.FailureMode,
+            FailureMode = options.Resilience is null ? options.FailureMode : MemcachedFailureMode.Throw,
         };
-        _entries = new EntryStore(new MemcachedClient(_cluster), settings, clock, logger);
+        var entries = new EntryStore(new MemcachedClient(_cluster), settings, RetriesOf(options, clock), clock, logger);
+        _entries = options.Resilience is null ? entries : new GuardedEntryStore(entries, PipelineOf(options, clock), options.FailureMode);
     }
 
     /// <summary>What this process has seen of each server, in the order of the options.</summary>
@@ -62,6 +71,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             Timeouts = node.Counters.Timeouts,
             PendingOperations = node.PendingCount,
             SuspectKeys = node.Suspects.Count,
+            Retries = node.Counters.Retries,
+            GutterHits = node.Counters.StandInHits,
         })];
 
     /// <inheritdoc/>
@@ -121,19 +132,54 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token).AsTask();
 
     /// <summary>Waits for what is under way, at most one operation's limit, then closes all connections.</summary>
-    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _following?.Dispose();
+        return _cluster.DisposeAsync();
+    }
 
     /// <summary>Closes all connections at once; operations under way end without an answer.</summary>
-    public void Dispose() => _cluster.Dispose();
+    public void Dispose()
+    {
+        _following?.Dispose();
+        _cluster.Dispose();
+    }
+
+    /// <summary>Follows changes of the servers in the configuration; other options keep the values that they had at the start.</summary>
+    internal void Follow(IOptionsMonitor<MemcachedCacheOptions> monitor, string name)
+        => _following = monitor.OnChange((options, changed) =>
+        {
+            if (changed == name)
+            {
+                _ = _cluster.ReloadAsync([.. options.Servers.Select(Parse)]);
+            }
+        });
+
+    private static RetryPolicy? RetriesOf(MemcachedCacheOptions options, TimeProvider clock) => options.MaximumRetries == 0 ? null : new RetryPolicy(
+        new RetrySettings
+        {
+            MaximumRetries = options.MaximumRetries,
+            Delay = options.RetryDelay,
+            AttemptTimeout = EffectiveTimes.AttemptTimeout(options),
+            TotalTimeout = options.OperationTimeout,
+        },
+        clock);
+
+    private static ResiliencePipeline PipelineOf(MemcachedCacheOptions options, TimeProvider clock)
+    {
+        var builder = new ResiliencePipelineBuilder { TimeProvider = clock };
+        options.Resilience!(builder);
+        return builder.Build();
+    }
 
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
 
-    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock) => new()
+    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock, NameResolver names) => new()
     {
         Connections = new ConnectionSettings
         {
-            Factory = new TcpConnectionFactory(),
-            Clock = new OperationClock(clock, options.OperationTimeout),
+            Factory = new TcpConnectionFactory(names),
+            Clock = new OperationClock(clock, EffectiveTimes.AttemptTimeout(options)),
             HasPrefix = EntryFormat.HasPrefix,
             TimeProvider = clock,
             ConnectTimeout = options.ConnectTimeout,
@@ -145,7 +191,18 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         ReconnectDelay = options.ReconnectDelay,
         MaximumSuspectKeys = options.MaximumSuspectKeys,
         ProbeKey = new KeyEncoder(options.Namespace).ProbeKey,
-        Reconnect = ReconnectPipeline.Create(options.ReconnectDelay, options.MaximumReconnectDelay, clock),
+        StandInSeconds = options.Failover == MemcachedFailover.Gutter ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds) : 0,
+        DnsRefreshInterval = options.DnsRefreshInterval,
+        NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), clock),
+    };
+
+    private static BreakerSettings BreakerSettingsOf(MemcachedCacheOptions options) => new()
+    {
+        FailureRatio = options.BreakerFailureRatio,
+        MinimumThroughput = options.BreakerMinimumThroughput,
+        SamplingDuration = options.BreakerSamplingDuration,
+        Delay = options.ReconnectDelay,
+        MaximumDelay = options.MaximumReconnectDelay,
     };
 
     /// <summary>A synchronous call has blocked in the client already: its task is complete here, and nothing is waited for.</summary>

@@ -1,17 +1,20 @@
 using MemcachedDistributedCache.Options;
+using Polly;
 
 namespace MemcachedDistributedCache;
 
 /// <summary>
-/// The options of a memcached cache. They are read and validated when the host starts and do not change afterwards; a value that is out
-/// of its range ends the start with an <c>OptionsValidationException</c> that names the option, the value and the remedy.
+/// The options of a memcached cache. They are read and validated when the host starts; of later changes only that of <see cref="Servers"/>
+/// is followed. A value that is out of its range ends the start with an <c>OptionsValidationException</c> that names the option, the value and the
+/// remedy.
 /// </summary>
 public sealed class MemcachedCacheOptions
 {
     /// <summary>
-    /// The servers, each <c>host[:port][;weight=n]</c>; the port is 11211 by default, the weight 1 (1 to 100). IPv6 addresses stand in
-    /// brackets. At least one, none twice. All processes that share a cache must name the servers alike: the text decides which
-    /// server has which key. Default: empty, which is refused at start.
+    /// The servers, each <c>host[:port][;weight=n][;addresses=each]</c>; the port is 11211 by default, the weight 1 (1 to 100). IPv6 addresses
+    /// stand in brackets. With <c>addresses=each</c> every address of the name is a server of its own, as with a Kubernetes headless service. At
+    /// least one, none twice. All processes that share a cache must name the servers alike: the text, or the address, decides which
+    /// server has which key. Changes of the configuration are followed while the application runs. Default: empty, which is refused at start.
     /// </summary>
     [Servers]
     public IList<string> Servers { get; set; } = [];
@@ -43,11 +46,70 @@ public sealed class MemcachedCacheOptions
     public MemcachedFailureMode FailureMode { get; set; } = MemcachedFailureMode.Degrade;
 
     /// <summary>
-    /// How long one operation may take before its caller is told that there is no answer; a late reply is read and dropped. 20
-    /// milliseconds to 1 minute. Default: 1 second.
+    /// How long one operation may take, its retries included, before its caller is told that there is no answer; a late reply is read and
+    /// dropped. 20 milliseconds to 1 minute. Default: 1 second.
     /// </summary>
     [Duration("00:00:00.020", "00:01:00")]
     public TimeSpan OperationTimeout { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// How long one attempt of an operation may take; another is made where it still ends within <see cref="OperationTimeout"/>. 10 milliseconds to
+    /// 1 minute, and less than <see cref="OperationTimeout"/> unless <see cref="MaximumRetries"/> is 0. Default: not set, which is two fifths
+    /// of <see cref="OperationTimeout"/>, or the whole of it without retries.
+    /// </summary>
+    [Duration("00:00:00.010", "00:01:00")]
+    public TimeSpan? AttemptTimeout { get; set; }
+
+    /// <summary>
+    /// How often an operation is tried again that timed out, lost its connection or was not sent, 0 to 10. Not while the server is down, and not when
+    /// it is overloaded. Default: 2.
+    /// </summary>
+    [Count(0, 10)]
+    public int MaximumRetries { get; set; } = 2;
+
+    /// <summary>
+    /// The pause before the first retry; each further one is about twice as long, all with jitter. 1 millisecond to 10 seconds, and less than
+    /// <see cref="OperationTimeout"/> unless <see cref="MaximumRetries"/> is 0. Default: 10 milliseconds.
+    /// </summary>
+    [Duration("00:00:00.001", "00:00:10")]
+    public TimeSpan RetryDelay { get; set; } = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Who serves the keys of a server that is down. Default: <see cref="MemcachedFailover.Gutter"/>.</summary>
+    [OneOf(typeof(MemcachedFailover))]
+    public MemcachedFailover Failover { get; set; } = MemcachedFailover.Gutter;
+
+    /// <summary>
+    /// How long a server keeps what it holds for another that is down, with <see cref="MemcachedFailover.Gutter"/>; in whole seconds, rounded up, and
+    /// never longer than the entry's own time to live. It bounds how old a value can be that is read by a process which has not noticed that the other
+    /// server is back. 1 second to 1 hour. Default: 30 seconds.
+    /// </summary>
+    [Duration("00:00:01", "01:00:00")]
+    public TimeSpan GutterTimeToLive { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// The share of requests without an answer at which a server counts as down though it can be reached, 0.01 to 1. Default: 0.5.
+    /// </summary>
+    [Share(0.01)]
+    public double BreakerFailureRatio { get; set; } = 0.5;
+
+    /// <summary>How many requests there must have been to judge a server by <see cref="BreakerFailureRatio"/>, 2 to 1 000 000. Default: 20.</summary>
+    [Count(2, 1_000_000)]
+    public int BreakerMinimumThroughput { get; set; } = 20;
+
+    /// <summary>
+    /// How far back requests count for <see cref="BreakerFailureRatio"/>. Half a second to 10 minutes, and no less than
+    /// <see cref="AttemptTimeout"/>. Default: 5 seconds.
+    /// </summary>
+    [Duration("00:00:00.500", "00:10:00")]
+    public TimeSpan BreakerSamplingDuration { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How often host names are looked up again while they are in use: a connection to an address that its name has no more is replaced, and with
+    /// <c>addresses=each</c> servers join and leave. 1 second to 1 day, or -00:00:00.001 (<see cref="Timeout.InfiniteTimeSpan"/>) for never.
+    /// Default: 30 seconds.
+    /// </summary>
+    [Duration("00:00:01", "1.00:00:00", AllowInfinite = true)]
+    public TimeSpan DnsRefreshInterval { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// How long opening a connection may take: name resolution, TCP and the exchange that reads the server's version and
@@ -104,4 +166,20 @@ public sealed class MemcachedCacheOptions
     /// </summary>
     [Count(64 * 1024, int.MaxValue)]
     public int MaximumBufferedBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>What was given to <see cref="ConfigureResilience"/>.</summary>
+    internal Action<ResiliencePipelineBuilder>? Resilience { get; private set; }
+
+    /// <summary>
+    /// Puts strategies of your own around every operation of the cache: a rate limiter, a stricter time-out, a breaker. They see a
+    /// <see cref="MemcachedUnavailableException"/> where a server gives no answer, whatever <see cref="FailureMode"/> says. With
+    /// <see cref="MemcachedFailureMode.Degrade"/> callers see neither that nor an <see cref="ExecutionRejectedException"/> of a strategy. A pipeline costs each operation
+    /// some microseconds, so there is none by default.
+    /// </summary>
+    /// <param name="configure">Adds strategies; what is given in several calls is added in their order, the first outermost.</param>
+    public void ConfigureResilience(Action<ResiliencePipelineBuilder> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        Resilience += configure;
+    }
 }

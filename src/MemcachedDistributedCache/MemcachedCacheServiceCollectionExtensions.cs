@@ -57,7 +57,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(section);
-        Bind(AddCache(services, Options.Options.DefaultName), section);
+        Bind(AddCache(services, Options.Options.DefaultName), Options.Options.DefaultName, section);
         return services;
     }
 
@@ -97,7 +97,7 @@ public static class MemcachedCacheServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(section);
-        Bind(AddCache(services, name), section);
+        Bind(AddCache(services, name), name, section);
         return services;
     }
 
@@ -123,8 +123,10 @@ public static class MemcachedCacheServiceCollectionExtensions
         return services.AddOptions<MemcachedCacheOptions>(name).ValidateOnStart();
     }
 
-    private static void Bind(OptionsBuilder<MemcachedCacheOptions> builder, IConfiguration section)
-        => builder.Configure(options =>
+    private static void Bind(OptionsBuilder<MemcachedCacheOptions> builder, string name, IConfiguration section)
+    {
+        builder.Services.AddSingleton<IOptionsChangeTokenSource<MemcachedCacheOptions>>(new ConfigurationChangeTokenSource<MemcachedCacheOptions>(name, section));
+        builder.Configure(options =>
         {
             IConfigurationSection servers = section.GetSection(nameof(options.Servers));
             if (servers.Exists())
@@ -139,9 +141,13 @@ public static class MemcachedCacheServiceCollectionExtensions
                 options.Servers = [.. ServerSpec.Split(connectionString)];
             }
         });
+    }
 
-    private static MemcachedCache Create(IServiceProvider provider, string name) => new(
-        provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>().Get(name),
-        provider.GetService<ILoggerFactory>(),
-        provider.GetService<TimeProvider>());
+    private static MemcachedCache Create(IServiceProvider provider, string name)
+    {
+        IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
+        var cache = new MemcachedCache(monitor.Get(name), provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>());
+        cache.Follow(monitor, name);
+        return cache;
+    }
 }

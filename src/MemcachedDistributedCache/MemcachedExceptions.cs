@@ -6,13 +6,14 @@ namespace MemcachedDistributedCache;
 /// </summary>
 public sealed class MemcachedUnavailableException : Exception
 {
-    internal MemcachedUnavailableException(string operation, string server, MemcachedFailureReason reason, bool wasSent, Exception? cause)
+    internal MemcachedUnavailableException(string operation, string server, MemcachedFailureReason reason, bool wasSent, TimeSpan retryAfter, Exception? cause)
         : base($"{operation} on memcached {server} failed: {Describe(reason)}", cause)
     {
         Operation = operation;
         Server = server;
         Reason = reason;
         WasSent = wasSent;
+        RetryAfter = retryAfter;
     }
 
     /// <summary>The cache's operation: <c>Get</c>, <c>Set</c>, <c>Refresh</c> or <c>Remove</c>.</summary>
@@ -26,6 +27,11 @@ public sealed class MemcachedUnavailableException : Exception
 
     /// <summary>Whether the request may have reached the server, so that a write may have happened.</summary>
     public bool WasSent { get; }
+
+    /// <summary>
+    /// How long until the server is tried again, where it is down: earlier calls for its keys fail the same way. Zero where it is not down.
+    /// </summary>
+    public TimeSpan RetryAfter { get; }
 
     private static string Describe(MemcachedFailureReason reason) => reason switch
     {

@@ -10,6 +10,19 @@ public enum MemcachedFailureMode
     Throw,
 }
 
+/// <summary>Who serves the keys of a server that is down.</summary>
+public enum MemcachedFailover
+{
+    /// <summary>Nobody: they are misses until it is back.</summary>
+    None,
+
+    /// <summary>
+    /// The next server in order that is up, for a short time to live (<see cref="MemcachedCacheOptions.GutterTimeToLive"/>). The database behind
+    /// the cache is spared. The default.
+    /// </summary>
+    Gutter,
+}
+
 /// <summary>What becomes of a value that is larger than the limit. In either case nothing stays under its key.</summary>
 public enum MemcachedOversizeBehavior
 {

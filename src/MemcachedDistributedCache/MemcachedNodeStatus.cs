@@ -34,6 +34,12 @@ public sealed record MemcachedNodeStatus
     /// </summary>
     public required int SuspectKeys { get; init; }
 
+    /// <summary>Operations that were tried again because an attempt at this server had failed.</summary>
+    public required long Retries { get; init; }
+
+    /// <summary>Reads that found a value here while the server that owns the key was down; see <see cref="MemcachedFailover.Gutter"/>.</summary>
+    public required long GutterHits { get; init; }
+
     /// <summary>Requests whose reply is still to come, at this moment.</summary>
     public required int PendingOperations { get; init; }
 }

@@ -1,9 +1,11 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Resilience;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Logging;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
@@ -14,8 +16,9 @@ namespace MemcachedDistributedCache.Caching;
 /// The semantics of <see cref="IDistributedCache"/> on memcached. Every method serves asynchronous and synchronous callers; for the
 /// latter it is complete when it returns, because nothing in it waits for anything but the client, which blocks.
 /// </summary>
-internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings settings, TimeProvider timeProvider, ILogger logger)
+internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings settings, RetryPolicy? retries, TimeProvider timeProvider, ILogger logger) : IEntryStore
 {
+    private readonly RetryPolicy? _retries = retries;
     private readonly KeyEncoder _keys = new(settings.Namespace);
     private readonly SlidingWindows _windows = new(client, settings, timeProvider);
 
@@ -24,6 +27,11 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     public async ValueTask<byte[]?> GetAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         OperationResult result = await SendGet(key, ValueTarget.OwnArray, mode, cancellationToken).ConfigureAwait(false);
+        if (result.Status == OperationStatus.Failed)
+        {
+            result = await GetAgainAsync(result, key, ValueTarget.OwnArray, mode, cancellationToken).ConfigureAwait(false);
+        }
+
         return IsLive(key, result, cancellationToken) ? result.Value : null;
     }
 
@@ -33,6 +41,11 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     {
         ArgumentNullException.ThrowIfNull(destination);
         OperationResult result = await SendGet(key, ValueTarget.PooledArray, mode, cancellationToken).ConfigureAwait(false);
+        if (result.Status == OperationStatus.Failed)
+        {
+            result = await GetAgainAsync(result, key, ValueTarget.PooledArray, mode, cancellationToken).ConfigureAwait(false);
+        }
+
         try
         {
             if (!IsLive(key, result, cancellationToken))
@@ -66,6 +79,16 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         }
 
         OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken).ConfigureAwait(false);
+        if (IsWorthAnother(result))
+        {
+            result = await _retries.AgainAsync(
+                result,
+                static call => call.Store.SendStore(call.Key, call.Value, call.Expiration, call.Mode, call.Token),
+                (Store: this, Key: key, Value: value, Expiration: expiration, Mode: mode, Token: cancellationToken),
+                mode,
+                cancellationToken).ConfigureAwait(false);
+        }
+
         NoteDoubt(key, result);
         switch (result.Status)
         {
@@ -87,16 +110,53 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     public async ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(cancellationToken);
-        Fail(await _windows.RefreshAsync(_keys, key, mode, cancellationToken).ConfigureAwait(false), "Refresh", cancellationToken);
+        OperationResult result = await _windows.RefreshAsync(_keys, key, mode, cancellationToken).ConfigureAwait(false);
+        if (IsWorthAnother(result))
+        {
+            result = await _retries.AgainAsync(
+                result,
+                static call => new ValueTask<OperationResult>(call.Store._windows.RefreshAsync(call.Store._keys, call.Key, call.Mode, call.Token)),
+                (Store: this, Key: key, Mode: mode, Token: cancellationToken),
+                mode,
+                cancellationToken).ConfigureAwait(false);
+        }
+
+        Fail(result, "Refresh", cancellationToken);
     }
 
     /// <summary>Removes an entry.</summary>
     public async ValueTask RemoveAsync(string key, CallMode mode, CancellationToken cancellationToken)
         => Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
 
+    /// <summary>A change that was not made for sure, by whoever was asked to make it: what is stored under the key is not to be read.</summary>
+    public void Distrust(string key) => client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]));
+
+    [MemberNotNullWhen(true, nameof(_retries))]
+    private bool IsWorthAnother(in OperationResult result) => _retries is not null && RetryPolicy.IsTransient(result);
+
+    private async ValueTask<OperationResult> GetAgainAsync(OperationResult first, string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+        => _retries is null || !RetryPolicy.IsTransient(first)
+            ? first
+            : await _retries.AgainAsync(
+                first,
+                static call => call.Store.SendGet(call.Key, call.Target, call.Mode, call.Token),
+                (Store: this, Key: key, Target: target, Mode: mode, Token: cancellationToken),
+                mode,
+                cancellationToken).ConfigureAwait(false);
+
     private async ValueTask<OperationResult> DeleteAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         OperationResult result = await SendDelete(key, mode, cancellationToken).ConfigureAwait(false);
+        if (IsWorthAnother(result))
+        {
+            result = await _retries.AgainAsync(
+                result,
+                static call => call.Store.SendDelete(call.Key, call.Mode, call.Token),
+                (Store: this, Key: key, Mode: mode, Token: cancellationToken),
+                mode,
+                cancellationToken).ConfigureAwait(false);
+        }
+
         NoteDoubt(key, result);
         return result;
     }
@@ -107,9 +167,9 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     /// </summary>
     private void NoteDoubt(string key, in OperationResult result)
     {
-        if (result.Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut)
+        if (result.LeavesDoubt)
         {
-            client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]));
+            Distrust(key);
         }
     }
 
@@ -212,7 +272,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
         if (settings.FailureMode == MemcachedFailureMode.Throw)
         {
-            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Cause);
+            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Node.RetryAfter, failure.Cause);
         }
 
         if (operation != "Get" && logger.IsEnabled(LogLevel.Debug))

@@ -1,5 +1,4 @@
 using MemcachedDistributedCache.Connections;
-using Polly;
 
 namespace MemcachedDistributedCache.Cluster;
 
@@ -21,9 +20,12 @@ internal sealed record ClusterSettings
     /// <summary>A key of the cache's namespace that no caller can name, to ask how far a server has counted.</summary>
     public required byte[] ProbeKey { get; init; }
 
-    /// <summary>Repeats attempts to reach a node that is down.</summary>
-    public required ResiliencePipeline Reconnect { get; init; }
-}
+    /// <summary>Makes the circuit of a node.</summary>
+    public required Func<ICircuit> NewCircuit { get; init; }
 
-/// <summary>Tells the reconnect pipeline that an attempt failed; never leaves the cluster.</summary>
-internal sealed class ConnectFailedException(ConnectionEnd end) : Exception(end.Message, end.Cause);
+    /// <summary>For how long, in seconds, a node keeps what it holds for another that is down; 0 where none stands in.</summary>
+    public required int StandInSeconds { get; init; }
+
+    /// <summary>How often names are looked up again; infinite for never.</summary>
+    public required TimeSpan DnsRefreshInterval { get; init; }
+}

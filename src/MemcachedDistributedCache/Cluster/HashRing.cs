@@ -49,8 +49,17 @@ internal sealed class HashRing
         }
     }
 
+    /// <summary>How many points there are.</summary>
+    public int Count => _points.Length;
+
     /// <summary>The index of the server that owns a hash.</summary>
-    public int Find(uint hash)
+    public int Find(uint hash) => _owners[IndexOf(hash)];
+
+    /// <summary>The index of the server that owns a point; past the last point the first follows.</summary>
+    public int OwnerAt(int index) => _owners[index % _owners.Length];
+
+    /// <summary>The index of the point at or after a hash.</summary>
+    public int IndexOf(uint hash)
     {
         uint[] points = _points;
         int i = _starts[hash >> _shift];
@@ -59,7 +68,7 @@ internal sealed class HashRing
             i++;
         }
 
-        return _owners[i < points.Length ? i : 0];
+        return i < points.Length ? i : 0;
     }
 
     /// <summary>

@@ -42,6 +42,25 @@ internal sealed class Lane(CallMode mode, Func<Lane, Connection> create, TimePro
         }
     }
 
+    /// <summary>Opens another connection in the place of one that is still good; false if that has gone by itself.</summary>
+    public bool Replace(Connection outdated)
+    {
+        Connection created;
+        lock (_lock)
+        {
+            if (_closed || _current != outdated)
+            {
+                return false;
+            }
+
+            created = create(this);
+            Volatile.Write(ref _current, created);
+        }
+
+        created.Start();
+        return true;
+    }
+
     /// <summary>Notes that a connection could not be opened or did not live, so that the next try waits.</summary>
     public void HoldBack(Connection failed)
     {

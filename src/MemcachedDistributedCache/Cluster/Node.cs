@@ -1,50 +1,51 @@
+using System.Collections.Immutable;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Logging;
-using Polly;
 
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// One server: its connections, and whether it is worth asking. While it is down an operation fails at once, and one task tries
-/// to reach it, with growing pauses, until it answers.
+/// One server: its connections, what is known of its items, and whether it is worth asking. While it is down an operation fails at once.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with the recovery.
-internal sealed class Node
+internal sealed class Node : INodeHealthEvents
 #pragma warning restore CA1001
 {
+    private const int ProbeTimeToLive = 60;
+
     private readonly ClusterSettings _settings;
+    private readonly StandIns _standIns;
     private readonly ILogger _logger;
     private readonly Lane[] _lanes;
     private readonly Lane _syncLane;
     private readonly SuspectReplay _replay;
+    private readonly NodeHealth _health;
     private readonly CancellationTokenSource _disposed = new();
-    private readonly Lock _lock = new();
-    private int _state = (int)MemcachedNodeState.Unknown;
+    private ImmutableArray<Connection> _leaving = [];
     private Connection? _recovering;
+    private long _failuresSeen;
     private int _quietSweeps;
-    private bool _isRecovering;
     private bool _slow;
 
-    public Node(ClusterSettings settings, ServerSpec spec, ILogger logger)
+    public Node(ClusterSettings settings, ServerAddress address, StandIns standIns, ILogger logger)
     {
         _settings = settings;
+        _standIns = standIns;
         _logger = logger;
-        Address = spec.Address;
-        Weight = spec.Weight;
-        Counters = new NodeCounters(spec.Address.ToString());
+        Address = address;
+        _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
+        Counters = new NodeCounters(address.ToString(), () => _health.RetryAfter);
         _lanes = [.. Enumerable.Range(0, settings.ConnectionsPerNode).Select(_ => NewLane(CallMode.Async))];
         _syncLane = NewLane(CallMode.Sync);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys);
+        Floors = new FloorKeeper(this, settings, _disposed.Token);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
     }
 
-    /// <summary>Where the server listens, as configured.</summary>
+    /// <summary>Where the server listens; also what it is on the ring.</summary>
     public ServerAddress Address { get; }
-
-    /// <summary>Its share of the keys.</summary>
-    public int Weight { get; }
 
     /// <summary>What was seen of it.</summary>
     public NodeCounters Counters { get; }
@@ -52,11 +53,17 @@ internal sealed class Node
     /// <summary>The keys that are not to be read, because a write to them failed.</summary>
     public SuspectKeys Suspects { get; }
 
-    /// <summary>Which of the server's items may be read.</summary>
+    /// <summary>Which of the server's items may be read at all.</summary>
     public ItemTrust Trust { get; } = new();
 
+    /// <summary>Looks after the floors that hold for some of the keys.</summary>
+    public FloorKeeper Floors { get; }
+
+    /// <summary>Which of its items may be read in the place of a node that is down.</summary>
+    public CasFloor StandInFloor { get; } = new();
+
     /// <summary>Whether it is worth asking.</summary>
-    public MemcachedNodeState State => (MemcachedNodeState)Volatile.Read(ref _state);
+    public MemcachedNodeState State => _health.State;
 
     /// <summary>The version the server reported last.</summary>
     public string? ServerVersion { get; private set; }
@@ -98,10 +105,26 @@ internal sealed class Node
             Log.SuspectsOverflowed(_logger, Counters.Server, _settings.MaximumSuspectKeys);
         }
 
-        if (State == MemcachedNodeState.Up)
-        {
-            _replay.Wake();
-        }
+        WakeReplay();
+    }
+
+    /// <summary>Lets nothing be read that the server has stored up to now.</summary>
+    public void DistrustAll()
+    {
+        Suspects.DistrustAll();
+        WakeReplay();
+    }
+
+    /// <summary>The number of the newest item's state, 0 from a server that does not count; null if there is no answer.</summary>
+    public async Task<ulong?> ProbeCasAsync()
+    {
+        OperationResult result = await Execute(
+            new KeyRequest(OperationKind.Probe, _settings.ProbeKey, ProbeTimeToLive),
+            0,
+            ValueTarget.OwnArray,
+            CallMode.Async,
+            CancellationToken.None).ConfigureAwait(false);
+        return result.Status == OperationStatus.Success ? result.Cas : null;
     }
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>
@@ -111,24 +134,47 @@ internal sealed class Node
     public void Sweep()
     {
         int timedOut = 0;
+        long answered = 0;
         foreach (Lane lane in _lanes)
         {
-            timedOut += lane.Current?.Sweep() ?? 0;
+            lane.Current?.Sweep(ref timedOut, ref answered);
         }
 
-        timedOut += _syncLane.Current?.Sweep() ?? 0;
-        _ = Volatile.Read(ref _recovering)?.Sweep();
+        _syncLane.Current?.Sweep(ref timedOut, ref answered);
+        foreach (Connection connection in _leaving)
+        {
+            connection.Sweep(ref timedOut, ref answered);
+        }
+
+        Volatile.Read(ref _recovering)?.Sweep(ref timedOut, ref answered);
         if (timedOut != 0)
         {
             Counters.AddTimeouts(timedOut);
         }
 
+        // Those that blocked callers gave up by themselves, or a broken connection lost, count with the rest.
+        long failures = Counters.Failures;
+        _health.Report(answered, failures - _failuresSeen);
+        _failuresSeen = failures;
         NoteSlowness(timedOut);
+    }
+
+    /// <summary>Opens new connections in place of those that lead to an address which is none of the server's any more.</summary>
+    public void Renew(Func<Connection, bool> isOutdated)
+    {
+        foreach (Lane lane in AllLanes())
+        {
+            if (lane.Current is { IsUsable: true, IsOpen: true } connection && isOutdated(connection) && lane.Replace(connection))
+            {
+                _ = LeaveAsync(connection);
+            }
+        }
     }
 
     /// <summary>Ends all connections, those in use after what they have been asked.</summary>
     public async Task DrainAsync()
     {
+        _health.Retire();
         await _disposed.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(AllLanes().Select(static lane => lane.Close()?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
     }
@@ -136,11 +182,56 @@ internal sealed class Node
     /// <summary>Ends all connections now.</summary>
     public void Abort()
     {
+        _health.Retire();
         _disposed.Cancel();
         foreach (Lane lane in AllLanes())
         {
             lane.Close()?.Break(ConnectionEndReason.Disposed, "the cache was disposed");
         }
+    }
+
+    /// <inheritdoc/>
+    void INodeHealthEvents.OnGoingDown() => _standIns.OnGoingDown();
+
+    /// <inheritdoc/>
+    void INodeHealthEvents.OnComingUp() => _standIns.OnComingUp();
+
+    /// <inheritdoc/>
+    void INodeHealthEvents.OnDown(string reason)
+    {
+        Log.NodeDown(_logger, Counters.Server, reason);
+        _standIns.OnDown();
+    }
+
+    /// <inheritdoc/>
+    void INodeHealthEvents.OnConnected(bool isNews)
+    {
+        if (isNews)
+        {
+            foreach (Lane lane in AllLanes())
+            {
+                lane.HoldBackNoMore();
+            }
+
+            Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
+        }
+
+        Floors.OnConnected();
+        _standIns.OnConnected(this);
+        _replay.Wake(connected: true);
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<Connection?> INodeHealthEvents.ProbeAsync(CancellationToken cancellationToken)
+    {
+        Connection? connection = _lanes[0].Current is { IsUsable: true, IsOpen: true } open
+            ? open
+            : await ReconnectAsync(cancellationToken).ConfigureAwait(false);
+        return connection is not null
+            && connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer)
+            && (await answer.ConfigureAwait(false)).Status == OperationStatus.Success
+            ? connection
+            : null;
     }
 
     private IEnumerable<Lane> AllLanes() => _lanes.Append(_syncLane);
@@ -166,15 +257,28 @@ internal sealed class Node
     private Connection NewConnection(Lane lane)
         => new(_settings.Connections, Address, lane.Mode, Counters, Trust, key => Suspect(key, mayStillHappen: true), OnOpened, (connection, end) => OnEnded(lane, connection, end));
 
+    private void WakeReplay()
+    {
+        if (State == MemcachedNodeState.Up)
+        {
+            _replay.Wake();
+        }
+    }
+
+    /// <summary>Lets a connection end what it has been asked; it is swept until then.</summary>
+    private async Task LeaveAsync(Connection connection)
+    {
+        ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Add(one), connection);
+        await connection.DrainAsync().ConfigureAwait(false);
+        ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Remove(one), connection);
+    }
+
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
     private void OnOpened(Connection connection)
     {
         ServerVersion = connection.Greeting.ServerVersion;
         ItemSizeMax = connection.Greeting.ItemSizeMax;
-        if (connection != Volatile.Read(ref _recovering))
-        {
-            TryMarkUp(connection);
-        }
+        _health.OnOpened(connection);
     }
 
     private void OnEnded(Lane lane, Connection connection, ConnectionEnd end)
@@ -197,102 +301,12 @@ internal sealed class Node
         }
 
         lane.HoldBack(connection);
-        MarkDown(end);
+        _health.MarkDown(end.Message, () => AllLanes().Any(static lane => lane.IsOpen));
     }
 
-    /// <summary>
-    /// Marks the node up on the word of a connection that is still there. One that ends later finds the node up and marks it down; one
-    /// that ended before is not believed. So a node is never up with nobody left to notice that it is not.
-    /// </summary>
-    private bool TryMarkUp(Connection connection)
+    /// <summary>Opens a connection for the probe of a node that is down, and puts it in place.</summary>
+    private async Task<Connection?> ReconnectAsync(CancellationToken cancellationToken)
     {
-        bool isNews;
-        lock (_lock)
-        {
-            if (!connection.IsUsable)
-            {
-                return false;
-            }
-
-            isNews = State != MemcachedNodeState.Up;
-            Volatile.Write(ref _state, (int)MemcachedNodeState.Up);
-        }
-
-        if (isNews)
-        {
-            foreach (Lane lane in AllLanes())
-            {
-                lane.HoldBackNoMore();
-            }
-
-            Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
-        }
-
-        _replay.Wake(connected: true);
-        return true;
-    }
-
-    /// <summary>Marks the node down, unless one of its connections is open.</summary>
-    private void MarkDown(ConnectionEnd end)
-    {
-        bool recover;
-        lock (_lock)
-        {
-            if (State == MemcachedNodeState.Down || AllLanes().Any(static lane => lane.IsOpen))
-            {
-                return;
-            }
-
-            Volatile.Write(ref _state, (int)MemcachedNodeState.Down);
-            recover = !_isRecovering;
-            _isRecovering = true;
-        }
-
-        Log.NodeDown(_logger, Counters.Server, end.Message);
-        if (recover)
-        {
-            using (FlowGuard.Suppress())
-            {
-                _ = RecoverAsync();
-            }
-        }
-    }
-
-    /// <summary>Tries until the node is up; there is at most one of it.</summary>
-    private async Task RecoverAsync()
-    {
-        try
-        {
-            do
-            {
-                await Task.Delay(_settings.ReconnectDelay, _settings.Connections.TimeProvider, _disposed.Token).ConfigureAwait(false);
-                await _settings.Reconnect.ExecuteAsync(ReconnectAsync, _disposed.Token).ConfigureAwait(false);
-            }
-            while (!EndRecovery());
-        }
-        catch (OperationCanceledException) when (_disposed.IsCancellationRequested)
-        {
-            // The cache is gone, and with it the wish to reach the server.
-        }
-    }
-
-    /// <summary>Ends the recovery, unless the node has gone down again meanwhile.</summary>
-    private bool EndRecovery()
-    {
-        lock (_lock)
-        {
-            _isRecovering = State == MemcachedNodeState.Down;
-            return !_isRecovering;
-        }
-    }
-
-    private async ValueTask ReconnectAsync(CancellationToken cancellationToken)
-    {
-        if (State != MemcachedNodeState.Down)
-        {
-            return;
-        }
-
         Connection connection = NewConnection(_lanes[0]);
         Volatile.Write(ref _recovering, connection);
         connection.Start();
@@ -303,17 +317,18 @@ internal sealed class Node
         }
 
         Volatile.Write(ref _recovering, null);
-        bool installed = end is null && _lanes[0].TryInstall(connection);
-        if (end is null && !installed)
+        if (end is not null)
         {
-            connection.Break(ConnectionEndReason.Disposed, "another connection was opened meanwhile");
-            connection = _lanes[0].Current ?? connection;
+            return null;
         }
 
-        if (end is not null || !connection.IsOpen || !TryMarkUp(connection))
+        if (_lanes[0].TryInstall(connection))
         {
-            throw new ConnectFailedException(end ?? new ConnectionEnd(ConnectionEndReason.ClosedByServer, "the connection ended as soon as it was open"));
+            return connection;
         }
+
+        connection.Break(ConnectionEndReason.Disposed, "another connection was opened meanwhile");
+        return _lanes[0].Current is { IsOpen: true } other ? other : null;
     }
 
     private void NoteSlowness(int timedOut)

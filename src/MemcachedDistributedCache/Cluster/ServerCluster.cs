@@ -1,39 +1,82 @@
+using System.Collections.Immutable;
+using System.Net;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>The servers together: who owns which key, and the one timer that looks after all deadlines.</summary>
+/// <summary>The servers together: who owns which key, who stands in for whom, and the one timer that looks after all deadlines.</summary>
 internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 {
+    /// <summary>Stands in failures for a server that is not known yet.</summary>
+    private static readonly NodeCounters Nobody = new("(no address found yet)");
+
+    private readonly ClusterSettings _settings;
+    private readonly ILogger _logger;
     private readonly OperationClock _clock;
     private readonly ITimer _sweeper;
-    private readonly Topology _topology;
+    private readonly StandIns _standIns;
+    private readonly ServerDirectory _directory;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _changing = new();
+    private Topology _topology = new([], []);
+    private ImmutableArray<Node> _leaving = [];
     private int _sweeping;
     private int _disposed;
 
-    public ServerCluster(ClusterSettings settings, IEnumerable<ServerSpec> servers, ILogger logger)
+    public ServerCluster(ClusterSettings settings, IReadOnlyList<ServerSpec> servers, NameResolver names, ILogger logger)
     {
+        _settings = settings;
         _clock = settings.Connections.Clock;
-        var detached = new DetachedLogger(logger);
-        _topology = new Topology([.. servers.Select(server => new Node(settings, server, detached))]);
+        _logger = new DetachedLogger(logger);
+        _standIns = new StandIns(settings.StandInSeconds != 0);
+        _directory = new ServerDirectory(names, settings, servers, Apply, _logger, _stop.Token);
+        _directory.ResolveFirst();
         using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
         _sweeper = settings.Connections.TimeProvider.CreateTimer(static state => ((ServerCluster)state!).Sweep(), this, _clock.Interval, _clock.Interval);
-        foreach (Node node in _topology.Nodes)
-        {
-            node.Warm();
-        }
+        Apply();
+        _directory.Follow();
     }
 
+    /// <summary>What becomes of an operation while no server is known.</summary>
+    public static OperationResult NoServer { get; } = OperationResult.Failed(Nobody.Unavailable);
+
+    /// <summary>For how long, in seconds, a node keeps what it holds for another that is down.</summary>
+    public int StandInSeconds => _settings.StandInSeconds;
+
     /// <summary>All nodes.</summary>
-    public IReadOnlyList<Node> Nodes => _topology.Nodes;
+    public IReadOnlyList<Node> Nodes => Topology.Nodes;
 
     /// <summary>Whether the cluster has been disposed.</summary>
     public bool IsDisposed => Volatile.Read(ref _disposed) != 0;
 
-    /// <summary>The node that owns a hash.</summary>
-    public Node NodeOf(uint hash) => _topology.NodeOf(hash);
+    private Topology Topology => Volatile.Read(ref _topology);
+
+    /// <summary>The node that owns a hash; null where no server is known, since no name could be resolved.</summary>
+    public Node? NodeOf(uint hash) => Topology.NodeOf(hash);
+
+    /// <summary>Where to send an operation on a key with this hash.</summary>
+    public Route RouteOf(uint hash)
+    {
+        Topology topology = Topology;
+        Node? owner = topology.NodeOf(hash);
+        if (owner is null || (topology.Moves.IsEmpty && !_standIns.AreNeeded))
+        {
+            return new Route(owner);
+        }
+
+        if (owner.State == MemcachedNodeState.Down && _standIns.AreNeeded && topology.StandInOf(hash) is { } standIn)
+        {
+            return new Route(standIn, standIn.StandInFloor, owner);
+        }
+
+        return new Route(owner, topology.FloorOf(hash, owner));
+    }
+
+    /// <summary>Follows a change of the configuration. Nodes that stay keep their connections; those that go end what they have been asked.</summary>
+    public Task ReloadAsync(IReadOnlyList<ServerSpec> servers) => _directory.UseAsync(servers);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -41,8 +84,10 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             // The sweeper goes last: it bounds the wait for what is still under way.
-            await Task.WhenAll(Nodes.Select(static node => node.DrainAsync())).ConfigureAwait(false);
+            await _stop.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll(AllNodes().Select(static node => node.DrainAsync())).ConfigureAwait(false);
             await _sweeper.DisposeAsync().ConfigureAwait(false);
+            _stop.Dispose();
         }
     }
 
@@ -51,12 +96,123 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            foreach (Node node in Nodes)
+            _stop.Cancel();
+            foreach (Node node in AllNodes())
             {
                 node.Abort();
             }
 
             _sweeper.Dispose();
+            _stop.Dispose();
+        }
+    }
+
+    private IEnumerable<Node> AllNodes()
+    {
+        lock (_changing)
+        {
+            return [.. Nodes, .. _leaving];
+        }
+    }
+
+    /// <summary>Makes the topology what the directory says, and lets go of connections to addresses that are out of date.</summary>
+    private void Apply()
+    {
+        Node[] joined;
+        Node[] left;
+        lock (_changing)
+        {
+            if (IsDisposed)
+            {
+                return;
+            }
+
+            Topology before = _topology;
+            IReadOnlyList<(ServerAddress Address, int Weight)> servers = _directory.Servers;
+            Dictionary<ServerAddress, Node> known = before.Nodes.ToDictionary(static node => node.Address);
+            Topology.Member[] members = [.. servers.Select(server => new Topology.Member(known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _standIns, _logger), server.Weight))];
+            if (members.ToHashSet().SetEquals(before.Members) || members.Length == 0)
+            {
+                // With nothing to put in their place, since no name can be resolved, the nodes stay.
+                joined = left = [];
+            }
+            else
+            {
+                joined = [.. members.Select(static member => member.Node).Where(node => !known.ContainsKey(node.Address))];
+                left = [.. before.Nodes.Where(node => !Array.Exists(members, member => member.Node == node))];
+                _leaving = _leaving.AddRange(left);
+                Volatile.Write(ref _topology, new Topology(members, MovesFrom(before, members)));
+                _standIns.Use(members.Select(static member => member.Node));
+            }
+        }
+
+        foreach (Node node in joined)
+        {
+            node.Warm();
+        }
+
+        foreach (Node node in left)
+        {
+            _ = LeaveAsync(node);
+        }
+
+        RenewConnections();
+    }
+
+    /// <summary>What the new topology has to remember of those before.</summary>
+    private ImmutableArray<Topology.Move> MovesFrom(Topology before, Topology.Member[] members)
+    {
+        if (before.Nodes.Count == 0)
+        {
+            return [];
+        }
+
+        Log.ServersChanged(_logger, before.Nodes.Count, members.Length);
+        ImmutableArray<Topology.Move> moves = before.Moves;
+        if (moves.Length == Topology.MostMoves)
+        {
+            foreach (Topology.Member member in members)
+            {
+                foreach (Topology.Move move in moves)
+                {
+                    if (move.Floors.TryGetValue(member.Node, out CasFloor? floor))
+                    {
+                        member.Node.Floors.Drop(floor);
+                    }
+                }
+
+                member.Node.DistrustAll();
+            }
+
+            moves = [];
+        }
+
+        Dictionary<Node, CasFloor> floors = members.ToDictionary(static member => member.Node, static _ => new CasFloor());
+        foreach ((Node node, CasFloor floor) in floors)
+        {
+            node.Floors.Raise(floor);
+        }
+
+        return moves.Insert(0, new Topology.Move(new Topology(before.Members, []), floors));
+    }
+
+    private async Task LeaveAsync(Node node)
+    {
+        await node.DrainAsync().ConfigureAwait(false);
+        lock (_changing)
+        {
+            _leaving = _leaving.Remove(node);
+        }
+    }
+
+    private void RenewConnections()
+    {
+        foreach (Node node in Nodes)
+        {
+            if (_directory.AddressesOf(node.Address.Host) is { } addresses)
+            {
+                node.Renew(connection => connection.RemoteAddress is { } remote && !addresses.Contains(remote));
+            }
         }
     }
 
@@ -72,6 +228,11 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                 {
                     node.Sweep();
                 }
+
+                foreach (Node node in _leaving)
+                {
+                    node.Sweep();
+                }
             }
             finally
             {
@@ -79,4 +240,13 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             }
         }
     }
+}
+
+/// <summary>Where an operation goes.</summary>
+/// <param name="Node">The node to ask; null where no server is known.</param>
+/// <param name="Floor">What its items are to be newer than, if anything.</param>
+/// <param name="Owner">The node for which it stands in, if it does.</param>
+internal readonly record struct Route(Node? Node, CasFloor? Floor = null, Node? Owner = null)
+{    /// <summary>Whether another node stands in for the owner.</summary>
+    public bool IsStandIn => Owner is not null;
 }

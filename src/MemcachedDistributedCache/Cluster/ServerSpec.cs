@@ -5,10 +5,13 @@ using MemcachedDistributedCache.Transport;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>One server of the configuration: <c>host[:port][;weight=n]</c>, IPv6 addresses in brackets when a port follows.</summary>
+/// <summary>
+/// One server of the configuration: <c>host[:port][;weight=n][;addresses=each]</c>, IPv6 addresses in brackets when a port follows.
+/// </summary>
 /// <param name="Address">Where it listens.</param>
 /// <param name="Weight">Its share of the keys in relation to the others', 1 to 100.</param>
-internal sealed record ServerSpec(ServerAddress Address, int Weight)
+/// <param name="IsEachAddress">Whether each address of the name is a server of its own.</param>
+internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEachAddress = false)
 {
     /// <summary>memcached's port.</summary>
     public const int DefaultPort = 11211;
@@ -26,23 +29,30 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight)
         spec = null;
         string[] parts = (text ?? "").Split(';', StringSplitOptions.TrimEntries);
         int weight = 1;
-        if (parts.Length > 2)
+        bool isEachAddress = false;
+        if (parts[1..].DistinctBy(static part => part.Split('=')[0], StringComparer.OrdinalIgnoreCase).Count() != parts.Length - 1)
         {
-            error = "one setting, 'weight', may follow the address, once";
+            error = "each setting, 'weight' and 'addresses', may follow the address once";
             return false;
         }
 
         foreach (string part in parts[1..])
         {
-            if (!part.StartsWith("weight=", StringComparison.OrdinalIgnoreCase))
+            if (part.StartsWith("weight=", StringComparison.OrdinalIgnoreCase))
             {
-                error = $"'{part}' is not a server setting; the only one is 'weight=<1 to {MaximumWeight}>'";
-                return false;
+                if (!int.TryParse(part["weight=".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out weight) || weight is < 1 or > MaximumWeight)
+                {
+                    error = $"the weight '{part["weight=".Length..]}' must be a whole number from 1 to {MaximumWeight}";
+                    return false;
+                }
             }
-
-            if (!int.TryParse(part["weight=".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out weight) || weight is < 1 or > MaximumWeight)
+            else if (part.Equals("addresses=each", StringComparison.OrdinalIgnoreCase))
             {
-                error = $"the weight '{part["weight=".Length..]}' must be a whole number from 1 to {MaximumWeight}";
+                isEachAddress = true;
+            }
+            else
+            {
+                error = $"'{part}' is not a server setting; there are 'weight=<1 to {MaximumWeight}>' and 'addresses=each'";
                 return false;
             }
         }
@@ -52,7 +62,13 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight)
             return false;
         }
 
-        spec = new ServerSpec(address, weight);
+        if (isEachAddress && IPAddress.TryParse(address.Host, out _))
+        {
+            error = "'addresses=each' is for a host name with several addresses, and this is one address";
+            return false;
+        }
+
+        spec = new ServerSpec(address, weight, isEachAddress);
         return true;
     }
 

@@ -56,6 +56,16 @@ internal sealed class SuspectKeys(int maximum)
         }
     }
 
+    /// <summary>Makes every key suspect.</summary>
+    public void DistrustAll()
+    {
+        lock (_lock)
+        {
+            _isFull = true;
+            Volatile.Write(ref _distrustsAll, true);
+        }
+    }
+
     /// <summary>All suspicions of this moment.</summary>
     public KeyValuePair<byte[], Suspicion>[] Snapshot() => _keys.ToArray();
 

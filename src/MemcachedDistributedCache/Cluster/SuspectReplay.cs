@@ -15,7 +15,6 @@ namespace MemcachedDistributedCache.Cluster;
 internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
 {
     private const int Concurrency = 512;
-    private const int ProbeTimeToLive = 60;
 
     /// <summary>However slow a server may be to answer, it has read its sockets by then.</summary>
     private const long LongestGrace = 5 * TimeSpan.TicksPerSecond;
@@ -139,18 +138,8 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
         return cas is not null;
     }
 
-    private async Task<ulong?> ProbeAsync()
-    {
-        OperationResult result = await node.Execute(
-            new KeyRequest(OperationKind.Probe, settings.ProbeKey, ProbeTimeToLive),
-            0,
-            ValueTarget.OwnArray,
-            CallMode.Async,
-            CancellationToken.None).ConfigureAwait(false);
-
-        // 0 is a server that does not count (-C): of it nothing can be told apart, and it stays distrusted.
-        return result is { Status: OperationStatus.Success, Cas: > 0 } ? result.Cas : null;
-    }
+    /// <summary>The server's number of now. One that does not count (-C) has none: its items cannot be told apart, and it stays distrusted.</summary>
+    private async Task<ulong?> ProbeAsync() => await node.ProbeCasAsync().ConfigureAwait(false) is > 0 and var cas ? cas : null;
 
     /// <summary>Removes what is due, and returns how many suspicions ended.</summary>
     private async Task<int> RemoveAsync()

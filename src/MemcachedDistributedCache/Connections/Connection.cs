@@ -1,3 +1,4 @@
+using System.Net;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Transport;
 
@@ -30,6 +31,7 @@ internal sealed class Connection
     private readonly long _createdAt;
     private TransportConnection? _transport;
     private long _receives;
+    private long _answeredBefore;
     private bool _isOpen;
 
     public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, ItemTrust trust, Action<ReadOnlySpan<byte>> lost, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
@@ -60,6 +62,9 @@ internal sealed class Connection
 
     /// <summary>Replies awaited.</summary>
     public int PendingCount => _pending.Count;
+
+    /// <summary>Where it leads, once there is a socket and it can be told.</summary>
+    public IPAddress? RemoteAddress => Volatile.Read(ref _transport)?.RemoteAddress;
 
     /// <summary>How long it has existed.</summary>
     public TimeSpan Age => _settings.TimeProvider.GetElapsedTime(_createdAt);
@@ -132,11 +137,21 @@ internal sealed class Connection
     }
 
     /// <summary>Looks after deadlines, silence, connect and idle limits; called about sixteen times in an operation's limit.</summary>
-    /// <returns>How many operations timed out.</returns>
-    public int Sweep()
+    /// <param name="timedOut">Grows by the operations that timed out.</param>
+    /// <param name="answered">Grows by those that were answered in time since the last sweep.</param>
+    public void Sweep(ref int timedOut, ref long answered)
     {
         int now = _settings.Clock.Now;
-        (int timedOut, int? oldest) = _pending.Sweep(now, _timedOut);
+        (int expired, int? oldest) = _pending.Sweep(now, _timedOut);
+        timedOut += expired;
+        long done = _pending.Dequeued - _reader.Dropped;
+        if (IsUsable)
+        {
+            // Of one that broke, the queue is emptied by failures.
+            answered += Math.Max(0, done - _answeredBefore);
+            _answeredBefore = done;
+        }
+
         switch (_watch.Look(now, oldest, Volatile.Read(ref _receives), _writer.Appended, IsOpen, Age))
         {
             case ConnectionWatch.Verdict.ConnectTimedOut:
@@ -149,8 +164,6 @@ internal sealed class Connection
                 Abort();
                 break;
         }
-
-        return timedOut;
     }
 
     /// <summary>Ends the connection. The first cause wins; the pump fails what is pending.</summary>
@@ -331,9 +344,9 @@ internal sealed class Connection
             }
 
             MemcachedFailureReason reason = sent ? MemcachedFailureReason.ConnectionLost : MemcachedFailureReason.Unavailable;
-            return OperationResult.Failed(new OperationFailure(reason, _address.ToString(), sent, end.Cause));
+            return OperationResult.Failed(new OperationFailure(reason, _counters, sent, end.Cause));
         });
-        _counters.AddErrors(failed);
+        _counters.AddLost(failed);
         _writer.Discard();
         _reader.Dispose();
         _transport?.Dispose();

@@ -1,12 +1,17 @@
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>What this process has seen of one server, over all its connections.</summary>
-internal sealed class NodeCounters(string server)
+/// <param name="server">The server's address as configured.</param>
+/// <param name="retryAfter">How long until a server that is down is tried again.</param>
+internal sealed class NodeCounters(string server, Func<TimeSpan>? retryAfter = null)
 {
     private long _hits;
     private long _misses;
     private long _errors;
     private long _timeouts;
+    private long _lost;
+    private long _retries;
+    private long _standInHits;
     private long _suspected;
     private long _replayed;
 
@@ -25,6 +30,18 @@ internal sealed class NodeCounters(string server)
     /// <summary>Operations that got no answer within the limit.</summary>
     public long Timeouts => Volatile.Read(ref _timeouts);
 
+    /// <summary>Attempts that were made again because one on this server had failed.</summary>
+    public long Retries => Volatile.Read(ref _retries);
+
+    /// <summary>Reads that found a value here in the place of a node that was down.</summary>
+    public long StandInHits => Volatile.Read(ref _standInHits);
+
+    /// <summary>Operations that were sent and not answered, in time or at all.</summary>
+    public long Failures => Timeouts + Volatile.Read(ref _lost);
+
+    /// <summary>How long until the server is tried again; zero while it is not down.</summary>
+    public TimeSpan RetryAfter => retryAfter?.Invoke() ?? TimeSpan.Zero;
+
     /// <summary>Writes whose outcome was lost, so that their keys were put under suspicion.</summary>
     public long Suspected => Volatile.Read(ref _suspected);
 
@@ -32,22 +49,28 @@ internal sealed class NodeCounters(string server)
     public long Replayed => Volatile.Read(ref _replayed);
 
     /// <summary>The failure of a store that the server had no memory for.</summary>
-    public OperationFailure OutOfMemory { get; } = new(MemcachedFailureReason.ServerOutOfMemory, server, WasSent: true);
+    public OperationFailure OutOfMemory => field ??= new(MemcachedFailureReason.ServerOutOfMemory, this, WasSent: true);
 
     /// <summary>The failure of an operation while the server is not reachable.</summary>
-    public OperationFailure Unavailable { get; } = new(MemcachedFailureReason.Unavailable, server, WasSent: false);
+    public OperationFailure Unavailable => field ??= new(MemcachedFailureReason.Unavailable, this, WasSent: false) { IsRefusal = true };
 
     /// <summary>The failure of an operation for which there is no room.</summary>
-    public OperationFailure Overloaded { get; } = new(MemcachedFailureReason.Overloaded, server, WasSent: false);
+    public OperationFailure Overloaded => field ??= new(MemcachedFailureReason.Overloaded, this, WasSent: false);
 
     /// <summary>The failure of an operation whose reply did not come in time.</summary>
-    public OperationFailure TimedOut { get; } = new(MemcachedFailureReason.TimedOut, server, WasSent: true);
+    public OperationFailure TimedOut => field ??= new(MemcachedFailureReason.TimedOut, this, WasSent: true);
 
     /// <summary>Counts a read that found a value; before its caller hears of it, so that whoever has a value finds it counted.</summary>
     public void AddHit() => Interlocked.Increment(ref _hits);
 
     /// <summary>Counts a read that found none.</summary>
     public void AddMiss() => Interlocked.Increment(ref _misses);
+
+    /// <summary>Counts an attempt that is made again.</summary>
+    public void AddRetry() => Interlocked.Increment(ref _retries);
+
+    /// <summary>Counts a read that found a value for another node.</summary>
+    public void AddStandInHit() => Interlocked.Increment(ref _standInHits);
 
     /// <summary>Counts a key put under suspicion.</summary>
     public void AddSuspect() => Interlocked.Increment(ref _suspected);
@@ -57,6 +80,13 @@ internal sealed class NodeCounters(string server)
 
     /// <summary>Counts operations that failed.</summary>
     public void AddErrors(int count) => Interlocked.Add(ref _errors, count);
+
+    /// <summary>Counts operations that ended with their connection, which are errors too.</summary>
+    public void AddLost(int count)
+    {
+        Interlocked.Add(ref _lost, count);
+        AddErrors(count);
+    }
 
     /// <summary>Counts operations that timed out, which are errors too.</summary>
     public void AddTimeouts(int count)

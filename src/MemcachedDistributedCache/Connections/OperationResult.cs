@@ -55,6 +55,10 @@ internal readonly struct OperationResult
     /// <summary>Why there is no answer.</summary>
     public OperationFailure? Failure { get; init; }
 
+    /// <summary>Whether, of a change, it is not known that it happened, and nobody has noted that yet. A lost connection notes it by itself.</summary>
+    public bool LeavesDoubt
+        => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut;
+
     /// <summary>A result without a value.</summary>
     public static OperationResult Of(OperationStatus status) => new() { Status = status };
 
@@ -64,10 +68,17 @@ internal readonly struct OperationResult
 
 /// <summary>Why an operation has no answer. Immutable, so that one may serve many callers.</summary>
 /// <param name="Reason">The kind of failure.</param>
-/// <param name="Server">The server's address as configured.</param>
+/// <param name="Node">What is known of the server.</param>
 /// <param name="WasSent">Whether any byte of the request may have reached the server.</param>
 /// <param name="Cause">What broke the connection, if something did.</param>
-internal sealed record OperationFailure(MemcachedFailureReason Reason, string Server, bool WasSent, Exception? Cause = null);
+internal sealed record OperationFailure(MemcachedFailureReason Reason, NodeCounters Node, bool WasSent, Exception? Cause = null)
+{
+    /// <summary>The server's address as configured.</summary>
+    public string Server => Node.Server;
+
+    /// <summary>Whether it was told at once, and nothing was tried.</summary>
+    public bool IsRefusal { get; init; }
+}
 
 /// <summary>
 /// Tells from an item's client flags how many bytes stand before its value: 0 or <see cref="Length"/>. They are taken off on

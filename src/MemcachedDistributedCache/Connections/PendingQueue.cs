@@ -25,6 +25,9 @@ internal sealed class PendingQueue
     /// <summary>How many replies are awaited.</summary>
     public int Count => (int)Math.Max(0, Volatile.Read(ref _enqueued) - Volatile.Read(ref _dequeued));
 
+    /// <summary>How many operations have been taken since the beginning.</summary>
+    public long Dequeued => Volatile.Read(ref _dequeued);
+
     /// <summary>Adds an operation; the caller holds the write lock.</summary>
     public void Enqueue_NeedsLock(PendingOperation operation)
     {

@@ -30,6 +30,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
     // The value that is being read, if _reading is set.
     private PendingOperation? _reading;
+    private long _dropped;
     private MetaReply _reply;
     private byte[]? _value;
     private int _prefixLength;
@@ -83,6 +84,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
         return Read();
     }
+
+    /// <summary>Replies that came when their callers had given up.</summary>
+    public long Dropped => Volatile.Read(ref _dropped);
 
     /// <summary>Ends the operations that got no whole reply; for the read loop's end only.</summary>
     /// <returns>How many were still waited for.</returns>
@@ -166,7 +170,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
 
         queue.Dequeue();
-        operation.TryComplete(ResultOf(operation, reply));
+        Complete(operation, ResultOf(operation, reply));
         operation.Release();
         return null;
     }
@@ -292,7 +296,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
                 counters.AddMiss();
             }
 
-            operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
+            Complete(operation, OperationResult.Of(OperationStatus.Miss));
         }
         else
         {
@@ -301,7 +305,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
                 counters.AddHit();
             }
 
-            handedOver = _value is not null && operation.TryComplete(ValueResult(operation));
+            handedOver = _value is not null && Complete(operation, ValueResult(operation));
         }
 
         if (!handedOver)
@@ -311,6 +315,18 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
         _value = null;
         operation.Release();
+    }
+
+    /// <summary>Gives an operation its result, unless its caller is gone.</summary>
+    private bool Complete(PendingOperation operation, in OperationResult result)
+    {
+        if (operation.TryComplete(result))
+        {
+            return true;
+        }
+
+        Volatile.Write(ref _dropped, _dropped + 1);
+        return false;
     }
 
     private OperationResult ValueResult(PendingOperation operation)

@@ -11,6 +11,8 @@ internal static class EventIds
     public const int SuspectsReplayed = 1005;
     public const int SuspectsOverflowed = 1006;
     public const int FloorRaised = 1007;
+    public const int NameNotResolved = 1008;
+    public const int ServersChanged = 1009;
 
     public const int ValueTooLarge = 2000;
     public const int EntryNotReadable = 2001;

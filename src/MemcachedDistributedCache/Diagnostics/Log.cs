@@ -29,6 +29,12 @@ internal static partial class Log
     [LoggerMessage(EventIds.FloorRaised, LogLevel.Information, "memcached {Server} is read again; what it had stored before is not")]
     public static partial void FloorRaised(ILogger logger, string server);
 
+    [LoggerMessage(EventIds.NameNotResolved, LogLevel.Warning, "The name {Host} cannot be resolved; the {Count} addresses that it had are kept, and it is looked up again")]
+    public static partial void NameNotResolved(ILogger logger, string host, int count);
+
+    [LoggerMessage(EventIds.ServersChanged, LogLevel.Information, "The memcached servers have changed: there were {Before}, there are {After}")]
+    public static partial void ServersChanged(ILogger logger, int before, int after);
+
     [LoggerMessage(EventIds.ValueTooLarge, LogLevel.Warning, "A value of {Size} bytes was not cached, the limit is {Limit} bytes. What was cached under its key before has been removed")]
     public static partial void ValueTooLarge(ILogger logger, long size, long limit);
 

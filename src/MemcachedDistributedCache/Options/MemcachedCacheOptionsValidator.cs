@@ -6,6 +6,16 @@ namespace MemcachedDistributedCache.Options;
 [OptionsValidator]
 internal sealed partial class MemcachedCacheOptionsValidator : IValidateOptions<MemcachedCacheOptions>;
 
+/// <summary>Limits that follow from several options.</summary>
+internal static class EffectiveTimes
+{
+    /// <summary>
+    /// The limit of one attempt. Two fifths of the whole leave room for one more after one that timed out, and for the pause between.
+    /// </summary>
+    public static TimeSpan AttemptTimeout(MemcachedCacheOptions options)
+        => options.MaximumRetries == 0 ? options.OperationTimeout : options.AttemptTimeout ?? options.OperationTimeout * 0.4;
+}
+
 /// <summary>The rules between options.</summary>
 internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCacheOptions>
 {
@@ -25,6 +35,27 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
             result.AddError(
                 $"IdleTimeout is {options.IdleTimeout}, not more than OperationTimeout, which is {options.OperationTimeout}; a connection must be able to wait for one operation. Raise IdleTimeout.",
                 nameof(options.IdleTimeout));
+        }
+
+        if (options.MaximumRetries > 0 && options.AttemptTimeout >= options.OperationTimeout)
+        {
+            result.AddError(
+                $"AttemptTimeout is {options.AttemptTimeout}, not less than OperationTimeout, which is {options.OperationTimeout}; no retry would have time. Lower AttemptTimeout, raise OperationTimeout, or set MaximumRetries to 0.",
+                nameof(options.AttemptTimeout));
+        }
+
+        if (options.MaximumRetries > 0 && options.RetryDelay >= options.OperationTimeout)
+        {
+            result.AddError(
+                $"RetryDelay is {options.RetryDelay}, not less than OperationTimeout, which is {options.OperationTimeout}; no retry would have time. Lower RetryDelay, raise OperationTimeout, or set MaximumRetries to 0.",
+                nameof(options.RetryDelay));
+        }
+
+        if (options.BreakerSamplingDuration < EffectiveTimes.AttemptTimeout(options))
+        {
+            result.AddError(
+                $"BreakerSamplingDuration is {options.BreakerSamplingDuration}, less than the limit of one attempt, which is {EffectiveTimes.AttemptTimeout(options)} (AttemptTimeout, or a share of OperationTimeout); time-outs would not count together. Raise BreakerSamplingDuration.",
+                nameof(options.BreakerSamplingDuration));
         }
 
         return result.Build();

@@ -37,7 +37,11 @@ internal sealed class DurationAttribute(string minimum, string maximum) : Option
 
     protected override string? Remedy(object? value)
     {
-        TimeSpan span = (TimeSpan)value!;
+        if (value is not TimeSpan span)
+        {
+            return null; // not set: there is a default that depends on other options
+        }
+
         bool inRange = span >= TimeSpan.Parse(minimum, CultureInfo.InvariantCulture) && span <= TimeSpan.Parse(maximum, CultureInfo.InvariantCulture);
         return inRange || (AllowInfinite && span == Timeout.InfiniteTimeSpan)
             ? null
@@ -55,6 +59,16 @@ internal sealed class CountAttribute(int minimum, int maximum) : OptionAttribute
 
     protected override string? Remedy(object? value)
         => (int)value! >= minimum && (int)value <= maximum ? null : $"set it to a whole number from {minimum} to {maximum}.";
+}
+
+/// <summary>A share of a whole.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class ShareAttribute(double minimum) : OptionAttribute
+{
+    public double Minimum => minimum;
+
+    protected override string? Remedy(object? value)
+        => (double)value! >= minimum && (double)value <= 1 ? null : $"set it to a number from {Minimum} to 1.";
 }
 
 /// <summary>A value of an enumeration.</summary>

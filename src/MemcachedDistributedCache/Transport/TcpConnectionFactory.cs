@@ -4,14 +4,14 @@ using System.Net.Sockets;
 namespace MemcachedDistributedCache.Transport;
 
 /// <summary>TCP over IPv4 and IPv6. A name with several addresses is tried in the resolver's order until one accepts.</summary>
-internal sealed class TcpConnectionFactory : ConnectionFactory
+internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFactory
 {
     /// <inheritdoc/>
     public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
-            : await Dns.GetHostAddressesAsync(address.Host, cancellationToken).ConfigureAwait(false);
+            : await names.ResolveAsync(address.Host, cancellationToken).ConfigureAwait(false);
         for (int i = 0; ; i++)
         {
             IPAddress candidate = Candidate(candidates, i, address);
@@ -22,7 +22,7 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
                 limit.CancelAfter(Share(connectTimeout, candidates));
                 socket = CreateSocket(candidate);
                 await socket.ConnectAsync(new IPEndPoint(candidate, address.Port), limit.Token).ConfigureAwait(false);
-                return new TcpConnection(socket);
+                return new TcpConnection(socket, candidate);
             }
             catch (Exception exception)
             {
@@ -40,7 +40,7 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
-            : Dns.GetHostAddresses(address.Host);
+            : names.Resolve(address.Host);
         for (int i = 0; ; i++)
         {
             IPAddress candidate = Candidate(candidates, i, address);
@@ -50,7 +50,7 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
                 socket = CreateSocket(candidate);
                 ConnectWithin(socket, new IPEndPoint(candidate, address.Port), Share(connectTimeout, candidates));
                 socket.SendTimeout = (int)sendTimeout.TotalMilliseconds;
-                return new TcpConnection(socket);
+                return new TcpConnection(socket, candidate);
             }
             catch (Exception exception)
             {
@@ -114,8 +114,10 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
         return socket;
     }
 
-    private sealed class TcpConnection(Socket socket) : TransportConnection
+    private sealed class TcpConnection(Socket socket, IPAddress address) : TransportConnection
     {
+        public override IPAddress RemoteAddress => address;
+
         public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
 
         public override int Receive(Span<byte> buffer) => socket.Receive(buffer, SocketFlags.None);

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace MemcachedDistributedCache.Transport;
 
 /// <summary>
@@ -6,6 +8,9 @@ namespace MemcachedDistributedCache.Transport;
 /// </summary>
 internal abstract class TransportConnection : IDisposable
 {
+    /// <summary>The address at the other end, null where there is none to tell.</summary>
+    public virtual IPAddress? RemoteAddress => null;
+
     /// <summary>Receives at least one byte; 0 when the server has closed.</summary>
     public abstract ValueTask<int> ReceiveAsync(Memory<byte> buffer);
 

@@ -8,7 +8,7 @@ namespace MemcachedDistributedCache.Tests.Caching;
 
 public sealed class EntryStoreTests
 {
-    private static readonly OperationResult Down = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, "mc1:11211", WasSent: true, new IOException("cut")));
+    private static readonly OperationResult Down = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true, new IOException("cut")));
 
     [Theory]
     [InlineData(0)]
@@ -119,7 +119,7 @@ public sealed class EntryStoreTests
     {
         var rig = new StoreRig();
         await rig.Set();
-        rig.Client.Before = static kind => kind == OperationKind.Store ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ServerOutOfMemory, "mc1:11211", WasSent: true)) : null;
+        rig.Client.Before = static kind => kind == OperationKind.Store ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ServerOutOfMemory, new NodeCounters("mc1:11211"), WasSent: true)) : null;
         await rig.Set();
         Assert.Empty(rig.Client.Items);
     }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using Microsoft.Extensions.Caching.Distributed;
@@ -12,7 +13,7 @@ internal sealed class StoreRig
 {
     public static readonly byte[] Value = "value"u8.ToArray();
 
-    public StoreRig(MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade, MemcachedOversizeBehavior oversize = MemcachedOversizeBehavior.Throw)
+    public StoreRig(MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade, MemcachedOversizeBehavior oversize = MemcachedOversizeBehavior.Throw, int retries = 0)
     {
         Client = new ModelClient(Time);
         Store = new EntryStore(Client, new EntryStoreSettings
@@ -22,8 +23,13 @@ internal sealed class StoreRig
             MaximumValueBytes = int.MaxValue,
             OversizeBehavior = oversize,
             FailureMode = failureMode,
-        }, Time, Log);
+        }, retries == 0 ? null : RetriesOf(retries), Time, Log);
     }
+
+    /// <summary>One second in all, 0.4 s an attempt, pauses from 10 ms.</summary>
+    private RetryPolicy RetriesOf(int count) => new(
+        new RetrySettings { MaximumRetries = count, Delay = TimeSpan.FromMilliseconds(10), AttemptTimeout = TimeSpan.FromMilliseconds(400), TotalTimeout = TimeSpan.FromSeconds(1) },
+        Time);
 
     public ManualTimeProvider Time { get; } = new();
 

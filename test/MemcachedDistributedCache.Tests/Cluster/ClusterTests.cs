@@ -4,6 +4,7 @@ using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Transport;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -53,7 +54,7 @@ public sealed class ClusterTests : IDisposable
     public async Task RecoveryBacksOffAndEnds()
     {
         bool up = false;
-        var factory = new FakeFactory(_ => up ? new FakeTransport() : throw new IOException("refused"));
+        var factory = new FakeFactory(_ => up ? new FakeTransport { AnswersNoOp = true } : throw new IOException("refused"));
         using ServerCluster cluster = Cluster(factory);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Down, "the node is down");
@@ -215,8 +216,13 @@ public sealed class ClusterTests : IDisposable
             MaximumSuspectKeys = 1000,
             ProbeKey = [(byte)'#', (byte)'?'],
             ReconnectDelay = TimeSpan.FromMilliseconds(100),
-            Reconnect = ReconnectPipeline.Create(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2), _time),
+            StandInSeconds = 0,
+            DnsRefreshInterval = Timeout.InfiniteTimeSpan,
+            NewCircuit = () => new CircuitBreaker(
+                new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(5), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(2) },
+                _time),
         },
         [ServerSpec.TryParse("mc1", out ServerSpec? spec, out _) ? spec : throw new InvalidOperationException()],
+        NameResolver.System,
         _log);
 }

@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 public sealed class PendingOperationTests
 {
     private static readonly PendingQueue Queue = new();
-    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1:11211", WasSent: true));
+    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
 
     [Fact]
     public void TheFirstResultWins()

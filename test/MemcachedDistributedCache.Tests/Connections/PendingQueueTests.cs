@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 [Collection(Alone.Name)]
 public sealed class PendingQueueTests
 {
-    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1:11211", WasSent: true));
+    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
 
     [Theory]
     [InlineData(1)]

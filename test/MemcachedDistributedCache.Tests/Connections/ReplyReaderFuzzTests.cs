@@ -29,7 +29,7 @@ public sealed class ReplyReaderFuzzTests
     /// </summary>
     private sealed class Fuzzer(int seed)
     {
-        private static readonly OperationResult Broken = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, "mc1:11211", WasSent: true));
+        private static readonly OperationResult Broken = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true));
 
         private readonly Random _random = new(seed);
         private readonly NodeCounters _counters = new("mc1:11211");

@@ -74,11 +74,12 @@ internal sealed class ConnectionRig : IDisposable
     public int Pass(TimeSpan time)
     {
         int timedOut = 0;
+        long answered = 0;
         for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += Clock.Interval)
         {
             Time.Advance(Clock.Interval);
             Clock.Advance();
-            timedOut += Connection.Sweep();
+            Connection.Sweep(ref timedOut, ref answered);
         }
 
         return timedOut;

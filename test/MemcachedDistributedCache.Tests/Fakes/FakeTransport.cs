@@ -23,6 +23,9 @@ internal sealed class FakeTransport : TransportConnection
     /// <summary>Answers what was sent.</summary>
     public Func<string, string?>? Answer { get; set; }
 
+    /// <summary>Whether a probe alone is answered, as by a server that is well.</summary>
+    public bool AnswersNoOp { get; init; }
+
     /// <summary>The most bytes that one receive gives.</summary>
     public int Chunk { get; set; } = int.MaxValue;
 
@@ -193,7 +196,8 @@ internal sealed class FakeTransport : TransportConnection
         {
             ObjectDisposedException.ThrowIf(IsDisposed, this);
             _sent.Append(text);
-            if (Answer?.Invoke(text) is { } answer)
+            string? answer = Answer?.Invoke(text) ?? (AnswersNoOp && text.EndsWith("mn\r\n", StringComparison.Ordinal) ? "MN\r\n" : null);
+            if (answer is not null)
             {
                 _incoming.AddRange(Encoding.Latin1.GetBytes(answer));
                 Wake_NeedsLock();

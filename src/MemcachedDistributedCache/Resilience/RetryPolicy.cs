@@ -1,0 +1,122 @@
+using MemcachedDistributedCache.Connections;
+using Polly;
+using Polly.Retry;
+
+namespace MemcachedDistributedCache.Resilience;
+
+/// <summary>
+/// What follows a failed first attempt. That one runs bare: a pipeline around every operation would cost more than the operation. Every
+/// operation of the cache may be repeated: reads change nothing, and stores and deletes do the same when they are done twice.
+/// </summary>
+internal sealed class RetryPolicy
+{
+    private static readonly ResiliencePropertyKey<Run> RunKey = new("MemcachedDistributedCache.Run");
+
+    private readonly RetrySettings _settings;
+    private readonly TimeProvider _time;
+    private readonly ResiliencePipeline<OperationResult> _pipeline;
+
+    public RetryPolicy(RetrySettings settings, TimeProvider timeProvider)
+    {
+        _settings = settings;
+        _time = timeProvider;
+        _pipeline = new ResiliencePipelineBuilder<OperationResult> { TimeProvider = timeProvider }
+            .AddRetry(new RetryStrategyOptions<OperationResult>
+            {
+                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is null && IsTransient(arguments.Outcome.Result) && HasTime(arguments.Context)),
+                MaxRetryAttempts = settings.MaximumRetries,
+                Delay = settings.Delay,
+                BackoffType = DelayBackoffType.Exponential,
+                UseJitter = true,
+                DelayGenerator = Pause,
+                OnRetry = static arguments =>
+                {
+                    arguments.Outcome.Result.Failure!.Node.AddRetry();
+                    return ValueTask.CompletedTask;
+                },
+            })
+            .Build();
+    }
+
+    /// <summary>
+    /// Whether it is worth while to repeat an operation with this result. Not where the node is known to be down, which is told at once, nor where
+    /// there is too much to do already.
+    /// </summary>
+    public static bool IsTransient(in OperationResult result) => result.Status == OperationStatus.Failed && result.Failure!.Reason switch
+    {
+        MemcachedFailureReason.TimedOut or MemcachedFailureReason.ConnectionLost => true,
+        MemcachedFailureReason.Unavailable => !result.Failure.IsRefusal || result.Failure.Node.RetryAfter == TimeSpan.Zero,
+        _ => false,
+    };
+
+    /// <summary>Repeats an operation whose first attempt failed; gives the last attempt's result.</summary>
+    /// <param name="first">The first attempt's result.</param>
+    /// <param name="attempt">Makes another attempt.</param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="mode">With <see cref="CallMode.Sync"/> the result is there on return, and nothing needs the thread pool.</param>
+    /// <param name="cancellationToken">
+    /// Ends pauses and attempts. The result is then <see cref="OperationStatus.Canceled"/> with the last failure, since what was tried before did not
+    /// happen for sure.
+    /// </param>
+    public async ValueTask<OperationResult> AgainAsync<TState>(OperationResult first, Func<TState, ValueTask<OperationResult>> attempt, TState state, CallMode mode, CancellationToken cancellationToken)
+    {
+        var run = new Run(mode, _time.GetTimestamp()) { Last = first };
+        ResilienceContext context = ResilienceContextPool.Shared.Get(cancellationToken);
+        try
+        {
+            context.Properties.Set(RunKey, run);
+            Outcome<OperationResult> outcome = await _pipeline.ExecuteOutcomeAsync(
+                static async (_, call) =>
+                {
+                    if (call.Run.IsBegun)
+                    {
+                        call.Run.Last = await call.Attempt(call.State).ConfigureAwait(false);
+                    }
+
+                    // The first attempt has been made; the pipeline is shown what came of it.
+                    call.Run.IsBegun = true;
+                    return Outcome.FromResult(call.Run.Last);
+                },
+                context,
+                (Attempt: attempt, State: state, Run: run)).ConfigureAwait(false);
+            return outcome.Exception switch
+            {
+                null => outcome.Result,
+                OperationCanceledException => run.Last with { Status = OperationStatus.Canceled },
+                _ => run.Last,
+            };
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
+
+    /// <summary>Whether another attempt would end within the limit, the first one having taken no longer than an attempt may.</summary>
+    private bool HasTime(ResilienceContext context)
+        => context.Properties.TryGetValue(RunKey, out Run? run)
+            && _time.GetElapsedTime(run.StartedAt) + (2 * _settings.AttemptTimeout) + _settings.Delay <= _settings.TotalTimeout;
+
+    /// <summary>A blocked caller waits here: Polly's own pause would need a thread of the pool to end it, and all may be blocked.</summary>
+    private ValueTask<TimeSpan?> Pause(RetryDelayGeneratorArguments<OperationResult> arguments)
+    {
+        if (!arguments.Context.Properties.TryGetValue(RunKey, out Run? run) || run.Mode == CallMode.Async)
+        {
+            return default;
+        }
+
+        arguments.Context.CancellationToken.WaitHandle.WaitOne(_settings.Delay * (0.5 + Random.Shared.NextDouble()));
+        return ValueTask.FromResult<TimeSpan?>(TimeSpan.Zero);
+    }
+
+    private sealed class Run(CallMode mode, long startedAt)
+    {
+        public CallMode Mode => mode;
+
+        public long StartedAt => startedAt;
+
+        public bool IsBegun { get; set; }
+
+        public OperationResult Last { get; set; }
+    }
+}

@@ -1,0 +1,62 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace MemcachedDistributedCache.Transport;
+
+/// <summary>Finds the addresses of a host name.</summary>
+internal abstract class NameResolver
+{
+    /// <summary>The resolver of the operating system.</summary>
+    public static NameResolver System { get; } = new SystemResolver();
+
+    /// <summary>All addresses of a name, in the resolver's order.</summary>
+    /// <exception cref="SocketException">The name is not known, or nobody can be asked.</exception>
+    public abstract Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken);
+
+    /// <summary>The blocking twin of <see cref="ResolveAsync"/>, for callers that must not need the thread pool.</summary>
+    public abstract IPAddress[] Resolve(string host);
+
+    /// <summary>All addresses of a name; none where it cannot be resolved within the limit.</summary>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public async Task<IPAddress[]> TryResolveAsync(string host, TimeSpan limit, TimeProvider timeProvider, CancellationToken cancellationToken)
+    {
+        using var late = new CancellationTokenSource(limit, timeProvider);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        try
+        {
+            return await ResolveAsync(host, both.Token).WaitAsync(both.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is SocketException or ArgumentException or OperationCanceledException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return [];
+        }
+    }
+
+    /// <summary>The blocking twin of <see cref="TryResolveAsync"/>, without a limit of its own.</summary>
+    public IPAddress[] TryResolve(string host)
+    {
+        try
+        {
+            return Resolve(host);
+        }
+        catch (Exception exception) when (exception is SocketException or ArgumentException)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>Addresses of one family, IPv4 where there are any: a machine with both is one machine. In an order of their own.</summary>
+    public static IEnumerable<IPAddress> OneFamily(IPAddress[] addresses)
+    {
+        bool hasIPv4 = Array.Exists(addresses, static address => address.AddressFamily == AddressFamily.InterNetwork);
+        return addresses.Where(address => !hasIPv4 || address.AddressFamily == AddressFamily.InterNetwork).OrderBy(static address => address.ToString(), StringComparer.Ordinal);
+    }
+
+    private sealed class SystemResolver : NameResolver
+    {
+        public override Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken) => Dns.GetHostAddressesAsync(host, cancellationToken);
+
+        public override IPAddress[] Resolve(string host) => Dns.GetHostAddresses(host);
+    }
+}
