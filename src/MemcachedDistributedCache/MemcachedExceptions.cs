@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache;
 /// </summary>
 public sealed class MemcachedUnavailableException : Exception
 {
-    internal MemcachedUnavailableException(string operation, string server, MemcachedFailureReason reason, bool wasSent, TimeSpan retryAfter, Exception? cause)
+    internal MemcachedUnavailableException(string operation, string server, MemcachedFailureReason reason, bool wasSent, TimeSpan? retryAfter, Exception? cause)
         : base($"{operation} on memcached {server} failed: {Describe(reason)}", cause)
     {
         Operation = operation;
@@ -29,9 +29,9 @@ public sealed class MemcachedUnavailableException : Exception
     public bool WasSent { get; }
 
     /// <summary>
-    /// How long until the server is tried again, where it is down: earlier calls for its keys fail the same way. Zero where it is not down.
+    /// How long until the server is tried again, where it is down: calls for its keys before that fail the same way. Null where it is not down.
     /// </summary>
-    public TimeSpan RetryAfter { get; }
+    public TimeSpan? RetryAfter { get; }
 
     private static string Describe(MemcachedFailureReason reason) => reason switch
     {

@@ -23,7 +23,7 @@ public sealed class OutageTests
         var logger = new RecordingLogger();
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();
         await using MemcachedProcess second = await MemcachedProcess.StartAsync();
-        await using MemcachedCache cache = On(logger, first.Server, second.Server);
+        await using MemcachedCache cache = On(logger, static options => options.Failover = MemcachedFailover.None, first.Server, second.Server);
         for (int i = 0; i < 50; i++)
         {
             await cache.SetAsync("key" + i, [(byte)i], Default);

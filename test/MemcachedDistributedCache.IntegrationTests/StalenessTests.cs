@@ -157,7 +157,7 @@ public sealed class StalenessTests
         {
             Servers = [server],
             Namespace = "stale",
-            OperationTimeout = TimeSpan.FromSeconds(1),
+            OperationTimeout = TimeSpan.FromSeconds(2.5), // an attempt of a second: the proxy shares the pool with blocked callers
             ReconnectDelay = TimeSpan.FromMilliseconds(10),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(100),
             MaximumSuspectKeys = maximumSuspects,

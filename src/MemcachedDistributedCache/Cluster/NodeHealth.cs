@@ -18,8 +18,8 @@ internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, Tim
     /// <summary>The state; all that an operation looks at.</summary>
     public MemcachedNodeState State => (MemcachedNodeState)Volatile.Read(ref _state);
 
-    /// <summary>How long until a node that is down is tried again.</summary>
-    public TimeSpan RetryAfter => State == MemcachedNodeState.Down ? circuit.UntilProbe : TimeSpan.Zero;
+    /// <summary>How long until a node that is down is tried again; null while it is not.</summary>
+    public TimeSpan? RetryAfter => State == MemcachedNodeState.Down ? circuit.UntilProbe : null;
 
     /// <summary>A connection was opened; false if it has ended since. A node that is down comes up by a probe only.</summary>
     public bool OnOpened(Connection connection) => TryMarkUp(connection, byProbe: false);

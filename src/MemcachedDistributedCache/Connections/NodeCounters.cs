@@ -3,7 +3,7 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>What this process has seen of one server, over all its connections.</summary>
 /// <param name="server">The server's address as configured.</param>
 /// <param name="retryAfter">How long until a server that is down is tried again.</param>
-internal sealed class NodeCounters(string server, Func<TimeSpan>? retryAfter = null)
+internal sealed class NodeCounters(string server, Func<TimeSpan?>? retryAfter = null)
 {
     private long _hits;
     private long _misses;
@@ -39,8 +39,8 @@ internal sealed class NodeCounters(string server, Func<TimeSpan>? retryAfter = n
     /// <summary>Operations that were sent and not answered, in time or at all.</summary>
     public long Failures => Timeouts + Volatile.Read(ref _lost);
 
-    /// <summary>How long until the server is tried again; zero while it is not down.</summary>
-    public TimeSpan RetryAfter => retryAfter?.Invoke() ?? TimeSpan.Zero;
+    /// <summary>How long until the server is tried again; null while it is not down.</summary>
+    public TimeSpan? RetryAfter => retryAfter?.Invoke();
 
     /// <summary>Writes whose outcome was lost, so that their keys were put under suspicion.</summary>
     public long Suspected => Volatile.Read(ref _suspected);

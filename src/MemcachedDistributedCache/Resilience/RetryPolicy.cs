@@ -45,7 +45,7 @@ internal sealed class RetryPolicy
     public static bool IsTransient(in OperationResult result) => result.Status == OperationStatus.Failed && result.Failure!.Reason switch
     {
         MemcachedFailureReason.TimedOut or MemcachedFailureReason.ConnectionLost => true,
-        MemcachedFailureReason.Unavailable => !result.Failure.IsRefusal || result.Failure.Node.RetryAfter == TimeSpan.Zero,
+        MemcachedFailureReason.Unavailable => !result.Failure.IsRefusal || result.Failure.Node.RetryAfter is null,
         _ => false,
     };
 
