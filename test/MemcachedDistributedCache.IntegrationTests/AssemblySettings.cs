@@ -1,2 +1,2 @@
-// One test at a time: they own servers, stop them, and one takes the thread pool away.
+// One test at a time: they own servers and fill the machine.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]

@@ -80,23 +80,4 @@ public sealed class SizeTests
             }
         }
     }
-
-    [MemcachedFact]
-    public async Task A_server_without_memory_drops_the_value_and_the_older_one()
-    {
-        await using MemcachedProcess server = await MemcachedProcess.StartAsync("-m", "2", "-M");
-        await using MemcachedCache cache = Caches.On(server.EndPoint, options => options.FailureMode = MemcachedFailureMode.Degrade);
-        await cache.SetAsync("key", new byte[100], Hour);
-        for (int i = 0; cache.GetNodes()[0].Errors == 0; i++)
-        {
-            Assert.True(i < 1000, "a memcached of 2 MB takes no end of values");
-            await cache.SetAsync("fill" + i, new byte[100_000], Hour);
-        }
-
-        Assert.NotNull(await cache.GetAsync("key"));
-        await cache.SetAsync("key", new byte[100_000], Hour);
-        Assert.Null(await cache.GetAsync("key"));
-        Assert.Equal(2, cache.GetNodes()[0].Errors);
-        Assert.Equal(MemcachedNodeState.Up, cache.GetNodes()[0].State);
-    }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -6,23 +5,6 @@ namespace MemcachedDistributedCache.IntegrationTests;
 
 public sealed class SynchronousTests
 {
-    [MemcachedFact]
-    public async Task Synchronous_calls_go_on_when_every_thread_of_the_pool_is_blocked_in_one()
-    {
-        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, UseShellExecute = false };
-        foreach (string argument in (string[])[Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.Worker.dll"), "starve", server.Server])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using Process worker = Process.Start(start)!;
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        string complaints = await worker.StandardError.ReadToEndAsync(limit.Token);
-        await worker.WaitForExitAsync(limit.Token);
-        Assert.True(worker.ExitCode == 0, complaints);
-    }
-
     [MemcachedFact]
     public async Task Many_threads_share_one_synchronous_connection()
     {

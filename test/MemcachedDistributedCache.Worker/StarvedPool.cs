@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace MemcachedDistributedCache.Worker;
@@ -61,9 +62,9 @@ internal static class StarvedPool
 
     private static void UseSynchronously(MemcachedCache cache, string key)
     {
-        byte[] value = [1, 2, 3];
+        byte[] value = Encoding.UTF8.GetBytes("the value of " + key);
         cache.Set(key, value, new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(1) });
-        Expect(value.AsSpan().SequenceEqual(cache.Get(key)), "the value is there");
+        Expect(value.AsSpan().SequenceEqual(cache.Get(key)), "the value is the key's own");
         cache.Refresh(key);
         cache.Remove(key);
         Expect(cache.Get(key) is null, "the value is gone");

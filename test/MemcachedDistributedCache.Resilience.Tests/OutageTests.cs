@@ -7,7 +7,7 @@ using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Logging;
 
-namespace MemcachedDistributedCache.IntegrationTests;
+namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>Servers that are away, slow, frozen, too old, or not memcached at all.</summary>
 public sealed class OutageTests

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace MemcachedDistributedCache.IntegrationTests;
+namespace MemcachedDistributedCache.Testing;
 
 /// <summary>Keeps what is logged.</summary>
-internal sealed class RecordingLogger : ILoggerFactory, ILogger
+public sealed class RecordingLogger : ILoggerFactory, ILogger
 {
     private readonly ConcurrentQueue<(LogLevel Level, EventId Id, string Text)> _entries = new();
 
@@ -19,7 +19,7 @@ internal sealed class RecordingLogger : ILoggerFactory, ILogger
     public async Task SeesAsync(string text, int count)
     {
         await Caches.UntilAsync(() => Count(text) >= count, $"'{text}' is logged");
-        Assert.Equal(count, Count(text));
+        Xunit.Assert.Equal(count, Count(text));
     }
 
     public ILogger CreateLogger(string categoryName) => this;

@@ -4,7 +4,7 @@ using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Logging;
 
-namespace MemcachedDistributedCache.IntegrationTests;
+namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>A node that was away comes back with its memory whole. What was changed meanwhile is never read from it again.</summary>
 public sealed class StalenessTests

@@ -1,49 +1,15 @@
 using System.Diagnostics;
 using System.Net;
-using MemcachedDistributedCache.Testing;
 
-namespace MemcachedDistributedCache.IntegrationTests;
-
-/// <summary>Three real memcached processes for the tests of one class, which may not stop them.</summary>
-public sealed class ThreeNodes : IAsyncLifetime
-{
-    private readonly List<MemcachedProcess> _servers = [];
-
-    /// <summary>The processes.</summary>
-    public IReadOnlyList<MemcachedProcess> Servers => _servers;
-
-    /// <inheritdoc/>
-    public async Task InitializeAsync()
-    {
-        if (MemcachedBinary.SkipReason is null)
-        {
-            for (int i = 0; i < 3; i++)
-            {
-                _servers.Add(await MemcachedProcess.StartAsync("-I", "2m", "-m", "256"));
-            }
-        }
-    }
-
-    /// <inheritdoc/>
-    public async Task DisposeAsync()
-    {
-        foreach (MemcachedProcess server in _servers)
-        {
-            await server.DisposeAsync();
-        }
-    }
-
-    /// <summary>A cache on all three, with a namespace that no other test uses.</summary>
-    public MemcachedCache Cache(Action<MemcachedCacheOptions>? configure = null)
-        => Caches.On(_servers.Select(server => server.Server), configure);
-}
+namespace MemcachedDistributedCache.Testing;
 
 /// <summary>Makes caches for tests.</summary>
-internal static class Caches
+public static class Caches
 {
     /// <summary>The bound of every wait in these tests: far beyond what a slow machine needs, far below a hung build.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
+    /// <summary>A cache that throws and waits long, with a namespace that no other test uses.</summary>
     public static MemcachedCache On(IEnumerable<string> servers, Action<MemcachedCacheOptions>? configure = null, TimeProvider? timeProvider = null)
     {
         var options = new MemcachedCacheOptions
@@ -57,6 +23,7 @@ internal static class Caches
         return new MemcachedCache(options, timeProvider: timeProvider);
     }
 
+    /// <summary>Such a cache on one server.</summary>
     public static MemcachedCache On(EndPoint server, Action<MemcachedCacheOptions>? configure = null)
         => On([server.ToString()!], configure);
 

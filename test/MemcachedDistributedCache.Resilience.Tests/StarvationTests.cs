@@ -1,0 +1,18 @@
+using MemcachedDistributedCache.Testing;
+
+namespace MemcachedDistributedCache.Resilience.Tests;
+
+/// <summary>Synchronous calls when the thread pool has no thread left.</summary>
+public sealed class StarvationTests
+{
+    [MemcachedFact]
+    public async Task Two_hundred_synchronous_calls_go_on_when_every_thread_of_the_pool_is_blocked_in_one()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await WorkerProcess.RunAsync("starve", server.Server);
+
+        // Each call set, read, refreshed, removed and read again under a key of its own.
+        IReadOnlyDictionary<string, string> stats = await server.StatsAsync();
+        Assert.Equal(("200", "200", "200"), (stats["cmd_set"], stats["get_misses"], stats["delete_hits"]));
+    }
+}
