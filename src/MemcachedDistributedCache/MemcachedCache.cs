@@ -10,7 +10,6 @@ using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 using Polly;
 
 namespace MemcachedDistributedCache;
@@ -145,15 +144,11 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _cluster.Dispose();
     }
 
-    /// <summary>Follows changes of the servers in the configuration; other options keep the values that they had at the start.</summary>
-    internal void Follow(IOptionsMonitor<MemcachedCacheOptions> monitor, string name)
-        => _following = monitor.OnChange((options, changed) =>
-        {
-            if (changed == name)
-            {
-                _ = _cluster.ReloadAsync([.. options.Servers.Select(Parse)]);
-            }
-        });
+    /// <summary>Ends with the cache.</summary>
+    internal void Own(IDisposable following) => _following = following;
+
+    /// <summary>Changes the servers. Those that stay keep their connections; those that go end what they have been asked.</summary>
+    internal Task ReloadAsync(IEnumerable<string> servers) => _cluster.ReloadAsync([.. servers.Select(Parse)]);
 
     private static RetryPolicy? RetriesOf(MemcachedCacheOptions options, TimeProvider clock) => options.MaximumRetries == 0 ? null : new RetryPolicy(
         new RetrySettings

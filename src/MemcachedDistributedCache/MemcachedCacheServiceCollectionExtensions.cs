@@ -147,7 +147,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
         var cache = new MemcachedCache(monitor.Get(name), provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>());
-        cache.Follow(monitor, name);
+        cache.Own(new OptionsFollower(provider, name, options => _ = cache.ReloadAsync(options.Servers)));
         return cache;
     }
 }

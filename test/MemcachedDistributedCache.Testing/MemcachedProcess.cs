@@ -58,6 +58,14 @@ public sealed class MemcachedProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts memcached on the port of another, at another loopback address.</summary>
+    public static async Task<MemcachedProcess> StartBesideAsync(MemcachedProcess other, IPAddress address)
+    {
+        var server = new MemcachedProcess(address, other.EndPoint.Port, [], new Dictionary<string, string>(StringComparer.Ordinal));
+        await server.StartAgainAsync();
+        return server;
+    }
+
     /// <summary>Starts the process again on the same port, with an empty memory.</summary>
     public async Task StartAgainAsync()
     {

@@ -35,6 +35,9 @@ internal static partial class Log
     [LoggerMessage(EventIds.ServersChanged, LogLevel.Information, "The memcached servers have changed: there were {Before}, there are {After}")]
     public static partial void ServersChanged(ILogger logger, int before, int after);
 
+    [LoggerMessage(EventIds.ChangeRefused, LogLevel.Error, "The configuration has changed to what cannot be used, so the memcached servers stay as they were: {Reason}")]
+    public static partial void ChangeRefused(ILogger logger, string reason);
+
     [LoggerMessage(EventIds.ValueTooLarge, LogLevel.Warning, "A value of {Size} bytes was not cached, the limit is {Limit} bytes. What was cached under its key before has been removed")]
     public static partial void ValueTooLarge(ILogger logger, long size, long limit);
 

@@ -1,0 +1,150 @@
+using MemcachedDistributedCache.Embedded;
+using MemcachedDistributedCache.Testing;
+using Microsoft.Extensions.Caching.Distributed;
+using Polly;
+using Polly.Timeout;
+
+namespace MemcachedDistributedCache.Resilience.Tests;
+
+/// <summary>What fails by the way is tried again, within the operation's limit.</summary>
+public sealed class RetryTests
+{
+    private static readonly DistributedCacheEntryOptions Default = new();
+
+    [MemcachedTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_read_whose_connection_breaks_is_asked_again(bool sync)
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        await using MemcachedCache cache = On(proxy);
+        await cache.SetAsync("key", [1], Default);
+        _ = cache.Get("key"); // so that the synchronous connection exists and has some age
+        await Task.Delay(TimeSpan.FromMilliseconds(50));
+
+        // The next reply on each connection is cut off; whoever connects anew is served.
+        await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { CutAfterBytes = 3, ResetOnCut = true }));
+        Task<byte[]?> reading = sync ? Task.Factory.StartNew(() => cache.Get("key"), TaskCreationOptions.LongRunning) : cache.GetAsync("key");
+        await Caches.UntilAsync(() => cache.GetNodes()[0].Errors > 0, "the connection has broken");
+        await proxy.ApplyAsync(Fault.None);
+        Assert.Equal(new byte[] { 1 }, await reading.WaitAsync(Caches.Limit));
+        Assert.True(cache.GetNodes()[0].Retries > 0);
+    }
+
+    [MemcachedFact]
+    public async Task A_write_whose_connection_breaks_is_made_again_and_the_key_is_in_doubt_until_it_is_certain()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        await using MemcachedCache cache = On(proxy);
+        await cache.SetAsync("key", [1], Default);
+        await Task.Delay(TimeSpan.FromMilliseconds(50));
+        await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { CutAfterBytes = 1, ResetOnCut = true }));
+        Task writing = cache.SetAsync("key", [2], Default);
+        await Caches.UntilAsync(() => cache.GetNodes()[0].Errors > 0, "the connection has broken");
+        await proxy.ApplyAsync(Fault.None);
+        await writing.WaitAsync(Caches.Limit);
+        Assert.True(await cache.GetAsync("key") is null or [2]);
+        await cache.TrustedAsync();
+        Assert.True(await cache.GetAsync("key") is null or [2]);
+        await cache.SetAsync("key", [3], Default);
+        Assert.Equal(new byte[] { 3 }, await cache.GetAsync("key"));
+    }
+
+    [MemcachedFact]
+    public async Task A_read_that_times_out_is_asked_again_and_answered_within_the_limit()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using MemcachedCache cache = Caches.On(server.EndPoint, static options => options.OperationTimeout = TimeSpan.FromSeconds(5));
+        await cache.SetAsync("key", [1], Default);
+        server.Freeze();
+        Task<byte[]?> reading = cache.GetAsync("key");
+        await Caches.UntilAsync(() => cache.GetNodes()[0].Retries > 0, "the first attempt has timed out");
+        server.Thaw();
+        Assert.Equal(new byte[] { 1 }, await reading.WaitAsync(Caches.Limit));
+        Assert.True(cache.GetNodes()[0].Timeouts > 0);
+    }
+
+    [MemcachedTheory]
+    [InlineData(0)]
+    [InlineData(10)]
+    public async Task However_often_it_is_tried_an_operation_ends_within_its_limit(int retries)
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using MemcachedCache cache = Caches.On(server.EndPoint, options =>
+        {
+            options.OperationTimeout = TimeSpan.FromSeconds(2);
+            options.MaximumRetries = retries;
+        });
+        await cache.SetAsync("key", [1], Default);
+        server.Freeze();
+        try
+        {
+            long started = TimeProvider.System.GetTimestamp();
+            Task[] calls = [cache.GetAsync("key"), cache.SetAsync("key", [2], Default), cache.RemoveAsync("key"), Task.Factory.StartNew(() => cache.Get("key"), TaskCreationOptions.LongRunning)];
+            foreach (Task call in calls)
+            {
+                await Assert.ThrowsAsync<MemcachedUnavailableException>(() => call.WaitAsync(Caches.Limit));
+            }
+
+            // A sixteenth of an attempt is the resolution; the rest is a busy machine's.
+            Assert.InRange(TimeProvider.System.GetElapsedTime(started), TimeSpan.FromSeconds(0.7), TimeSpan.FromSeconds(3));
+            Assert.Equal(retries == 0, cache.GetNodes()[0].Retries == 0);
+        }
+        finally
+        {
+            server.Thaw();
+        }
+    }
+
+    [MemcachedFact]
+    public async Task A_pipeline_of_the_application_sees_failures_and_its_own_do_not_reach_callers_that_degrade()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        int failures = 0;
+        await using MemcachedCache cache = Caches.On(server.EndPoint, options =>
+        {
+            options.FailureMode = MemcachedFailureMode.Degrade;
+            options.OperationTimeout = TimeSpan.FromSeconds(10);
+            options.ConfigureResilience(builder => builder
+                .AddTimeout(TimeSpan.FromMilliseconds(300))
+                .AddRetry(new() { MaxRetryAttempts = 1, ShouldHandle = new PredicateBuilder().Handle<MemcachedUnavailableException>(_ => Interlocked.Increment(ref failures) > 0) }));
+        });
+        await cache.SetAsync("key", [1], Default);
+        Assert.Equal(new byte[] { 1 }, await cache.GetAsync("key"));
+        Assert.Equal(new byte[] { 1 }, cache.Get("key"));
+        server.Freeze();
+        Assert.Null(await cache.GetAsync("key").WaitAsync(TimeSpan.FromSeconds(5)));
+        await cache.RemoveAsync("key").WaitAsync(TimeSpan.FromSeconds(5));
+        server.Thaw();
+        await cache.TrustedAsync();
+        Assert.Null(await cache.GetAsync("key"));
+        await server.KillAsync();
+        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        Assert.Null(await cache.GetAsync("key"));
+        Assert.Null(cache.Get("key"));
+        Assert.True(failures > 0, "the pipeline saw no failure");
+    }
+
+    [MemcachedFact]
+    public async Task A_pipeline_of_the_application_is_heard_where_failures_are_thrown()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using MemcachedCache cache = Caches.On(server.EndPoint, static options => options.ConfigureResilience(static builder => builder.AddTimeout(TimeSpan.FromMilliseconds(300))));
+        await cache.SetAsync("key", [1], Default);
+        server.Freeze();
+        await Assert.ThrowsAsync<TimeoutRejectedException>(() => cache.SetAsync("key", [2], Default).WaitAsync(Caches.Limit));
+        server.Thaw();
+        await cache.TrustedAsync();
+        Assert.Null(await cache.GetAsync("key")); // nobody knows whether it was stored
+    }
+
+    private static MemcachedCache On(FaultProxy proxy) => Caches.On([proxy.Server], static options =>
+    {
+        options.ReconnectDelay = TimeSpan.FromMilliseconds(10);
+        options.MaximumReconnectDelay = TimeSpan.FromMilliseconds(50);
+        options.MaximumRetries = 10;
+        options.RetryDelay = TimeSpan.FromMilliseconds(20);
+    });
+}
