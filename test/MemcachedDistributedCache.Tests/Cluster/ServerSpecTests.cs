@@ -55,6 +55,9 @@ public sealed class ServerSpecTests
     [InlineData("mc1;wait=2", "weight")]
     [InlineData("mc1;", "weight")]
     [InlineData("mc1;weight=2;weight=3", "weight")]
+    [InlineData("mc1;addresses=each;addresses=each", "once")]
+    [InlineData("mc1;addresses=all", "addresses=each")]
+    [InlineData("10.0.0.5;addresses=each", "one address")]
     public void RefusesNonsenseAndSaysWhatIsRight(string? text, string expected)
     {
         Assert.False(ServerSpec.TryParse(text, out _, out string? error));

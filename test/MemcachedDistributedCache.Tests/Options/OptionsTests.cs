@@ -40,6 +40,21 @@ public sealed class OptionsTests
             data.Add(nameof(MemcachedCacheOptions.OperationTimeout), Timeout.InfiniteTimeSpan, false);
             Durations(nameof(MemcachedCacheOptions.ReconnectDelay), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
             Durations(nameof(MemcachedCacheOptions.MaximumReconnectDelay), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10));
+            Durations(nameof(MemcachedCacheOptions.AttemptTimeout), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1));
+            Durations(nameof(MemcachedCacheOptions.RetryDelay), TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(10));
+            Durations(nameof(MemcachedCacheOptions.GutterTimeToLive), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
+            Durations(nameof(MemcachedCacheOptions.BreakerSamplingDuration), TimeSpan.FromSeconds(0.5), TimeSpan.FromMinutes(10));
+            Durations(nameof(MemcachedCacheOptions.DnsRefreshInterval), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
+            data.Add(nameof(MemcachedCacheOptions.DnsRefreshInterval), Timeout.InfiniteTimeSpan, true);
+            Counts(nameof(MemcachedCacheOptions.MaximumRetries), 0, 10);
+            Counts(nameof(MemcachedCacheOptions.BreakerMinimumThroughput), 2, 1_000_000);
+            data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), 0.01, true);
+            data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), 1.0, true);
+            data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), 0.0, false);
+            data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), 1.01, false);
+            data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), double.NaN, false);
+            data.Add(nameof(MemcachedCacheOptions.Failover), MemcachedFailover.None, true);
+            data.Add(nameof(MemcachedCacheOptions.Failover), (MemcachedFailover)2, false);
             Counts(nameof(MemcachedCacheOptions.MaximumValueBytes), 1, 1_073_741_824);
             Counts(nameof(MemcachedCacheOptions.ConnectionsPerNode), 1, 64);
             Counts(nameof(MemcachedCacheOptions.MaximumPendingOperations), 1, 1_000_000);
@@ -95,6 +110,38 @@ public sealed class OptionsTests
         MemcachedCacheOptions options = Valid();
         typeof(MemcachedCacheOptions).GetProperty(option)!.SetValue(options, null);
         Assert.Contains(Failures(options), f => f.Contains($"{option} is null", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void AnAttemptMustLeaveTimeForARetry()
+    {
+        MemcachedCacheOptions options = Valid();
+        options.AttemptTimeout = options.OperationTimeout - TimeSpan.FromTicks(1);
+        Assert.Empty(Failures(options));
+        options.AttemptTimeout = options.OperationTimeout;
+        Assert.Matches("AttemptTimeout is 00:00:01, not less than OperationTimeout, which is 00:00:01; .* or set MaximumRetries to 0", Assert.Single(Failures(options)));
+        options.MaximumRetries = 0;
+        Assert.Empty(Failures(options));
+    }
+
+    [Fact]
+    public void ARetryMustBeginWithinTheLimit()
+    {
+        MemcachedCacheOptions options = Valid();
+        options.RetryDelay = options.OperationTimeout;
+        Assert.Matches("RetryDelay is 00:00:01, not less than OperationTimeout", Assert.Single(Failures(options)));
+        options.MaximumRetries = 0;
+        Assert.Empty(Failures(options));
+    }
+
+    [Fact]
+    public void TheBreakerLooksBackAtLeastOneAttempt()
+    {
+        MemcachedCacheOptions options = Valid();
+        options.OperationTimeout = TimeSpan.FromSeconds(12.5);
+        Assert.Empty(Failures(options));
+        options.OperationTimeout = TimeSpan.FromSeconds(15);
+        Assert.Matches("BreakerSamplingDuration is 00:00:05, less than the limit of one attempt, which is 00:00:06", Assert.Single(Failures(options)));
     }
 
     [Fact]
