@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Transport;
@@ -24,6 +26,7 @@ namespace MemcachedDistributedCache;
 public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, IDisposable
 {
     private readonly ServerCluster _cluster;
+    private readonly ClusterMetrics _metrics;
     private readonly EntryStore _entries;
 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
@@ -32,12 +35,20 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <param name="timeProvider">The clock; the system's by default.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
     public MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+        : this(options, loggerFactory, timeProvider, null, null)
+    {
+    }
+
+    /// <summary>Makes a cache of a container: with the container's meters, and the service key that tells it from others.</summary>
+    internal MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, IMeterFactory? meterFactory, string? name)
     {
         ArgumentNullException.ThrowIfNull(options);
         OptionsGuard.ThrowIfInvalid(options);
         TimeProvider clock = timeProvider ?? TimeProvider.System;
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
-        _cluster = new ServerCluster(ClusterSettingsOf(options, clock), options.Servers.Select(Parse), logger);
+        ClusterSettings cluster = ClusterSettingsOf(options, clock, new CacheTelemetry(MetricHub.Of(meterFactory), name, clock));
+        _cluster = new ServerCluster(cluster, options.Servers.Select(Parse), logger);
+        _metrics = new ClusterMetrics(_cluster, cluster.Connections);
         var settings = new EntryStoreSettings
         {
             Namespace = options.Namespace,
@@ -121,14 +132,22 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token).AsTask();
 
     /// <summary>Waits for what is under way, at most one operation's limit, then closes all connections.</summary>
-    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _metrics.Dispose();
+        return _cluster.DisposeAsync();
+    }
 
     /// <summary>Closes all connections at once; operations under way end without an answer.</summary>
-    public void Dispose() => _cluster.Dispose();
+    public void Dispose()
+    {
+        _metrics.Dispose();
+        _cluster.Dispose();
+    }
 
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
 
-    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock) => new()
+    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock, CacheTelemetry telemetry) => new()
     {
         Connections = new ConnectionSettings
         {
@@ -136,6 +155,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             Clock = new OperationClock(clock, options.OperationTimeout),
             HasPrefix = EntryFormat.HasPrefix,
             TimeProvider = clock,
+            Telemetry = telemetry,
             ConnectTimeout = options.ConnectTimeout,
             IdleTimeout = options.IdleTimeout,
             MaximumPendingOperations = options.MaximumPendingOperations,

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using MemcachedDistributedCache;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Options;
@@ -143,5 +144,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     private static MemcachedCache Create(IServiceProvider provider, string name) => new(
         provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>().Get(name),
         provider.GetService<ILoggerFactory>(),
-        provider.GetService<TimeProvider>());
+        provider.GetService<TimeProvider>(),
+        provider.GetService<IMeterFactory>(),
+        name.Length == 0 ? null : name);
 }

@@ -33,7 +33,7 @@ internal sealed class Node
         _logger = logger;
         Address = spec.Address;
         Weight = spec.Weight;
-        Counters = new NodeCounters(spec.Address.ToString());
+        Counters = new NodeCounters(spec.Address.ToString(), settings.Connections.Telemetry.OfNode(spec.Address.Host, spec.Address.Port, OperationNames.All));
         _lanes = [.. Enumerable.Range(0, settings.ConnectionsPerNode).Select(_ => NewLane(CallMode.Async))];
         _syncLane = NewLane(CallMode.Sync);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys);
@@ -86,6 +86,7 @@ internal sealed class Node
         }
 
         Counters.AddErrors(1);
+        Counters.Telemetry.Refused((int)request.Kind, RequestOutcome.Unavailable);
         return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
     }
 
@@ -225,6 +226,7 @@ internal sealed class Node
                 lane.HoldBackNoMore();
             }
 
+            Counters.NodeStateChanged(MemcachedNodeState.Up);
             Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
         }
 
@@ -248,6 +250,7 @@ internal sealed class Node
             _isRecovering = true;
         }
 
+        Counters.NodeStateChanged(MemcachedNodeState.Down);
         Log.NodeDown(_logger, Counters.Server, end.Message);
         if (recover)
         {
