@@ -23,6 +23,8 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     private long _oversized;
     private long _sentBytes;
     private long _receivedBytes;
+    private long _retries;
+    private long _gutterReads;
     private long _opened;
     private long _closed;
 
@@ -58,6 +60,12 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
 
     /// <summary>Bytes of replies that were received.</summary>
     public long ReceivedBytes => Volatile.Read(ref _receivedBytes);
+
+    /// <summary>Requests that were sent again after a failure.</summary>
+    public long Retries => Volatile.Read(ref _retries);
+
+    /// <summary>Reads that this node served in the place of another that is down.</summary>
+    public long GutterReads => Volatile.Read(ref _gutterReads);
 
     /// <summary>Connections that were opened.</summary>
     public long Opened => Volatile.Read(ref _opened);
@@ -97,6 +105,12 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
 
     /// <summary>Counts bytes that were received.</summary>
     public void AddReceived(int count) => Interlocked.Add(ref _receivedBytes, count);
+
+    /// <summary>Counts a request that is sent again, on the node it goes to.</summary>
+    public void AddRetry() => Interlocked.Increment(ref _retries);
+
+    /// <summary>Counts a read that goes to this node because the key's own is down.</summary>
+    public void AddGutterRead() => Interlocked.Increment(ref _gutterReads);
 
     /// <summary>Counts a connection that was opened.</summary>
     public void AddOpened() => Interlocked.Increment(ref _opened);

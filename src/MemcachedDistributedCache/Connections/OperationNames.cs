@@ -23,6 +23,10 @@ internal static class OutcomeNames
         _ => result.Failure is { } failure ? Of(failure.Reason) : RequestOutcome.Other,
     };
 
+    /// <summary>A name of ours as attributes have names: <c>ConnectFailed</c> is <c>connect_failed</c>.</summary>
+    public static string Snake(string name)
+        => string.Concat(name.Select(static (c, i) => char.IsUpper(c) && i > 0 ? "_" + char.ToLowerInvariant(c) : char.ToLowerInvariant(c).ToString()));
+
     /// <summary>The outcome that a failure is.</summary>
     public static RequestOutcome Of(MemcachedFailureReason reason) => reason switch
     {

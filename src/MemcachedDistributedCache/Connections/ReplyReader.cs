@@ -97,7 +97,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             if (operation.TryComplete(result))
             {
                 failed++;
-                counters.AddErrors(1, result.Failure!.Reason);
+                counters.AddErrors(1, result.Failure?.Reason ?? MemcachedFailureReason.ConnectionLost);
             }
 
             operation.Release();

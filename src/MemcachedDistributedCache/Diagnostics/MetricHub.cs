@@ -25,7 +25,7 @@ internal sealed class MetricHub
     private MetricHub(Meter meter)
     {
         _meter = meter;
-        OperationDuration = Histogram(
+        OperationDuration = Duration(
             "db.client.operation.duration",
             "How long a request to a server took, from the call to the result.",
 
@@ -34,7 +34,7 @@ internal sealed class MetricHub
     }
 
     /// <summary>How long requests took; the one instrument that is recorded call by call.</summary>
-    public Histogram<double> OperationDuration { get; }
+    public DurationMetric OperationDuration { get; }
 
     /// <summary>A hub to which nobody can listen.</summary>
     public static MetricHub Silent { get; } = CreateSilent();
@@ -56,8 +56,8 @@ internal sealed class MetricHub
     }
 
     /// <summary>Makes a histogram of seconds, or gives the one that was made before under this name.</summary>
-    public Histogram<double> Histogram(string name, string description, double[] bounds)
-        => _meter.CreateHistogram(name, "s", description, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = bounds });
+    public DurationMetric Duration(string name, string description, double[] bounds)
+        => new(_meter.CreateHistogram(name, "s", description, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = bounds }));
 
     /// <summary>Publishes metrics of one more source. Detach it when it ends.</summary>
     public void Attach<TSource>(IReadOnlyList<ObservedMetric<TSource>> metrics, TSource source)

@@ -35,7 +35,7 @@ internal sealed class NodeTelemetry
     public MetricTags Tags { get; }
 
     /// <summary>Whether anybody wants to know of requests.</summary>
-    public bool IsObserved => _hub.OperationDuration.Enabled || Source.HasListeners();
+    public bool IsObserved => _hub.OperationDuration.IsEnabled || Source.HasListeners();
 
     /// <summary>The time, for <see cref="Begin"/>.</summary>
     public long Now => _time.GetTimestamp();
@@ -66,15 +66,7 @@ internal sealed class NodeTelemetry
     public void End(in RequestTiming timing, int operation, RequestOutcome outcome)
     {
         TimeSpan elapsed = _time.GetElapsedTime(timing.StartedAt);
-        try
-        {
-            _hub.OperationDuration.Record(elapsed.TotalSeconds, TagsOf(operation, outcome));
-        }
-        catch (Exception)
-        {
-            // As above.
-        }
-
+        _hub.OperationDuration.Record(elapsed, TagsOf(operation, outcome));
         if (timing.Activity is { } activity)
         {
             Stop(activity, elapsed, outcome);
