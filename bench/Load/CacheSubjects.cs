@@ -18,14 +18,14 @@ internal enum Expiry
 }
 
 /// <summary>What the subjects on the product have in common: each has a cache of its own.</summary>
-internal abstract class CacheSubject(string name, string[] nodes, int connections, Expiry expiry) : Subject(name)
+internal abstract class CacheSubject(string name, string[] nodes, int connections, Expiry expiry, Watched watched = Watched.No) : Subject(name)
 {
     protected MemcachedCache Cache { get; } = new(new MemcachedCacheOptions
     {
         Servers = nodes,
         FailureMode = MemcachedFailureMode.Throw,
         ConnectionsPerNode = connections,
-    });
+    }, watched == Watched.Logged ? new NoteTaker() : null);
 
     protected string[] Keys { get; private set; } = [];
 
@@ -51,11 +51,14 @@ internal abstract class CacheSubject(string name, string[] nodes, int connection
     }
 
     /// <inheritdoc/>
+    public override IDisposable? Watch() => watched == Watched.Measured ? new MetricsListener() : null;
+
+    /// <inheritdoc/>
     public override ValueTask DisposeAsync() => Cache.DisposeAsync();
 }
 
 /// <summary>Through <see cref="IDistributedCache"/>.</summary>
-internal sealed class DistributedSubject(string name, string[] nodes, int connections, Expiry expiry) : CacheSubject(name, nodes, connections, expiry)
+internal sealed class DistributedSubject(string name, string[] nodes, int connections, Expiry expiry, Watched watched = Watched.No) : CacheSubject(name, nodes, connections, expiry, watched)
 {
     /// <inheritdoc/>
     public override async Task RunAsync(Caller caller)

@@ -45,6 +45,12 @@ internal sealed record LoadOptions
     /// <summary>Connections per node of the cache.</summary>
     public required int Connections { get; init; }
 
+    /// <summary>Whether the cache runs a second time, with a listener to its metrics.</summary>
+    public required bool Metrics { get; init; }
+
+    /// <summary>Whether the cache runs a second time, with a logger that takes everything.</summary>
+    public required bool Logging { get; init; }
+
     /// <summary>Whether the result goes out as JSON.</summary>
     public required bool Json { get; init; }
 
@@ -60,8 +66,10 @@ internal sealed record LoadOptions
         Option<int> rounds = new("--rounds") { Description = "rounds, of which the median counts", DefaultValueFactory = _ => 5 };
         Option<double> limit = new("--limit") { Description = "minutes after which no further row is begun", DefaultValueFactory = _ => 90 };
         Option<int> connections = new("--connections") { Description = "connections per node of the cache", DefaultValueFactory = _ => 1 };
+        Option<bool> metrics = new("--metrics") { Description = "also drive the cache with a listener to its metrics, and give the ratio to the cache without" };
+        Option<bool> logging = new("--logging") { Description = "also drive the cache with a logger that takes everything, and give the ratio to the cache without" };
         Option<bool> json = new("--json") { Description = "write JSON instead of a table" };
-        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, json };
+        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, metrics, logging, json };
         command.SetAction((parsed, cancellationToken) => run(
             new LoadOptions
             {
@@ -74,6 +82,8 @@ internal sealed record LoadOptions
                 Rounds = Math.Clamp(parsed.GetValue(rounds), 1, 101),
                 Limit = TimeSpan.FromMinutes(parsed.GetValue(limit)),
                 Connections = parsed.GetValue(connections),
+                Metrics = parsed.GetValue(metrics),
+                Logging = parsed.GetValue(logging),
                 Json = parsed.GetValue(json),
             },
             cancellationToken));

@@ -37,6 +37,7 @@ internal sealed record Measurement
     {
         var stop = new StopFlag();
         Caller[] callers = [.. Enumerable.Range(0, width).Select(i => new Caller(workload, i, stop))];
+        using IDisposable? watch = subject.Watch();
         GC.Collect();
         long bytes = GC.GetTotalAllocatedBytes(precise: true);
         TimeSpan cpu = Environment.CpuUsage.TotalTime;

@@ -33,6 +33,12 @@ internal sealed record Row
     /// <summary>p99 ÷ the floor's.</summary>
     public required double P99Ratio { get; init; }
 
+    /// <summary>Operations per second ÷ those of the cache that nobody watches, where it ran too.</summary>
+    public double? RateToPlain { get; init; }
+
+    /// <summary>CPU per operation ÷ that of the cache that nobody watches, where it ran too.</summary>
+    public double? CpuToPlain { get; init; }
+
     /// <summary>
     /// Makes the rows of one workload. The faster floor counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
     /// neighbours in time saw the same machine.
@@ -42,6 +48,7 @@ internal sealed record Row
         // Alone, a caller is not served by any gathering, and the inline floor, which is the first, is the one that latency is held against.
         IEnumerable<List<Measurement>> floors = results.Where(static r => r.Subject.IsFloor).Select(static r => r.Rounds);
         List<Measurement> floor = callers == 1 ? floors.First() : floors.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
+        List<Measurement>? plain = results.Where(static r => r.Subject.Name == Subjects.PlainName).Select(static r => r.Rounds).FirstOrDefault();
         return [.. results.Select(result => new Row
         {
             Operation = workload.Verb.ToString().ToLowerInvariant(),
@@ -54,6 +61,8 @@ internal sealed record Row
             CpuRatio = Ratio(result.Rounds, floor, static m => m.Cpu),
             P50Ratio = Ratio(result.Rounds, floor, static m => m.P50),
             P99Ratio = Ratio(result.Rounds, floor, static m => m.P99),
+            RateToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Rate),
+            CpuToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Cpu),
         })];
     }
 

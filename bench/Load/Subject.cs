@@ -15,6 +15,9 @@ internal abstract class Subject(string name) : IAsyncDisposable
     /// <summary>One caller's operations, one after the other, until its time is up.</summary>
     public abstract Task RunAsync(Caller caller);
 
+    /// <summary>Begins what looks on while the subject is measured, if anything does.</summary>
+    public virtual IDisposable? Watch() => null;
+
     /// <inheritdoc/>
     public abstract ValueTask DisposeAsync();
 }

@@ -6,6 +6,16 @@ namespace MemcachedDistributedCache.Load;
 internal sealed class Subjects : IAsyncDisposable
 {
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>The cache that nobody watches.</summary>
+    public const string PlainName = "cache";
+
+    /// <summary>The same with a listener to its metrics.</summary>
+    public const string MetricsName = "cache metrics";
+
+    /// <summary>The same with a logger.</summary>
+    public const string LoggingName = "cache logging";
+
     private readonly List<Subject> _subjects;
 
     public Subjects(string[] nodes, LoadOptions options)
@@ -19,11 +29,15 @@ internal sealed class Subjects : IAsyncDisposable
             ("cache absolute", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Absolute)),
             ("cache sliding", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Sliding)),
             ("buffer", name => new BufferSubject(name, nodes, options.Connections)),
+            (MetricsName, name => new DistributedSubject(name, nodes, options.Connections, Expiry.Default, Watched.Measured)),
+            (LoggingName, name => new DistributedSubject(name, nodes, options.Connections, Expiry.Default, Watched.Logged)),
             ("sync", name => new SyncSubject(name, nodes, options.Connections)),
         ];
-        bool Wanted(string name) => options.Subjects.Length == 0
+        bool Wanted(string name) => (name != MetricsName || options.Metrics) && (name != LoggingName || options.Logging) && (options.Subjects.Length == 0
             || name.StartsWith("floor", StringComparison.Ordinal)
-            || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase));
+            || name is MetricsName or LoggingName
+            || (name == PlainName && (options.Metrics || options.Logging))
+            || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)));
         _subjects = [.. known.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
     }
 

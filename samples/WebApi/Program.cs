@@ -4,12 +4,14 @@ using WebApi.Cache;
 using WebApi.Home;
 using WebApi.Products;
 using WebApi.Sessions;
+using WebApi.Telemetry;
 
 WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
 
 builder.AddCache();
 builder.AddProducts();
 builder.AddSessions();
+builder.AddTelemetry();
 builder.Services.AddProblemDetails();
 builder.Services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, AppJsonContext.Default));
 

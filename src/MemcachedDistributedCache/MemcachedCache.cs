@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Transport;
@@ -25,6 +27,7 @@ namespace MemcachedDistributedCache;
 public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, IDisposable
 {
     private readonly ServerCluster _cluster;
+    private readonly ClusterMetrics _metrics;
     private readonly IEntryStore _entries;
     private IDisposable? _following;
 
@@ -34,17 +37,21 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <param name="timeProvider">The clock; the system's by default.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
     public MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
-        : this(options, loggerFactory, timeProvider, NameResolver.System)
+        : this(options, loggerFactory, timeProvider, null, null)
     {
     }
 
-    internal MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, NameResolver names)
+    /// <summary>Makes a cache of a container: with the container's meters, and the service key that tells it from others.</summary>
+    internal MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, IMeterFactory? meterFactory, string? name, NameResolver? resolver = null)
     {
+        NameResolver names = resolver ?? NameResolver.System;
         ArgumentNullException.ThrowIfNull(options);
         OptionsGuard.ThrowIfInvalid(options);
         TimeProvider clock = timeProvider ?? TimeProvider.System;
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
-        _cluster = new ServerCluster(ClusterSettingsOf(options, clock, names), [.. options.Servers.Select(Parse)], names, logger);
+        ClusterSettings cluster = ClusterSettingsOf(options, clock, names, new CacheTelemetry(MetricHub.Of(meterFactory), name, clock));
+        _cluster = new ServerCluster(cluster, [.. options.Servers.Select(Parse)], names, logger);
+        _metrics = new ClusterMetrics(_cluster, cluster.Connections);
         var settings = new EntryStoreSettings
         {
             Namespace = options.Namespace,
@@ -134,6 +141,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public ValueTask DisposeAsync()
     {
         _following?.Dispose();
+        _metrics.Dispose();
         return _cluster.DisposeAsync();
     }
 
@@ -141,6 +149,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public void Dispose()
     {
         _following?.Dispose();
+        _metrics.Dispose();
         _cluster.Dispose();
     }
 
@@ -169,7 +178,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
 
-    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock, NameResolver names) => new()
+    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock, NameResolver names, CacheTelemetry telemetry) => new()
     {
         Connections = new ConnectionSettings
         {
@@ -177,6 +186,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             Clock = new OperationClock(clock, EffectiveTimes.AttemptTimeout(options)),
             HasPrefix = EntryFormat.HasPrefix,
             TimeProvider = clock,
+            Telemetry = telemetry,
             ConnectTimeout = options.ConnectTimeout,
             IdleTimeout = options.IdleTimeout,
             MaximumPendingOperations = options.MaximumPendingOperations,

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using MemcachedDistributedCache;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Options;
@@ -146,7 +147,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     private static MemcachedCache Create(IServiceProvider provider, string name)
     {
         IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
-        var cache = new MemcachedCache(monitor.Get(name), provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>());
+        var cache = new MemcachedCache(monitor.Get(name), provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>(), provider.GetService<IMeterFactory>(), name.Length == 0 ? null : name);
         cache.Own(new OptionsFollower(provider, name, options => _ = cache.ReloadAsync(options.Servers)));
         return cache;
     }

@@ -217,6 +217,8 @@ public sealed class TopologyTests
         },
         loggerFactory: null,
         timeProvider: null,
+        meterFactory: null,
+        name: null,
         names);
 
     private static async Task SetAllAsync(MemcachedCache cache, byte version)

@@ -95,6 +95,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
         int limit = Math.Min(item.MaximumLength, ItemSize.MaximumValueLength(itemSizeMax, key.Length, item.Flags) - item.Prefix.Length);
         if (item.Value.Length > limit)
         {
+            node.Counters.AddOversized();
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 

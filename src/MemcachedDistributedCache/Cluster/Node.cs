@@ -36,7 +36,7 @@ internal sealed class Node : INodeHealthEvents
         _logger = logger;
         Address = address;
         _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
-        Counters = new NodeCounters(address.ToString(), () => _health.RetryAfter);
+        Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
         _lanes = [.. Enumerable.Range(0, settings.ConnectionsPerNode).Select(_ => NewLane(CallMode.Async))];
         _syncLane = NewLane(CallMode.Sync);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys);
@@ -93,6 +93,7 @@ internal sealed class Node : INodeHealthEvents
         }
 
         Counters.AddErrors(1);
+        Counters.Telemetry.Refused((int)request.Kind, RequestOutcome.Unavailable);
         return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
     }
 
@@ -199,6 +200,7 @@ internal sealed class Node : INodeHealthEvents
     /// <inheritdoc/>
     void INodeHealthEvents.OnDown(string reason)
     {
+        Counters.NodeStateChanged(MemcachedNodeState.Down);
         Log.NodeDown(_logger, Counters.Server, reason);
         _standIns.OnDown();
     }
@@ -213,6 +215,7 @@ internal sealed class Node : INodeHealthEvents
                 lane.HoldBackNoMore();
             }
 
+            Counters.NodeStateChanged(MemcachedNodeState.Up);
             Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
         }
 

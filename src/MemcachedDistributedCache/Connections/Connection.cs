@@ -1,4 +1,5 @@
 using System.Net;
+using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Transport;
 
@@ -44,7 +45,7 @@ internal sealed class Connection
         _whenOpened = opened;
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
-        _sender = new RequestSender(_writer, mode, BreakBy);
+        _sender = new RequestSender(_writer, mode, counters, BreakBy);
         _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust);
         _timedOut = OperationResult.Failed(counters.TimedOut);
         _watch = new ConnectionWatch(settings);
@@ -100,6 +101,8 @@ internal sealed class Connection
     public bool TryExecute<TRequest>(scoped in TRequest request, ValueTarget target, CancellationToken cancellationToken, out ValueTask<OperationResult> result)
         where TRequest : struct, IRequest, allows ref struct
     {
+        NodeTelemetry telemetry = _counters.Telemetry;
+        long startedAt = telemetry.IsObserved ? telemetry.Now : 0;
         PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
         operation.ChangedKey = request.ChangedKey;
         RequestWriter.Outcome outcome;
@@ -122,12 +125,19 @@ internal sealed class Connection
                 return false;
             case RequestWriter.Outcome.Overloaded:
                 operation.Discard();
-                _counters.AddErrors(1);
+                _counters.AddErrors(1, MemcachedFailureReason.Overloaded);
+                telemetry.Refused((int)request.Kind, RequestOutcome.Overloaded);
                 result = new ValueTask<OperationResult>(OperationResult.Failed(_counters.Overloaded));
                 return true;
             case RequestWriter.Outcome.SendNow or RequestWriter.Outcome.SendSoon:
                 _sender.Send(outcome == RequestWriter.Outcome.SendNow);
                 break;
+        }
+
+        if (startedAt != 0)
+        {
+            // The caller still owns the operation, even where its reply is here already.
+            operation.Timing = telemetry.Begin((int)request.Kind, startedAt);
         }
 
         result = _mode == CallMode.Sync
@@ -304,6 +314,7 @@ internal sealed class Connection
             _reader.MaximumValueLength = Greeting.ItemSizeMax;
         }
 
+        _counters.AddOpened();
         Volatile.Write(ref _isOpen, true);
         _whenOpened(this);
         _opened.TrySetResult(null);
@@ -319,6 +330,7 @@ internal sealed class Connection
         }
 
         Volatile.Write(ref _receives, _receives + 1);
+        _counters.AddReceived(count);
         if (_reader.Advance(count) is { } violation)
         {
             Break(ConnectionEndReason.ProtocolViolation, violation);
@@ -334,7 +346,7 @@ internal sealed class Connection
     private void Finish()
     {
         ConnectionEnd end = _writer.End!;
-        int failed = _reader.FailAll(operation =>
+        _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
             if (sent && !operation.ChangedKey.IsEmpty)
@@ -346,7 +358,7 @@ internal sealed class Connection
             MemcachedFailureReason reason = sent ? MemcachedFailureReason.ConnectionLost : MemcachedFailureReason.Unavailable;
             return OperationResult.Failed(new OperationFailure(reason, _counters, sent, end.Cause));
         });
-        _counters.AddLost(failed);
+        _counters.AddEnd(end.Reason, IsOpen);
         _writer.Discard();
         _reader.Dispose();
         _transport?.Dispose();

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Transport;
 
 namespace MemcachedDistributedCache.Connections;
@@ -16,6 +17,9 @@ internal sealed record ConnectionSettings
 
     /// <summary>The clock of everything else.</summary>
     public required TimeProvider TimeProvider { get; init; }
+
+    /// <summary>What the cache tells whoever listens; nothing by default.</summary>
+    public CacheTelemetry Telemetry { get; init; } = CacheTelemetry.Silent;
 
     /// <summary>The limit of name resolution, connect and greeting together.</summary>
     public required TimeSpan ConnectTimeout { get; init; }

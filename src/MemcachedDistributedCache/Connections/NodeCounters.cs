@@ -1,22 +1,39 @@
+using MemcachedDistributedCache.Diagnostics;
+
 namespace MemcachedDistributedCache.Connections;
 
-/// <summary>What this process has seen of one server, over all its connections.</summary>
+/// <summary>
+/// What this process has seen of one server, over all its connections. Metrics are read from here when somebody collects them.
+/// </summary>
 /// <param name="server">The server's address as configured.</param>
+/// <param name="telemetry">Times its requests; by default nothing does.</param>
 /// <param name="retryAfter">How long until a server that is down is tried again.</param>
-internal sealed class NodeCounters(string server, Func<TimeSpan?>? retryAfter = null)
+internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = null, Func<TimeSpan?>? retryAfter = null)
 {
+    private static readonly NodeTelemetry Silent = CacheTelemetry.Silent.OfNode("", 0, OperationNames.All);
+
+    private readonly long[] _errorsByReason = new long[Enum.GetValues<MemcachedFailureReason>().Length];
+    private readonly long[] _endsByReason = new long[Enum.GetValues<ConnectionEndReason>().Length];
+    private readonly long[] _changesByState = new long[Enum.GetValues<MemcachedNodeState>().Length];
     private long _hits;
     private long _misses;
     private long _errors;
     private long _timeouts;
-    private long _lost;
-    private long _retries;
     private long _standInHits;
     private long _suspected;
     private long _replayed;
+    private long _oversized;
+    private long _sentBytes;
+    private long _receivedBytes;
+    private long _retries;
+    private long _opened;
+    private long _closed;
 
     /// <summary>The server's address as configured.</summary>
     public string Server { get; } = server;
+
+    /// <summary>Times the server's requests.</summary>
+    public NodeTelemetry Telemetry { get; } = telemetry ?? Silent;
 
     /// <summary>Reads that found a value.</summary>
     public long Hits => Volatile.Read(ref _hits);
@@ -37,7 +54,7 @@ internal sealed class NodeCounters(string server, Func<TimeSpan?>? retryAfter = 
     public long StandInHits => Volatile.Read(ref _standInHits);
 
     /// <summary>Operations that were sent and not answered, in time or at all.</summary>
-    public long Failures => Timeouts + Volatile.Read(ref _lost);
+    public long Failures => Timeouts + ErrorsBy(MemcachedFailureReason.ConnectionLost);
 
     /// <summary>How long until the server is tried again; null while it is not down.</summary>
     public TimeSpan? RetryAfter => retryAfter?.Invoke();
@@ -47,6 +64,21 @@ internal sealed class NodeCounters(string server, Func<TimeSpan?>? retryAfter = 
 
     /// <summary>Suspicions that ended with the key's removal.</summary>
     public long Replayed => Volatile.Read(ref _replayed);
+
+    /// <summary>Values that were not stored because of their size.</summary>
+    public long Oversized => Volatile.Read(ref _oversized);
+
+    /// <summary>Bytes of requests that were sent.</summary>
+    public long SentBytes => Volatile.Read(ref _sentBytes);
+
+    /// <summary>Bytes of replies that were received.</summary>
+    public long ReceivedBytes => Volatile.Read(ref _receivedBytes);
+
+    /// <summary>Connections that were opened.</summary>
+    public long Opened => Volatile.Read(ref _opened);
+
+    /// <summary>Connections that are open.</summary>
+    public long Open => Math.Max(0, Opened - Volatile.Read(ref _closed));
 
     /// <summary>The failure of a store that the server had no memory for.</summary>
     public OperationFailure OutOfMemory => field ??= new(MemcachedFailureReason.ServerOutOfMemory, this, WasSent: true);
@@ -78,20 +110,48 @@ internal sealed class NodeCounters(string server, Func<TimeSpan?>? retryAfter = 
     /// <summary>Counts suspicions that ended.</summary>
     public void AddReplayed(int count) => Interlocked.Add(ref _replayed, count);
 
-    /// <summary>Counts operations that failed.</summary>
-    public void AddErrors(int count) => Interlocked.Add(ref _errors, count);
+    /// <summary>Counts a value that was not stored because of its size.</summary>
+    public void AddOversized() => Interlocked.Increment(ref _oversized);
 
-    /// <summary>Counts operations that ended with their connection, which are errors too.</summary>
-    public void AddLost(int count)
+    /// <summary>Counts bytes that were sent.</summary>
+    public void AddSent(int count) => Interlocked.Add(ref _sentBytes, count);
+
+    /// <summary>Counts bytes that were received.</summary>
+    public void AddReceived(int count) => Interlocked.Add(ref _receivedBytes, count);
+
+    /// <summary>Counts a connection that was opened.</summary>
+    public void AddOpened() => Interlocked.Increment(ref _opened);
+
+    /// <summary>Counts a connection that ended, or could not be opened.</summary>
+    public void AddEnd(ConnectionEndReason reason, bool wasOpen)
     {
-        Interlocked.Add(ref _lost, count);
-        AddErrors(count);
+        Interlocked.Increment(ref _endsByReason[(int)reason]);
+        Interlocked.Add(ref _closed, wasOpen ? 1 : 0);
     }
+
+    /// <summary>Connections that ended, or could not be opened, for a reason.</summary>
+    public long Ends(ConnectionEndReason reason) => Volatile.Read(ref _endsByReason[(int)reason]);
+
+    /// <summary>Counts a change of the node's state.</summary>
+    public void NodeStateChanged(MemcachedNodeState to) => Interlocked.Increment(ref _changesByState[(int)to]);
+
+    /// <summary>Changes of the node's state into one.</summary>
+    public long StateChanges(MemcachedNodeState to) => Volatile.Read(ref _changesByState[(int)to]);
+
+    /// <summary>Counts operations that failed.</summary>
+    public void AddErrors(int count, MemcachedFailureReason reason = MemcachedFailureReason.Unavailable)
+    {
+        Interlocked.Add(ref _errors, count);
+        Interlocked.Add(ref _errorsByReason[(int)reason], count);
+    }
+
+    /// <summary>Operations that failed for a reason.</summary>
+    public long ErrorsBy(MemcachedFailureReason reason) => Volatile.Read(ref _errorsByReason[(int)reason]);
 
     /// <summary>Counts operations that timed out, which are errors too.</summary>
     public void AddTimeouts(int count)
     {
         Interlocked.Add(ref _timeouts, count);
-        AddErrors(count);
+        AddErrors(count, MemcachedFailureReason.TimedOut);
     }
 }

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using System.Threading.Tasks.Sources;
+using MemcachedDistributedCache.Diagnostics;
 
 namespace MemcachedDistributedCache.Connections;
 
@@ -26,6 +28,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     private OperationResult _syncResult;
     private long _claim; // version * 2, + 1 once claimed
     private PendingQueue? _queue;
+    private RequestTiming _timing;
     private byte[]? _changedKey;
     private int _changedKeyLength;
     private int _owners;
@@ -78,6 +81,12 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
 
     /// <summary>Where the request begins in the stream of all bytes written on its connection.</summary>
     public long Position { get; set; }
+
+    /// <summary>How the request is timed, if somebody listens. Set and ended by the caller's side, before it lets go.</summary>
+    public RequestTiming Timing
+    {
+        set => _timing = value;
+    }
 
     /// <summary>Whether somebody else has given the caller a result, so that the reply's value is not needed.</summary>
     public bool IsClaimed => (Volatile.Read(ref _claim) & 1) != 0;
@@ -156,6 +165,11 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         }
 
         OperationResult result = _syncResult;
+        if (_timing.Node is not null)
+        {
+            EndTiming(result);
+        }
+
         Release();
         return result;
     }
@@ -230,6 +244,11 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         // Waits for a cancellation callback that is under way, so it cannot meet the operation's next life.
         _registration.Dispose();
         _registration = default;
+        if (_timing.Node is not null)
+        {
+            EndTiming(result);
+        }
+
         Release();
         return result;
     }
@@ -238,6 +257,14 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
 
     void IValueTaskSource<OperationResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
         => _source.OnCompleted(continuation, state, token, flags);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void EndTiming(in OperationResult result)
+    {
+        RequestTiming timing = _timing;
+        _timing = default;
+        timing.Node!.End(timing, (int)Kind, OutcomeNames.Of(result));
+    }
 
     private void SetResult(in OperationResult result)
     {

@@ -97,7 +97,13 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         int failed = 0;
         while (queue.Dequeue() is { } operation)
         {
-            failed += operation.TryComplete(failure(operation)) ? 1 : 0;
+            OperationResult result = failure(operation);
+            if (operation.TryComplete(result))
+            {
+                failed++;
+                counters.AddErrors(1, result.Failure?.Reason ?? MemcachedFailureReason.ConnectionLost);
+            }
+
             operation.Release();
         }
 
@@ -210,15 +216,21 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         },
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
         ReplyCode.NotFound => OperationResult.Of(operation.Kind == OperationKind.Delete ? OperationStatus.Miss : OperationStatus.Conflict),
-        ReplyCode.TooLarge => OperationResult.Of(OperationStatus.TooLarge),
+        ReplyCode.TooLarge => TooLarge(),
         ReplyCode.OutOfMemory => OutOfMemory(),
         _ => OperationResult.Of(OperationStatus.Conflict),
     };
 
     private OperationResult OutOfMemory()
     {
-        counters.AddErrors(1);
+        counters.AddErrors(1, MemcachedFailureReason.ServerOutOfMemory);
         return OperationResult.Failed(counters.OutOfMemory);
+    }
+
+    private OperationResult TooLarge()
+    {
+        counters.AddOversized();
+        return OperationResult.Of(OperationStatus.TooLarge);
     }
 
     private string? BeginValue(PendingOperation operation, in MetaReply reply, ReadOnlySpan<byte> line)

@@ -8,8 +8,9 @@ namespace MemcachedDistributedCache.Connections;
 /// </summary>
 /// <param name="writer">Gathers.</param>
 /// <param name="mode">Whether sending blocks.</param>
+/// <param name="counters">Where bytes are counted.</param>
 /// <param name="broke">Told when a send fails: part of it may be out, so the connection is of no more use.</param>
-internal sealed class RequestSender(RequestWriter writer, CallMode mode, Action<Exception> broke) : IThreadPoolWorkItem
+internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCounters counters, Action<Exception> broke) : IThreadPoolWorkItem
 {
     private TransportConnection? _transport;
 
@@ -69,6 +70,8 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, Action<
                     await _transport!.SendAsync(buffer.Piece(i)).ConfigureAwait(false);
                 }
 
+                counters.AddSent(buffer.Length);
+
                 buffer.Clear();
                 if (once)
                 {
@@ -101,6 +104,8 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, Action<
                 {
                     _transport!.Send(buffer.Piece(i).Span);
                 }
+
+                counters.AddSent(buffer.Length);
 
                 buffer.Clear();
             }

@@ -25,8 +25,8 @@ public sealed class RetryPolicyTests
     [Fact]
     public void ARefusalIsTriedAgainOnlyWhereTheNodeIsNotDown()
     {
-        Assert.True(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("up", static () => null).Unavailable)));
-        Assert.False(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("down", static () => TimeSpan.Zero).Unavailable)));
+        Assert.True(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("up", null, static () => null).Unavailable)));
+        Assert.False(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("down", null, static () => TimeSpan.Zero).Unavailable)));
         Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Miss)));
         Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Canceled)));
     }

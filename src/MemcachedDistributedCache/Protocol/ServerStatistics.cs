@@ -1,0 +1,98 @@
+using System.Buffers.Text;
+
+namespace MemcachedDistributedCache.Protocol;
+
+/// <summary>
+/// What a server says of itself. Request: <c>stats\r\n</c>; reply: <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>. It carries no
+/// token, so it is asked for on a connection of its own that is closed after it.
+/// </summary>
+/// <param name="Items">Items held (<c>curr_items</c>).</param>
+/// <param name="Bytes">Bytes that they take (<c>bytes</c>).</param>
+/// <param name="MaximumBytes">Bytes that they may take (<c>limit_maxbytes</c>).</param>
+/// <param name="Connections">Connections of all clients (<c>curr_connections</c>).</param>
+/// <param name="Evictions">Items dropped before their time (<c>evictions</c>).</param>
+/// <param name="Hits">Reads that found an item (<c>get_hits</c>).</param>
+/// <param name="Misses">Reads that found none (<c>get_misses</c>).</param>
+/// <param name="Uptime">Seconds since its start (<c>uptime</c>).</param>
+internal sealed record ServerStatistics(long Items, long Bytes, long MaximumBytes, long Connections, long Evictions, long Hits, long Misses, long Uptime)
+{
+    /// <summary>The reply is a few kilobytes; one that does not end within this is not memcached's.</summary>
+    public const int MaximumLength = 64 * 1024;
+
+    private const int Fields = 8;
+
+    /// <summary>How far a reading came.</summary>
+    public enum Progress
+    {
+        /// <summary>More bytes are needed.</summary>
+        Incomplete,
+
+        /// <summary>All was read.</summary>
+        Complete,
+
+        /// <summary>That is no such reply, or one that lacks a number.</summary>
+        Invalid,
+    }
+
+    /// <summary>What to send.</summary>
+    public static ReadOnlySpan<byte> Request => "stats\r\n"u8;
+
+    /// <summary>Reads a reply from its beginning.</summary>
+    public static Progress TryRead(ReadOnlySpan<byte> received, out ServerStatistics? statistics)
+    {
+        statistics = null;
+        Span<long> fields = stackalloc long[Fields];
+        fields.Fill(-1);
+        while (true)
+        {
+            switch (ReplyFrame.TryFindLine(received, out int length))
+            {
+                case ReplyFrame.Result.Incomplete:
+                    return Progress.Incomplete;
+                case ReplyFrame.Result.Invalid:
+                    return Progress.Invalid;
+            }
+
+            ReadOnlySpan<byte> line = received[..length];
+            received = received[(length + 2)..];
+            if (line.SequenceEqual("END"u8))
+            {
+                statistics = new ServerStatistics(fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7]);
+                return received.IsEmpty && !fields.Contains(-1) ? Progress.Complete : Progress.Invalid;
+            }
+
+            if (!line.StartsWith("STAT "u8))
+            {
+                return Progress.Invalid;
+            }
+
+            Read(line["STAT ".Length..], fields);
+        }
+    }
+
+    private static void Read(ReadOnlySpan<byte> entry, Span<long> fields)
+    {
+        int space = entry.IndexOf((byte)' ');
+        if (space < 0 || IndexOf(entry[..space]) is not { } index)
+        {
+            return;
+        }
+
+        ReadOnlySpan<byte> text = entry[(space + 1)..];
+        if (Utf8Parser.TryParse(text, out long value, out int used) && used == text.Length && value >= 0)
+        {
+            fields[index] = value;
+        }
+    }
+
+    private static int? IndexOf(ReadOnlySpan<byte> name)
+        => name.SequenceEqual("curr_items"u8) ? 0
+            : name.SequenceEqual("bytes"u8) ? 1
+            : name.SequenceEqual("limit_maxbytes"u8) ? 2
+            : name.SequenceEqual("curr_connections"u8) ? 3
+            : name.SequenceEqual("evictions"u8) ? 4
+            : name.SequenceEqual("get_hits"u8) ? 5
+            : name.SequenceEqual("get_misses"u8) ? 6
+            : name.SequenceEqual("uptime"u8) ? 7
+            : null;
+}

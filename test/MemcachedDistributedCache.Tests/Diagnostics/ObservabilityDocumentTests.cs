@@ -1,0 +1,163 @@
+using System.Diagnostics.Metrics;
+using System.Reflection;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using MemcachedDistributedCache.Diagnostics;
+
+namespace MemcachedDistributedCache.Tests.Diagnostics;
+
+/// <summary>docs/observability.md and the dashboard speak of the metrics that there are, by the names that they have.</summary>
+public sealed partial class ObservabilityDocumentTests : IDisposable
+{
+    private static readonly string[] Attributes = [.. typeof(AttributeNames).GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetValue(null)!)];
+
+    private static readonly string Document = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "observability.md"));
+
+    private static readonly string Dashboard = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "grafana.json"));
+
+    private readonly Factory _factory = new();
+    private readonly MeterListener _listener = new();
+    private readonly List<Instrument> _instruments = [];
+    private readonly Dictionary<string, HashSet<string>> _seenAttributes = new(StringComparer.Ordinal);
+    private readonly MemcachedCache _cache;
+
+    public ObservabilityDocumentTests()
+    {
+        _cache = new MemcachedCache(new MemcachedCacheOptions { Servers = ["127.0.0.1:1"] }, null, null, _factory, "name");
+        _listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter == _factory.Meter)
+            {
+                _instruments.Add(instrument);
+                self.EnableMeasurementEvents(instrument);
+            }
+        };
+        _listener.SetMeasurementEventCallback<long>((instrument, _, tags, _) => Note(instrument, tags));
+        _listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Note(instrument, tags));
+        _listener.Start();
+    }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _cache.Dispose();
+        _factory.Dispose();
+    }
+
+    [Fact]
+    public void TheTablesHaveEveryMetricWithItsKindAndUnit()
+    {
+        string[] written = [.. Rows().Select(static row => $"{row[0]} {row[1]} {row[2]}").Order(StringComparer.Ordinal)];
+        string[] published = [.. _instruments.Select(static i => $"{i.Name} {Kind(i)} {i.Unit}").Order(StringComparer.Ordinal)];
+        Assert.Equal(published, written);
+        Assert.All(_instruments, static instrument => Assert.True(instrument.Description!.Length > 10));
+    }
+
+    [Fact]
+    public async Task TheTablesHaveEveryAttribute()
+    {
+        await _cache.GetAsync("key");
+        await _cache.SetAsync("key", [1], new());
+        _listener.RecordObservableInstruments();
+        string[] common = [AttributeNames.ServerAddress, AttributeNames.ServerPort, AttributeNames.CacheName];
+        foreach (string[] row in Rows())
+        {
+            if (_seenAttributes.TryGetValue(row[0], out HashSet<string>? seen))
+            {
+                Assert.Equal(common.Concat(Names().Matches(row[3]).Select(static match => match.Groups[1].Value)).Order(), seen.Order());
+            }
+            else
+            {
+                // Those need a server that answers; the integration tests see their attributes.
+                Assert.StartsWith("memcached.server.", row[0], StringComparison.Ordinal);
+            }
+        }
+
+        Assert.All(Attributes, static attribute => Assert.Contains($"`{attribute}`", Document, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void EveryQueryNamesMetricsAndLabelsThatThereAre()
+    {
+        HashSet<string> known = [.. _instruments.SelectMany(InPrometheus), .. Attributes.Select(static name => name.Replace('.', '_'))];
+        string[] queries = [.. Queries(JsonNode.Parse(Dashboard)!), .. AlertExpressions().Matches(Document[Document.IndexOf("## Alerts", StringComparison.Ordinal)..]).Select(static match => match.Groups[1].Value)];
+        Assert.True(queries.Length > 30);
+        foreach (string query in queries)
+        {
+            string[] named = [.. PrometheusNames().Matches(query).Select(static match => match.Value)];
+            Assert.NotEmpty(named);
+            Assert.All(named, name => Assert.True(known.Contains(name), $"{name} is no metric and no label, in {query}"));
+            Assert.Equal(query.Count(static c => c == '('), query.Count(static c => c == ')'));
+            Assert.Equal(query.Count(static c => c == '{'), query.Count(static c => c == '}'));
+        }
+    }
+
+    [Fact]
+    public void TheDashboardShowsEveryMetric()
+        => Assert.All(_instruments, instrument => Assert.Contains(InPrometheus(instrument), name => Dashboard.Contains(name, StringComparison.Ordinal)));
+
+    private void Note(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        lock (_seenAttributes)
+        {
+            HashSet<string> seen = _seenAttributes.TryGetValue(instrument.Name, out HashSet<string>? known) ? known : _seenAttributes[instrument.Name] = [];
+            foreach (KeyValuePair<string, object?> tag in tags)
+            {
+                seen.Add(tag.Key);
+            }
+        }
+    }
+
+    /// <summary>Name, kind, unit, attributes and meaning of each row about a metric.</summary>
+    private static IEnumerable<string[]> Rows()
+        => Document.Split('\n').Where(static line => MetricRow().IsMatch(line)).Select(static line => (string[])[.. line.Trim('|', ' ').Split('|').Select(static (cell, i) => i < 3 ? cell.Trim(' ', '`') : cell.Trim())]);
+
+    private static string Kind(Instrument instrument) => instrument.GetType().GetGenericTypeDefinition() switch
+    {
+        Type type when type == typeof(Histogram<>) => "histogram",
+        Type type when type == typeof(ObservableCounter<>) => "counter",
+        Type type when type == typeof(ObservableUpDownCounter<>) => "up-down counter",
+        _ => "gauge",
+    };
+
+    /// <summary>The names under which Prometheus keeps a metric: dots become underscores, and unit and kind suffixes.</summary>
+    private static IEnumerable<string> InPrometheus(Instrument instrument)
+    {
+        string unit = instrument.Unit switch { "By" => "_bytes", "s" => "_seconds", _ => "" };
+        string name = instrument.Name.Replace('.', '_') + unit;
+        return Kind(instrument) switch
+        {
+            "histogram" => [name + "_bucket", name + "_count", name + "_sum"],
+            "counter" => [name + "_total"],
+            _ => [name],
+        };
+    }
+
+    private static IEnumerable<string> Queries(JsonNode node) => node switch
+    {
+        JsonObject o => o.SelectMany(static member => member is { Key: "expr" or "definition", Value: JsonValue text } ? [text.GetValue<string>()] : member.Value is null ? [] : Queries(member.Value)),
+        JsonArray a => a.SelectMany(static item => item is null ? [] : Queries(item)),
+        _ => [],
+    };
+
+    [GeneratedRegex("`([a-z_.]+)`")]
+    private static partial Regex Names();
+
+    [GeneratedRegex(@"^\| `(db|memcached)\.[a-z_.]+` \|")]
+    private static partial Regex MetricRow();
+
+    [GeneratedRegex(@"\| `([^`]+)` \|")]
+    private static partial Regex AlertExpressions();
+
+    [GeneratedRegex(@"\b(memcached|db|server|error|network)_[a-z_]+\b")]
+    private static partial Regex PrometheusNames();
+
+    private sealed class Factory : IMeterFactory
+    {
+        public Meter? Meter { get; private set; }
+
+        public Meter Create(MeterOptions options) => Meter ??= new Meter(options);
+
+        public void Dispose() => Meter?.Dispose();
+    }
+}

@@ -1,0 +1,56 @@
+using System.Reflection;
+using MemcachedDistributedCache.Tests.Product;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace MemcachedDistributedCache.Tests.Options;
+
+/// <summary>Options are bound by code that the compiler has seen: nothing is found by reflection, which trimming would break.</summary>
+public sealed class BindingTests
+{
+    private const string Generated = "Microsoft.Extensions.Configuration.Binder.SourceGeneration";
+
+    private static readonly (Type From, Type To, string Where)[] Uses = [.. typeof(MemcachedCache).Assembly.GetTypes()
+        .SelectMany(static type => IlReader.Dependencies(type).Select(used => (type, used.Type, used.Where)))];
+
+    [Fact]
+    public void NothingCallsTheReflectingBinder()
+        => Assert.Empty(Uses.Where(static use => use.To == typeof(ConfigurationBinder)).Select(static use => $"{use.From} {use.Where}"));
+
+    [Fact]
+    public void TheRegistrationCallsTheGeneratedOne()
+        => Assert.Contains(Uses, static use => Outermost(use.From) == typeof(MemcachedCacheServiceCollectionExtensions) && use.To.Namespace == Generated);
+
+    [Fact]
+    public void TheGeneratedOneSetsEveryOption()
+    {
+        PropertyInfo[] options = typeof(MemcachedCacheOptions).GetProperties();
+        Assert.NotEmpty(options);
+        foreach (PropertyInfo option in options)
+        {
+            (string Text, object Value) sample = (Nullable.GetUnderlyingType(option.PropertyType) ?? option.PropertyType) switch
+            {
+                Type type when type == typeof(TimeSpan) => ("00:00:07.5", TimeSpan.FromSeconds(7.5)),
+                Type type when type == typeof(int) => ("77777", 77777),
+                Type type when type == typeof(bool) => ((!(bool)option.GetValue(new MemcachedCacheOptions())!).ToString(), !(bool)option.GetValue(new MemcachedCacheOptions())!),
+                Type type when type == typeof(double) => ("0.125", 0.125),
+                Type type when type == typeof(string) => ("text", "text"),
+                Type type when type.IsEnum => (Enum.GetNames(type)[^1].ToLowerInvariant(), Enum.GetValues(type).GetValue(Enum.GetNames(type).Length - 1)!),
+                Type type when type == typeof(IList<string>) => ("a,b", new List<string> { "a", "b" }),
+                Type type => throw new NotSupportedException($"say here how {option.Name}, a {type}, is written in a configuration file"),
+            };
+            var services = new ServiceCollection();
+            services.AddMemcachedDistributedCache(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create(option.Name, (string?)sample.Text)]).Build());
+            var bound = new MemcachedCacheOptions();
+            using ServiceProvider provider = services.BuildServiceProvider();
+            foreach (var configure in provider.GetServices<Microsoft.Extensions.Options.IConfigureOptions<MemcachedCacheOptions>>())
+            {
+                configure.Configure(bound);
+            }
+
+            Assert.Equal(sample.Value, option.GetValue(bound));
+        }
+    }
+
+    private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
+}

@@ -1,0 +1,181 @@
+using System.Reflection;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using MemcachedDistributedCache.Options;
+
+namespace MemcachedDistributedCache.Tests.Options;
+
+/// <summary>
+/// The JSON schema by which editors complete the <c>Memcached</c> section is made here, from the options class, its rules and its
+/// documentation; the file in the repository, which the package carries, must be what is made.
+/// </summary>
+public sealed partial class SchemaTests
+{
+    private const string File = "ConfigurationSchema.json";
+
+    /// <summary>What <see cref="TimeSpan.Parse(string)"/> takes: days, hours:minutes, or [days.]hours:minutes:seconds[.fraction].</summary>
+    private const string TimeSpanPattern = @"^-?(\d{1,8}|(\d{1,8}\.)?\d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,7})?)?)$";
+
+    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private static readonly PropertyInfo[] Properties = [.. typeof(MemcachedCacheOptions).GetProperties().OrderBy(static p => p.MetadataToken)];
+
+    private static readonly XElement Documentation = XElement.Load(Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.xml"));
+
+    [Fact]
+    public void TheFileIsWhatTheOptionsSay()
+    {
+        string actual = Make().ToJsonString(Format).ReplaceLineEndings("\n") + "\n";
+        string expected = System.IO.File.ReadAllText(Path.Combine(AppContext.BaseDirectory, File)).ReplaceLineEndings("\n");
+        if (actual == expected)
+        {
+            return;
+        }
+
+        string written = Path.Combine(AppContext.BaseDirectory, "ConfigurationSchema.actual.json");
+        System.IO.File.WriteAllText(written, actual);
+        string[] before = expected.Split('\n');
+        string[] now = actual.Split('\n');
+        Assert.Fail("src/MemcachedDistributedCache/ConfigurationSchema.json is not what the options say. If the change is meant, copy\n"
+            + $"{written}\nover that file.\n"
+            + string.Join('\n', before.Except(now, StringComparer.Ordinal).Select(static line => "- " + line.Trim()).Concat(now.Except(before, StringComparer.Ordinal).Select(static line => "+ " + line.Trim()))));
+    }
+
+    [Fact]
+    public void EveryOptionIsThereWithTypeDefaultAndDescription()
+    {
+        JsonObject options = Schema()["properties"]!.AsObject();
+        Assert.Equal(Properties.Select(static p => p.Name), options.Select(static o => o.Key));
+        var defaults = new MemcachedCacheOptions();
+        foreach (PropertyInfo property in Properties)
+        {
+            JsonObject option = options[property.Name]!.AsObject();
+            Assert.True(option["description"]!.GetValue<string>().Length > 30, property.Name);
+            Assert.Equal(property.Name != nameof(defaults.Servers) && property.GetValue(defaults) is not null, option.ContainsKey("default"));
+            if (property.GetValue(defaults) is TimeSpan span)
+            {
+                // What the schema takes, the parser takes, and the other way round.
+                Assert.Matches(TimeSpanPattern, option["default"]!.GetValue<string>());
+                Assert.Equal(span, TimeSpan.Parse(option["default"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture));
+                DurationAttribute range = property.GetCustomAttribute<DurationAttribute>()!;
+                Assert.Matches(TimeSpanPattern, range.Minimum);
+                Assert.Matches(TimeSpanPattern, range.Maximum);
+                Assert.Contains($"{range.Minimum} to {range.Maximum}", option["description"]!.GetValue<string>(), StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public void TheReadMeSampleFits()
+    {
+        foreach (string sample in (string[])["00:00:00.250", "1", "12:30", "1.00:00:00", "-00:00:00.001", "365.00:00:00"])
+        {
+            Assert.Matches(TimeSpanPattern, sample);
+            _ = TimeSpan.Parse(sample, System.Globalization.CultureInfo.InvariantCulture);
+        }
+
+        Assert.All((string[])["1s", "", "00:00:01:00", "PT1S", "1.5"], static wrong => Assert.DoesNotMatch(TimeSpanPattern, wrong));
+    }
+
+    private static JsonNode Schema() => JsonNode.Parse(System.IO.File.ReadAllText(Path.Combine(AppContext.BaseDirectory, File)))!["properties"]!["Memcached"]!;
+
+    private static JsonObject Make()
+    {
+        var options = new JsonObject();
+        foreach (PropertyInfo property in Properties)
+        {
+            options[property.Name] = Option(property);
+        }
+
+        return new JsonObject
+        {
+            ["type"] = "object",
+            ["properties"] = new JsonObject
+            {
+                ["Memcached"] = new JsonObject
+                {
+                    ["type"] = "object",
+                    ["description"] = Summary("T:" + typeof(MemcachedCacheOptions).FullName),
+                    ["properties"] = options,
+                    ["additionalProperties"] = false,
+                },
+            },
+        };
+    }
+
+    private static JsonObject Option(PropertyInfo property)
+    {
+        object? value = property.GetValue(new MemcachedCacheOptions());
+        string description = Summary($"P:{property.DeclaringType!.FullName}.{property.Name}");
+        Type type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        JsonObject option = [];
+        switch (property.GetCustomAttributes().OfType<OptionAttribute>().SingleOrDefault())
+        {
+            case DurationAttribute range:
+                option["type"] = "string";
+                option["pattern"] = TimeSpanPattern;
+                if (value is TimeSpan span)
+                {
+                    option["default"] = span.ToString("c");
+                }
+
+                description += $" ({range.Minimum} to {range.Maximum}{(range.AllowInfinite ? ", or -00:00:00.001" : "")})";
+                break;
+            case CountAttribute range:
+                option["type"] = "integer";
+                option["minimum"] = range.Minimum;
+                option["maximum"] = range.Maximum;
+                option["default"] = (int)value!;
+                break;
+            case ShareAttribute range:
+                option["type"] = "number";
+                option["minimum"] = range.Minimum;
+                option["maximum"] = 1;
+                option["default"] = (double)value!;
+                break;
+            case OneOfAttribute one:
+                option["enum"] = new JsonArray([.. Enum.GetNames(one.Type).Select(static name => (JsonNode)name)]);
+                option["default"] = value!.ToString();
+                description += string.Concat(Enum.GetNames(one.Type).Select(name => $" {name}: {Summary($"F:{one.Type.FullName}.{name}")}"));
+                break;
+            case KeyNamespaceAttribute:
+                option["type"] = "string";
+                option["maxLength"] = MemcachedDistributedCache.Caching.KeyEncoder.MaximumNamespaceLength;
+                option["pattern"] = "^([!-\"$-{}~][!-{}~]*)?$";
+                option["default"] = (string)value!;
+                break;
+            case ServersAttribute:
+                option["anyOf"] = new JsonArray(
+                    new JsonObject { ["type"] = "array", ["items"] = new JsonObject { ["type"] = "string" }, ["minItems"] = 1, ["uniqueItems"] = true },
+                    new JsonObject { ["type"] = "string", ["minLength"] = 1 });
+                break;
+            default:
+                Assert.True(type == typeof(bool), $"say here how the rule of {property.Name} is told in JSON schema");
+                option["type"] = "boolean";
+                option["default"] = (bool)value!;
+                break;
+        }
+
+        option["description"] = description;
+        return option;
+    }
+
+    /// <summary>The summary of a member as plain text.</summary>
+    private static string Summary(string id)
+    {
+        XElement summary = Documentation.Descendants("member").Single(member => member.Attribute("name")!.Value == id).Element("summary")!;
+        string text = string.Concat(summary.Nodes().Select(static node => node switch
+        {
+            XElement { Name.LocalName: "see" } see => (see.Attribute("langword") ?? see.Attribute("cref"))!.Value.Split('.', ':')[^1],
+            XElement element => element.Value,
+            _ => node.ToString(),
+        }));
+        return Spaces().Replace(System.Net.WebUtility.HtmlDecode(text), " ").Trim();
+    }
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Spaces();
+}

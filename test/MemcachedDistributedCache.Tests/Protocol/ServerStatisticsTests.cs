@@ -1,0 +1,62 @@
+using System.Text;
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Tests.Protocol;
+
+public sealed class ServerStatisticsTests
+{
+    /// <summary>As memcached 1.6.18 says it, shortened.</summary>
+    private const string Reply = "STAT pid 42\r\nSTAT uptime 90\r\nSTAT version 1.6.18\r\nSTAT rusage_user 0.01\r\nSTAT curr_connections 7\r\nSTAT get_hits 12\r\nSTAT get_misses 3\r\n"
+        + "STAT limit_maxbytes 67108864\r\nSTAT bytes 4096\r\nSTAT curr_items 5\r\nSTAT evictions 2\r\nEND\r\n";
+
+    [Fact]
+    public void ItIsReadHoweverItIsCut()
+    {
+        for (int length = 0; length < Reply.Length; length++)
+        {
+            Assert.Equal(ServerStatistics.Progress.Incomplete, Read(Reply[..length], out ServerStatistics? part));
+            Assert.Null(part);
+        }
+
+        Assert.Equal(ServerStatistics.Progress.Complete, Read(Reply, out ServerStatistics? whole));
+        Assert.Equal(new ServerStatistics(5, 4096, 67108864, 7, 2, 12, 3, 90), whole);
+    }
+
+    [Theory]
+    [InlineData("ERROR\r\n")]
+    [InlineData("CLIENT_ERROR no\r\n")]
+    [InlineData("END\r\n")]
+    [InlineData("STAT pid 42\nEND\r\n")]
+    [InlineData("STAT\r\n")]
+    [InlineData("HTTP/1.1 400 Bad Request\r\n")]
+    [InlineData(Reply + "E")]
+    [InlineData("\r\n")]
+    public void AnythingElseIsRefused(string reply) => Assert.Equal(ServerStatistics.Progress.Invalid, Read(reply, out _));
+
+    [Theory]
+    [InlineData("get_hits 12", "get_hits -1")]
+    [InlineData("get_hits 12", "get_hits 12.5")]
+    [InlineData("get_hits 12", "get_hits 99999999999999999999")]
+    [InlineData("get_hits 12", "get_hits ")]
+    [InlineData("get_hits 12", "get_hit 12")]
+    public void ANumberThatIsMissingOrNoneIsRefused(string before, string after)
+        => Assert.Equal(ServerStatistics.Progress.Invalid, Read(Reply.Replace(before, after, StringComparison.Ordinal), out _));
+
+    [Fact]
+    public void RandomBytesAreNeverAnAnswer()
+    {
+        var random = new Random(4711);
+        byte[] bytes = new byte[512];
+        for (int i = 0; i < 20_000; i++)
+        {
+            Encoding.ASCII.GetBytes(Reply, bytes);
+            int changed = random.Next(Reply.Length);
+            bytes[changed] = (byte)random.Next(256);
+            ServerStatistics.TryRead(bytes.AsSpan(0, random.Next(Reply.Length)), out ServerStatistics? read);
+            Assert.Null(read);
+        }
+    }
+
+    private static ServerStatistics.Progress Read(string text, out ServerStatistics? statistics)
+        => ServerStatistics.TryRead(Encoding.ASCII.GetBytes(text), out statistics);
+}
