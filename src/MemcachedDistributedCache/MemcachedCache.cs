@@ -45,6 +45,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             MaximumValueBytes = options.MaximumValueBytes,
             OversizeBehavior = options.OversizeBehavior,
             FailureMode = options.FailureMode,
+            CancelledWriteWindow = options.OperationTimeout * 3,
         };
         _entries = new EntryStore(new MemcachedClient(_cluster), settings, clock, logger);
     }

@@ -18,6 +18,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 {
     private readonly KeyEncoder _keys = new(settings.Namespace);
     private readonly SlidingWindows _windows = new(client, settings, timeProvider);
+    private readonly AbandonedWrites _abandoned = new(timeProvider, settings.CancelledWriteWindow);
 
     /// <summary>Reads a value into an array of its own, or null.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -66,7 +67,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         }
 
         OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken).ConfigureAwait(false);
-        NoteDoubt(key, result);
+        NoteDoubt(key, result, mode);
         switch (result.Status)
         {
             case OperationStatus.TooLarge:
@@ -97,18 +98,24 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     private async ValueTask<OperationResult> DeleteAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         OperationResult result = await SendDelete(key, mode, cancellationToken).ConfigureAwait(false);
-        NoteDoubt(key, result);
+        NoteDoubt(key, result, mode);
         return result;
     }
 
     /// <summary>
     /// A write that failed leaves in doubt what the server has under the key. One that was cancelled does not: it goes its way, and whatever
-    /// is asked next comes after it on the same connection.
+    /// is asked next comes after it on the same connection; unless it is asked synchronously, on another one.
     /// </summary>
-    private void NoteDoubt(string key, in OperationResult result)
+    private void NoteDoubt(string key, in OperationResult result, CallMode mode)
     {
-        if (result.Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut)
+        if (result.Status == OperationStatus.Canceled)
         {
+            _abandoned.Add(key);
+        }
+        else if (result.Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut
+            || (mode == CallMode.Sync && _abandoned.MayHold(key)))
+        {
+            // The removal that ends the doubt goes where the cancelled write went, and so comes after it.
             client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]));
         }
     }
