@@ -59,6 +59,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             MaximumValueBytes = options.MaximumValueBytes,
             OversizeBehavior = options.OversizeBehavior,
             FailureMode = options.Resilience is null ? options.FailureMode : MemcachedFailureMode.Throw,
+            CancelledWriteWindow = options.OperationTimeout * 3,
         };
         var entries = new EntryStore(new MemcachedClient(_cluster), settings, RetriesOf(options, clock), clock, logger);
         _entries = options.Resilience is null ? entries : new GuardedEntryStore(entries, PipelineOf(options, clock), options.FailureMode);

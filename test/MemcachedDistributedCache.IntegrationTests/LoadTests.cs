@@ -20,7 +20,7 @@ public sealed class LoadTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
         int[] operations = await Task.WhenAll(Enumerable.Range(0, Callers).Select(caller => Task.Run(async () =>
         {
             // Each caller owns its keys, so it knows exactly what they hold.
-            var random = new Random(HashCode.Combine(seed, caller));
+            var random = new Random(Seeds.Of(seed, caller));
             var versions = new int?[32];
             int count = 0;
             for (; Stopwatch.GetElapsedTime(started) < Duration; count++)

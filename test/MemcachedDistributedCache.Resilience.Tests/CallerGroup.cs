@@ -28,7 +28,7 @@ internal sealed class CallerGroup : IAsyncDisposable
         {
             int node = i % nodes;
             int[] own = keys[node].AsSpan(i / nodes * KeysPerCaller, KeysPerCaller).ToArray();
-            return new DedicatedCaller(cache, node, own, paced: node < firstUnpaced, HashCode.Combine(seed, i));
+            return new DedicatedCaller(cache, node, own, paced: node < firstUnpaced, Seeds.Of(seed, i));
         })]);
     }
 

@@ -7,7 +7,10 @@ internal static class Failovers
     public const string None = "None";
 
     /// <summary>Every case, by name.</summary>
-    public static TheoryData<string> All => [None];
+    public static IReadOnlyList<string> Names { get; } = [None];
+
+    /// <summary>Every case as a theory's data.</summary>
+    public static TheoryData<string> All => [.. Names];
 
     /// <summary>Sets the case.</summary>
     public static MemcachedCacheOptions With(this MemcachedCacheOptions options, string failover) => failover switch

@@ -63,47 +63,6 @@ public sealed class OutageTests
     }
 
     [MemcachedFact]
-    public async Task A_frozen_node_costs_its_callers_the_limit_and_the_others_nothing()
-    {
-        var logger = new RecordingLogger();
-        await using MemcachedProcess frozen = await MemcachedProcess.StartAsync();
-        await using MemcachedProcess well = await MemcachedProcess.StartAsync();
-        await using MemcachedCache cache = On(logger, options => options.OperationTimeout = OperationLimit, frozen.Server, well.Server);
-        string mine = await KeyOn(cache, 0);
-        string other = await KeyOn(cache, 1);
-        await cache.SetAsync(mine, [1], Default);
-        await cache.SetAsync(other, [2], Default);
-
-        frozen.Freeze();
-        long started = Stopwatch.GetTimestamp();
-        Task<byte[]?>[] waiting = [.. Enumerable.Range(0, 20).Select(_ => cache.GetAsync(mine))];
-        Task<byte[]?> synchronous = Task.Run(() => cache.Get(mine));
-        for (int i = 0; i < 100; i++)
-        {
-            Assert.Equal(new byte[] { 2 }, await cache.GetAsync(other));
-        }
-
-        Assert.All(await Task.WhenAll(waiting), Assert.Null);
-        Assert.Null(await synchronous);
-        Assert.InRange(Stopwatch.GetElapsedTime(started), OperationLimit * 0.9, OperationLimit * 5);
-        await Caches.UntilAsync(
-            () =>
-            {
-                _ = cache.GetAsync(mine);
-                return cache.GetNodes()[0].State == MemcachedNodeState.Down;
-            },
-            "the node is given up");
-        Assert.Null(await cache.GetAsync(mine));
-        await logger.SeesAsync("does not answer within", 1);
-
-        frozen.Thaw();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Up, "the node is up");
-        Assert.Equal(new byte[] { 1 }, await cache.GetAsync(mine));
-        Assert.Equal(new byte[] { 1 }, cache.Get(mine));
-        Assert.Equal(0, cache.GetNodes()[1].Errors);
-    }
-
-    [MemcachedFact]
     public async Task A_late_reply_is_dropped_and_the_connection_goes_on()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
@@ -200,7 +159,6 @@ public sealed class OutageTests
 
     public static TheoryData<string, string> BadGreetings => new()
     {
-        { "VERSION 1.5.22\r\n", "1.6.10 or newer is needed" },
         { "VERSION 1.4\r\n", "1.6.10 or newer is needed" },
         { "ERROR\r\n", "when asked for its version" },
         { "ERROR Too many open connections\r\n", "Too many open connections" },
@@ -249,34 +207,6 @@ public sealed class OutageTests
         Assert.Null(await cache.GetAsync("key"));
     }
 
-    [MemcachedFact]
-    public async Task However_far_a_conversation_gets_before_the_line_is_cut_no_value_is_wrong()
-    {
-        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
-        byte[] value = Encoding.ASCII.GetBytes(new string('v', 40));
-        await using (MemcachedCache cache = Caches.On([server.Server], options => options.Namespace = ""))
-        {
-            await cache.SetAsync("key", value, Default);
-        }
-
-        foreach (bool onReplies in (bool[])[true, false])
-        {
-            for (int cut = 0; cut < 90; cut++)
-            {
-                // Counted from the greeting's end on: the cut falls into the reads.
-                await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
-                await using MemcachedCache cache = On(new RecordingLogger(), options => options.Namespace = "", proxy.Server);
-                Assert.Equal(value, await cache.GetAsync("key"));
-                var fault = new StreamFault { CutAfterBytes = cut };
-                await proxy.ApplyAsync(onReplies ? Fault.OnReplies(fault) : Fault.OnRequests(fault));
-                byte[]? first = await cache.GetAsync("key");
-                Assert.True(first is null || first.AsSpan().SequenceEqual(value));
-                byte[]? second = await cache.GetAsync("key");
-                Assert.True(second is null || second.AsSpan().SequenceEqual(value));
-            }
-        }
-    }
-
     private static async Task ServeAsync(TcpListener listener, byte[] greeting, CancellationToken stop)
     {
         try
@@ -295,18 +225,6 @@ public sealed class OutageTests
         }
     }
 
-    private static async Task<string> KeyOn(MemcachedCache cache, int node)
-    {
-        for (int i = 0; ; i++)
-        {
-            long before = cache.GetNodes()[node].Misses;
-            await cache.GetAsync("probe" + i);
-            if (cache.GetNodes()[node].Misses > before)
-            {
-                return "probe" + i;
-            }
-        }
-    }
 
     private static MemcachedCache On(RecordingLogger logger, params string[] servers) => On(logger, static _ => { }, servers);
 

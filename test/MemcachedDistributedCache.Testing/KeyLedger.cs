@@ -27,8 +27,11 @@ public enum ReadVerdict
 /// <param name="allowance">How long a value may be read after it has been replaced: nothing where a key has one place only.</param>
 public sealed class KeyLedger(int key, TimeSpan allowance = default)
 {
+    private const int HistoryLength = 6;
+
     private readonly Lock _lock = new();
     private readonly Queue<(long At, int Oldest, int Removed)> _late = new();
+    private readonly Queue<string> _history = new();
     private int _begun;
     private int _oldest;
     private int _removed;
@@ -44,6 +47,19 @@ public sealed class KeyLedger(int key, TimeSpan allowance = default)
         lock (_lock)
         {
             return ++_begun;
+        }
+    }
+
+    /// <summary>Remembers how a change went, for a complaint about one of the next.</summary>
+    public void Remember(string what)
+    {
+        lock (_lock)
+        {
+            _history.Enqueue(what);
+            if (_history.Count > HistoryLength)
+            {
+                _history.Dequeue();
+            }
         }
     }
 
@@ -113,7 +129,11 @@ public sealed class KeyLedger(int key, TimeSpan allowance = default)
             return ReadVerdict.Legal;
         }
 
-        complaint = $"key {key}: version {version} after {reading.Oldest} (last removal {reading.Removed})";
+        lock (_lock)
+        {
+            complaint = $"key {key}: version {version} after {reading.Oldest} (last removal {reading.Removed}); {string.Join("; ", _history)}";
+        }
+
         return version < reading.Removed ? ReadVerdict.LostDelete : ReadVerdict.Stale;
     }
 

@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Testing;
 
 /// <summary>
 /// One real memcached process on a loopback port, owned by the test that started it: it is stopped, frozen, killed and
-/// restarted by its own process id, and it never outlives the test process by more than the watchdog's minute.
+/// restarted by its own process id, and a watchdog ends it where the test process no longer can.
 /// </summary>
 public sealed class MemcachedProcess : IAsyncDisposable
 {
@@ -24,6 +24,9 @@ public sealed class MemcachedProcess : IAsyncDisposable
         _arguments = arguments;
         _environment = environment;
     }
+
+    /// <summary>How long a process started from now on may live: the watchdog for the case that this process is killed and can end nothing any more. 15 minutes by default.</summary>
+    public static TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(15);
 
     /// <summary>Where the server listens; the same after a restart.</summary>
     public IPEndPoint EndPoint { get; }
@@ -81,7 +84,7 @@ public sealed class MemcachedProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             UseShellExecute = false,
         };
-        foreach (string argument in (string[])["--foreground", "900", MemcachedBinary.Path, "-u", "root", "-l", EndPoint.Address.ToString(), "-p", EndPoint.Port.ToString(), "-U", "0", .. _arguments])
+        foreach (string argument in (string[])["--foreground", ((int)Lifetime.TotalSeconds).ToString(), MemcachedBinary.Path, "-u", "root", "-l", EndPoint.Address.ToString(), "-p", EndPoint.Port.ToString(), "-U", "0", .. _arguments])
         {
             start.ArgumentList.Add(argument);
         }

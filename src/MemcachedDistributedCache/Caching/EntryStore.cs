@@ -21,6 +21,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     private readonly RetryPolicy? _retries = retries;
     private readonly KeyEncoder _keys = new(settings.Namespace);
     private readonly SlidingWindows _windows = new(client, settings, timeProvider);
+    private readonly AbandonedWrites _abandoned = new(timeProvider, settings.CancelledWriteWindow);
 
     /// <summary>Reads a value into an array of its own, or null.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -89,7 +90,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 cancellationToken).ConfigureAwait(false);
         }
 
-        NoteDoubt(key, result);
+        NoteDoubt(key, result, mode);
         switch (result.Status)
         {
             case OperationStatus.TooLarge:
@@ -157,18 +158,27 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 cancellationToken).ConfigureAwait(false);
         }
 
-        NoteDoubt(key, result);
+        NoteDoubt(key, result, mode);
         return result;
     }
 
     /// <summary>
     /// A write that failed leaves in doubt what the server has under the key. One that was cancelled does not: it goes its way, and whatever
-    /// is asked next comes after it on the same connection.
+    /// is asked next comes after it on the same connection; unless it is asked synchronously, on another one.
     /// </summary>
-    private void NoteDoubt(string key, in OperationResult result)
+    private void NoteDoubt(string key, in OperationResult result, CallMode mode)
     {
         if (result.LeavesDoubt)
         {
+            Distrust(key);
+        }
+        else if (result.Status == OperationStatus.Canceled)
+        {
+            _abandoned.Add(key);
+        }
+        else if (mode == CallMode.Sync && _abandoned.MayHold(key))
+        {
+            // The removal that ends the doubt goes where the cancelled write went, and so comes after it.
             Distrust(key);
         }
     }

@@ -25,8 +25,8 @@ internal interface IMemcachedClient
     ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Notes that a write was not sent, or not answered in time, so that what the server has under the key is not read before it has been
-    /// removed. One whose connection broke is noted already.
+    /// Notes that a write was not sent, or not answered in time, or may have been overtaken, so that what the server has under the key is not
+    /// read before it has been removed. One whose connection broke is noted already.
     /// </summary>
     void Distrust(ReadOnlySpan<byte> key);
 

@@ -78,7 +78,12 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public void Distrust(ReadOnlySpan<byte> key) => cluster.NodeOf(HashRing.Hash(key))?.Suspect(key, mayStillHappen: false);
+    public void Distrust(ReadOnlySpan<byte> key)
+    {
+        // What was sent asynchronously is answered before the removal that follows it on the same connection. A synchronous write has another.
+        Node? node = cluster.NodeOf(HashRing.Hash(key));
+        node?.Suspect(key, mayStillHappen: node.SyncPendingCount != 0);
+    }
 
     /// <inheritdoc/>
     public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)

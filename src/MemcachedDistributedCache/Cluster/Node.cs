@@ -74,6 +74,9 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>Replies awaited.</summary>
     public int PendingCount => AllLanes().Sum(static lane => lane.Current?.PendingCount ?? 0);
 
+    /// <summary>Replies awaited on the connection of synchronous callers.</summary>
+    public int SyncPendingCount => _syncLane.Current?.PendingCount ?? 0;
+
     /// <summary>Sends a request on the lane of its hash, so that the requests of one key keep their order.</summary>
     public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, uint hash, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
         where TRequest : struct, IRequest, allows ref struct

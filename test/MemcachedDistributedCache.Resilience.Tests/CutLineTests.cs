@@ -1,0 +1,79 @@
+using System.Globalization;
+using MemcachedDistributedCache.Embedded;
+using MemcachedDistributedCache.Testing;
+using Microsoft.Extensions.Caching.Distributed;
+
+namespace MemcachedDistributedCache.Resilience.Tests;
+
+/// <summary>The line ends after N bytes, for every N of a whole exchange: greeting, store, read, removal, read.</summary>
+public sealed class CutLineTests
+{
+    private const int AtOnce = 16;
+    private static readonly DistributedCacheEntryOptions Default = new();
+    private static readonly TimeSpan OperationTimeout = TimeSpan.FromMilliseconds(500);
+
+    [MemcachedTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task However_far_an_exchange_gets_no_value_is_wrong_and_none_comes_back(bool onReplies)
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        long length = await LengthOfExchangeAsync(server, onReplies);
+        Assert.InRange(length, onReplies ? 1000 : 100, 10_000); // the server's settings are long
+        int hits = 0;
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, (int)length + 1),
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
+            async (cut, _) =>
+            {
+                bool hit = await ExchangeAsync(server, onReplies, cut);
+                Interlocked.Add(ref hits, hit ? 1 : 0);
+                Assert.False(hit && cut == 0);
+            });
+
+        // Those cuts that came after the first read was answered.
+        Assert.True(hits > 0);
+    }
+
+    private static async Task<bool> ExchangeAsync(MemcachedProcess server, bool onReplies, int cut)
+    {
+        var fault = new StreamFault { CutAfterBytes = cut, ResetOnCut = cut % 2 == 0 };
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint, onReplies ? Fault.OnReplies(fault) : Fault.OnRequests(fault), ct: CancellationToken.None);
+        await using MemcachedCache cache = On(proxy);
+        string key = "key" + cut.ToString(CultureInfo.InvariantCulture);
+        byte[] value = KeyedValues.Create(cut, 1, 20);
+        await cache.SetAsync(key, value, Default);
+        byte[]? first = await cache.GetAsync(key);
+        Assert.True(first is null || first.AsSpan().SequenceEqual(value), $"cut after {cut}");
+        await cache.RemoveAsync(key);
+
+        // Whether or not the removal arrived, the value is gone for this process, and stays so when the line is whole again.
+        Assert.Null(await cache.GetAsync(key));
+        await proxy.ApplyAsync(Fault.None);
+        await cache.TrustedAsync();
+        Assert.Null(await cache.GetAsync(key));
+        await cache.SetAsync(key, value, Default);
+        Assert.Equal(value, await cache.GetAsync(key));
+        return first is not null;
+    }
+
+    private static async Task<long> LengthOfExchangeAsync(MemcachedProcess server, bool onReplies)
+    {
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        await using MemcachedCache cache = On(proxy);
+        await cache.TrustedAsync();
+        await cache.SetAsync("key0", KeyedValues.Create(0, 1, 20), Default);
+        Assert.NotNull(await cache.GetAsync("key0"));
+        await cache.RemoveAsync("key0");
+        Assert.Null(await cache.GetAsync("key0"));
+        return onReplies ? proxy.BytesToClient : proxy.BytesToServer;
+    }
+
+    private static MemcachedCache On(FaultProxy proxy) => new(new MemcachedCacheOptions
+    {
+        Servers = [proxy.Server],
+        OperationTimeout = OperationTimeout,
+        ReconnectDelay = TimeSpan.FromMilliseconds(5),
+        MaximumReconnectDelay = TimeSpan.FromMilliseconds(50),
+    });
+}

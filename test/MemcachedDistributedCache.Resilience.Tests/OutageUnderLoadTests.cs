@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using MemcachedDistributedCache.Embedded;
+using MemcachedDistributedCache.Testing;
+using Xunit.Abstractions;
+
+namespace MemcachedDistributedCache.Resilience.Tests;
+
+/// <summary>What befalls all nodes, one after the other or at once, while callers go on. Every value that they read is judged.</summary>
+public sealed class OutageUnderLoadTests(ITestOutputHelper output)
+{
+    private const int Nodes = 3;
+    private const int Callers = 24;
+    private static readonly TimeSpan ServingAgain = TimeSpan.FromSeconds(3);
+
+    [MemcachedTheory]
+    [MemberData(nameof(Failovers.All), MemberType = typeof(Failovers))]
+    public async Task All_nodes_are_restarted_one_after_the_other(string failover)
+    {
+        var servers = new List<MemcachedProcess>();
+        try
+        {
+            for (int i = 0; i < Nodes; i++)
+            {
+                servers.Add(await MemcachedProcess.StartAsync());
+            }
+
+            var logger = new RecordingLogger();
+            await using MemcachedCache cache = On(servers.Select(server => server.Server), failover, logger);
+            await using CallerGroup callers = await StartAsync(cache);
+            for (int i = 0; i < Nodes; i++)
+            {
+                long hits = cache.GetNodes()[i].Hits;
+                await servers[i].KillAsync();
+                await Caches.UntilAsync(() => cache.GetNodes()[i].State == MemcachedNodeState.Down, "the node is down");
+                long[] others = [.. cache.GetNodes().Select(node => node.Hits)];
+                await servers[i].StartAgainAsync();
+                long started = Stopwatch.GetTimestamp();
+                await Caches.UntilAsync(() => cache.GetNodes()[i].Hits > hits, "the node serves again");
+                Assert.True(Stopwatch.GetElapsedTime(started) < ServingAgain, $"served again after {Stopwatch.GetElapsedTime(started)}");
+                Assert.All(Enumerable.Range(0, Nodes), node => Assert.True(node == i || cache.GetNodes()[node].Hits > others[node]));
+            }
+
+            await callers.StopAsync();
+            await cache.TrustedAsync();
+            foreach (MemcachedProcess server in servers)
+            {
+                await logger.SeesAsync($"memcached {server.Server} is down", 1);
+                await logger.SeesAsync($"memcached {server.Server} is up", 2);
+            }
+        }
+        finally
+        {
+            foreach (MemcachedProcess server in servers)
+            {
+                await server.DisposeAsync();
+            }
+        }
+    }
+
+    [MemcachedTheory]
+    [MemberData(nameof(Failovers.All), MemberType = typeof(Failovers))]
+    public async Task All_nodes_are_cut_off_for_five_seconds_and_keep_their_memory(string failover)
+    {
+        var servers = new List<MemcachedProcess>();
+        var proxies = new List<FaultProxy>();
+        try
+        {
+            for (int i = 0; i < Nodes; i++)
+            {
+                servers.Add(await MemcachedProcess.StartAsync());
+                proxies.Add(await FaultProxy.StartAsync(servers[i].EndPoint));
+            }
+
+            await using MemcachedCache cache = On(proxies.Select(proxy => proxy.Server), failover, new RecordingLogger());
+            await using CallerGroup callers = await StartAsync(cache);
+            await callers.RateAsync(TimeSpan.FromSeconds(0.5), 0);
+            foreach (FaultProxy proxy in proxies)
+            {
+                await proxy.ApplyAsync(Fault.Refuse);
+                proxy.DropConnections(reset: true);
+            }
+
+            await Caches.UntilAsync(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Down), "all nodes are down");
+            long cut = Stopwatch.GetTimestamp();
+            long hits = cache.GetNodes().Sum(node => node.Hits);
+            await callers.RateAsync(TimeSpan.FromSeconds(5), 0, 1, 2);
+            TimeSpan[] took = [.. Enumerable.Range(0, Nodes).SelectMany(callers.Of).SelectMany(caller => caller.Took(cut, Stopwatch.GetTimestamp())).Order()];
+            Assert.True(took.Length > 1000, $"{took.Length} calls in five seconds");
+            Assert.True(took[took.Length / 2] < TimeSpan.FromMicroseconds(100) && took[took.Length * 99 / 100] < TimeSpan.FromMilliseconds(2), $"median {took[took.Length / 2]}, p99 {took[took.Length * 99 / 100]}");
+            Assert.Equal(hits, cache.GetNodes().Sum(node => node.Hits));
+            Assert.All(cache.GetNodes(), node => Assert.True(node.SuspectKeys > 0));
+
+            long[] before = [.. cache.GetNodes().Select(node => node.Hits)];
+            foreach (FaultProxy proxy in proxies)
+            {
+                await proxy.ApplyAsync(Fault.None);
+            }
+
+            long healed = Stopwatch.GetTimestamp();
+            await Caches.UntilAsync(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
+            Assert.True(Stopwatch.GetElapsedTime(healed) < ServingAgain, $"served again after {Stopwatch.GetElapsedTime(healed)}");
+            await cache.TrustedAsync();
+            await callers.StopAsync();
+        }
+        finally
+        {
+            foreach (FaultProxy proxy in proxies)
+            {
+                await proxy.DisposeAsync();
+            }
+
+            foreach (MemcachedProcess server in servers)
+            {
+                await server.DisposeAsync();
+            }
+        }
+    }
+
+    private static MemcachedCache On(IEnumerable<string> servers, string failover, RecordingLogger logger)
+        => new(new MemcachedCacheOptions { Servers = [.. servers] }.With(failover), logger);
+
+    private async Task<CallerGroup> StartAsync(MemcachedCache cache)
+    {
+        int seed = Random.Shared.Next();
+        output.WriteLine($"seed {seed}");
+        return await CallerGroup.StartAsync(cache, Callers, firstUnpaced: Nodes, seed);
+    }
+}

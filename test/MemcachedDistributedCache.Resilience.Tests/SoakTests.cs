@@ -1,0 +1,19 @@
+using MemcachedDistributedCache.Soak;
+using MemcachedDistributedCache.Testing;
+using Xunit.Abstractions;
+
+namespace MemcachedDistributedCache.Resilience.Tests;
+
+/// <summary>A few seconds of the soak, with another seed each time; docs/contributing.md has the command for more.</summary>
+public sealed class SoakTests(ITestOutputHelper output)
+{
+    [MemcachedFact]
+    public async Task A_short_soak_is_clean()
+    {
+        var options = new SoakOptions { Duration = TimeSpan.FromSeconds(8), Seed = SoakOptions.AnySeed() };
+        SoakReport report = await SoakRun.ExecuteAsync(options, static _ => { }, CancellationToken.None);
+        output.WriteLine(report.Text);
+        Assert.True(report.IsClean, report.Text);
+        Assert.True(report.Tally.Hits > 1000 && report.Faults.Values.Sum() > 3 && report.Errors > 10, report.Text);
+    }
+}
