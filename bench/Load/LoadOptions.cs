@@ -15,6 +15,16 @@ internal enum Verb
     Mix,
 }
 
+/// <summary>What the cache does beyond a bare first attempt.</summary>
+internal enum Resilience
+{
+    /// <summary>What it does by default.</summary>
+    On,
+
+    /// <summary>Nothing that can be turned off.</summary>
+    Off,
+}
+
 /// <summary>The command line.</summary>
 internal sealed record LoadOptions
 {
@@ -45,6 +55,9 @@ internal sealed record LoadOptions
     /// <summary>Connections per node of the cache.</summary>
     public required int Connections { get; init; }
 
+    /// <summary>With which resilience the cache is driven; with several, each of its subjects once with each.</summary>
+    public required Resilience[] Resilience { get; init; }
+
     /// <summary>Whether the result goes out as JSON.</summary>
     public required bool Json { get; init; }
 
@@ -60,8 +73,9 @@ internal sealed record LoadOptions
         Option<int> rounds = new("--rounds") { Description = "rounds, of which the median counts", DefaultValueFactory = _ => 5 };
         Option<double> limit = new("--limit") { Description = "minutes after which no further row is begun", DefaultValueFactory = _ => 90 };
         Option<int> connections = new("--connections") { Description = "connections per node of the cache", DefaultValueFactory = _ => 1 };
+        Option<string> resilience = Text("--resilience", "on (the default options), off (whatever can be turned off is), or both, compared round by round", "on");
         Option<bool> json = new("--json") { Description = "write JSON instead of a table" };
-        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, json };
+        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, resilience, json };
         command.SetAction((parsed, cancellationToken) => run(
             new LoadOptions
             {
@@ -74,6 +88,7 @@ internal sealed record LoadOptions
                 Rounds = Math.Clamp(parsed.GetValue(rounds), 1, 101),
                 Limit = TimeSpan.FromMinutes(parsed.GetValue(limit)),
                 Connections = parsed.GetValue(connections),
+                Resilience = [.. Split(parsed.GetValue(resilience)).Select(static text => Enum.Parse<Resilience>(text, ignoreCase: true)).Distinct()],
                 Json = parsed.GetValue(json),
             },
             cancellationToken));

@@ -33,6 +33,12 @@ internal sealed record Row
     /// <summary>p99 ÷ the floor's.</summary>
     public required double P99Ratio { get; init; }
 
+    /// <summary>Operations per second ÷ those of the same subject with resilience off, where both were driven.</summary>
+    public double? RateToBare { get; init; }
+
+    /// <summary>CPU per operation ÷ that of the same subject with resilience off, where both were driven.</summary>
+    public double? CpuToBare { get; init; }
+
     /// <summary>
     /// Makes the rows of one workload. The faster floor counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
     /// neighbours in time saw the same machine.
@@ -42,7 +48,7 @@ internal sealed record Row
         // Alone, a caller is not served by any gathering, and the inline floor, which is the first, is the one that latency is held against.
         IEnumerable<List<Measurement>> floors = results.Where(static r => r.Subject.IsFloor).Select(static r => r.Rounds);
         List<Measurement> floor = callers == 1 ? floors.First() : floors.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
-        return [.. results.Select(result => new Row
+        return [.. results.Select(result => (result.Subject, result.Rounds, Bare: results.FirstOrDefault(other => other.Subject.Name == result.Subject.Name + Subjects.Bare).Rounds)).Select(result => new Row
         {
             Operation = workload.Verb.ToString().ToLowerInvariant(),
             Size = workload.Size,
@@ -54,6 +60,8 @@ internal sealed record Row
             CpuRatio = Ratio(result.Rounds, floor, static m => m.Cpu),
             P50Ratio = Ratio(result.Rounds, floor, static m => m.P50),
             P99Ratio = Ratio(result.Rounds, floor, static m => m.P99),
+            RateToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Rate),
+            CpuToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Cpu),
         })];
     }
 
