@@ -17,15 +17,32 @@ internal enum Expiry
     Sliding,
 }
 
-/// <summary>What the subjects on the product have in common: each has a cache of its own.</summary>
-internal abstract class CacheSubject(string name, string[] nodes, int connections, Expiry expiry, Watched watched = Watched.No) : Subject(name)
+/// <summary>How the cache of a subject is made.</summary>
+internal sealed record CacheSetup(string[] Nodes, int Connections, Resilience Resilience, Watched Watched)
 {
-    protected MemcachedCache Cache { get; } = new(new MemcachedCacheOptions
+    /// <summary>The cache's options.</summary>
+    public MemcachedCacheOptions Options
     {
-        Servers = nodes,
-        FailureMode = MemcachedFailureMode.Throw,
-        ConnectionsPerNode = connections,
-    }, watched == Watched.Logged ? new NoteTaker() : null);
+        get
+        {
+            var options = new MemcachedCacheOptions { Servers = Nodes, FailureMode = MemcachedFailureMode.Throw, ConnectionsPerNode = Connections };
+            if (Resilience == Resilience.Off)
+            {
+                // Whatever is kept ready for a failure and can be left out: the comparison shows its price while nothing fails.
+                options.MaximumSuspectKeys = 0;
+                options.MaximumRetries = 0;
+                options.Failover = MemcachedFailover.None;
+            }
+
+            return options;
+        }
+    }
+}
+
+/// <summary>What the subjects on the product have in common: each has a cache of its own.</summary>
+internal abstract class CacheSubject(string name, CacheSetup setup, Expiry expiry) : Subject(name)
+{
+    protected MemcachedCache Cache { get; } = new(setup.Options, setup.Watched == Watched.Logged ? new NoteTaker() : null);
 
     protected string[] Keys { get; private set; } = [];
 
@@ -41,7 +58,7 @@ internal abstract class CacheSubject(string name, string[] nodes, int connection
     /// <inheritdoc/>
     public override async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
     {
-        Keys = workload.Keys(Name.Replace(' ', '-'));
+        Keys = workload.Keys(Name.Replace(' ', '-').Replace(",", ""));
         Values = workload.Values;
         for (int key = 0; key < Keys.Length; key++)
         {
@@ -51,14 +68,14 @@ internal abstract class CacheSubject(string name, string[] nodes, int connection
     }
 
     /// <inheritdoc/>
-    public override IDisposable? Watch() => watched == Watched.Measured ? new MetricsListener() : null;
+    public override IDisposable? Watch() => setup.Watched == Watched.Measured ? new MetricsListener() : null;
 
     /// <inheritdoc/>
     public override ValueTask DisposeAsync() => Cache.DisposeAsync();
 }
 
 /// <summary>Through <see cref="IDistributedCache"/>.</summary>
-internal sealed class DistributedSubject(string name, string[] nodes, int connections, Expiry expiry, Watched watched = Watched.No) : CacheSubject(name, nodes, connections, expiry, watched)
+internal sealed class DistributedSubject(string name, CacheSetup setup, Expiry expiry) : CacheSubject(name, setup, expiry)
 {
     /// <inheritdoc/>
     public override async Task RunAsync(Caller caller)
@@ -89,7 +106,7 @@ internal sealed class DistributedSubject(string name, string[] nodes, int connec
 }
 
 /// <summary>Through <see cref="IBufferDistributedCache"/>; each caller has one writer.</summary>
-internal sealed class BufferSubject(string name, string[] nodes, int connections) : CacheSubject(name, nodes, connections, Expiry.Default)
+internal sealed class BufferSubject(string name, CacheSetup setup) : CacheSubject(name, setup, Expiry.Default)
 {
     /// <inheritdoc/>
     public override async Task RunAsync(Caller caller)
@@ -122,7 +139,7 @@ internal sealed class BufferSubject(string name, string[] nodes, int connections
 }
 
 /// <summary>The synchronous methods, each caller on a thread of its own that blocks: the pool has nothing to do with it.</summary>
-internal sealed class SyncSubject(string name, string[] nodes, int connections) : CacheSubject(name, nodes, connections, Expiry.Default)
+internal sealed class SyncSubject(string name, CacheSetup setup) : CacheSubject(name, setup, Expiry.Default)
 {
     private const int StackSize = 256 * 1024;
 

@@ -15,6 +15,16 @@ internal enum Verb
     Mix,
 }
 
+/// <summary>What the cache does beyond a bare first attempt.</summary>
+internal enum Resilience
+{
+    /// <summary>What it does by default.</summary>
+    On,
+
+    /// <summary>Nothing that can be turned off.</summary>
+    Off,
+}
+
 /// <summary>The command line.</summary>
 internal sealed record LoadOptions
 {
@@ -51,6 +61,9 @@ internal sealed record LoadOptions
     /// <summary>Whether the cache runs a second time, with a logger that takes everything.</summary>
     public required bool Logging { get; init; }
 
+    /// <summary>With which resilience the cache is driven; with several, each of its subjects once with each.</summary>
+    public required Resilience[] Resilience { get; init; }
+
     /// <summary>Whether the result goes out as JSON.</summary>
     public required bool Json { get; init; }
 
@@ -68,8 +81,9 @@ internal sealed record LoadOptions
         Option<int> connections = new("--connections") { Description = "connections per node of the cache", DefaultValueFactory = _ => 1 };
         Option<bool> metrics = new("--metrics") { Description = "also drive the cache with a listener to its metrics, and give the ratio to the cache without" };
         Option<bool> logging = new("--logging") { Description = "also drive the cache with a logger that takes everything, and give the ratio to the cache without" };
+        Option<string> resilience = Text("--resilience", "on (the default options), off (whatever can be turned off is), or both, compared round by round", "on");
         Option<bool> json = new("--json") { Description = "write JSON instead of a table" };
-        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, metrics, logging, json };
+        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, resilience, metrics, logging, json };
         command.SetAction((parsed, cancellationToken) => run(
             new LoadOptions
             {
@@ -84,6 +98,7 @@ internal sealed record LoadOptions
                 Connections = parsed.GetValue(connections),
                 Metrics = parsed.GetValue(metrics),
                 Logging = parsed.GetValue(logging),
+                Resilience = [.. Split(parsed.GetValue(resilience)).Select(static text => Enum.Parse<Resilience>(text, ignoreCase: true)).Distinct()],
                 Json = parsed.GetValue(json),
             },
             cancellationToken));

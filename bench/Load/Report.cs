@@ -35,6 +35,11 @@ internal static class Report
             output.WriteLine($"  {row.Subject} ÷ cache: {row.RateToPlain:0.000} ops/s, {row.CpuToPlain:0.000} CPU");
         }
 
+        foreach (Row row in rows.Where(static row => row.RateToBare is not null))
+        {
+            output.WriteLine($"  {row.Subject}: resilience on ÷ off: ops/s {row.RateToBare:0.000}, CPU {row.CpuToBare:0.000}");
+        }
+
         foreach (string error in rows.Select(static row => row.Median.FirstError).OfType<string>().Distinct(StringComparer.Ordinal))
         {
             output.WriteLine($"  first error: {error}");

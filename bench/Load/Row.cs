@@ -39,6 +39,12 @@ internal sealed record Row
     /// <summary>CPU per operation ÷ that of the cache that nobody watches, where it ran too.</summary>
     public double? CpuToPlain { get; init; }
 
+    /// <summary>Operations per second ÷ those of the same subject with resilience off, where both were driven.</summary>
+    public double? RateToBare { get; init; }
+
+    /// <summary>CPU per operation ÷ that of the same subject with resilience off, where both were driven.</summary>
+    public double? CpuToBare { get; init; }
+
     /// <summary>
     /// Makes the rows of one workload. The faster floor counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
     /// neighbours in time saw the same machine.
@@ -49,7 +55,7 @@ internal sealed record Row
         IEnumerable<List<Measurement>> floors = results.Where(static r => r.Subject.IsFloor).Select(static r => r.Rounds);
         List<Measurement> floor = callers == 1 ? floors.First() : floors.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
         List<Measurement>? plain = results.Where(static r => r.Subject.Name == Subjects.PlainName).Select(static r => r.Rounds).FirstOrDefault();
-        return [.. results.Select(result => new Row
+        return [.. results.Select(result => (result.Subject, result.Rounds, Bare: results.FirstOrDefault(other => other.Subject.Name == result.Subject.Name + Subjects.Bare).Rounds)).Select(result => new Row
         {
             Operation = workload.Verb.ToString().ToLowerInvariant(),
             Size = workload.Size,
@@ -63,6 +69,8 @@ internal sealed record Row
             P99Ratio = Ratio(result.Rounds, floor, static m => m.P99),
             RateToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Rate),
             CpuToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Cpu),
+            RateToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Rate),
+            CpuToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Cpu),
         })];
     }
 

@@ -18,27 +18,39 @@ internal sealed class Subjects : IAsyncDisposable
 
     private readonly List<Subject> _subjects;
 
+    /// <summary>Ends the name of a cache with resilience off.</summary>
+    public const string Bare = ", bare";
+
     public Subjects(string[] nodes, LoadOptions options)
     {
-        (string Name, Func<string, Subject> Make)[] known =
+        (string Name, Func<string, Subject> Make)[] floors =
         [
             ("floor inline", name => new FloorSubject(name, nodes, Flush.Inline)),
             ("floor pool", name => new FloorSubject(name, nodes, Flush.Pool)),
             ("unsafe floor", name => new FloorSubject(name, nodes, Flush.Pool, completeInline: true)),
-            ("cache", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Default)),
-            ("cache absolute", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Absolute)),
-            ("cache sliding", name => new DistributedSubject(name, nodes, options.Connections, Expiry.Sliding)),
-            ("buffer", name => new BufferSubject(name, nodes, options.Connections)),
-            (MetricsName, name => new DistributedSubject(name, nodes, options.Connections, Expiry.Default, Watched.Measured)),
-            (LoggingName, name => new DistributedSubject(name, nodes, options.Connections, Expiry.Default, Watched.Logged)),
-            ("sync", name => new SyncSubject(name, nodes, options.Connections)),
+        ];
+        (string Name, Func<string, CacheSetup, Subject> Make)[] caches =
+        [
+            ("cache", (name, setup) => new DistributedSubject(name, setup, Expiry.Default)),
+            ("cache absolute", (name, setup) => new DistributedSubject(name, setup, Expiry.Absolute)),
+            ("cache sliding", (name, setup) => new DistributedSubject(name, setup, Expiry.Sliding)),
+            ("buffer", (name, setup) => new BufferSubject(name, setup)),
+            (MetricsName, (name, setup) => new DistributedSubject(name, setup with { Watched = Watched.Measured }, Expiry.Default)),
+            (LoggingName, (name, setup) => new DistributedSubject(name, setup with { Watched = Watched.Logged }, Expiry.Default)),
+            ("sync", (name, setup) => new SyncSubject(name, setup)),
         ];
         bool Wanted(string name) => (name != MetricsName || options.Metrics) && (name != LoggingName || options.Logging) && (options.Subjects.Length == 0
             || name.StartsWith("floor", StringComparison.Ordinal)
             || name is MetricsName or LoggingName
             || (name == PlainName && (options.Metrics || options.Logging))
             || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)));
-        _subjects = [.. known.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
+        _subjects = [.. floors.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
+        foreach ((string name, Func<string, CacheSetup, Subject> make) in caches.Where(entry => Wanted(entry.Name)))
+        {
+            _subjects.AddRange(options.Resilience.Select(resilience => make(
+                resilience == Resilience.Off ? name + Bare : name,
+                new CacheSetup(nodes, options.Connections, resilience, Watched.No))));
+        }
     }
 
     /// <summary>Stores the values of a size under every subject's keys.</summary>

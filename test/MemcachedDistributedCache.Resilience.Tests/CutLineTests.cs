@@ -8,9 +8,9 @@ namespace MemcachedDistributedCache.Resilience.Tests;
 /// <summary>The line ends after N bytes, for every N of a whole exchange: greeting, store, read, removal, read.</summary>
 public sealed class CutLineTests
 {
-    private const int AtOnce = 16;
+    private const int AtOnce = 32;
     private static readonly DistributedCacheEntryOptions Default = new();
-    private static readonly TimeSpan OperationTimeout = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan OperationTimeout = TimeSpan.FromMilliseconds(250);
 
     [MemcachedTheory]
     [InlineData(true)]

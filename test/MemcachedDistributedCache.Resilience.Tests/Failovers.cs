@@ -6,18 +6,21 @@ internal static class Failovers
     /// <summary>The keys of a node that is down are misses.</summary>
     public const string None = "None";
 
+    /// <summary>The next node takes them for a short while.</summary>
+    public const string Gutter = "Gutter";
+
     /// <summary>Every case, by name.</summary>
-    public static IReadOnlyList<string> Names { get; } = [None];
+    public static IReadOnlyList<string> Names { get; } = [None, Gutter];
 
     /// <summary>Every case as a theory's data.</summary>
     public static TheoryData<string> All => [.. Names];
 
     /// <summary>Sets the case.</summary>
-    public static MemcachedCacheOptions With(this MemcachedCacheOptions options, string failover) => failover switch
+    public static MemcachedCacheOptions With(this MemcachedCacheOptions options, string failover)
     {
-        None => options,
-        _ => throw new ArgumentOutOfRangeException(nameof(failover), failover, "not a case of failover"),
-    };
+        options.Failover = Enum.Parse<MemcachedFailover>(failover);
+        return options;
+    }
 
     /// <summary>Whether another node may answer in the place of one that is down.</summary>
     public static bool AnswersElsewhere(string failover) => failover != None;
