@@ -89,7 +89,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 cancellationToken).ConfigureAwait(false);
         }
 
-        NoteDoubt(key, result);
+        NoteDoubt(key, result, mode);
         switch (result.Status)
         {
             case OperationStatus.TooLarge:
@@ -110,6 +110,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     public async ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(cancellationToken);
+        long started = timeProvider.GetTimestamp();
         OperationResult result = await _windows.RefreshAsync(_keys, key, mode, cancellationToken).ConfigureAwait(false);
         if (IsWorthAnother(result))
         {
@@ -118,7 +119,9 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 static call => new ValueTask<OperationResult>(call.Store._windows.RefreshAsync(call.Store._keys, call.Key, call.Mode, call.Token)),
                 (Store: this, Key: key, Mode: mode, Token: cancellationToken),
                 mode,
-                cancellationToken).ConfigureAwait(false);
+                cancellationToken,
+                SlidingWindows.RequestsPerRefresh,
+                timeProvider.GetElapsedTime(started)).ConfigureAwait(false);
         }
 
         Fail(result, "Refresh", cancellationToken);
@@ -129,7 +132,10 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         => Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
 
     /// <summary>A change that was not made for sure, by whoever was asked to make it: what is stored under the key is not to be read.</summary>
-    public void Distrust(string key) => client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]));
+    /// <param name="key">Its key.</param>
+    /// <param name="mayStillHappen">Whether it may come after what is asked next.</param>
+    public void Distrust(string key, bool mayStillHappen)
+        => client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), mayStillHappen);
 
     [MemberNotNullWhen(true, nameof(_retries))]
     private bool IsWorthAnother(in OperationResult result) => _retries is not null && RetryPolicy.IsTransient(result);
@@ -157,7 +163,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 cancellationToken).ConfigureAwait(false);
         }
 
-        NoteDoubt(key, result);
+        NoteDoubt(key, result, mode);
         return result;
     }
 
@@ -165,11 +171,11 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     /// A write that failed leaves in doubt what the server has under the key. One that was cancelled does not: it goes its way, and whatever
     /// is asked next comes after it on the same connection.
     /// </summary>
-    private void NoteDoubt(string key, in OperationResult result)
+    private void NoteDoubt(string key, in OperationResult result, CallMode mode)
     {
         if (result.LeavesDoubt)
         {
-            Distrust(key);
+            Distrust(key, result.MayStillHappen(mode));
         }
     }
 
