@@ -14,7 +14,7 @@ namespace MemcachedDistributedCache.Cluster;
 internal sealed class ServerDirectory
 {
     /// <summary>How soon a name that could not be resolved is tried again.</summary>
-    private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
 
     private readonly NameResolver _names;
     private readonly ClusterSettings _settings;
@@ -88,8 +88,8 @@ internal sealed class ServerDirectory
                 await RefreshAsync().ConfigureAwait(false);
             }
 
-            _changed();
             Follow();
+            _changed();
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
@@ -129,6 +129,12 @@ internal sealed class ServerDirectory
         finally
         {
             Volatile.Write(ref _isFollowing, 0);
+        }
+
+        if (!_stop.IsCancellationRequested)
+        {
+            // Other servers may have been configured since the last look.
+            Follow();
         }
     }
 

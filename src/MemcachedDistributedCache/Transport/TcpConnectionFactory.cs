@@ -11,7 +11,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
-            : await names.ResolveAsync(address.Host, cancellationToken).ConfigureAwait(false);
+            : await names.ResolveAsync(address.Host, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
         for (int i = 0; ; i++)
         {
             IPAddress candidate = Candidate(candidates, i, address);
