@@ -149,6 +149,9 @@ public static class MemcachedCacheServiceCollectionExtensions
         IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
         var cache = new MemcachedCache(monitor.Get(name), provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>(), provider.GetService<IMeterFactory>(), name.Length == 0 ? null : name);
         cache.Own(new OptionsFollower(provider, name, options => _ = cache.ReloadAsync(options.Servers)));
+
+        // A change that came while the cache was made has told nobody. Where there was none, this changes nothing.
+        _ = cache.ReloadAsync(monitor.Get(name).Servers);
         return cache;
     }
 }

@@ -144,6 +144,7 @@ public sealed class LyingServerTests
             Servers = [server],
             OperationTimeout = OperationTimeout,
             ConnectTimeout = OperationTimeout,
+            MaximumRetries = 0, // each attempt is judged by itself
             ReconnectDelay = TimeSpan.FromMilliseconds(10),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(100),
         },

@@ -92,6 +92,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
                     {
                         "version" => "",
                         "stats settings" => _greeting,
+                        "mn" => _answer("") is null ? null : "MN\r\n",
                         _ => _answer(line.Split(' ').Single(static word => word.StartsWith('O'))),
                     };
                     await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(answer ?? ""), _stop.Token);

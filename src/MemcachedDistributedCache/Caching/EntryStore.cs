@@ -111,6 +111,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     public async ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(cancellationToken);
+        long started = timeProvider.GetTimestamp();
         OperationResult result = await _windows.RefreshAsync(_keys, key, mode, cancellationToken).ConfigureAwait(false);
         if (IsWorthAnother(result))
         {
@@ -119,7 +120,9 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 static call => new ValueTask<OperationResult>(call.Store._windows.RefreshAsync(call.Store._keys, call.Key, call.Mode, call.Token)),
                 (Store: this, Key: key, Mode: mode, Token: cancellationToken),
                 mode,
-                cancellationToken).ConfigureAwait(false);
+                cancellationToken,
+                SlidingWindows.RequestsPerRefresh,
+                timeProvider.GetElapsedTime(started)).ConfigureAwait(false);
         }
 
         Fail(result, "Refresh", cancellationToken);
@@ -130,7 +133,10 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         => Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
 
     /// <summary>A change that was not made for sure, by whoever was asked to make it: what is stored under the key is not to be read.</summary>
-    public void Distrust(string key) => client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]));
+    /// <param name="key">Its key.</param>
+    /// <param name="mayStillHappen">Whether it may come after what is asked next.</param>
+    public void Distrust(string key, bool mayStillHappen)
+        => client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), mayStillHappen);
 
     [MemberNotNullWhen(true, nameof(_retries))]
     private bool IsWorthAnother(in OperationResult result) => _retries is not null && RetryPolicy.IsTransient(result);
@@ -170,7 +176,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     {
         if (result.LeavesDoubt)
         {
-            Distrust(key);
+            Distrust(key, result.MayStillHappen(mode));
         }
         else if (result.Status == OperationStatus.Canceled)
         {
@@ -179,7 +185,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         else if (mode == CallMode.Sync && _abandoned.MayHold(key))
         {
             // The removal that ends the doubt goes where the cancelled write went, and so comes after it.
-            Distrust(key);
+            Distrust(key, mayStillHappen: false);
         }
     }
 

@@ -62,7 +62,7 @@ internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline p
             if (isChange)
             {
                 // Whether it was begun is the strategy's secret, so what is stored is not to be relied on.
-                entries.Distrust(call.Key);
+                entries.Distrust(call.Key, mayStillHappen: call.Mode == CallMode.Sync);
             }
 
             if (failureMode == MemcachedFailureMode.Throw)

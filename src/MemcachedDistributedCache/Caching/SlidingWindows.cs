@@ -18,6 +18,9 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
     /// <summary>How often an entry that keeps changing under the hand is put right.</summary>
     private const int MaximumRepairs = 3;
 
+    /// <summary>How many requests a refresh makes, one after the other, where nobody changes the entry meanwhile.</summary>
+    public const int RequestsPerRefresh = 2;
+
     private readonly TouchGate _gate = new();
 
     /// <summary>Moves the window of an entry that was just read, if it is due, without waiting.</summary>

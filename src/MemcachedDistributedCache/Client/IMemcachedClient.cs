@@ -28,7 +28,9 @@ internal interface IMemcachedClient
     /// Notes that a write was not sent, or not answered in time, or may have been overtaken, so that what the server has under the key is not
     /// read before it has been removed. One whose connection broke is noted already.
     /// </summary>
-    void Distrust(ReadOnlySpan<byte> key);
+    /// <param name="key">The key.</param>
+    /// <param name="mayStillHappen">Whether the server may yet act on it, after what it is asked from now on.</param>
+    void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen);
 
     /// <summary>Deletes an item.</summary>
     ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken);

@@ -72,17 +72,18 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
-        NoteDetour(route, key);
+        NoteDetour(route, key, mode);
         ValueTask<OperationResult> deleting = node.Execute(new KeyRequest(OperationKind.Delete, key), hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsStandIn ? NoteDoubtAsync(deleting, route.Node, key.ToArray()) : deleting;
+        return route.IsStandIn ? NoteDoubtAsync(deleting, route.Node, key.ToArray(), mode) : deleting;
     }
 
     /// <inheritdoc/>
-    public void Distrust(ReadOnlySpan<byte> key)
+    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen)
     {
-        // What was sent asynchronously is answered before the removal that follows it on the same connection. A synchronous write has another.
-        Node? node = cluster.NodeOf(HashRing.Hash(key));
-        node?.Suspect(key, mayStillHappen: node.SyncPendingCount != 0);
+        // Who stands in has been asked for the change too, or would have been.
+        Route route = cluster.RouteOf(HashRing.Hash(key));
+        route.Node?.Suspect(key, mayStillHappen);
+        route.Owner?.Suspect(key, mayStillHappen);
     }
 
     /// <inheritdoc/>
@@ -104,23 +105,26 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        NoteDetour(route, key);
+        NoteDetour(route, key, mode);
         int timeToLive = route.IsStandIn ? Math.Min(item.TimeToLive, cluster.StandInSeconds) : item.TimeToLive;
         var request = new StoreRequest(key, item.Prefix, item.Value, timeToLive, item.Flags);
         ValueTask<OperationResult> storing = node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsStandIn ? NoteDoubtAsync(storing, route.Node, key.ToArray()) : storing;
+        return route.IsStandIn ? NoteDoubtAsync(storing, route.Node, key.ToArray(), mode) : storing;
     }
 
-    /// <summary>A change that goes to a stand-in leaves the owner with what it had, which must not be read when it is back.</summary>
-    private static void NoteDetour(in Route route, ReadOnlySpan<byte> key) => route.Owner?.Suspect(key, mayStillHappen: false);
+    /// <summary>
+    /// A change that goes to a stand-in leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
+    /// earlier attempt there, on a connection that the removal does not follow.
+    /// </summary>
+    private static void NoteDetour(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.Suspect(key, mayStillHappen: mode == CallMode.Sync);
 
     /// <summary>A change that the stand-in did not make leaves it too with what it had.</summary>
-    private static async ValueTask<OperationResult> NoteDoubtAsync(ValueTask<OperationResult> changing, Node standIn, byte[] key)
+    private static async ValueTask<OperationResult> NoteDoubtAsync(ValueTask<OperationResult> changing, Node standIn, byte[] key, CallMode mode)
     {
         OperationResult result = await changing.ConfigureAwait(false);
         if (result.LeavesDoubt)
         {
-            standIn.Suspect(key, mayStillHappen: false);
+            standIn.Suspect(key, result.MayStillHappen(mode));
         }
 
         return result;

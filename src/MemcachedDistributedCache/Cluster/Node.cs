@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Net;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Transport;
@@ -23,7 +25,9 @@ internal sealed class Node : INodeHealthEvents
     private readonly SuspectReplay _replay;
     private readonly NodeHealth _health;
     private readonly CancellationTokenSource _disposed = new();
+    private readonly ConcurrentDictionary<IPAddress, bool> _addresses = new();
     private ImmutableArray<Connection> _leaving = [];
+    private IPAddress? _lastAddress;
     private Connection? _recovering;
     private long _failuresSeen;
     private int _quietSweeps;
@@ -73,9 +77,6 @@ internal sealed class Node : INodeHealthEvents
 
     /// <summary>Replies awaited.</summary>
     public int PendingCount => AllLanes().Sum(static lane => lane.Current?.PendingCount ?? 0);
-
-    /// <summary>Replies awaited on the connection of synchronous callers.</summary>
-    public int SyncPendingCount => _syncLane.Current?.PendingCount ?? 0;
 
     /// <summary>Sends a request on the lane of its hash, so that the requests of one key keep their order.</summary>
     public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, uint hash, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
@@ -168,10 +169,14 @@ internal sealed class Node : INodeHealthEvents
     {
         foreach (Lane lane in AllLanes())
         {
-            if (lane.Current is { IsUsable: true, IsOpen: true } connection && isOutdated(connection) && lane.Replace(connection))
+            if (lane.Current is not { IsUsable: true, IsOpen: true } connection || !isOutdated(connection))
             {
-                _ = LeaveAsync(connection);
+                continue;
             }
+
+            // Before it has left its lane: whoever ends all connections finds it in one place or the other.
+            ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Add(one), connection);
+            _ = LeaveAsync(connection, lane.Replace(connection));
         }
     }
 
@@ -180,7 +185,7 @@ internal sealed class Node : INodeHealthEvents
     {
         _health.Retire();
         await _disposed.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(AllLanes().Select(static lane => lane.Close()?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
+        await Task.WhenAll(AllLanes().Select(static lane => lane.Close()).Concat(_leaving).Select(static connection => connection?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
     }
 
     /// <summary>Ends all connections now.</summary>
@@ -188,9 +193,9 @@ internal sealed class Node : INodeHealthEvents
     {
         _health.Retire();
         _disposed.Cancel();
-        foreach (Lane lane in AllLanes())
+        foreach (Connection? connection in AllLanes().Select(static lane => lane.Close()).Concat(_leaving))
         {
-            lane.Close()?.Break(ConnectionEndReason.Disposed, "the cache was disposed");
+            connection?.Break(ConnectionEndReason.Disposed, "the cache was disposed");
         }
     }
 
@@ -272,10 +277,13 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>Lets a connection end what it has been asked; it is swept until then.</summary>
-    private async Task LeaveAsync(Connection connection)
+    private async Task LeaveAsync(Connection connection, bool hasLeft)
     {
-        ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Add(one), connection);
-        await connection.DrainAsync().ConfigureAwait(false);
+        if (hasLeft)
+        {
+            await connection.DrainAsync().ConfigureAwait(false);
+        }
+
         ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Remove(one), connection);
     }
 
@@ -284,6 +292,12 @@ internal sealed class Node : INodeHealthEvents
     {
         ServerVersion = connection.Greeting.ServerVersion;
         ItemSizeMax = connection.Greeting.ItemSizeMax;
+        if (connection.RemoteAddress is { } address && !address.Equals(Interlocked.Exchange(ref _lastAddress, address)) && !_addresses.TryAdd(address, true))
+        {
+            // The name leads back to a server that was ours before, and holds what has been overwritten elsewhere since.
+            DistrustAll();
+        }
+
         _health.OnOpened(connection);
     }
 
@@ -295,6 +309,12 @@ internal sealed class Node : INodeHealthEvents
         }
 
         Log.ConnectionEnded(_logger, Counters.Server, end.Message, end.Cause);
+        if (_leaving.Contains(connection))
+        {
+            // Another has its place already, and its end says nothing of the server.
+            return;
+        }
+
         if (connection.IsOpen && connection.Age >= _settings.ReconnectDelay && end.Reason != ConnectionEndReason.Stalled)
         {
             // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing.
@@ -308,6 +328,26 @@ internal sealed class Node : INodeHealthEvents
 
         lane.HoldBack(connection);
         _health.MarkDown(end.Message, () => AllLanes().Any(static lane => lane.IsOpen));
+        if (State != MemcachedNodeState.Down)
+        {
+            AskOthers();
+        }
+    }
+
+    /// <summary>
+    /// Sends a probe on every open connection. One that nobody uses would pass for the proof of a server that has gone silent; asked, it ends if
+    /// there is no answer.
+    /// </summary>
+    private void AskOthers()
+    {
+        foreach (Lane lane in AllLanes())
+        {
+            if (lane.Current is { IsUsable: true, IsOpen: true } connection)
+            {
+                // A synchronous connection blocks whoever asks.
+                _ = lane.Mode == CallMode.Async ? connection.AskAsync() : Task.Run(connection.AskAsync);
+            }
+        }
     }
 
     /// <summary>Opens a connection for the probe of a node that is down, and puts it in place.</summary>

@@ -11,7 +11,7 @@ namespace MemcachedDistributedCache.Cluster;
 internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 {
     /// <summary>Stands in failures for a server that is not known yet.</summary>
-    private static readonly NodeCounters Nobody = new("(no address found yet)");
+    private static readonly NodeCounters Nobody = new("(no address found yet)", telemetry: null, static () => ServerDirectory.RetryPause);
 
     private readonly ClusterSettings _settings;
     private readonly ILogger _logger;
@@ -36,8 +36,10 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         _directory.ResolveFirst();
         using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
         _sweeper = settings.Connections.TimeProvider.CreateTimer(static state => ((ServerCluster)state!).Sweep(), this, _clock.Interval, _clock.Interval);
-        Apply();
+
+        // In this order: a name that is found meanwhile is seen by one of them.
         _directory.Follow();
+        Apply();
     }
 
     /// <summary>What becomes of an operation while no server is known.</summary>
@@ -247,6 +249,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 /// <param name="Floor">What its items are to be newer than, if anything.</param>
 /// <param name="Owner">The node for which it stands in, if it does.</param>
 internal readonly record struct Route(Node? Node, CasFloor? Floor = null, Node? Owner = null)
-{    /// <summary>Whether another node stands in for the owner.</summary>
+{
+    /// <summary>Whether another node stands in for the owner.</summary>
     public bool IsStandIn => Owner is not null;
 }

@@ -14,7 +14,7 @@ namespace MemcachedDistributedCache.Cluster;
 internal sealed class ServerDirectory
 {
     /// <summary>How soon a name that could not be resolved is tried again.</summary>
-    private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
 
     private readonly NameResolver _names;
     private readonly ClusterSettings _settings;
@@ -88,8 +88,8 @@ internal sealed class ServerDirectory
                 await RefreshAsync().ConfigureAwait(false);
             }
 
-            _changed();
             Follow();
+            _changed();
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
@@ -130,13 +130,19 @@ internal sealed class ServerDirectory
         {
             Volatile.Write(ref _isFollowing, 0);
         }
+
+        if (!_stop.IsCancellationRequested)
+        {
+            // Other servers may have been configured since the last look.
+            Follow();
+        }
     }
 
     private Task RefreshAsync() => Task.WhenAll(NamesToFollow().Select(async host => Note(host, await _names.TryResolveAsync(host, _settings.Connections.ConnectTimeout, _settings.Connections.TimeProvider, _stop).ConfigureAwait(false))));
 
     private void Note(string host, IPAddress[] found)
     {
-        bool failed = found.Length == 0;
+        bool failed = found.Length == 0 || NameResolver.LacksIPv4(found, AddressesOf(host));
         if (!failed)
         {
             _addresses[host] = found;

@@ -83,6 +83,12 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
         lock (_lock)
         {
             _isRunning = !stop.IsCancellationRequested && node.State == MemcachedNodeState.Up && (!node.Suspects.IsEmpty || _mustCheckFloor);
+            if (!_isRunning)
+            {
+                // Some are of suspicions that newer ones have taken the place of.
+                _removedAt.Clear();
+            }
+
             return _isRunning;
         }
     }

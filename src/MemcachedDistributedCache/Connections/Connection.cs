@@ -217,6 +217,15 @@ internal sealed class Connection
         }
     }
 
+    /// <summary>Asks for an answer to nothing, so that silence shows.</summary>
+    public async Task AskAsync()
+    {
+        if (TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer))
+        {
+            await answer.ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Wakes the pump, wherever it waits.</summary>
     private void Abort()
     {
@@ -356,7 +365,11 @@ internal sealed class Connection
             }
 
             MemcachedFailureReason reason = sent ? MemcachedFailureReason.ConnectionLost : MemcachedFailureReason.Unavailable;
-            return OperationResult.Failed(new OperationFailure(reason, _counters, sent, end.Cause));
+            int ticks = unchecked(_settings.Clock.Now - operation.StartedAt) + 1;
+            return OperationResult.Failed(new OperationFailure(reason, _counters, sent, end.Cause)
+            {
+                Took = ticks < OperationClock.TicksPerTimeout ? ticks * _settings.Clock.Interval : null,
+            });
         });
         _counters.AddEnd(end.Reason, IsOpen);
         _writer.Discard();

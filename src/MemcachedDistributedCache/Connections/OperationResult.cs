@@ -59,6 +59,12 @@ internal readonly struct OperationResult
     public bool LeavesDoubt
         => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut;
 
+    /// <summary>
+    /// Whether the server may yet make a change that leaves doubt, after what it is asked from now on. Requests of one key keep their order, except
+    /// between callers that block and others: theirs are two connections, of which one may be late by itself.
+    /// </summary>
+    public bool MayStillHappen(CallMode mode) => mode == CallMode.Sync && Failure?.Reason == MemcachedFailureReason.TimedOut;
+
     /// <summary>A result without a value.</summary>
     public static OperationResult Of(OperationStatus status) => new() { Status = status };
 
@@ -78,6 +84,9 @@ internal sealed record OperationFailure(MemcachedFailureReason Reason, NodeCount
 
     /// <summary>Whether it was told at once, and nothing was tried.</summary>
     public bool IsRefusal { get; init; }
+
+    /// <summary>How long it took until it failed, where that is known to be less than the limit of an attempt.</summary>
+    public TimeSpan? Took { get; init; }
 }
 
 /// <summary>

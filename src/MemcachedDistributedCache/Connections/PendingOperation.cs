@@ -79,6 +79,9 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         }
     }
 
+    /// <summary>The tick at which it began.</summary>
+    public int StartedAt => Volatile.Read(ref _startedAt);
+
     /// <summary>Where the request begins in the stream of all bytes written on its connection.</summary>
     public long Position { get; set; }
 

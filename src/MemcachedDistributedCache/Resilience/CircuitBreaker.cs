@@ -13,11 +13,24 @@ internal sealed class CircuitBreaker : ICircuit
     /// <summary>A report is scaled down to this many samples: the share counts, and each sample takes a lock.</summary>
     private const int MostSamples = 16;
 
+    /// <summary>
+    /// A throughput beyond this is counted in samples that stand for several requests each: as many as there can be within
+    /// <see cref="BreakerSettings.SamplingDuration"/> however seldom reports come.
+    /// </summary>
+    private const int MostThroughput = 128;
+
+    /// <summary>A sixteenth sixteen times is a whole one.</summary>
+    private const double Rounding = 1e-6;
+
     private readonly BreakerSettings _settings;
     private readonly TimeProvider _time;
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly CircuitBreakerManualControl _control = new();
     private readonly ResiliencePipeline<bool> _pipeline;
+    private readonly int _requestsPerSample;
+    private readonly int _minimumSamples;
+    private long _waiting;
+    private double _failed;
     private long _probeAt;
     private long _closedAt;
     private int _openings;
@@ -26,12 +39,14 @@ internal sealed class CircuitBreaker : ICircuit
     {
         _settings = settings;
         _time = timeProvider;
+        _requestsPerSample = ((settings.MinimumThroughput - 1) / MostThroughput) + 1;
+        _minimumSamples = Math.Max(2, ((settings.MinimumThroughput - 1) / _requestsPerSample) + 1);
         _pipeline = new ResiliencePipelineBuilder<bool> { TimeProvider = new SteadyTime(timeProvider) }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<bool>
             {
                 ShouldHandle = static arguments => ValueTask.FromResult(arguments.Outcome.Exception is not null || !arguments.Outcome.Result),
                 FailureRatio = settings.FailureRatio,
-                MinimumThroughput = settings.MinimumThroughput,
+                MinimumThroughput = _minimumSamples,
                 SamplingDuration = settings.SamplingDuration,
                 BreakDurationGenerator = _ => ValueTask.FromResult(NextPause()),
                 StateProvider = _state,
@@ -61,11 +76,16 @@ internal sealed class CircuitBreaker : ICircuit
             return false;
         }
 
-        long samples = Math.Min(total, MostSamples);
-        long failures = failed == 0 ? 0 : Math.Max(1, failed * samples / total);
+        // What is less than a sample waits for the next report: rounded up, few failures among many requests would be many.
+        long requests = _waiting + total;
+        long samples = Math.Min(requests / _requestsPerSample, MostSamples);
+        _waiting = samples == MostSamples ? 0 : requests % _requestsPerSample;
+        _failed += samples == MostSamples ? (double)failed * samples / total : (double)failed / _requestsPerSample;
         for (int i = 0; i < samples; i++)
         {
-            Feed(success: i >= failures);
+            bool fails = _failed >= 1 - Rounding;
+            _failed -= fails ? 1 : 0;
+            Feed(success: !fails);
         }
 
         return !IsClosed;
@@ -82,7 +102,7 @@ internal sealed class CircuitBreaker : ICircuit
         // From a clean sheet, enough failures in a row are all there is. Nothing of it waits: the breaker has no callbacks. The bound leaves room
         // for a report that comes in between.
         _control.CloseAsync().GetAwaiter().GetResult();
-        for (int i = 0; i < 2 * (_settings.MinimumThroughput + MostSamples) && IsClosed; i++)
+        for (int i = 0; i < 2 * (_minimumSamples + MostSamples) && IsClosed; i++)
         {
             Feed(success: false);
         }

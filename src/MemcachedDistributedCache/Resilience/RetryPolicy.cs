@@ -25,9 +25,6 @@ internal sealed class RetryPolicy
             {
                 ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is null && IsTransient(arguments.Outcome.Result) && HasTime(arguments.Context)),
                 MaxRetryAttempts = settings.MaximumRetries,
-                Delay = settings.Delay,
-                BackoffType = DelayBackoffType.Exponential,
-                UseJitter = true,
                 DelayGenerator = Pause,
                 OnRetry = static arguments =>
                 {
@@ -54,13 +51,17 @@ internal sealed class RetryPolicy
     /// <param name="attempt">Makes another attempt.</param>
     /// <param name="state">What it is given.</param>
     /// <param name="mode">With <see cref="CallMode.Sync"/> the result is there on return, and nothing needs the thread pool.</param>
+    /// <param name="requests">How many requests an attempt makes, one after the other; each has the limit of an attempt.</param>
+    /// <param name="took">How long the first attempt took, where that is more than its last request.</param>
     /// <param name="cancellationToken">
     /// Ends pauses and attempts. The result is then <see cref="OperationStatus.Canceled"/> with the last failure, since what was tried before did not
     /// happen for sure.
     /// </param>
-    public async ValueTask<OperationResult> AgainAsync<TState>(OperationResult first, Func<TState, ValueTask<OperationResult>> attempt, TState state, CallMode mode, CancellationToken cancellationToken)
+    public async ValueTask<OperationResult> AgainAsync<TState>(
+        OperationResult first, Func<TState, ValueTask<OperationResult>> attempt, TState state, CallMode mode, CancellationToken cancellationToken, int requests = 1, TimeSpan? took = null)
     {
-        var run = new Run(mode, _time.GetTimestamp()) { Last = first };
+        TimeSpan left = _settings.TotalTimeout - (took ?? TimeTaken(first.Failure!));
+        var run = new Run(mode, _time.GetTimestamp(), left - (requests * _settings.AttemptTimeout)) { Last = first };
         ResilienceContext context = ResilienceContextPool.Shared.Get(cancellationToken);
         try
         {
@@ -92,28 +93,44 @@ internal sealed class RetryPolicy
         }
     }
 
-    /// <summary>Whether another attempt would end within the limit, the first one having taken no longer than an attempt may.</summary>
-    private bool HasTime(ResilienceContext context)
-        => context.Properties.TryGetValue(RunKey, out Run? run)
-            && _time.GetElapsedTime(run.StartedAt) + (2 * _settings.AttemptTimeout) + _settings.Delay <= _settings.TotalTimeout;
+    private TimeSpan TimeTaken(OperationFailure failure) => failure.IsRefusal ? TimeSpan.Zero : failure.Took ?? _settings.AttemptTimeout;
 
-    /// <summary>A blocked caller waits here: Polly's own pause would need a thread of the pool to end it, and all may be blocked.</summary>
+    /// <summary>Whether another attempt would end within the limit.</summary>
+    private bool HasTime(ResilienceContext context) => context.Properties.TryGetValue(RunKey, out Run? run) && TimeToPause(run) >= _settings.Delay;
+
+    /// <summary>How long a pause may be so that the attempt behind it has its whole time.</summary>
+    private TimeSpan TimeToPause(Run run) => run.LastStart - _time.GetElapsedTime(run.StartedAt);
+
+    /// <summary>
+    /// The pause before the next attempt: twice the last, with jitter, and no longer than there is time. A blocked caller waits here: Polly's own
+    /// pause would need a thread of the pool to end it, and all may be blocked.
+    /// </summary>
     private ValueTask<TimeSpan?> Pause(RetryDelayGeneratorArguments<OperationResult> arguments)
     {
-        if (!arguments.Context.Properties.TryGetValue(RunKey, out Run? run) || run.Mode == CallMode.Async)
+        double growth = Math.Pow(2, arguments.AttemptNumber) * (0.5 + Random.Shared.NextDouble());
+        TimeSpan pause = _settings.Delay * growth;
+        if (arguments.Context.Properties.TryGetValue(RunKey, out Run? run))
         {
-            return default;
+            TimeSpan most = TimeToPause(run);
+            pause = pause <= most ? pause : most > TimeSpan.Zero ? most : TimeSpan.Zero;
+            if (run.Mode == CallMode.Sync)
+            {
+                arguments.Context.CancellationToken.WaitHandle.WaitOne(pause);
+                pause = TimeSpan.Zero;
+            }
         }
 
-        arguments.Context.CancellationToken.WaitHandle.WaitOne(_settings.Delay * (0.5 + Random.Shared.NextDouble()));
-        return ValueTask.FromResult<TimeSpan?>(TimeSpan.Zero);
+        return ValueTask.FromResult<TimeSpan?>(pause);
     }
 
-    private sealed class Run(CallMode mode, long startedAt)
+    private sealed class Run(CallMode mode, long startedAt, TimeSpan lastStart)
     {
         public CallMode Mode => mode;
 
         public long StartedAt => startedAt;
+
+        /// <summary>How long after the start an attempt may begin at the latest.</summary>
+        public TimeSpan LastStart => lastStart;
 
         public bool IsBegun { get; set; }
 

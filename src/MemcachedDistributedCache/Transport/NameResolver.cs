@@ -49,9 +49,17 @@ internal abstract class NameResolver
     /// <summary>Addresses of one family, IPv4 where there are any: a machine with both is one machine. In an order of their own.</summary>
     public static IEnumerable<IPAddress> OneFamily(IPAddress[] addresses)
     {
-        bool hasIPv4 = Array.Exists(addresses, static address => address.AddressFamily == AddressFamily.InterNetwork);
-        return addresses.Where(address => !hasIPv4 || address.AddressFamily == AddressFamily.InterNetwork).OrderBy(static address => address.ToString(), StringComparer.Ordinal);
+        bool hasIPv4 = Array.Exists(addresses, IsIPv4);
+        return addresses.Where(address => !hasIPv4 || IsIPv4(address)).OrderBy(static address => address.ToString(), StringComparer.Ordinal);
     }
+
+    /// <summary>
+    /// Whether addresses were found of IPv6 only, where there had been IPv4: one of the two look-ups has failed, and machines would seem to be others.
+    /// </summary>
+    public static bool LacksIPv4(IPAddress[] found, IPAddress[]? before)
+        => before is not null && Array.Exists(before, IsIPv4) && !Array.Exists(found, IsIPv4);
+
+    private static bool IsIPv4(IPAddress address) => address.AddressFamily == AddressFamily.InterNetwork;
 
     private sealed class SystemResolver : NameResolver
     {

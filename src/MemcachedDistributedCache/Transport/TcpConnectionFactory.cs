@@ -11,7 +11,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
-            : await names.ResolveAsync(address.Host, cancellationToken).ConfigureAwait(false);
+            : await names.ResolveAsync(address.Host, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
         for (int i = 0; ; i++)
         {
             IPAddress candidate = Candidate(candidates, i, address);
@@ -142,7 +142,21 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             }
         }
 
-        public override void Dispose() => socket.Dispose();
+        public override void Dispose()
+        {
+            try
+            {
+                // What has not been sent is thrown away. Otherwise the kernel would deliver it when the network is back, long after its callers were told
+                // that there is no answer.
+                socket.LingerState = new LingerOption(true, 0);
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                // It has ended by itself.
+            }
+
+            socket.Dispose();
+        }
 
         private async ValueTask SendRestAsync(ValueTask<int> sending, ReadOnlyMemory<byte> data)
         {

@@ -111,7 +111,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
     /// <summary>Keys whose write ended without an answer.</summary>
     public List<string> Doubts { get; } = [];
 
-    public void Distrust(ReadOnlySpan<byte> key) => Doubts.Add(Encoding.UTF8.GetString(key));
+    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen) => Doubts.Add(Encoding.UTF8.GetString(key));
 
     /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>
     private static ulong CasOf(byte[] data) => (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);

@@ -126,11 +126,73 @@ public sealed class CircuitBreakerTests
         Assert.True(await breaker.ProbeAsync(static _ => ValueTask.FromResult(true), CancellationToken.None), "the probe is an hour away");
     }
 
-    private CircuitBreaker Breaker(TimeProvider? time = null) => new(
+    [Theory]
+    [InlineData(16)]
+    [InlineData(5000)]
+    [InlineData(1_000_000)]
+    public void AGreatThroughputIsReached(int minimum)
+    {
+        CircuitBreaker breaker = Breaker(minimum: minimum);
+        long reported = 0;
+        bool opened = false;
+        for (int i = 0; i < 200 && !opened; i++) // five seconds of sweeps
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(24));
+            opened = breaker.Report(0, 50_000);
+            reported += 50_000;
+        }
+
+        Assert.True(opened, $"{reported} requests without an answer are no {minimum}");
+        Assert.True(reported >= minimum, $"it opened after {reported} of {minimum}");
+    }
+
+    [Fact]
+    public void AGreatThroughputIsNotReachedBySmallReports()
+    {
+        CircuitBreaker breaker = Breaker(minimum: 5000);
+        for (int i = 0; i < 200; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(24));
+            Assert.False(breaker.Report(0, 24), $"{24 * (i + 1)} requests of 5000");
+        }
+    }
+
+    [Fact]
+    public void TrippingCostsTheSameWhateverTheThroughput()
+    {
+        CircuitBreaker breaker = Breaker(minimum: 1_000_000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        long started = TimeProvider.System.GetTimestamp();
+        breaker.Trip();
+        Assert.NotEqual(TimeSpan.Zero, breaker.UntilProbe);
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1_000_000, $"{GC.GetAllocatedBytesForCurrentThread() - before} bytes in {TimeProvider.System.GetElapsedTime(started).TotalMilliseconds} ms");
+    }
+
+    [Fact]
+    public void FewFailuresAmongManyRequestsAreFew()
+    {
+        CircuitBreaker breaker = Breaker(ratio: 0.05);
+        for (int i = 0; i < 2000; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(25));
+            Assert.False(breaker.Report(999, 1), "one of a thousand is less than one of twenty");
+        }
+
+        bool opened = false;
+        for (int i = 0; i < 400 && !opened; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(25));
+            opened = breaker.Report(900, 100);
+        }
+
+        Assert.True(opened, "one of ten is more than one of twenty");
+    }
+
+    private CircuitBreaker Breaker(TimeProvider? time = null, int minimum = 20, double ratio = 0.5) => new(
         new BreakerSettings
         {
-            FailureRatio = 0.5,
-            MinimumThroughput = 20,
+            FailureRatio = ratio,
+            MinimumThroughput = minimum,
             SamplingDuration = TimeSpan.FromSeconds(5),
             Delay = TimeSpan.FromMilliseconds(100),
             MaximumDelay = TimeSpan.FromSeconds(2),

@@ -1,120 +1,117 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Resilience;
-using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.Tests.Resilience;
 
 public sealed class RetryPolicyTests
 {
-    private static readonly NodeCounters Node = new("mc1:11211");
-    private static readonly OperationResult Lost = Failed(MemcachedFailureReason.ConnectionLost);
-    private static readonly OperationResult Good = OperationResult.Of(OperationStatus.Success);
-
-    private readonly ManualTimeProvider _time = new();
-    private int _attempts;
-
-    [Theory]
-    [InlineData(MemcachedFailureReason.TimedOut, true)]
-    [InlineData(MemcachedFailureReason.ConnectionLost, true)]
-    [InlineData(MemcachedFailureReason.Unavailable, true)] // accepted, and not sent
-    [InlineData(MemcachedFailureReason.Overloaded, false)]
-    [InlineData(MemcachedFailureReason.ServerOutOfMemory, false)]
-    public void OnlyWhatMayPassIsTriedAgain(MemcachedFailureReason reason, bool isTransient)
-        => Assert.Equal(isTransient, RetryPolicy.IsTransient(Failed(reason)));
+    private readonly NodeCounters _counters = new("mc1:11211");
+    private readonly LeapingTime _time = new();
 
     [Fact]
-    public void ARefusalIsTriedAgainOnlyWhereTheNodeIsNotDown()
+    public async Task PausesEndWithinTheLimitHoweverManyThereAre()
     {
-        Assert.True(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("up", null, static () => null).Unavailable)));
-        Assert.False(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("down", null, static () => TimeSpan.Zero).Unavailable)));
-        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Miss)));
-        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Canceled)));
-    }
-
-    [Fact]
-    public async Task ThePauseComesFirstAndThenTheSecondAttempt()
-    {
-        Task<OperationResult> again = Again(_ => Good);
-        Assert.Equal(0, _attempts);
-        _time.Advance(TimeSpan.FromMilliseconds(50));
-        Assert.Equal(OperationStatus.Success, (await again.WaitAsync(TimeSpan.FromSeconds(10))).Status);
-        Assert.Equal(1, _attempts);
-    }
-
-    [Fact]
-    public async Task TheNumberOfRetriesIsTheLimit()
-    {
-        Task<OperationResult> again = Again(static _ => Lost, maximum: 3);
-        await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
-        Assert.Equal(MemcachedFailureReason.ConnectionLost, (await again).Failure!.Reason);
-        Assert.Equal(3, _attempts);
-    }
-
-    [Fact]
-    public async Task NoAttemptBeginsThatWouldEndAfterTheLimit()
-    {
-        // The first attempt took its 0.4 s at most, the second does; a third would end at 1.2 s and more.
-        Task<OperationResult> again = Again(
-            _ =>
-            {
-                _time.Advance(TimeSpan.FromMilliseconds(400));
-                return Failed(MemcachedFailureReason.TimedOut);
-            },
-            maximum: 10);
-        await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
-        Assert.Equal(1, _attempts);
-    }
-
-    [Fact]
-    public async Task CancellingInThePauseTellsWhatFailedBefore()
-    {
-        using var source = new CancellationTokenSource();
-        Task<OperationResult> again = Again(static _ => Good, token: source.Token);
-        await source.CancelAsync();
-        OperationResult result = await again.WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.Equal((OperationStatus.Canceled, MemcachedFailureReason.ConnectionLost), (result.Status, result.Failure!.Reason));
-        Assert.Equal(0, _attempts);
-    }
-
-    [Fact]
-    public async Task AnAttemptThatThrowsIsNoResultOfItsOwn()
-    {
-        Task<OperationResult> again = Again(static _ => throw new InvalidOperationException("the caller's memory is gone"));
-        await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
-        Assert.Equal(Lost.Failure, (await again).Failure);
-    }
-
-    [Fact]
-    public void ASynchronousCallIsCompleteOnReturnAndNeedsNoTimer()
-    {
-        // The clock stands still: a pause that asked it for a timer would not end.
-        ValueTask<OperationResult> again = Policy(2).AgainAsync(
-            Lost,
-            attempt => ValueTask.FromResult(++_attempts == 2 ? Good : Lost),
-            0,
-            CallMode.Sync,
-            CancellationToken.None);
-        Assert.True(again.IsCompleted);
-        Assert.Equal(OperationStatus.Success, again.GetAwaiter().GetResult().Status);
-        Assert.Equal(2, _attempts);
-    }
-
-    private static OperationResult Failed(MemcachedFailureReason reason) => OperationResult.Failed(new OperationFailure(reason, Node, WasSent: false));
-
-    private async Task AdvanceUntil(Task task, TimeSpan step)
-    {
-        for (int i = 0; !task.IsCompleted; i++)
+        for (int i = 0; i < 100; i++)
         {
-            Assert.True(i < 10_000, "it does not end");
-            _time.Advance(step);
-            await Task.Yield();
+            RetryPolicy policy = Policy(retries: 10, delay: 50, attempt: 100);
+            (int attempts, TimeSpan last) = await RunAsync(policy, CallMode.Async);
+            Assert.True(attempts >= 3, $"only {attempts} attempts in a second");
+            Assert.True(last <= TimeSpan.FromMilliseconds(900), $"the last attempt began after {last.TotalMilliseconds} ms, and may take 100 more of the 1000 there are");
         }
     }
 
-    private Task<OperationResult> Again(Func<int, OperationResult> attempt, int maximum = 2, CancellationToken token = default)
-        => Policy(maximum).AgainAsync(Lost, number => ValueTask.FromResult(attempt(Interlocked.Increment(ref _attempts))), 0, CallMode.Async, token).AsTask();
+    [Fact]
+    public async Task ALongAttemptThatBrokeEarlyLeavesTimeForAnother()
+    {
+        RetryPolicy policy = Policy(retries: 2, delay: 10, attempt: 600);
+        (int attempts, TimeSpan last) = await RunAsync(policy, CallMode.Async);
+        Assert.True(attempts >= 1, "nothing was tried again, with nearly a second left");
+        Assert.True(last <= TimeSpan.FromMilliseconds(400), $"the last attempt began after {last.TotalMilliseconds} ms");
+    }
 
-    private RetryPolicy Policy(int maximum) => new(
-        new RetrySettings { MaximumRetries = maximum, Delay = TimeSpan.FromMilliseconds(10), AttemptTimeout = TimeSpan.FromMilliseconds(400), TotalTimeout = TimeSpan.FromSeconds(1) },
-        _time);
+    [Fact]
+    public async Task AnAttemptThatTookItsWholeTimeLeavesNoneForAnother()
+    {
+        RetryPolicy policy = Policy(retries: 2, delay: 10, attempt: 600);
+        (int attempts, _) = await RunAsync(policy, CallMode.Async, OperationResult.Failed(_counters.TimedOut));
+        Assert.Equal(0, attempts);
+    }
+
+    [Fact]
+    public async Task ABlockedCallersPausesGrowToo()
+    {
+        RetryPolicy policy = Policy(retries: 4, delay: 20, attempt: 10, TimeProvider.System);
+        long started = TimeProvider.System.GetTimestamp();
+        await RunAsync(policy, CallMode.Sync);
+
+        // 20, 40, 80 and 160 ms, each at least by half; four of the first were 120 at most.
+        Assert.True(TimeProvider.System.GetElapsedTime(started) >= TimeSpan.FromMilliseconds(140), $"{TimeProvider.System.GetElapsedTime(started).TotalMilliseconds} ms");
+    }
+
+    /// <summary>How many further attempts there were, and how long after the beginning the last of them began.</summary>
+    private async Task<(int Attempts, TimeSpan Last)> RunAsync(RetryPolicy policy, CallMode mode, OperationResult? first = null)
+    {
+        OperationResult lost = OperationResult.Failed(_counters.Unavailable);
+        long started = _time.GetTimestamp();
+        int attempts = 0;
+        TimeSpan last = TimeSpan.Zero;
+        ValueTask<OperationResult> running = policy.AgainAsync(
+            first ?? lost,
+            _ =>
+            {
+                attempts++;
+                last = _time.GetElapsedTime(started);
+                return ValueTask.FromResult(lost);
+            },
+            0,
+            mode,
+            CancellationToken.None);
+        Assert.True(mode == CallMode.Async || running.IsCompleted, "a synchronous call is complete when it returns");
+        Assert.Equal(OperationStatus.Failed, (await running).Status);
+        return (attempts, last);
+    }
+
+    private RetryPolicy Policy(int retries, int delay, int attempt, TimeProvider? time = null) => new(
+        new RetrySettings
+        {
+            MaximumRetries = retries,
+            Delay = TimeSpan.FromMilliseconds(delay),
+            AttemptTimeout = TimeSpan.FromMilliseconds(attempt),
+            TotalTimeout = TimeSpan.FromSeconds(1),
+        },
+        time ?? _time);
+
+    /// <summary>A clock that jumps to the end of every pause.</summary>
+    private sealed class LeapingTime : TimeProvider
+    {
+        private long _now;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Volatile.Read(ref _now);
+
+        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch.AddTicks(GetTimestamp());
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            if (dueTime >= TimeSpan.Zero)
+            {
+                Interlocked.Add(ref _now, dueTime.Ticks);
+                ThreadPool.UnsafeQueueUserWorkItem(_ => callback(state), null);
+            }
+
+            return new Idle();
+        }
+
+        private sealed class Idle : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        }
+    }
 }

@@ -1,0 +1,115 @@
+using System.Buffers;
+using System.Text.RegularExpressions;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Transport;
+using Microsoft.Extensions.Caching.Distributed;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+/// <summary>A write that a connection holds up may arrive after what other connections carried later.</summary>
+public sealed partial class LateWriteTests : IDisposable
+{
+    private readonly ManualTimeProvider _time = new();
+    private readonly ListLogger _log = new();
+
+    public void Dispose() => _log.Dispose();
+
+    [Fact]
+    public async Task AWriteThatABlockedCallerGaveUpKeepsItsKeyInDoubtUntilItCannotComeAnyMore()
+    {
+        int removals = 0;
+        var factory = new FakeFactory(_ => new FakeTransport
+        {
+            Answer = sent =>
+            {
+                // Stores are held up, and everything else is answered.
+                string reply = string.Concat(Removal().Matches(sent).Select(static match => $"HD {match.Groups["token"].Value}\r\n"));
+                Interlocked.Add(ref removals, reply.Length == 0 ? 0 : 1);
+                return reply.Length != 0 ? reply : sent.EndsWith("mn\r\n", StringComparison.Ordinal) ? "MN\r\n" : null;
+            },
+        });
+        using ServerCluster cluster = Cluster(factory);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        var settings = new EntryStoreSettings
+        {
+            Namespace = "",
+            DefaultTimeToLive = TimeSpan.FromMinutes(20),
+            MaximumValueBytes = int.MaxValue,
+            OversizeBehavior = MemcachedOversizeBehavior.Throw,
+            FailureMode = MemcachedFailureMode.Degrade,
+        };
+        var store = new EntryStore(new MemcachedClient(cluster), settings, retries: null, _time, _log);
+        await store.SetAsync("key", new ReadOnlySequence<byte>([1]), new DistributedCacheEntryOptions(), CallMode.Sync, CancellationToken.None);
+        Assert.Equal(1, node.Counters.Timeouts);
+        await Eventually.True(() => Volatile.Read(ref removals) >= 1, "the key is removed");
+        for (int i = 0; i < 10; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(50));
+            await Task.Delay(2);
+            Assert.True(node.Suspects.Contains("key"u8), "the store may still come, and would be read");
+        }
+
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+                return node.Suspects.IsEmpty;
+            },
+            "the key is trusted again");
+        Assert.True(Volatile.Read(ref removals) >= 2, "it was removed once");
+    }
+
+    [Fact]
+    public async Task AConnectionThatWasReplacedIsEndedWithTheNode()
+    {
+        var factory = new FakeFactory();
+        ServerCluster cluster = Cluster(factory);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        ValueTask<OperationResult> asked = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        node.Renew(static _ => true);
+        await Eventually.True(() => factory.Opened.Count == 2, "another connection is open");
+        cluster.Dispose();
+        await Eventually.True(() => factory.Opened.All(static transport => transport.IsDisposed), "both are closed");
+        Assert.Equal(OperationStatus.Failed, (await asked.AsTask().WaitAsync(Eventually.Limit)).Status);
+    }
+
+    [GeneratedRegex(@"^md \S+.* (?<token>O\d+)", RegexOptions.Multiline, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex Removal();
+
+    private ServerCluster Cluster(FakeFactory factory) => new(
+        new ClusterSettings
+        {
+            Connections = new ConnectionSettings
+            {
+                Factory = factory,
+                Clock = new OperationClock(_time, TimeSpan.FromSeconds(1)),
+                HasPrefix = static _ => false,
+                TimeProvider = _time,
+                ConnectTimeout = TimeSpan.FromSeconds(2),
+                IdleTimeout = Timeout.InfiniteTimeSpan,
+                MaximumPendingOperations = 1000,
+                MaximumBufferedBytes = 1_000_000,
+            },
+            ConnectionsPerNode = 1,
+            MaximumSuspectKeys = 1000,
+            ProbeKey = [(byte)'#', (byte)'?'],
+            ReconnectDelay = TimeSpan.FromMilliseconds(100),
+            StandInSeconds = 0,
+            DnsRefreshInterval = Timeout.InfiniteTimeSpan,
+            NewCircuit = () => new CircuitBreaker(
+                new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(5), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(2) },
+                _time),
+        },
+        [new ServerSpec(new ServerAddress("mc1", 11211), 1)],
+        NameResolver.System,
+        _log);
+}

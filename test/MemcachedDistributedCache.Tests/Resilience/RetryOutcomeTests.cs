@@ -1,0 +1,120 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Testing;
+
+namespace MemcachedDistributedCache.Tests.Resilience;
+
+public sealed class RetryOutcomeTests
+{
+    private static readonly NodeCounters Node = new("mc1:11211");
+    private static readonly OperationResult Lost = Failed(MemcachedFailureReason.ConnectionLost);
+    private static readonly OperationResult Good = OperationResult.Of(OperationStatus.Success);
+
+    private readonly ManualTimeProvider _time = new();
+    private int _attempts;
+
+    [Theory]
+    [InlineData(MemcachedFailureReason.TimedOut, true)]
+    [InlineData(MemcachedFailureReason.ConnectionLost, true)]
+    [InlineData(MemcachedFailureReason.Unavailable, true)] // accepted, and not sent
+    [InlineData(MemcachedFailureReason.Overloaded, false)]
+    [InlineData(MemcachedFailureReason.ServerOutOfMemory, false)]
+    public void OnlyWhatMayPassIsTriedAgain(MemcachedFailureReason reason, bool isTransient)
+        => Assert.Equal(isTransient, RetryPolicy.IsTransient(Failed(reason)));
+
+    [Fact]
+    public void ARefusalIsTriedAgainOnlyWhereTheNodeIsNotDown()
+    {
+        Assert.True(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("up", null, static () => null).Unavailable)));
+        Assert.False(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("down", null, static () => TimeSpan.Zero).Unavailable)));
+        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Miss)));
+        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Canceled)));
+    }
+
+    [Fact]
+    public async Task ThePauseComesFirstAndThenTheSecondAttempt()
+    {
+        Task<OperationResult> again = Again(_ => Good);
+        Assert.Equal(0, _attempts);
+        _time.Advance(TimeSpan.FromMilliseconds(50));
+        Assert.Equal(OperationStatus.Success, (await again.WaitAsync(TimeSpan.FromSeconds(10))).Status);
+        Assert.Equal(1, _attempts);
+    }
+
+    [Fact]
+    public async Task TheNumberOfRetriesIsTheLimit()
+    {
+        Task<OperationResult> again = Again(static _ => Lost, maximum: 3);
+        await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
+        Assert.Equal(MemcachedFailureReason.ConnectionLost, (await again).Failure!.Reason);
+        Assert.Equal(3, _attempts);
+    }
+
+    [Fact]
+    public async Task NoAttemptBeginsThatWouldEndAfterTheLimit()
+    {
+        // The first attempt took its 0.4 s at most, the second does; a third would end at 1.2 s and more.
+        Task<OperationResult> again = Again(
+            _ =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(400));
+                return Failed(MemcachedFailureReason.TimedOut);
+            },
+            maximum: 10);
+        await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
+        Assert.Equal(1, _attempts);
+    }
+
+    [Fact]
+    public async Task CancellingInThePauseTellsWhatFailedBefore()
+    {
+        using var source = new CancellationTokenSource();
+        Task<OperationResult> again = Again(static _ => Good, token: source.Token);
+        await source.CancelAsync();
+        OperationResult result = await again.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal((OperationStatus.Canceled, MemcachedFailureReason.ConnectionLost), (result.Status, result.Failure!.Reason));
+        Assert.Equal(0, _attempts);
+    }
+
+    [Fact]
+    public async Task AnAttemptThatThrowsIsNoResultOfItsOwn()
+    {
+        Task<OperationResult> again = Again(static _ => throw new InvalidOperationException("the caller's memory is gone"));
+        await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
+        Assert.Equal(Lost.Failure, (await again).Failure);
+    }
+
+    [Fact]
+    public void ASynchronousCallIsCompleteOnReturnAndNeedsNoTimer()
+    {
+        // The clock stands still: a pause that asked it for a timer would not end.
+        ValueTask<OperationResult> again = Policy(2).AgainAsync(
+            Lost,
+            attempt => ValueTask.FromResult(++_attempts == 2 ? Good : Lost),
+            0,
+            CallMode.Sync,
+            CancellationToken.None);
+        Assert.True(again.IsCompleted);
+        Assert.Equal(OperationStatus.Success, again.GetAwaiter().GetResult().Status);
+        Assert.Equal(2, _attempts);
+    }
+
+    private static OperationResult Failed(MemcachedFailureReason reason) => OperationResult.Failed(new OperationFailure(reason, Node, WasSent: false));
+
+    private async Task AdvanceUntil(Task task, TimeSpan step)
+    {
+        for (int i = 0; !task.IsCompleted; i++)
+        {
+            Assert.True(i < 10_000, "it does not end");
+            _time.Advance(step);
+            await Task.Yield();
+        }
+    }
+
+    private Task<OperationResult> Again(Func<int, OperationResult> attempt, int maximum = 2, CancellationToken token = default)
+        => Policy(maximum).AgainAsync(Lost, number => ValueTask.FromResult(attempt(Interlocked.Increment(ref _attempts))), 0, CallMode.Async, token).AsTask();
+
+    private RetryPolicy Policy(int maximum) => new(
+        new RetrySettings { MaximumRetries = maximum, Delay = TimeSpan.FromMilliseconds(10), AttemptTimeout = TimeSpan.FromMilliseconds(400), TotalTimeout = TimeSpan.FromSeconds(1) },
+        _time);
+}
