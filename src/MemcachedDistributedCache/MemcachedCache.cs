@@ -4,6 +4,7 @@ using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Transport;
@@ -24,7 +25,10 @@ namespace MemcachedDistributedCache;
 public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, IDisposable
 {
     private readonly ServerCluster _cluster;
+    private readonly MemcachedClient _client;
     private readonly EntryStore _entries;
+    private readonly string _namespace;
+    private readonly TimeProvider _clock;
 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
     /// <param name="options">The options; they are copied.</param>
@@ -46,8 +50,18 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             OversizeBehavior = options.OversizeBehavior,
             FailureMode = options.FailureMode,
         };
-        _entries = new EntryStore(new MemcachedClient(_cluster), settings, clock, logger);
+        _client = new MemcachedClient(_cluster);
+        _entries = new EntryStore(_client, settings, clock, logger);
+        _namespace = options.Namespace;
+        _clock = clock;
+        Hybrid = Settings(options.Hybrid);
     }
+
+    /// <summary>The options of the hybrid cache.</summary>
+    internal HybridSettings Hybrid { get; }
+
+    /// <summary>Makes a hybrid cache on the same connections.</summary>
+    internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger) => new(_client, new KeyEncoder(_namespace), Hybrid, services, _clock, logger);
 
     /// <summary>What this process has seen of each server, in the order of the options.</summary>
     public IReadOnlyList<MemcachedNodeStatus> GetNodes()
@@ -125,6 +139,26 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 
     /// <summary>Closes all connections at once; operations under way end without an answer.</summary>
     public void Dispose() => _cluster.Dispose();
+
+    private static HybridSettings Settings(MemcachedHybridCacheOptions options) => new()
+    {
+        DefaultExpiration = options.DefaultExpiration,
+        LocalCacheExpiration = options.LocalCacheExpiration,
+        LocalCacheRevalidation = options.LocalCacheRevalidation,
+        MaximumLocalBytes = options.MaximumLocalBytes,
+        MaximumLocalEntries = options.MaximumLocalEntries,
+        TagRefreshInterval = options.TagRefreshInterval,
+        LeaseTime = options.LeaseTime,
+        MaximumLeaseWait = options.MaximumLeaseWait,
+        StaleWindow = options.StaleWindow,
+        MaxStale = options.MaxStale,
+        RefreshInBackground = options.RefreshInBackground,
+        FactorySoftTimeout = options.FactorySoftTimeout,
+        MaximumPayloadBytes = options.MaximumPayloadBytes,
+        MaximumKeyLength = options.MaximumKeyLength,
+        CacheNullValues = options.CacheNullValues,
+        ExpirationJitter = options.ExpirationJitter,
+    };
 
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
 

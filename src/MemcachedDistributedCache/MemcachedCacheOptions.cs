@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Options;
+using Microsoft.Extensions.Options;
 
 namespace MemcachedDistributedCache;
 
@@ -104,4 +105,11 @@ public sealed class MemcachedCacheOptions
     /// </summary>
     [Count(64 * 1024, int.MaxValue)]
     public int MaximumBufferedBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>
+    /// The options of the <c>HybridCache</c> on this cluster; in configuration the sub-section <c>Hybrid</c>. Of no effect without
+    /// <c>AddMemcachedHybridCache</c>.
+    /// </summary>
+    [ValidateObjectMembers]
+    public MemcachedHybridCacheOptions Hybrid { get; set; } = new();
 }

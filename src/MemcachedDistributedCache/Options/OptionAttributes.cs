@@ -57,6 +57,16 @@ internal sealed class CountAttribute(int minimum, int maximum) : OptionAttribute
         => (int)value! >= minimum && (int)value <= maximum ? null : $"set it to a whole number from {minimum} to {maximum}.";
 }
 
+/// <summary>A share from 0 to a bound.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class ShareAttribute(double maximum) : OptionAttribute
+{
+    public double Maximum => maximum;
+
+    protected override string? Remedy(object? value)
+        => (double)value! >= 0 && (double)value <= maximum ? null : $"set it to a number from 0 to {maximum.ToString(CultureInfo.InvariantCulture)}.";
+}
+
 /// <summary>A value of an enumeration.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class OneOfAttribute(Type type) : OptionAttribute
