@@ -53,6 +53,9 @@ internal sealed class KeyEncoder
         return buffer[..(_prefix.Length + length)];
     }
 
+    /// <summary>The namespace.</summary>
+    public string Namespace => _prefix.Length == 0 ? "" : Encoding.ASCII.GetString(_prefix.AsSpan(0, _prefix.Length - 1));
+
     /// <summary>How many bytes of each key are the namespace and its sign.</summary>
     public int PrefixLength => _prefix.Length;
 

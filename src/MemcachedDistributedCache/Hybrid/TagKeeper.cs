@@ -50,6 +50,12 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
             {
                 if (state.Current is not null && !state.IsProvisional)
                 {
+                    // The entry is wrong whatever the cluster says now. But should a server have brought the old version back, others take it for right.
+                    if (state.ReadAt < required)
+                    {
+                        RefreshBehind(state);
+                    }
+
                     return TagCheck.Invalid;
                 }
 
