@@ -107,7 +107,7 @@ internal sealed class JsonCacheSerializer<T>(JsonSerializerOptions options) : IH
         catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException)
         {
             throw new InvalidOperationException(
-                $"No serializer is known for {typeof(T)}. Register an IHybridCacheSerializer<{typeof(T).Name}>, or JsonSerializerOptions with source-generated metadata of the type: services.AddKeyedSingleton(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions {{ TypeInfoResolver = YourContext.Default }}).",
+                $"No serializer is known for {typeof(T)}. Register an IHybridCacheSerializer<{typeof(T).Name}>, or JsonSerializerOptions with source-generated metadata of the type: services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions {{ TypeInfoResolver = YourContext.Default }}).",
                 exception);
         }
     }
