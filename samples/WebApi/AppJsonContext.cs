@@ -15,6 +15,8 @@ namespace WebApi;
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(Product))]
 [JsonSerializable(typeof(PriceChange))]
+[JsonSerializable(typeof(Repricing))]
+[JsonSerializable(typeof(Repriced))]
 [JsonSerializable(typeof(VisitCount))]
 [JsonSerializable(typeof(NodeReport[]))]
 internal sealed partial class AppJsonContext : JsonSerializerContext;

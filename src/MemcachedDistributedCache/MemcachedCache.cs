@@ -6,6 +6,7 @@ using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Transport;
@@ -30,6 +31,9 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     private readonly ClusterMetrics _metrics;
     private readonly IEntryStore _entries;
     private IDisposable? _following;
+    private readonly MemcachedClient _client;
+    private readonly string _namespace;
+    private readonly TimeProvider _clock;
 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
     /// <param name="options">The options; they are copied.</param>
@@ -61,9 +65,19 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             FailureMode = options.Resilience is null ? options.FailureMode : MemcachedFailureMode.Throw,
             CancelledWriteWindow = options.OperationTimeout * 3,
         };
-        var entries = new EntryStore(new MemcachedClient(_cluster), settings, RetriesOf(options, clock), clock, logger);
+        _client = new MemcachedClient(_cluster);
+        var entries = new EntryStore(_client, settings, RetriesOf(options, clock), clock, logger);
         _entries = options.Resilience is null ? entries : new GuardedEntryStore(entries, PipelineOf(options, clock), options.FailureMode);
+        _namespace = options.Namespace;
+        _clock = clock;
+        Hybrid = Settings(options.Hybrid);
     }
+
+    /// <summary>The options of the hybrid cache.</summary>
+    internal HybridSettings Hybrid { get; }
+
+    /// <summary>Makes a hybrid cache on the same connections.</summary>
+    internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger) => new(_client, new KeyEncoder(_namespace), Hybrid, services, _clock, logger);
 
     /// <summary>What this process has seen of each server, in the order of the options.</summary>
     public IReadOnlyList<MemcachedNodeStatus> GetNodes()
@@ -176,6 +190,26 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         options.Resilience!(builder);
         return builder.Build();
     }
+
+    private static HybridSettings Settings(MemcachedHybridCacheOptions options) => new()
+    {
+        DefaultExpiration = options.DefaultExpiration,
+        LocalCacheExpiration = options.LocalCacheExpiration,
+        LocalCacheRevalidation = options.LocalCacheRevalidation,
+        MaximumLocalBytes = options.MaximumLocalBytes,
+        MaximumLocalEntries = options.MaximumLocalEntries,
+        TagRefreshInterval = options.TagRefreshInterval,
+        LeaseTime = options.LeaseTime,
+        MaximumLeaseWait = options.MaximumLeaseWait,
+        StaleWindow = options.StaleWindow,
+        MaxStale = options.MaxStale,
+        RefreshInBackground = options.RefreshInBackground,
+        FactorySoftTimeout = options.FactorySoftTimeout,
+        MaximumPayloadBytes = options.MaximumPayloadBytes,
+        MaximumKeyLength = options.MaximumKeyLength,
+        CacheNullValues = options.CacheNullValues,
+        ExpirationJitter = options.ExpirationJitter,
+    };
 
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
 

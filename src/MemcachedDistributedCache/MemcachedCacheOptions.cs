@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Options;
+using Microsoft.Extensions.Options;
 using Polly;
 
 namespace MemcachedDistributedCache;
@@ -89,7 +90,7 @@ public sealed class MemcachedCacheOptions
     /// <summary>
     /// The share of requests without an answer at which a server counts as down though it can be reached, 0.01 to 1. Default: 0.5.
     /// </summary>
-    [Share(0.01)]
+    [Share(0.01, 1)]
     public double BreakerFailureRatio { get; set; } = 0.5;
 
     /// <summary>How many requests there must have been to judge a server by <see cref="BreakerFailureRatio"/>, 2 to 1 000 000. Default: 20.</summary>
@@ -166,6 +167,13 @@ public sealed class MemcachedCacheOptions
     /// </summary>
     [Count(64 * 1024, int.MaxValue)]
     public int MaximumBufferedBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>
+    /// The options of the <c>HybridCache</c> on this cluster; in configuration the sub-section <c>Hybrid</c>. Of no effect without
+    /// <c>AddMemcachedHybridCache</c>.
+    /// </summary>
+    [ValidateObjectMembers]
+    public MemcachedHybridCacheOptions Hybrid { get; set; } = new();
 
     /// <summary>What was given to <see cref="ConfigureResilience"/>.</summary>
     internal Action<ResiliencePipelineBuilder>? Resilience { get; private set; }

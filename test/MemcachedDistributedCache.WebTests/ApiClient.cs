@@ -18,6 +18,23 @@ internal static class ApiClient
         return ((await response.Content.ReadFromJsonAsync<ProductBody>())!, response.Headers.GetValues("X-Cache").Single());
     }
 
+    /// <summary>Reads until the product is as wanted: another instance may use its own copy for a moment.</summary>
+    public static async Task<ProductBody> WaitForProductAsync(this HttpClient client, int id, Func<ProductBody, bool> wanted)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            (ProductBody product, _) = await client.GetProductAsync(id);
+            if (wanted(product))
+            {
+                return product;
+            }
+
+            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, $"after {Patience} it is {product}");
+            await Task.Delay(20);
+        }
+    }
+
     public static Task<HttpResponseMessage> PutPriceAsync(this HttpClient client, int id, decimal price)
         => client.PutAsJsonAsync($"/api/products/{id}/price", new { price });
 

@@ -20,8 +20,8 @@ public sealed partial class ReadmeTests
         await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
 
         List<(string Command, string Answer)> examples = ReadExamples();
-        Assert.Equal(10, examples.Count);
-        foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/session/visits", "/api/cache/nodes"])
+        Assert.Equal(12, examples.Count);
+        foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/products/reprice", "/api/session/visits", "/api/cache/nodes"])
         {
             Assert.Contains(examples, example => example.Command.EndsWith("http://127.0.0.1:5080" + endpoint, StringComparison.Ordinal));
         }
@@ -34,18 +34,24 @@ public sealed partial class ReadmeTests
     }
 
     [Fact]
-    public void The_options_table_has_every_option_with_its_default()
+    public void The_options_tables_have_every_option_with_its_default()
     {
-        var defaults = new MemcachedCacheOptions();
+        AssertTable("## Options", new MemcachedCacheOptions());
+        AssertTable("### Options of the hybrid cache", new MemcachedHybridCacheOptions());
+    }
+
+    private static void AssertTable(string heading, object defaults)
+    {
         Dictionary<string, string> table = Lines
-            .SkipWhile(static line => line != "## Options")
+            .SkipWhile(line => line != heading)
             .SkipWhile(static line => !line.StartsWith("|---", StringComparison.Ordinal)).Skip(1)
             .TakeWhile(static line => line.StartsWith('|'))
             .Select(static line => CellSeparator().Split(line))
             .ToDictionary(static cells => cells[1].Trim().Trim('`'), static cells => cells[2].Trim(), StringComparer.Ordinal);
 
-        Assert.Equal(typeof(MemcachedCacheOptions).GetProperties().Select(static property => property.Name), table.Keys);
-        foreach (System.Reflection.PropertyInfo property in typeof(MemcachedCacheOptions).GetProperties())
+        System.Reflection.PropertyInfo[] properties = [.. defaults.GetType().GetProperties().Where(static property => property.PropertyType != typeof(MemcachedHybridCacheOptions))];
+        Assert.Equal(properties.Select(static property => property.Name), table.Keys);
+        foreach (System.Reflection.PropertyInfo property in properties)
         {
             string written = table[property.Name].Trim('`');
             switch (property.GetValue(defaults))
@@ -61,7 +67,7 @@ public sealed partial class ReadmeTests
                     Assert.Equal(span, TimeSpan.Parse(written, CultureInfo.InvariantCulture));
                     break;
                 case object value:
-                    Assert.Equal(value.ToString(), written);
+                    Assert.Equal(Convert.ToString(value, CultureInfo.InvariantCulture), written, ignoreCase: true);
                     break;
                 default:
                     Assert.StartsWith("not set: ", written, StringComparison.Ordinal);

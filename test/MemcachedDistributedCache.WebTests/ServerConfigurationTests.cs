@@ -13,7 +13,7 @@ public sealed class ServerConfigurationTests
         SampleApp app = cluster.NewApp();
         using HttpClient client = app.NewClient();
         Assert.Equal("MISS", (await client.GetProductAsync(1)).Cache);
-        Assert.Equal("HIT", (await client.GetProductAsync(1)).Cache);
+        Assert.Equal("L1", (await client.GetProductAsync(1)).Cache);
         await client.ChangePriceAsync(1, 3m);
         Assert.Equal(3m, (await client.GetProductAsync(1)).Product.Price);
         string cookie = await client.BeginSessionAsync();
@@ -43,7 +43,7 @@ public sealed class ServerConfigurationTests
         SampleApp app = cluster.NewApp(null, ("Memcached:Servers", string.Join(',', nodes.Nodes.Select(static node => node.Server))));
         using HttpClient client = app.NewClient();
         Assert.Equal("MISS", (await client.GetProductAsync(1)).Cache);
-        Assert.Equal("HIT", (await client.GetProductAsync(1)).Cache);
+        Assert.Equal("L1", (await client.GetProductAsync(1)).Cache);
         Assert.Equal(nodes.Nodes.Select(static node => node.Server), (await client.GetNodesAsync()).Select(static node => node.Server));
         Assert.DoesNotContain(app.Log, static line => line.Contains("embedded nodes", StringComparison.Ordinal));
     }

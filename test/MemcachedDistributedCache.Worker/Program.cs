@@ -1,14 +1,17 @@
+using System.Globalization;
 using MemcachedDistributedCache.Worker;
 
 // What a test needs a process of its own for. Exits with 0 when all went as it should, and says what did not.
 return args switch
 {
     ["starve", { } server] => StarvedPool.Run(server),
+    ["stampede", { } servers, { } space, { } key, { } callers, { } file] => await Stampede.RunAsync(servers, space, key, int.Parse(callers, CultureInfo.InvariantCulture), file),
+    ["hold", { } servers, { } space, { } key] => await Stampede.HoldAsync(servers, space, key),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: starve <host:port>");
+    Console.Error.WriteLine("usage: starve <host:port> | stampede <servers> <namespace> <key> <callers> <file> | hold <servers> <namespace> <key>");
     return 64;
 }

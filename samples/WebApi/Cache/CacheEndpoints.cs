@@ -1,6 +1,8 @@
+using System.Text.Json;
 using MemcachedDistributedCache;
 using MemcachedDistributedCache.Embedded;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Caching.Hybrid;
 
 namespace WebApi.Cache;
 
@@ -9,9 +11,12 @@ internal static partial class CacheEndpoints
 {
     public static void AddCache(this WebApplicationBuilder builder)
     {
-        builder.Services.AddMemcachedDistributedCache(builder.Configuration.GetSection("Memcached"));
+        builder.Services.AddMemcachedHybridCache(builder.Configuration.GetSection("Memcached"));
 
-        // An application with servers of its own needs the line above and nothing else. The rest is for a first run without any.
+        // How cached values become JSON, without reflection.
+        builder.Services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), AppJsonContext.Default.Options);
+
+        // An application with servers of its own needs the lines above and nothing else. The rest is for a first run without any.
         builder.Services.AddEmbeddedMemcached();
         builder.Services.AddMemcachedDistributedCache(static (options, services) =>
         {

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace WebApi.Products;
@@ -17,12 +18,19 @@ internal static class ProductEndpoints
         RouteGroupBuilder products = app.MapGroup("/api/products/{id}");
         products.MapGet("", FindAsync);
         products.MapPut("price", ChangePriceAsync);
+        app.MapPost("/api/products/reprice", RepriceAsync);
     }
 
     private static async Task<Results<Ok<Product>, NotFound>> FindAsync(long id, ProductCatalog catalog, HttpResponse response, CancellationToken cancellationToken)
     {
-        (Product? product, bool isHit) = await catalog.FindAsync(id, cancellationToken);
-        response.Headers["X-Cache"] = isHit ? "HIT" : "MISS";
+        (Product? product, MemcachedHybridSource source) = await catalog.FindAsync(id, cancellationToken);
+        response.Headers["X-Cache"] = source switch
+        {
+            MemcachedHybridSource.LocalCache => "L1",
+            MemcachedHybridSource.DistributedCache => "L2",
+            MemcachedHybridSource.Stale => "STALE",
+            _ => "MISS",
+        };
         return product is null ? TypedResults.NotFound() : TypedResults.Ok(product);
     }
 
@@ -36,5 +44,13 @@ internal static class ProductEndpoints
 
         Product? product = await catalog.ChangePriceAsync(id, price);
         return product is null ? TypedResults.NotFound() : TypedResults.Ok(product);
+    }
+
+    private static async Task<Results<Ok<Repriced>, ValidationProblem>> RepriceAsync(Repricing repricing, ProductCatalog catalog)
+    {
+        Dictionary<string, string[]> errors = repricing.Validate();
+        return errors.Count != 0 || repricing.Percent is not { } percent
+            ? TypedResults.ValidationProblem(errors)
+            : TypedResults.Ok(new Repriced(await catalog.RepriceAsync(percent)));
     }
 }

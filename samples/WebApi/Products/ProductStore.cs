@@ -46,14 +46,6 @@ internal sealed class ProductStore(IOptions<ProductOptions> options, IHostEnviro
         return row?.ToProduct();
     }
 
-    /// <summary>The product's version, or null where there is no product.</summary>
-    public async Task<long?> FindVersionAsync(long id, CancellationToken cancellationToken)
-    {
-        await using SqliteConnection connection = await OpenAsync(cancellationToken);
-        return await connection.QuerySingleOrDefaultAsync<long?>(new CommandDefinition(
-            "SELECT version FROM products WHERE id = @id", new { id }, cancellationToken: cancellationToken));
-    }
-
     /// <summary>Changes the price and returns the product as it is then, or null; committed when this returns.</summary>
     public async Task<Product?> ChangePriceAsync(long id, decimal price)
     {
@@ -66,6 +58,15 @@ internal sealed class ProductStore(IOptions<ProductOptions> options, IHostEnviro
             """,
             new { id, cents = (long)(price * 100) });
         return row?.ToProduct();
+    }
+
+    /// <summary>Changes all prices by a percentage, to whole cents and at most a million; returns how many there are.</summary>
+    public async Task<int> RepriceAsync(decimal percent)
+    {
+        await using SqliteConnection connection = await OpenAsync(CancellationToken.None);
+        return await connection.ExecuteAsync(
+            "UPDATE products SET price_cents = MIN(100000000, CAST(ROUND(price_cents * @factor) AS INTEGER)), version = version + 1",
+            new { factor = (double)(1 + (percent / 100)) });
     }
 
     private async Task<SqliteConnection> OpenAsync(CancellationToken cancellationToken)

@@ -9,7 +9,7 @@ namespace MemcachedDistributedCache.Caching;
 /// client flags = 0              the value as it is; the default time to live applies. Any memcached client can read it.
 /// client flags:  31..24  0xC5, the mark of this format and its version
 ///                23      a deadline stands before the value
-///                22..20  kind of the value: 0 = bytes; others are for later versions
+///                22..20  kind of the value: 0 = bytes; 1 to 3 = see <see cref="EntryKind"/>; others are for later versions
 ///                19..16  e, and
 ///                15..0   m: the sliding window is m · 2^e seconds, rounded up; 0 = none
 /// value:         [deadline: Unix time in milliseconds, 8 bytes, big-endian] bytes
@@ -77,6 +77,9 @@ internal readonly struct EntryFormat
         return true;
     }
 
+    /// <summary>The client flags of an item of the hybrid cache.</summary>
+    public static uint FlagsOf(EntryKind kind) => (Mark << 24) | ((uint)kind << 20);
+
     /// <summary>Whether a prefix stands before the value of an item with these flags.</summary>
     public static bool HasPrefix(uint flags) => TryRead(flags, out EntryFormat format) && format.HasDeadline;
 
@@ -86,4 +89,17 @@ internal readonly struct EntryFormat
         BinaryPrimitives.WriteInt64BigEndian(destination, deadline);
         return destination[..ValuePrefix.Length];
     }
+}
+
+/// <summary>What the hybrid cache keeps in memcached, in a key space of its own; to a plain read none of it is an entry.</summary>
+internal enum EntryKind
+{
+    /// <summary>An entry, laid out as its own format says.</summary>
+    HybridEntry = 1,
+
+    /// <summary>The empty place of an entry whose value is being made, or of a lease.</summary>
+    Lease = 2,
+
+    /// <summary>The version of a tag.</summary>
+    TagVersion = 3,
 }

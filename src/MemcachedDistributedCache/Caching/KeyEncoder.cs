@@ -13,9 +13,14 @@ namespace MemcachedDistributedCache.Caching;
 /// <code>
 /// namespace|key             a key that is legal as it is, in UTF-8
 /// namespace|#base64url(h)   any other key; h is the SHA-256 of its UTF-16 code units, little-endian
+/// namespace|#=key  ~h42     the hybrid cache's entry of a key, legal as it is or hashed;
+/// namespace|#!key  'h42     the lease for refreshing that entry;
+/// namespace|#@tag  %h42     the version of a tag; h42 are the first 42 of the hash's 43 characters
+/// namespace|#?              a probe
 /// </code>
+/// A hash has 43 characters of base64url, none of which is one of the signs, so that what follows the '#' tells the forms apart.
 /// A namespace has no '|', and a key that begins with '#' is always hashed. With an empty namespace the '|' is left out, and a key
-/// that contains one is hashed. Hashing code units instead of UTF-8 keeps keys apart that differ in a lone surrogate only.
+/// that contains one is hashed, unless a sign stands before it, for no namespace begins with '#'. Hashing code units instead of UTF-8 keeps keys apart that differ in a lone surrogate only.
 /// </summary>
 internal sealed class KeyEncoder
 {
@@ -27,6 +32,7 @@ internal sealed class KeyEncoder
 
     private const byte HashMarker = (byte)'#';
     private const int HashLength = 43;
+    private const int ShortHashLength = HashLength - 1;
     private readonly byte[] _prefix;
 
     public KeyEncoder(string keyNamespace)
@@ -47,6 +53,39 @@ internal sealed class KeyEncoder
         return buffer[..(_prefix.Length + length)];
     }
 
+    /// <summary>The namespace.</summary>
+    public string Namespace => _prefix.Length == 0 ? "" : Encoding.ASCII.GetString(_prefix.AsSpan(0, _prefix.Length - 1));
+
+    /// <summary>How many bytes of each key are the namespace and its sign.</summary>
+    public int PrefixLength => _prefix.Length;
+
+    /// <summary>Makes the key of something that the hybrid cache keeps, which meets no plain key and nothing of another space.</summary>
+    public byte[] Encode(string key, HybridSpace space)
+    {
+        (char plain, char hashed) = space switch
+        {
+            HybridSpace.Entry => ('=', '~'),
+            HybridSpace.Lease => ('!', '\''),
+            _ => ('@', '%'),
+        };
+        Span<byte> buffer = stackalloc byte[MetaRequests.MaximumKeyLength];
+        _prefix.CopyTo(buffer);
+        Span<byte> rest = buffer[_prefix.Length..];
+        rest[0] = HashMarker;
+        rest[1] = (byte)plain;
+        Span<byte> text = rest[2..];
+        if (!TryEncodeText(key, text, out int length))
+        {
+            Span<byte> hash = stackalloc byte[1 + HashLength];
+            EncodeHash(key, hash);
+            rest[1] = (byte)hashed;
+            hash.Slice(1, ShortHashLength).CopyTo(text);
+            length = ShortHashLength;
+        }
+
+        return buffer[..(_prefix.Length + 2 + length)].ToArray();
+    }
+
     /// <summary>A legal key of this namespace that no string is encoded to.</summary>
     public byte[] ProbeKey => [.. _prefix, HashMarker, (byte)'?'];
 
@@ -58,6 +97,11 @@ internal sealed class KeyEncoder
             && !keyNamespace.StartsWith((char)HashMarker);
 
     private bool TryEncodePlain(string key, Span<byte> destination, out int length)
+        => TryEncodeText(key, destination, out length)
+            && destination[0] != HashMarker
+            && (_prefix.Length != 0 || !destination[..length].Contains((byte)Separator));
+
+    private static bool TryEncodeText(string key, Span<byte> destination, out int length)
     {
         length = 0;
         if (key.Length > destination.Length
@@ -67,10 +111,7 @@ internal sealed class KeyEncoder
         }
 
         ReadOnlySpan<byte> bytes = destination[..length];
-        return bytes[0] != HashMarker
-            && !bytes.ContainsAnyInRange((byte)0, (byte)' ')
-            && !bytes.Contains((byte)0x7f)
-            && (_prefix.Length != 0 || !bytes.Contains((byte)Separator));
+        return !bytes.ContainsAnyInRange((byte)0, (byte)' ') && !bytes.Contains((byte)0x7f);
     }
 
     private static int EncodeHash(string key, Span<byte> destination)
@@ -90,4 +131,17 @@ internal sealed class KeyEncoder
         destination[0] = HashMarker;
         return 1 + Base64Url.EncodeToUtf8(hash, destination[1..]);
     }
+}
+
+/// <summary>What a key of the hybrid cache stands for.</summary>
+internal enum HybridSpace
+{
+    /// <summary>An entry.</summary>
+    Entry,
+
+    /// <summary>The lease for refreshing an entry that is there.</summary>
+    Lease,
+
+    /// <summary>The version of a tag.</summary>
+    Tag,
 }

@@ -13,12 +13,21 @@ internal interface IMemcachedClient
     bool IsDisposed { get; }
 
     /// <summary>Reads a value with its flags and time to live, and its CAS if asked for.</summary>
-    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false);
+    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null);
 
-    /// <summary>Reads flags and time to live.</summary>
-    ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken);
+    /// <summary>
+    /// Reads an item, placeholders among them, with its flags, time to live and CAS. Where there is none an empty one is made that lives
+    /// <paramref name="seconds"/>, and who made it has won the lease.
+    /// </summary>
+    ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken);
 
-    /// <summary>Stores a value. One that no server would take is <see cref="Connections.OperationStatus.TooLarge"/>, and nothing is sent.</summary>
+    /// <summary>Reads flags and time to live, and the CAS if asked for.</summary>
+    ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false);
+
+    /// <summary>
+    /// Stores a value. One that no server would take is <see cref="Connections.OperationStatus.TooLarge"/>, and nothing is sent. Neither is one whose
+    /// ticket is of another connection than the key's present one: it is a <see cref="Connections.OperationStatus.Conflict"/>.
+    /// </summary>
     ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>Sets the time to live and reads the flags and the CAS of the item that was touched.</summary>
@@ -30,10 +39,20 @@ internal interface IMemcachedClient
     /// </summary>
     /// <param name="key">The key.</param>
     /// <param name="mayStillHappen">Whether the server may yet act on it, after what it is asked from now on.</param>
-    void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen);
+    /// <param name="node">The node, where it is not the key's.</param>
+    void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null);
 
     /// <summary>Deletes an item.</summary>
     ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken);
+
+    /// <summary>Deletes an item if it is in the state of the ticket; like a store, nothing is sent where that cannot be.</summary>
+    ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken);
+
+    /// <summary>All nodes, as what names one in the methods that take one.</summary>
+    IReadOnlyList<object> Nodes { get; }
+
+    /// <summary>The node that a key's requests go to now.</summary>
+    object NodeOf(ReadOnlySpan<byte> key);
 }
 
 /// <summary>What is stored under a key.</summary>
@@ -58,4 +77,16 @@ internal readonly ref struct Item(ReadOnlySpan<byte> prefix, ReadOnlySequence<by
 
     /// <summary>The caller's own limit.</summary>
     public int MaximumLength { get; } = maximumLength;
+
+    /// <summary>The state that the key must be in, or none.</summary>
+    public ItemTicket? Ticket { get; init; }
+
+    /// <summary>Whether there must be no item.</summary>
+    public bool OnlyIfAbsent { get; init; }
+
+    /// <summary>Whether to ask for the CAS of what was stored.</summary>
+    public bool ReturnsCas { get; init; }
+
+    /// <summary>The node to store it on, where that is not to be the key's.</summary>
+    public object? Node { get; init; }
 }

@@ -1,8 +1,6 @@
-using System.Buffers;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Client;
 
@@ -16,7 +14,42 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     public bool IsDisposed => cluster.IsDisposed;
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    public IReadOnlyList<object> Nodes => cluster.Nodes;
+
+    /// <inheritdoc/>
+    public object NodeOf(ReadOnlySpan<byte> key) => cluster.RouteOf(HashRing.Hash(key)).Node ?? (object)cluster;
+
+    /// <inheritdoc/>
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null)
+    {
+        uint hash = HashRing.Hash(key);
+        Route route = RouteOf(hash, node);
+        if (route.Node is not { } asked || asked.IsInDoubt(key))
+        {
+            return new ValueTask<OperationResult>(Unread(route));
+        }
+
+        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Floor is not null || asked.Trust.Floor != 0 };
+        ValueTask<OperationResult> reading = asked.Execute(request, hash, target, mode, cancellationToken);
+        return route.Floor is null ? reading : RouteChecks.ReadAsync(reading, route, target);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
+    {
+        uint hash = HashRing.Hash(key);
+        Route route = cluster.RouteOf(hash);
+        if (route.Node is not { } node || node.IsInDoubt(key))
+        {
+            return new ValueTask<OperationResult>(Unread(route));
+        }
+
+        ValueTask<OperationResult> reading = node.Execute(new LeaseRequest(key, seconds, withValue), hash, ValueTarget.OwnArray, CallMode.Async, cancellationToken);
+        return route.Floor is null ? reading : RouteChecks.MarkAsync(reading, route);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
@@ -25,25 +58,8 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
-        if (!node.Suspects.IsEmpty && node.Suspects.Contains(key))
-        {
-            // Decided here whatever the node's state, which may change before the request is on its way.
-            return new ValueTask<OperationResult>(node.State == MemcachedNodeState.Down
-                ? OperationResult.Failed(node.Counters.Unavailable)
-                : OperationResult.Of(OperationStatus.Miss));
-        }
-
-        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Floor is not null || node.Trust.Floor != 0 };
-        ValueTask<OperationResult> reading = node.Execute(request, hash, target, mode, cancellationToken);
-        return route.Floor is null ? reading : CheckAsync(reading, route, target);
-    }
-
-    /// <inheritdoc/>
-    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
-    {
-        uint hash = HashRing.Hash(key);
-        return cluster.RouteOf(hash).Node?.Execute(new KeyRequest(OperationKind.Inspect, key), hash, ValueTarget.OwnArray, mode, cancellationToken)
-            ?? new ValueTask<OperationResult>(ServerCluster.NoServer);
+        ValueTask<OperationResult> reading = node.Execute(new KeyRequest(OperationKind.Inspect, key) { WithCas = withCas }, hash, ValueTarget.OwnArray, mode, cancellationToken);
+        return route.Floor is null || !withCas ? reading : RouteChecks.MarkAsync(reading, route);
     }
 
     /// <inheritdoc/>
@@ -72,16 +88,25 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
-        NoteDetour(route, key, mode);
+        RouteChecks.NoteDetour(route, key, mode);
         ValueTask<OperationResult> deleting = node.Execute(new KeyRequest(OperationKind.Delete, key), hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsStandIn ? NoteDoubtAsync(deleting, route.Node, key.ToArray(), mode) : deleting;
+        return route.IsStandIn ? RouteChecks.NoteDoubtAsync(deleting, node, key.ToArray(), mode) : deleting;
     }
 
     /// <inheritdoc/>
-    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen)
+    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken)
+    {
+        uint hash = HashRing.Hash(key);
+        return ticket.IsKnown && cluster.RouteOf(hash).Node is { } node
+            ? node.ExecuteOn(ticket.Origin, new ConditionalDeleteRequest(key, ticket.Cas), hash, cancellationToken)
+            : new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
+    }
+
+    /// <inheritdoc/>
+    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null)
     {
         // Who stands in has been asked for the change too, or would have been.
-        Route route = cluster.RouteOf(HashRing.Hash(key));
+        Route route = RouteOf(HashRing.Hash(key), node);
         route.Node?.Suspect(key, mayStillHappen);
         route.Owner?.Suspect(key, mayStillHappen);
     }
@@ -90,7 +115,12 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
-        Route route = cluster.RouteOf(hash);
+        Route route = RouteOf(hash, item.Node);
+        if (item.Ticket is { IsKnown: false })
+        {
+            return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
+        }
+
         if (route.Node is not { } node)
         {
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
@@ -105,55 +135,24 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        NoteDetour(route, key, mode);
+        RouteChecks.NoteDetour(route, key, mode);
         int timeToLive = route.IsStandIn ? Math.Min(item.TimeToLive, cluster.StandInSeconds) : item.TimeToLive;
-        var request = new StoreRequest(key, item.Prefix, item.Value, timeToLive, item.Flags);
-        ValueTask<OperationResult> storing = node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsStandIn ? NoteDoubtAsync(storing, route.Node, key.ToArray(), mode) : storing;
+        var condition = new MetaRequests.StoreCondition(item.Ticket?.Cas ?? 0, item.OnlyIfAbsent, item.ReturnsCas);
+        var request = new StoreRequest(key, item.Prefix, item.Value, timeToLive, item.Flags, condition);
+        ValueTask<OperationResult> storing = item.Ticket is { } ticket
+            ? node.ExecuteOn(ticket.Origin, request, hash, cancellationToken)
+            : node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
+        return route.IsStandIn ? RouteChecks.NoteDoubtAsync(storing, node, key.ToArray(), mode) : storing;
     }
 
-    /// <summary>
-    /// A change that goes to a stand-in leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
-    /// earlier attempt there, on a connection that the removal does not follow.
-    /// </summary>
-    private static void NoteDetour(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.Suspect(key, mayStillHappen: mode == CallMode.Sync);
-
-    /// <summary>A change that the stand-in did not make leaves it too with what it had.</summary>
-    private static async ValueTask<OperationResult> NoteDoubtAsync(ValueTask<OperationResult> changing, Node standIn, byte[] key, CallMode mode)
+    /// <summary>What becomes of a read that is not sent: decided whatever the node's state, which may change before it would be on its way.</summary>
+    private static OperationResult Unread(in Route route) => route.Node switch
     {
-        OperationResult result = await changing.ConfigureAwait(false);
-        if (result.LeavesDoubt)
-        {
-            standIn.Suspect(key, result.MayStillHappen(mode));
-        }
+        null => ServerCluster.NoServer,
+        { State: MemcachedNodeState.Down } down => OperationResult.Failed(down.Counters.Unavailable),
+        _ => OperationResult.Of(OperationStatus.Miss),
+    };
 
-        return result;
-    }
-
-    /// <summary>Takes what is older than the node's time for this key for a miss.</summary>
-    private static async ValueTask<OperationResult> CheckAsync(ValueTask<OperationResult> reading, Route route, ValueTarget target)
-    {
-        OperationResult result = await reading.ConfigureAwait(false);
-        if (result.Status != OperationStatus.Success)
-        {
-            return result;
-        }
-
-        if (route.Floor!.Admits(result.Cas))
-        {
-            if (route.IsStandIn)
-            {
-                route.Node!.Counters.AddStandInHit();
-            }
-
-            return result;
-        }
-
-        if (target == ValueTarget.PooledArray && result.Value is { Length: > 0 } pooled)
-        {
-            ArrayPool<byte>.Shared.Return(pooled);
-        }
-
-        return OperationResult.Of(OperationStatus.Miss);
-    }
+    /// <summary>The way of a key's requests, or to the node that the caller has named.</summary>
+    private Route RouteOf(uint hash, object? node) => node is Node named ? new Route(named) : cluster.RouteOf(hash);
 }

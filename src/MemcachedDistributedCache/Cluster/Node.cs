@@ -101,6 +101,19 @@ internal sealed class Node : INodeHealthEvents
         return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
     }
 
+    /// <summary>
+    /// Sends a request whose condition is a state that <paramref name="origin"/> told. By another connection, or to another node, nothing is sent, and
+    /// the condition does not hold: a server that was restarted counts its states anew.
+    /// </summary>
+    public ValueTask<OperationResult> ExecuteOn<TRequest>(object? origin, scoped in TRequest request, uint hash, CancellationToken cancellationToken)
+        where TRequest : struct, IRequest, allows ref struct
+        => Acquire(hash, CallMode.Async) is { } connection && connection == origin && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
+            ? result
+            : new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
+
+    /// <summary>Whether a key is not to be read now.</summary>
+    public bool IsInDoubt(ReadOnlySpan<byte> key) => !Suspects.IsEmpty && Suspects.Contains(key);
+
     /// <summary>Notes that a write to a key may not have happened, or may yet happen.</summary>
     public void Suspect(ReadOnlySpan<byte> key, bool mayStillHappen)
     {

@@ -46,7 +46,7 @@ internal sealed class Connection
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _sender = new RequestSender(_writer, mode, counters, BreakBy);
-        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust);
+        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust) { Origin = this };
         _timedOut = OperationResult.Failed(counters.TimedOut);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();

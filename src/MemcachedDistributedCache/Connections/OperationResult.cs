@@ -22,6 +22,31 @@ internal enum OperationStatus : byte
     Failed,
 }
 
+/// <summary>Who is to make the value of an item that was asked for with a lease.</summary>
+internal enum LeaseState : byte
+{
+    /// <summary>Nobody was told to.</summary>
+    None,
+
+    /// <summary>The one who asked.</summary>
+    Won,
+
+    /// <summary>Somebody who asked before.</summary>
+    Taken,
+}
+
+/// <summary>
+/// The state of one item on one server: what a conditional write is held against. The origin is the connection that told the state, for a number
+/// means nothing to another server, nor to the same one once it has been restarted.
+/// </summary>
+/// <param name="Cas">The number of the state.</param>
+/// <param name="Origin">The connection that told it.</param>
+internal readonly record struct ItemTicket(ulong Cas, object? Origin)
+{
+    /// <summary>Whether there is a state to be held against; a server with CAS switched off (-C) tells none.</summary>
+    public bool IsKnown => Cas != 0 && Origin is not null;
+}
+
 /// <summary>What an operation gives back.</summary>
 internal readonly struct OperationResult
 {
@@ -45,6 +70,18 @@ internal readonly struct OperationResult
 
     /// <summary>The number of the item's state, where it was asked for.</summary>
     public ulong Cas { get; init; }
+
+    /// <summary>The connection that told the CAS.</summary>
+    public object? Origin { get; init; }
+
+    /// <summary>Who is to make the value, where it was asked for with a lease.</summary>
+    public LeaseState Lease { get; init; }
+
+    /// <summary>Whether an item that was asked for with a lease is there and must not be read.</summary>
+    public bool IsUnreadable { get; init; }
+
+    /// <summary>The state that was told.</summary>
+    public ItemTicket Ticket => new(Cas, Origin);
 
     /// <summary>The value without its prefix, if one was read.</summary>
     public byte[]? Value { get; init; }

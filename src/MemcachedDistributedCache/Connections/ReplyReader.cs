@@ -37,6 +37,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private int _received; // of prefix, value and the final \r\n together
     private bool _direct;
 
+    /// <summary>Where the items' states come from; see <see cref="ItemTicket"/>.</summary>
+    public object? Origin { get; init; }
+
     /// <summary>The largest value that is believed; set from the server's settings.</summary>
     public int MaximumValueLength { get; set; } = HardLimit;
 
@@ -170,7 +173,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return BeginValue(operation, reply, line);
         }
 
-        if (operation.Kind == OperationKind.Get && !operation.IsClaimed)
+        if (operation.Kind is OperationKind.Get or OperationKind.Lease && reply.Code == ReplyCode.Miss && !operation.IsClaimed)
         {
             counters.AddMiss();
         }
@@ -187,9 +190,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         OperationKind kind = operation.Kind;
         bool fits = reply.Code switch
         {
-            ReplyCode.Value => kind == OperationKind.Get,
+            ReplyCode.Value => kind is OperationKind.Get or OperationKind.Lease,
             ReplyCode.Done => kind is not (OperationKind.Get or OperationKind.NoOp),
-            ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Inspect or OperationKind.Touch,
+            ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Lease or OperationKind.Inspect or OperationKind.Touch,
             ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store or OperationKind.Probe,
             ReplyCode.Exists => kind is OperationKind.Delete or OperationKind.Store,
             ReplyCode.NotStored => kind == OperationKind.Store,
@@ -212,6 +215,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             Flags = reply.Flags,
             TimeToLive = reply.TimeToLive,
             Cas = reply.Cas,
+            Origin = Origin,
+            Lease = LeaseOf(reply),
+            IsUnreadable = reply.IsStale || IsDistrusted(reply),
             Sequence = operation.Sequence,
         },
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
@@ -220,6 +226,17 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         ReplyCode.OutOfMemory => OutOfMemory(),
         _ => OperationResult.Of(OperationStatus.Conflict),
     };
+
+    private static LeaseState LeaseOf(in MetaReply reply) => reply.IsWon ? LeaseState.Won : reply.IsLeased ? LeaseState.Taken : LeaseState.None;
+
+    /// <summary>
+    /// Whether an item is of a time from which nothing may be read; one that was asked for before that was known has no CAS, and counts as such.
+    /// </summary>
+    private bool IsDistrusted(in MetaReply reply)
+    {
+        ulong floor = trust.Floor;
+        return floor != 0 && reply.Cas <= floor;
+    }
 
     private OperationResult OutOfMemory()
     {
@@ -297,11 +314,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         PendingOperation operation = queue.Dequeue()!;
         _reading = null;
         bool handedOver;
-        ulong floor = trust.Floor;
-        if (_reply.IsStale || (_reply.IsLeased && _reply.Length == 0) || (floor != 0 && _reply.Cas <= floor))
+        bool isPlaceholder = _reply.IsLeased && _reply.Length == 0;
+        bool isUnreadable = _reply.IsStale || IsDistrusted(_reply);
+        if (operation.Kind == OperationKind.Get && (isUnreadable || isPlaceholder))
         {
-            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it is of a time
-            // from which nothing may be read, where one that was asked for before that was known has no CAS and counts as such.
+            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it may not be read.
             handedOver = false;
             if (!operation.IsClaimed)
             {
@@ -312,12 +329,16 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
         else
         {
-            if (!operation.IsClaimed)
+            if (!operation.IsClaimed && (isUnreadable || isPlaceholder))
+            {
+                counters.AddMiss();
+            }
+            else if (!operation.IsClaimed)
             {
                 counters.AddHit();
             }
 
-            handedOver = _value is not null && Complete(operation, ValueResult(operation));
+            handedOver = _value is not null && Complete(operation, ValueResult(operation, isUnreadable));
         }
 
         if (!handedOver)
@@ -341,7 +362,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         return false;
     }
 
-    private OperationResult ValueResult(PendingOperation operation)
+    private OperationResult ValueResult(PendingOperation operation, bool isUnreadable)
     {
         bool whole = _prefixLength is 0 or ValuePrefix.Length;
         return new OperationResult
@@ -350,6 +371,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             Flags = _reply.Flags,
             TimeToLive = _reply.TimeToLive,
             Cas = _reply.Cas,
+            Origin = Origin,
+            Lease = LeaseOf(_reply),
+            IsUnreadable = isUnreadable,
             Sequence = operation.Sequence,
             Length = whole ? ValueLength : -1,
             Value = _value,

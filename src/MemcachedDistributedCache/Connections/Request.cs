@@ -9,6 +9,9 @@ internal enum OperationKind : byte
     /// <summary>Reads a value.</summary>
     Get,
 
+    /// <summary>Reads a value, or takes the lease of a missing one.</summary>
+    Lease,
+
     /// <summary>Reads flags and time to live.</summary>
     Inspect,
 
@@ -86,7 +89,7 @@ internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> k
     {
         OperationKind.Get => MetaRequests.WriteGet(destination, _key, opaque, WithCas),
         OperationKind.Probe => MetaRequests.WriteProbe(destination, _key, timeToLive, opaque),
-        OperationKind.Inspect => MetaRequests.WriteInspect(destination, _key, opaque),
+        OperationKind.Inspect => MetaRequests.WriteInspect(destination, _key, opaque, WithCas),
         OperationKind.Touch => MetaRequests.WriteTouch(destination, _key, timeToLive, opaque),
         OperationKind.Delete => MetaRequests.WriteDelete(destination, _key, opaque),
         _ => MetaRequests.WriteNoOp(destination),
@@ -94,7 +97,7 @@ internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> k
 }
 
 /// <summary>A request that stores a value, an optional prefix before it.</summary>
-internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<byte> prefix, ReadOnlySequence<byte> value, int timeToLive, uint flags) : IRequest
+internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<byte> prefix, ReadOnlySequence<byte> value, int timeToLive, uint flags, MetaRequests.StoreCondition condition = default) : IRequest
 {
     private readonly ReadOnlySpan<byte> _key = key;
     private readonly ReadOnlySpan<byte> _prefix = prefix;
@@ -104,8 +107,10 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Store;
 
-    /// <inheritdoc/>
-    public ReadOnlySpan<byte> ChangedKey => _key;
+    /// <summary>
+    /// A conditional store leaves nothing in doubt when its answer is lost: however late it happens, it happens to the state that it was for.
+    /// </summary>
+    public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 || condition.OnlyIfAbsent ? default : _key;
 
     /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength + _length + 2;
@@ -113,11 +118,47 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque)
     {
-        int line = MetaRequests.WriteStore(destination, _key, _length, timeToLive, flags, opaque);
+        int line = MetaRequests.WriteStore(destination, _key, _length, timeToLive, flags, opaque, condition);
         Span<byte> data = destination[line..];
         _prefix.CopyTo(data);
         _value.CopyTo(data[_prefix.Length..]);
         "\r\n"u8.CopyTo(data[_length..]);
         return line + _length + 2;
     }
+}
+
+/// <summary>A request for an item that takes the lease of a missing one.</summary>
+internal readonly ref struct LeaseRequest(ReadOnlySpan<byte> key, int seconds, bool withValue) : IRequest
+{
+    private readonly ReadOnlySpan<byte> _key = key;
+
+    /// <inheritdoc/>
+    public OperationKind Kind => OperationKind.Lease;
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> ChangedKey => default;
+
+    /// <inheritdoc/>
+    public int MaximumLength => MetaRequests.MaximumLineLength;
+
+    /// <inheritdoc/>
+    public int Write(Span<byte> destination, uint opaque) => MetaRequests.WriteLease(destination, _key, seconds, withValue, opaque);
+}
+
+/// <summary>A request that deletes an item in one state only, and so leaves nothing in doubt when its answer is lost.</summary>
+internal readonly ref struct ConditionalDeleteRequest(ReadOnlySpan<byte> key, ulong cas) : IRequest
+{
+    private readonly ReadOnlySpan<byte> _key = key;
+
+    /// <inheritdoc/>
+    public OperationKind Kind => OperationKind.Delete;
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> ChangedKey => default;
+
+    /// <inheritdoc/>
+    public int MaximumLength => MetaRequests.MaximumLineLength;
+
+    /// <inheritdoc/>
+    public int Write(Span<byte> destination, uint opaque) => MetaRequests.WriteDelete(destination, _key, opaque, cas);
 }

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Diagnostics;
 
-/// <summary>Event ids of the log, in ranges: 1000 nodes and connections, 2000 the cache. An id once published keeps its meaning.</summary>
+/// <summary>Event ids of the log, in ranges: 1000 nodes and connections, 2000 the cache, 3000 the hybrid cache. An id once published keeps its meaning.</summary>
 internal static class EventIds
 {
     public const int NodeUp = 1000;
@@ -18,4 +18,11 @@ internal static class EventIds
     public const int ValueTooLarge = 2000;
     public const int EntryNotReadable = 2001;
     public const int WriteDropped = 2002;
+
+    public const int HybridValueTooLarge = 3000;
+    public const int HybridKeyNotUsable = 3001;
+    public const int HybridNotSerializable = 3002;
+    public const int HybridNotDeserializable = 3003;
+    public const int HybridFactoryFailed = 3004;
+    public const int HybridNeedsCas = 3005;
 }

@@ -46,4 +46,22 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.WriteDropped, LogLevel.Debug, "A {Operation} did not reach memcached {Server}: {Reason}")]
     public static partial void WriteDropped(ILogger logger, string operation, string server, string reason);
+
+    [LoggerMessage(EventIds.HybridValueTooLarge, LogLevel.Warning, "A value that takes {Size} bytes or more is over the limit and was not cached; see MaximumPayloadBytes, and memcached's item size (-I)")]
+    public static partial void HybridValueTooLarge(ILogger logger, long size);
+
+    [LoggerMessage(EventIds.HybridKeyNotUsable, LogLevel.Warning, "A key of {Length} characters cannot be used, the limit is {Limit} and there must be one that is no space; its value was made and not cached")]
+    public static partial void HybridKeyNotUsable(ILogger logger, int length, int limit);
+
+    [LoggerMessage(EventIds.HybridNotSerializable, LogLevel.Error, "A value of type {Type} could not be serialized and was not cached")]
+    public static partial void HybridNotSerializable(ILogger logger, string type, Exception exception);
+
+    [LoggerMessage(EventIds.HybridNotDeserializable, LogLevel.Warning, "A cached value could not be read as {Type} and is made anew")]
+    public static partial void HybridNotDeserializable(ILogger logger, string type, Exception exception);
+
+    [LoggerMessage(EventIds.HybridFactoryFailed, LogLevel.Warning, "A factory failed, and the last value stands in for its result")]
+    public static partial void HybridFactoryFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(EventIds.HybridNeedsCas, LogLevel.Error, "A memcached server has CAS switched off (-C): the hybrid cache stores nothing there, because a removal could not be told from what it removed")]
+    public static partial void HybridNeedsCas(ILogger logger);
 }

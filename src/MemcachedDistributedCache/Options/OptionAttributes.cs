@@ -63,12 +63,16 @@ internal sealed class CountAttribute(int minimum, int maximum) : OptionAttribute
 
 /// <summary>A share of a whole.</summary>
 [AttributeUsage(AttributeTargets.Property)]
-internal sealed class ShareAttribute(double minimum) : OptionAttribute
+internal sealed class ShareAttribute(double minimum, double maximum) : OptionAttribute
 {
     public double Minimum => minimum;
 
+    public double Maximum => maximum;
+
     protected override string? Remedy(object? value)
-        => (double)value! >= minimum && (double)value <= 1 ? null : $"set it to a number from {Minimum} to 1.";
+        => (double)value! >= minimum && (double)value <= maximum
+            ? null
+            : $"set it to a number from {minimum.ToString(CultureInfo.InvariantCulture)} to {maximum.ToString(CultureInfo.InvariantCulture)}.";
 }
 
 /// <summary>A value of an enumeration.</summary>

@@ -43,6 +43,9 @@ internal struct MetaReply
     /// <summary>Whether somebody is to make the item's value anew (<c>W</c> for the one who asks, <c>Z</c> for another).</summary>
     public bool IsLeased;
 
+    /// <summary>Whether it is the one who asks (<c>W</c>).</summary>
+    public bool IsWon;
+
     /// <summary>Whether the line carries an opaque token.</summary>
     public bool HasOpaque;
 

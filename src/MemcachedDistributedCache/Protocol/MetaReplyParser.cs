@@ -123,6 +123,7 @@ internal static class MetaReplyParser
                     break;
                 case (byte)'W' or (byte)'Z':
                     reply.IsLeased = true;
+                    reply.IsWon |= flag == (byte)'W';
                     break;
                 case (byte)'X':
                     reply.IsStale = true;

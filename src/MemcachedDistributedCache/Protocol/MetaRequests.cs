@@ -28,13 +28,31 @@ internal static class MetaRequests
         return line.End();
     }
 
-    /// <summary><c>mg &lt;key&gt; f t O&lt;opaque&gt;\r\n</c>: client flags and remaining seconds, no value.</summary>
-    public static int WriteInspect(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque)
+    /// <summary>
+    /// <c>mg &lt;key&gt; N&lt;seconds&gt; [v] f t c O&lt;opaque&gt;\r\n</c>: what is there; where nothing is, an empty item is made that lives so long.
+    /// Who makes it is told <c>W</c>, who comes later <c>Z</c>.
+    /// </summary>
+    public static int WriteLease(Span<byte> destination, ReadOnlySpan<byte> key, int seconds, bool withValue, uint opaque)
     {
         var line = new LineWriter(destination);
         line.Put("mg "u8);
         line.Put(key);
-        line.Put(" f t O"u8);
+        line.Put(" N"u8);
+        line.Put(seconds);
+        line.Put(withValue ? " v f t c O"u8 : " f t c O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary>
+    /// <c>mg &lt;key&gt; f t O&lt;opaque&gt;\r\n</c>: client flags and remaining seconds, no value; with <c>c</c> before the <c>O</c> the CAS too.
+    /// </summary>
+    public static int WriteInspect(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque, bool withCas = false)
+    {
+        var line = new LineWriter(destination);
+        line.Put("mg "u8);
+        line.Put(key);
+        line.Put(withCas ? " f t c O"u8 : " f t O"u8);
         line.Put(opaque);
         return line.End();
     }
@@ -66,8 +84,11 @@ internal static class MetaRequests
         return line.End();
     }
 
-    /// <summary><c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; F&lt;flags&gt; O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow.</summary>
-    public static int WriteStore(Span<byte> destination, ReadOnlySpan<byte> key, int length, int timeToLive, uint flags, uint opaque)
+    /// <summary>
+    /// <c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; [F&lt;flags&gt;] [C&lt;cas&gt;] [ME] [c] O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow. With
+    /// <c>C</c> only over the item in that state, with <c>ME</c> only where none is; <c>c</c> asks for the CAS that it got.
+    /// </summary>
+    public static int WriteStore(Span<byte> destination, ReadOnlySpan<byte> key, int length, int timeToLive, uint flags, uint opaque, StoreCondition condition = default)
     {
         var line = new LineWriter(destination);
         line.Put("ms "u8);
@@ -82,17 +103,31 @@ internal static class MetaRequests
             line.Put(flags);
         }
 
+        if (condition.Cas != 0)
+        {
+            line.Put(" C"u8);
+            line.Put(condition.Cas);
+        }
+
+        line.Put(condition.OnlyIfAbsent ? " ME"u8 : default);
+        line.Put(condition.ReturnsCas ? " c"u8 : default);
         line.Put(" O"u8);
         line.Put(opaque);
         return line.End();
     }
 
-    /// <summary><c>md &lt;key&gt; O&lt;opaque&gt;\r\n</c>.</summary>
-    public static int WriteDelete(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque)
+    /// <summary><c>md &lt;key&gt; [C&lt;cas&gt;] O&lt;opaque&gt;\r\n</c>; with <c>C</c> only the item in that state.</summary>
+    public static int WriteDelete(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque, ulong cas = 0)
     {
         var line = new LineWriter(destination);
         line.Put("md "u8);
         line.Put(key);
+        if (cas != 0)
+        {
+            line.Put(" C"u8);
+            line.Put(cas);
+        }
+
         line.Put(" O"u8);
         line.Put(opaque);
         return line.End();
@@ -105,6 +140,12 @@ internal static class MetaRequests
         return 4;
     }
 
+    /// <summary>When a store takes place, and what is told of it.</summary>
+    /// <param name="Cas">The state that the item must be in; 0 for any.</param>
+    /// <param name="OnlyIfAbsent">Whether there must be no item.</param>
+    /// <param name="ReturnsCas">Whether the reply tells the CAS of what was stored.</param>
+    internal readonly record struct StoreCondition(ulong Cas, bool OnlyIfAbsent, bool ReturnsCas);
+
     private ref struct LineWriter(Span<byte> destination)
     {
         private readonly Span<byte> _destination = destination;
@@ -114,6 +155,12 @@ internal static class MetaRequests
         {
             bytes.CopyTo(_destination[_length..]);
             _length += bytes.Length;
+        }
+
+        public void Put(ulong number)
+        {
+            Utf8Formatter.TryFormat(number, _destination[_length..], out int written);
+            _length += written;
         }
 
         public void Put(uint number)

@@ -74,7 +74,7 @@ public sealed class ReplyReaderFuzzTests
 
         private int Ask(PendingQueue queue, int index, int length)
         {
-            var kind = (OperationKind)_random.Next(6);
+            var kind = (OperationKind)_random.Next((int)OperationKind.NoOp);
             PendingOperation operation = PendingOperation.Rent(queue, kind, ValueTarget.OwnArray, CallMode.Async, 0);
             operation.Sequence = ++_opaque;
             queue.Enqueue_NeedsLock(operation);
@@ -91,7 +91,7 @@ public sealed class ReplyReaderFuzzTests
             {
                 case OperationKind.NoOp:
                     return Put("MN\r\n"u8, at);
-                case OperationKind.Get when _random.Next(3) != 0:
+                case OperationKind.Get or OperationKind.Lease when _random.Next(3) != 0:
                     int length = _random.Next(20) == 0 ? _random.Next(MaximumValueLength) : _random.Next(40);
                     at = PutNumber("VA "u8, (uint)length, at);
                     at = PutNumber(" f"u8, (uint)_random.Next(2), at);
@@ -104,7 +104,7 @@ public sealed class ReplyReaderFuzzTests
                 default:
                     ReadOnlySpan<byte> code = kind switch
                     {
-                        OperationKind.Get => "EN O"u8,
+                        OperationKind.Get or OperationKind.Lease => "EN O"u8,
                         OperationKind.Inspect or OperationKind.Touch => "HD f3 t4 O"u8,
                         OperationKind.Store => "HD O"u8,
                         _ => "NF O"u8,

@@ -35,7 +35,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
     public int Count(OperationKind kind) => Calls.Count(call => call.Kind == kind);
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null)
     {
         string name = Note(OperationKind.Get, key, 0);
         if (Before?.Invoke(OperationKind.Get) is { } result)
@@ -65,7 +65,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         });
     }
 
-    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
         => new(Describe(OperationKind.Inspect, key, 0));
 
     public async ValueTask<OperationResult> TouchWhenFree(string key, int timeToLive)
@@ -111,7 +111,17 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
     /// <summary>Keys whose write ended without an answer.</summary>
     public List<string> Doubts { get; } = [];
 
-    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen) => Doubts.Add(Encoding.UTF8.GetString(key));
+    public IReadOnlyList<object> Nodes => [this];
+
+    public object NodeOf(ReadOnlySpan<byte> key) => this;
+
+    public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
+        => throw new NotSupportedException("Plain caches take no leases.");
+
+    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken)
+        => throw new NotSupportedException("Plain caches delete unconditionally.");
+
+    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null) => Doubts.Add(Encoding.UTF8.GetString(key));
 
     /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>
     private static ulong CasOf(byte[] data) => (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);

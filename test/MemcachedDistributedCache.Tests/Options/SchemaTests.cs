@@ -21,7 +21,7 @@ public sealed partial class SchemaTests
 
     private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private static readonly PropertyInfo[] Properties = [.. typeof(MemcachedCacheOptions).GetProperties().OrderBy(static p => p.MetadataToken)];
+    private static PropertyInfo[] PropertiesOf(Type options) => [.. options.GetProperties().OrderBy(static p => p.MetadataToken)];
 
     private static readonly XElement Documentation = XElement.Load(Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.xml"));
 
@@ -47,14 +47,19 @@ public sealed partial class SchemaTests
     [Fact]
     public void EveryOptionIsThereWithTypeDefaultAndDescription()
     {
-        JsonObject options = Schema()["properties"]!.AsObject();
-        Assert.Equal(Properties.Select(static p => p.Name), options.Select(static o => o.Key));
-        var defaults = new MemcachedCacheOptions();
-        foreach (PropertyInfo property in Properties)
+        AssertAll(Schema()["properties"]!.AsObject(), new MemcachedCacheOptions());
+        AssertAll(Schema()["properties"]!["Hybrid"]!["properties"]!.AsObject(), new MemcachedHybridCacheOptions());
+    }
+
+    private static void AssertAll(JsonObject options, object defaults)
+    {
+        PropertyInfo[] properties = PropertiesOf(defaults.GetType());
+        Assert.Equal(properties.Select(static p => p.Name), options.Select(static o => o.Key));
+        foreach (PropertyInfo property in properties)
         {
             JsonObject option = options[property.Name]!.AsObject();
             Assert.True(option["description"]!.GetValue<string>().Length > 30, property.Name);
-            Assert.Equal(property.Name != nameof(defaults.Servers) && property.GetValue(defaults) is not null, option.ContainsKey("default"));
+            Assert.Equal(property.Name is not (nameof(MemcachedCacheOptions.Servers) or nameof(MemcachedCacheOptions.Hybrid)) && property.GetValue(defaults) is not null, option.ContainsKey("default"));
             if (property.GetValue(defaults) is TimeSpan span)
             {
                 // What the schema takes, the parser takes, and the other way round.
@@ -84,12 +89,6 @@ public sealed partial class SchemaTests
 
     private static JsonObject Make()
     {
-        var options = new JsonObject();
-        foreach (PropertyInfo property in Properties)
-        {
-            options[property.Name] = Option(property);
-        }
-
         return new JsonObject
         {
             ["type"] = "object",
@@ -99,16 +98,26 @@ public sealed partial class SchemaTests
                 {
                     ["type"] = "object",
                     ["description"] = Summary("T:" + typeof(MemcachedCacheOptions).FullName),
-                    ["properties"] = options,
+                    ["properties"] = Options(new MemcachedCacheOptions()),
                     ["additionalProperties"] = false,
                 },
             },
         };
     }
 
-    private static JsonObject Option(PropertyInfo property)
+    private static JsonObject Options(object defaults)
     {
-        object? value = property.GetValue(new MemcachedCacheOptions());
+        var options = new JsonObject();
+        foreach (PropertyInfo property in PropertiesOf(defaults.GetType()))
+        {
+            options[property.Name] = Option(property, property.GetValue(defaults));
+        }
+
+        return options;
+    }
+
+    private static JsonObject Option(PropertyInfo property, object? value)
+    {
         string description = Summary($"P:{property.DeclaringType!.FullName}.{property.Name}");
         Type type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
         JsonObject option = [];
@@ -133,8 +142,13 @@ public sealed partial class SchemaTests
             case ShareAttribute range:
                 option["type"] = "number";
                 option["minimum"] = range.Minimum;
-                option["maximum"] = 1;
+                option["maximum"] = range.Maximum;
                 option["default"] = (double)value!;
+                break;
+            case null when value is MemcachedHybridCacheOptions nested:
+                option["type"] = "object";
+                option["properties"] = Options(nested);
+                option["additionalProperties"] = false;
                 break;
             case OneOfAttribute one:
                 option["enum"] = new JsonArray([.. Enum.GetNames(one.Type).Select(static name => (JsonNode)name)]);

@@ -1,0 +1,72 @@
+using System.Buffers;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Client;
+
+/// <summary>What is to be seen to where a key's requests do not go the plain way.</summary>
+internal static class RouteChecks
+{
+    /// <summary>
+    /// A change that goes to a stand-in leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
+    /// earlier attempt there, on a connection that the removal does not follow.
+    /// </summary>
+    public static void NoteDetour(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.Suspect(key, mayStillHappen: mode == CallMode.Sync);
+
+    /// <summary>A change that the stand-in did not make leaves it too with what it had.</summary>
+    public static async ValueTask<OperationResult> NoteDoubtAsync(ValueTask<OperationResult> changing, Node standIn, byte[] key, CallMode mode)
+    {
+        OperationResult result = await changing.ConfigureAwait(false);
+        if (result.LeavesDoubt)
+        {
+            standIn.Suspect(key, result.MayStillHappen(mode));
+        }
+
+        return result;
+    }
+
+    /// <summary>Takes what is older than the node's time for this key for a miss.</summary>
+    public static async ValueTask<OperationResult> ReadAsync(ValueTask<OperationResult> reading, Route route, ValueTarget target)
+    {
+        OperationResult result = await reading.ConfigureAwait(false);
+        if (result.Status != OperationStatus.Success)
+        {
+            return result;
+        }
+
+        if (Admits(route, result))
+        {
+            return result;
+        }
+
+        if (target == ValueTarget.PooledArray && result.Value is { Length: > 0 } pooled)
+        {
+            ArrayPool<byte>.Shared.Return(pooled);
+        }
+
+        return OperationResult.Of(OperationStatus.Miss);
+    }
+
+    /// <summary>Marks what is older as not to be read, for those who replace it.</summary>
+    public static async ValueTask<OperationResult> MarkAsync(ValueTask<OperationResult> reading, Route route)
+    {
+        OperationResult result = await reading.ConfigureAwait(false);
+        return result.Status != OperationStatus.Success || result.Lease != LeaseState.None || Admits(route, result) ? result : result with { IsUnreadable = true };
+    }
+
+    private static bool Admits(in Route route, in OperationResult result)
+    {
+        if (!route.Floor!.Admits(result.Cas))
+        {
+            return false;
+        }
+
+        if (route.IsStandIn)
+        {
+            route.Node!.Counters.AddStandInHit();
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,73 @@
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// A value as it is kept: serialized, so that each caller gets an object of its own, and with all that decides whether it may be served. The moments of
+/// the process's own copy are timestamps, the entry's own are Unix time in milliseconds.
+/// </summary>
+internal class CachedEntry
+{
+    private long _freshUntil;
+
+    /// <summary>When its factory ended.</summary>
+    public required long CreatedAt { get; init; }
+
+    /// <summary>When it expires; it may be of use for a while after that.</summary>
+    public required long ExpiresAt { get; init; }
+
+    /// <summary>The versions of its tags from before its factory ran, that of all entries first.</summary>
+    public required TagStamp[] Tags { get; init; }
+
+    /// <summary>What the payload is; see <see cref="PayloadKind"/>.</summary>
+    public required PayloadKind Kind { get; init; }
+
+    /// <summary>The serialized value; empty in a copy that holds the value itself.</summary>
+    public ReadOnlyMemory<byte> Payload { get; init; }
+
+    /// <summary>The state of the cluster's entry that this is a copy of; unknown where there is none.</summary>
+    public Connections.ItemTicket Ticket { get; init; }
+
+    /// <summary>Whether it was kept out of the cluster by its caller, so that there is nothing to hold it against.</summary>
+    public bool IsDetached { get; init; }
+
+    /// <summary>Whether it was put in place past its expiration, to be served while it is refreshed or its factory fails.</summary>
+    public bool IsStale { get; init; }
+
+    /// <summary>The bytes that it counts for.</summary>
+    public int Size { get; init; }
+
+    /// <summary>The moment after which the process's own copy is no longer served by itself.</summary>
+    public long LocalUntil { get; set; }
+
+    /// <summary>Until when it is served without asking anybody.</summary>
+    public long FreshUntil
+    {
+        get => Volatile.Read(ref _freshUntil);
+        set => Volatile.Write(ref _freshUntil, value);
+    }
+}
+
+/// <summary>A value of a type that cannot be changed: all callers share it.</summary>
+internal sealed class CachedEntry<T> : CachedEntry
+{
+    /// <summary>The value.</summary>
+    public required T Value { get; init; }
+}
+
+/// <summary>What a payload is, so that a value is not read as what it is not.</summary>
+internal enum PayloadKind : byte
+{
+    /// <summary>No value: null.</summary>
+    Null = 0,
+
+    /// <summary>What a serializer wrote.</summary>
+    Serialized = 1,
+
+    /// <summary>The bytes themselves.</summary>
+    Bytes = 2,
+
+    /// <summary>Text in UTF-8.</summary>
+    Utf8 = 3,
+
+    /// <summary>Text with lone surrogates, which UTF-8 cannot say: UTF-16, little-endian.</summary>
+    Utf16 = 4,
+}

@@ -1,0 +1,103 @@
+using System.Buffers.Binary;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Connections;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// How an entry of the hybrid cache lies in memcached, version 1; its client flags say <see cref="EntryKind.HybridEntry"/>.
+/// <code>
+///  0       1  version of the layout
+///  1       1  kind of the payload
+///  2       8  when its factory ended, Unix time in milliseconds
+/// 10       8  when it expires, the same; the server keeps it longer by the stale window
+/// 18       2  number of tags n
+/// 20       4  length of the payload
+/// 24      16  version of the tag of all entries
+/// 40          n tags: length of the key (1), key without the namespace, version (16)
+///             payload
+/// </code>
+/// All numbers are big-endian. Lengths must add up to the item's: what has been cut off or added to is not read.
+/// </summary>
+internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
+{
+    /// <summary>The most tags of an entry.</summary>
+    public const int MaximumTags = ushort.MaxValue;
+
+    private const byte Version = 1;
+    private const int FixedLength = 24 + TagVersion.Length;
+
+    /// <summary>The client flags of an entry.</summary>
+    public static uint Flags { get; } = EntryFormat.FlagsOf(EntryKind.HybridEntry);
+
+    /// <summary>Writes all that goes before the payload; the rest is filled in by <see cref="Complete"/>.</summary>
+    public int WriteHeader(PooledWriter writer, TagStamp[] stamps)
+    {
+        int length = FixedLength + stamps.Skip(1).Sum(stamp => 1 + stamp.State.WireKey.Length - keys.PrefixLength + TagVersion.Length);
+        Span<byte> header = writer.GetSpan(length)[..length];
+        header[0] = Version;
+        BinaryPrimitives.WriteUInt16BigEndian(header[18..], (ushort)(stamps.Length - 1));
+        stamps[0].Version.Write(header[24..]);
+        int at = FixedLength;
+        foreach (TagStamp stamp in stamps.AsSpan(1))
+        {
+            ReadOnlySpan<byte> key = stamp.State.WireKey.AsSpan(keys.PrefixLength);
+            header[at] = (byte)key.Length;
+            key.CopyTo(header[(at + 1)..]);
+            stamp.Version.Write(header[(at + 1 + key.Length)..]);
+            at += 1 + key.Length + TagVersion.Length;
+        }
+
+        writer.Advance(length);
+        return length;
+    }
+
+    /// <summary>Fills in what is known once the value has been serialized.</summary>
+    public static void Complete(Span<byte> header, PayloadKind kind, long createdAt, long expiresAt, int payloadLength)
+    {
+        header[1] = (byte)kind;
+        BinaryPrimitives.WriteInt64BigEndian(header[2..], createdAt);
+        BinaryPrimitives.WriteInt64BigEndian(header[10..], expiresAt);
+        BinaryPrimitives.WriteInt32BigEndian(header[20..], payloadLength);
+    }
+
+    /// <summary>Reads an entry; null if it is none, or of another version, or has been tampered with.</summary>
+    public CachedEntry? TryRead(byte[] item, byte[] wireKey, ItemTicket ticket)
+    {
+        ReadOnlySpan<byte> bytes = item;
+        if (bytes.Length < FixedLength || bytes[0] != Version || bytes[1] > (byte)PayloadKind.Utf16)
+        {
+            return null;
+        }
+
+        var stamps = new TagStamp[BinaryPrimitives.ReadUInt16BigEndian(bytes[18..]) + 1];
+        stamps[0] = new TagStamp(tags.WildcardOf(wireKey), TagVersion.Read(bytes[24..]));
+        int at = FixedLength;
+        Span<byte> key = stackalloc byte[Protocol.MetaRequests.MaximumKeyLength];
+        wireKey.AsSpan(0, keys.PrefixLength).CopyTo(key);
+        for (int i = 1; i < stamps.Length; i++)
+        {
+            int length = at < bytes.Length ? bytes[at] : 0;
+            if (length == 0 || length + keys.PrefixLength > key.Length || bytes.Length - at < 1 + length + TagVersion.Length)
+            {
+                return null;
+            }
+
+            bytes.Slice(at + 1, length).CopyTo(key[keys.PrefixLength..]);
+            stamps[i] = new TagStamp(tags.OfWireKey(key[..(keys.PrefixLength + length)]), TagVersion.Read(bytes[(at + 1 + length)..]));
+            at += 1 + length + TagVersion.Length;
+        }
+
+        return BinaryPrimitives.ReadInt32BigEndian(bytes[20..]) != bytes.Length - at
+            ? null
+            : new CachedEntry
+            {
+                CreatedAt = BinaryPrimitives.ReadInt64BigEndian(bytes[2..]),
+                ExpiresAt = BinaryPrimitives.ReadInt64BigEndian(bytes[10..]),
+                Tags = stamps,
+                Kind = (PayloadKind)bytes[1],
+                Payload = item.AsMemory(at),
+                Ticket = ticket,
+            };
+    }
+}

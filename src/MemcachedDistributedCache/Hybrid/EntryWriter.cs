@@ -1,0 +1,175 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using Microsoft.Extensions.Logging;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>Makes entries of values, and puts them in their places: the cluster, and the process's own memory.</summary>
+internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, ILogger logger)
+{
+    /// <summary>Serializes a value; null if it is not to be kept, or cannot be.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="codec">How values of the type are kept.</param>
+    /// <param name="stamps">The tags' versions from before the value was made.</param>
+    public PreparedEntry<T>? Prepare<T>(Call call, T value, ValueCodec<T> codec, TagStamp[] stamps)
+    {
+        if ((value is null && !settings.CacheNullValues) || call.Options.Expiration <= TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        var writer = new PooledWriter();
+        try
+        {
+            int header = layout.WriteHeader(writer, stamps);
+            writer.MaximumLength = (long)header + settings.MaximumPayloadBytes;
+            PayloadKind kind = value is null ? PayloadKind.Null : codec.Write(value, writer);
+            long createdAt = timeProvider.GetUtcNow().ToUnixTimeMilliseconds();
+            long lifetime = Lifetime(call.Options.Expiration);
+            EntryLayout.Complete(writer.Written.Span, kind, createdAt, createdAt + lifetime, writer.Length - header);
+            return new PreparedEntry<T>(value, writer, header, kind, createdAt, lifetime, stamps);
+        }
+        catch (Exception exception)
+        {
+            if (writer.IsOverLimit)
+            {
+                counters.Add(HybridEvent.OversizeRejected);
+                Log.HybridValueTooLarge(logger, settings.MaximumPayloadBytes);
+            }
+            else
+            {
+                counters.Add(HybridEvent.SerializationFailed);
+                Log.HybridNotSerializable(logger, typeof(T).ToString(), exception);
+            }
+
+            writer.Dispose();
+            return null;
+        }
+    }
+
+    /// <summary>Stores an entry in the cluster; <see cref="RemoteCache.StoreAsync"/>.</summary>
+    public ValueTask<OperationResult> StoreAsync<T>(Call call, PreparedEntry<T> entry, ItemTicket? ticket)
+        => remote.StoreAsync(call.WireKey, entry.Item, entry.Lifetime, ticket);
+
+    /// <summary>An entry as it is kept in the process's own memory, and as further callers' objects are made of.</summary>
+    public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, ItemTicket ticket, bool isDetached, ValueCodec<T> codec)
+    {
+        int size = LocalCache.SizeOf(call.Key, entry.PayloadLength + (entry.Value is null ? 0 : codec.ExtraSize(entry.Value)));
+        return ShareableTypes<T>.IsShareable
+            ? new CachedEntry<T>
+            {
+                Value = entry.Value,
+                Kind = entry.Kind,
+                CreatedAt = entry.CreatedAt,
+                ExpiresAt = entry.CreatedAt + entry.Lifetime,
+                Tags = entry.Stamps,
+                Ticket = ticket,
+                IsDetached = isDetached,
+                Size = size,
+            }
+            : new CachedEntry
+            {
+                Payload = entry.CopyPayload(),
+                Kind = entry.Kind,
+                CreatedAt = entry.CreatedAt,
+                ExpiresAt = entry.CreatedAt + entry.Lifetime,
+                Tags = entry.Stamps,
+                Ticket = ticket,
+                IsDetached = isDetached,
+                Size = size,
+            };
+    }
+
+    /// <summary>An entry that was read from the cluster, as it is kept in the process's own memory.</summary>
+    public static CachedEntry CopyOf<T>(Call call, CachedEntry read, T value, bool isStale, ValueCodec<T> codec)
+    {
+        int size = LocalCache.SizeOf(call.Key, read.Payload.Length + (value is null ? 0 : codec.ExtraSize(value)));
+        return ShareableTypes<T>.IsShareable
+            ? new CachedEntry<T>
+            {
+                Value = value,
+                Kind = read.Kind,
+                CreatedAt = read.CreatedAt,
+                ExpiresAt = read.ExpiresAt,
+                Tags = read.Tags,
+                Ticket = read.Ticket,
+                IsDetached = read.IsDetached,
+                IsStale = isStale,
+                Size = size,
+            }
+            : new CachedEntry
+            {
+                Payload = read.Payload,
+                Kind = read.Kind,
+                CreatedAt = read.CreatedAt,
+                ExpiresAt = read.ExpiresAt,
+                Tags = read.Tags,
+                Ticket = read.Ticket,
+                IsDetached = read.IsDetached,
+                IsStale = isStale,
+                Size = size,
+            };
+    }
+
+    /// <summary>Puts a copy in place, unless the key has been changed since the call began.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="entry">The copy.</param>
+    /// <param name="knownAt">The moment at which it was surely right: before its read or its store was sent.</param>
+    /// <param name="pastExpiration">How long past its expiration a stale copy may be served.</param>
+    public void Keep(Call call, CachedEntry entry, long knownAt, TimeSpan pastExpiration = default)
+    {
+        if (!call.Options.MayWriteLocal)
+        {
+            return;
+        }
+
+        TimeSpan left = TimeSpan.FromMilliseconds(entry.ExpiresAt - timeProvider.GetUtcNow().ToUnixTimeMilliseconds());
+        TimeSpan own = entry.IsStale ? left + pastExpiration : Min(left, call.Options.LocalExpiration);
+        long now = timeProvider.GetTimestamp();
+        entry.LocalUntil = local.After(now, own);
+        entry.FreshUntil = entry.IsDetached ? entry.LocalUntil : Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
+
+        // Past its time it may still have to stand in for a factory.
+        local.TryPut(call.Key, entry, call.Version, settings.Retention > TimeSpan.Zero ? left + settings.Retention : own);
+    }
+
+    /// <summary>Lets a copy be served on by itself, because it was found to be right at a moment, or nobody can say otherwise.</summary>
+    public void Confirm(CachedEntry entry, long knownAt) => entry.FreshUntil = Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
+
+    private long Lifetime(TimeSpan expiration)
+    {
+        double milliseconds = Math.Min(expiration.TotalMilliseconds, TimeSpan.FromDays(36500).TotalMilliseconds);
+#pragma warning disable CA5394 // Spreads expirations; nobody gains by guessing.
+        double jitter = settings.ExpirationJitter == 0 ? 0 : ((Random.Shared.NextDouble() * 2) - 1) * settings.ExpirationJitter;
+#pragma warning restore CA5394
+        return Math.Max(1, (long)(milliseconds * (1 + jitter)));
+    }
+
+    private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
+}
+
+/// <summary>A value that has been serialized, with all that goes before it in the cluster.</summary>
+internal sealed class PreparedEntry<T>(T value, PooledWriter writer, int header, PayloadKind kind, long createdAt, long lifetime, TagStamp[] stamps) : IDisposable
+{
+    public T Value => value;
+
+    public PayloadKind Kind => kind;
+
+    public long CreatedAt => createdAt;
+
+    /// <summary>From its creation to its expiration, in milliseconds.</summary>
+    public long Lifetime => lifetime;
+
+    public TagStamp[] Stamps => stamps;
+
+    public int PayloadLength => writer.Length - header;
+
+    /// <summary>All of it, valid until it is disposed.</summary>
+    public ReadOnlyMemory<byte> Item => writer.Written;
+
+    public byte[] CopyPayload() => writer.Written.Span[header..].ToArray();
+
+    public void Dispose() => writer.Dispose();
+}

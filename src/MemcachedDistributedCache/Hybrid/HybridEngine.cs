@@ -1,0 +1,237 @@
+using System.Diagnostics.CodeAnalysis;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>The parts of the hybrid cache, put together: finds values in the process's own memory, and sends flights for those that are not there.</summary>
+internal sealed class HybridEngine : IDisposable
+{
+    private readonly CancellationTokenSource _disposed = new();
+    private readonly FlightTable _flights = new();
+    private readonly IMemcachedClient _client;
+    private int _isDisposed;
+
+    public HybridEngine(IMemcachedClient client, KeyEncoder keys, HybridSettings settings, IServiceProvider? services, TimeProvider timeProvider, ILogger logger, int maximumTags = 100_000)
+    {
+        _client = client;
+        Keys = keys;
+        Settings = settings;
+        Time = timeProvider;
+        Logger = logger;
+        TagTable = new TagTable(client, keys, timeProvider, maximumTags);
+        Tags = new TagKeeper(client, TagTable, Counters, timeProvider, settings.TagRefreshInterval);
+        Layout = new EntryLayout(keys, TagTable);
+        Local = new LocalCache(settings, timeProvider);
+        Remote = new RemoteCache(client, Layout, settings, Counters, timeProvider, logger);
+        Writer = new EntryWriter(Remote, Local, Layout, settings, Counters, timeProvider, logger);
+        Codecs = new ValueCodecs(services);
+        Refreshes = new RefreshTable(timeProvider, _disposed.Token);
+    }
+
+    public HybridCounters Counters { get; } = new();
+
+    public KeyEncoder Keys { get; }
+
+    public HybridSettings Settings { get; }
+
+    public TimeProvider Time { get; }
+
+    public ILogger Logger { get; }
+
+    public TagTable TagTable { get; }
+
+    public TagKeeper Tags { get; }
+
+    public EntryLayout Layout { get; }
+
+    public LocalCache Local { get; }
+
+    public RemoteCache Remote { get; }
+
+    public EntryWriter Writer { get; }
+
+    public ValueCodecs Codecs { get; }
+
+    public RefreshTable Refreshes { get; }
+
+    /// <summary>Cancelled when the cache is disposed.</summary>
+    public CancellationToken Disposed => _disposed.Token;
+
+    /// <summary>How many flights are under way.</summary>
+    public int FlightCount => _flights.Count;
+
+    /// <summary>Whether a key can have an entry.</summary>
+    public bool IsUsable([NotNullWhen(true)] string? key)
+    {
+        if (!string.IsNullOrWhiteSpace(key) && key.Length <= Settings.MaximumKeyLength)
+        {
+            return true;
+        }
+
+        Counters.Add(HybridEvent.OversizeRejected);
+        Log.HybridKeyNotUsable(Logger, key?.Length ?? 0, Settings.MaximumKeyLength);
+        return false;
+    }
+
+    /// <summary>Throws after the cache, or the one below it, has been disposed.</summary>
+    public void ThrowIfDisposed()
+    {
+#pragma warning disable CA1513 // The caller knows the cache, not the engine below it.
+        if (Volatile.Read(ref _isDisposed) != 0 || _client.IsDisposed)
+        {
+            throw new ObjectDisposedException("MemcachedHybridCache");
+        }
+#pragma warning restore CA1513
+    }
+
+    /// <summary>A value from the process's own memory that may be served without asking anybody.</summary>
+    public bool TryGetLocal<T>(string key, in CallOptions options, [MaybeNullWhen(false)] out T value, out CacheSource source)
+    {
+        if (options.MayReadLocal && Local.Find(key) is { } entry)
+        {
+            long now = Time.GetTimestamp();
+            if (now < entry.FreshUntil && Tags.Check(entry.Tags, now) == TagCheck.Valid && TryRead(key, entry, out value))
+            {
+                source = entry.IsStale ? CacheSource.Stale : CacheSource.Local;
+                Counters.Add(entry.IsStale ? HybridEvent.StaleServed : HybridEvent.LocalHit);
+                return true;
+            }
+        }
+
+        value = default;
+        source = CacheSource.None;
+        return false;
+    }
+
+    /// <summary>The value of an entry for one caller; false if it is not one of this type, and then the process's own copy is forgotten.</summary>
+    public bool TryRead<T>(string key, CachedEntry entry, [MaybeNullWhen(false)] out T value)
+    {
+        if (entry is CachedEntry<T> shared)
+        {
+            value = shared.Value;
+            return true;
+        }
+
+        if (entry.GetType() == typeof(CachedEntry))
+        {
+            if (entry.Kind == PayloadKind.Null && default(T) is null)
+            {
+                value = default!;
+                return true;
+            }
+
+            ValueCodec<T> codec = Codecs.Of<T>();
+            try
+            {
+                value = codec.Read(entry.Kind, entry.Payload);
+                return true;
+            }
+            catch (Exception exception)
+            {
+                // Whatever a serializer throws at what it cannot read: it is a miss.
+                Counters.Add(HybridEvent.DeserializationFailed);
+                Log.HybridNotDeserializable(Logger, typeof(T).ToString(), exception);
+            }
+        }
+
+        Local.Drop(key, entry);
+        value = default;
+        return false;
+    }
+
+    /// <summary>Gets a value that is not in the process's own memory, together with all who ask for it meanwhile where it is shared.</summary>
+    public async ValueTask<(T Value, CacheSource Source)> FlyAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken, bool isShared = true)
+    {
+        ValueCodec<T> codec = Codecs.Of<T>();
+        var flightKey = new FlightKey(key, options.Distinct, typeof(T));
+        long version = Local.VersionOf(key);
+        (Flight<T> flight, bool isNew) = isShared
+            ? _flights.Enter<T>(flightKey, version, Tags.Invalidations)
+            : (new Flight<T>(version, Tags.Invalidations), true);
+        if (isNew)
+        {
+            byte[] wireKey = Keys.Encode(key, HybridSpace.Entry);
+            var call = new Call(key, wireKey, options, Tags.Resolve(tags, wireKey), version);
+            var production = new Production<TState, T>(this, call, codec, state, factory);
+            flight.Start(production.RunAsync, ended => _flights.Leave(flightKey, ended));
+        }
+        else
+        {
+            Counters.Add(HybridEvent.FlightJoined);
+        }
+
+        Outcome<T> outcome = await flight.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (isNew && outcome.Refresh is { } refresh && !Settings.RefreshInBackground)
+        {
+            // Somebody has to make the new value, and this is the one; all others have the old one by now.
+            outcome = await refresh.WaitAsync(cancellationToken).ConfigureAwait(false) ?? outcome;
+        }
+
+        if (outcome.Source == CacheSource.Stale)
+        {
+            Counters.Add(HybridEvent.StaleServed);
+        }
+
+        return (outcome.Take(codec), outcome.Source);
+    }
+
+    /// <summary>Stores a value in place of whatever is there.</summary>
+    public async Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tags)
+    {
+        ValueCodec<T> codec = Codecs.Of<T>();
+        byte[] wireKey = Keys.Encode(key, HybridSpace.Entry);
+        TagState[] states = Tags.Resolve(tags, wireKey);
+        await Tags.EnsureAsync(states).ConfigureAwait(false);
+        TagStamp[] stamps = TagKeeper.Capture(states, () => TagVersion.Create(Time));
+        var call = new Call(key, wireKey, options, states, Local.Invalidate(key));
+        using PreparedEntry<T>? entry = Writer.Prepare(call, value, codec, stamps);
+        if (entry is null)
+        {
+            // Nothing can be kept, and what was there before must not stay.
+            await RemoveAsync(key).ConfigureAwait(false);
+            return;
+        }
+
+        if (!options.MayWriteRemote)
+        {
+            Writer.Keep(call, EntryWriter.CopyOf(call, entry, default, isDetached: true, codec), Time.GetTimestamp());
+            return;
+        }
+
+        long sentAt = Time.GetTimestamp();
+        OperationResult stored = await Writer.StoreAsync(call, entry, ticket: null).ConfigureAwait(false);
+        if (stored.Status == OperationStatus.TooLarge || stored.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory)
+        {
+            await RemoveAsync(key).ConfigureAwait(false);
+            return;
+        }
+
+        // With the cluster away the process goes on with what it has.
+        Writer.Keep(call, EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec), sentAt);
+    }
+
+    /// <summary>Removes an entry everywhere, and whatever is being made for it.</summary>
+    public async Task RemoveAsync(string key)
+    {
+        Local.Invalidate(key);
+        await Remote.RemoveAsync(Keys.Encode(key, HybridSpace.Entry)).ConfigureAwait(false);
+
+        // What was read between the two may have been from before the removal.
+        Local.Invalidate(key);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
+        {
+            _ = _disposed.CancelAsync();
+            _flights.AbortAll();
+            Local.Dispose();
+        }
+    }
+}

@@ -1,0 +1,56 @@
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>The options of the hybrid cache, copied when it is made.</summary>
+internal sealed record HybridSettings
+{
+    /// <summary>The time to live of an entry whose caller gives none.</summary>
+    public required TimeSpan DefaultExpiration { get; init; }
+
+    /// <summary>How long the process's own copy lives, where the caller gives nothing.</summary>
+    public required TimeSpan LocalCacheExpiration { get; init; }
+
+    /// <summary>After this long the process's own copy is held against the cluster's.</summary>
+    public required TimeSpan LocalCacheRevalidation { get; init; }
+
+    /// <summary>The bound of the process's own copies, in bytes.</summary>
+    public required int MaximumLocalBytes { get; init; }
+
+    /// <summary>The bound of their number.</summary>
+    public required int MaximumLocalEntries { get; init; }
+
+    /// <summary>After this long the version of a tag is read anew.</summary>
+    public required TimeSpan TagRefreshInterval { get; init; }
+
+    /// <summary>How long a lease lives without being renewed.</summary>
+    public required TimeSpan LeaseTime { get; init; }
+
+    /// <summary>How long to wait for another's factory.</summary>
+    public required TimeSpan MaximumLeaseWait { get; init; }
+
+    /// <summary>How long after its expiration an entry is served while it is refreshed.</summary>
+    public required TimeSpan StaleWindow { get; init; }
+
+    /// <summary>How long after its expiration an entry stands in for a factory that fails.</summary>
+    public required TimeSpan MaxStale { get; init; }
+
+    /// <summary>Whether nobody waits for a refresh.</summary>
+    public required bool RefreshInBackground { get; init; }
+
+    /// <summary>After this long a factory's callers get the last value instead, if there is one.</summary>
+    public required TimeSpan FactorySoftTimeout { get; init; }
+
+    /// <summary>The longest serialized value, in bytes.</summary>
+    public required int MaximumPayloadBytes { get; init; }
+
+    /// <summary>The longest key, in characters.</summary>
+    public required int MaximumKeyLength { get; init; }
+
+    /// <summary>Whether null is a value.</summary>
+    public required bool CacheNullValues { get; init; }
+
+    /// <summary>By which share of itself an expiration is shortened or lengthened at random.</summary>
+    public required double ExpirationJitter { get; init; }
+
+    /// <summary>How long an expired entry may still be of use.</summary>
+    public TimeSpan Retention => StaleWindow > MaxStale ? StaleWindow : MaxStale;
+}

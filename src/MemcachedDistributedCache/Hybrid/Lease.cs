@@ -1,0 +1,83 @@
+using System.Buffers;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// The right to make a value, held against all processes: an empty item in a state that only its holder knows. While the factory runs the item is
+/// stored anew, on the condition that it is still in that state; so a lease that was lost, to a removal, a set or another holder, is never taken
+/// back. A holder that dies renews nothing, and the item runs out.
+/// </summary>
+#pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free.
+internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket ticket, int seconds, TimeProvider timeProvider)
+#pragma warning restore CA1001
+{
+    /// <summary>The client flags of a lease that was renewed; a new one is told by its reply.</summary>
+    public static uint Flags { get; } = EntryFormat.FlagsOf(EntryKind.Lease);
+
+    private readonly CancellationTokenSource _ended = new();
+    private ItemTicket? _ticket = ticket;
+    private Task _renewing = Task.CompletedTask;
+
+    /// <summary>Begins to renew the lease.</summary>
+    public void Begin()
+    {
+        using (FlowGuard.Suppress())
+        {
+            _renewing = RenewAsync();
+        }
+    }
+
+    /// <summary>Ends renewing, and gives the state that the holder's store is conditional on; null if the lease is lost or nobody knows.</summary>
+    public async ValueTask<ItemTicket?> EndAsync()
+    {
+        _ended.Cancel();
+        await _renewing.ConfigureAwait(false);
+        return _ticket;
+    }
+
+    /// <summary>Gives the lease back, so that the next who asks wins it.</summary>
+    public async ValueTask ReleaseAsync()
+    {
+        if (await EndAsync().ConfigureAwait(false) is { } held)
+        {
+            _ticket = null;
+            await client.DeleteAsync(key, held, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private async Task RenewAsync()
+    {
+        // The server counts whole seconds and may end the item almost two early; within what is left there is room for a second try.
+        TimeSpan pause = TimeSpan.FromSeconds(Math.Max(0.25, (seconds - 2) / 3d));
+        while (true)
+        {
+            try
+            {
+                await Task.Delay(pause, timeProvider, _ended.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            OperationResult renewed = await client.StoreAsync(key, Placeholder(_ticket!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+            if (renewed.Status == OperationStatus.Success && renewed.Ticket.IsKnown)
+            {
+                _ticket = renewed.Ticket;
+            }
+            else if (renewed.Status != OperationStatus.Failed || renewed.Failure!.WasSent)
+            {
+                // Lost; or renewed without our hearing of the new state, which is as good as lost.
+                _ticket = null;
+                return;
+            }
+        }
+    }
+
+    private Item Placeholder(ItemTicket held)
+        => new(default, ReadOnlySequence<byte>.Empty, Flags, seconds, int.MaxValue) { Ticket = held, ReturnsCas = true };
+}

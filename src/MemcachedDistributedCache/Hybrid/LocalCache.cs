@@ -1,0 +1,122 @@
+using Microsoft.Extensions.Caching.Memory;
+using Microsoft.Extensions.Internal;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// The process's own copies, bounded in bytes and number. Every change of a key by this process raises the number of the key's stripe; a copy is
+/// put in place only if the number is still the one from before its value was asked for. So nothing that was read or made before a removal is put
+/// in place after it.
+/// </summary>
+internal sealed class LocalCache : IDisposable
+{
+    private const int Stripes = 1024;
+
+    /// <summary>About what an entry takes besides its value.</summary>
+    private const int Overhead = 256;
+
+    private readonly MemoryCache _memory;
+    private readonly TimeProvider _time;
+    private readonly int _smallestCharge;
+    private readonly Stripe[] _stripes = new Stripe[Stripes];
+
+    public LocalCache(HybridSettings settings, TimeProvider timeProvider)
+    {
+        _time = timeProvider;
+
+        // Each entry is charged with at least its share of the bytes, so that one bound holds both.
+        _smallestCharge = (settings.MaximumLocalBytes + settings.MaximumLocalEntries - 1) / settings.MaximumLocalEntries;
+        _memory = new MemoryCache(new MemoryCacheOptions
+        {
+            SizeLimit = settings.MaximumLocalBytes,
+#pragma warning disable CS0618 // The only way to give it a clock; without one it reads the system's, which is faster.
+            Clock = timeProvider == TimeProvider.System ? null : new Clock(timeProvider),
+#pragma warning restore CS0618
+        });
+        for (int i = 0; i < Stripes; i++)
+        {
+            _stripes[i] = new Stripe();
+        }
+    }
+
+    /// <summary>How many copies there are.</summary>
+    public int Count => _memory.Count;
+
+    /// <summary>The bytes that an entry counts for.</summary>
+    public static int SizeOf(string key, int valueBytes) => (int)Math.Min(int.MaxValue, Overhead + ((long)key.Length * sizeof(char)) + valueBytes);
+
+    /// <summary>A copy, fresh or not.</summary>
+    public CachedEntry? Find(string key) => _memory.TryGetValue(key, out object? found) ? (CachedEntry?)found : null;
+
+    /// <summary>The number to give to <see cref="TryPut"/> with what is asked for from now on.</summary>
+    public long VersionOf(string key) => Volatile.Read(ref StripeOf(key).Version);
+
+    /// <summary>Puts a copy in place, unless the key has been changed since <paramref name="version"/>.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="entry">The copy.</param>
+    /// <param name="version">The key's number from before the value was asked for.</param>
+    /// <param name="keepFor">How long it may be of use; it is forgotten after that.</param>
+    public bool TryPut(string key, CachedEntry entry, long version, TimeSpan keepFor)
+    {
+        if (keepFor <= TimeSpan.Zero)
+        {
+            return false;
+        }
+
+        Stripe stripe = StripeOf(key);
+        lock (stripe)
+        {
+            if (stripe.Version != version)
+            {
+                return false;
+            }
+
+            _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = keepFor, Size = Math.Max(entry.Size, _smallestCharge) });
+            return true;
+        }
+    }
+
+    /// <summary>Forgets a key, and whatever was asked for it before; returns its new number.</summary>
+    public long Invalidate(string key)
+    {
+        Stripe stripe = StripeOf(key);
+        lock (stripe)
+        {
+            _memory.Remove(key);
+            return ++stripe.Version;
+        }
+    }
+
+    /// <summary>Forgets a copy that turned out to be of no use, if it is still the one.</summary>
+    public void Drop(string key, CachedEntry entry)
+    {
+        lock (StripeOf(key))
+        {
+            if (ReferenceEquals(Find(key), entry))
+            {
+                _memory.Remove(key);
+            }
+        }
+    }
+
+    /// <summary>The timestamp that lies a time span after another.</summary>
+    public long After(long timestamp, TimeSpan span)
+        => span >= TimeSpan.FromDays(3650) ? long.MaxValue : timestamp + (long)(span.TotalSeconds * _time.TimestampFrequency);
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    private Stripe StripeOf(string key) => _stripes[(uint)key.GetHashCode(StringComparison.Ordinal) % Stripes];
+
+    private sealed class Stripe
+    {
+        public long Version;
+    }
+
+#pragma warning disable CS0618
+    private sealed class Clock(TimeProvider timeProvider) : ISystemClock
+    {
+        public DateTimeOffset UtcNow => timeProvider.GetUtcNow();
+    }
+#pragma warning restore CS0618
+}

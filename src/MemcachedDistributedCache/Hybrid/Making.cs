@@ -1,0 +1,192 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>Where a new value is kept.</summary>
+internal enum Keeping : byte
+{
+    /// <summary>Nowhere.</summary>
+    None,
+
+    /// <summary>In the cluster, and in the process's own memory if the cluster has taken it.</summary>
+    Both,
+
+    /// <summary>In the process's own memory: the caller wants it nowhere else.</summary>
+    Local,
+
+    /// <summary>In the process's own memory, because the cluster cannot be asked; it is held against the cluster as soon as it can.</summary>
+    LocalUntilSeen,
+}
+
+/// <summary>A value past its expiration that stands in for the factory's.</summary>
+internal sealed record Fallback<T>(CachedEntry Entry, T Value);
+
+/// <summary>
+/// Runs a factory and keeps what it gives, on the condition that the key is still in the state from before: a removal or a set that came
+/// meanwhile wins, and the value is given to its callers and kept nowhere.
+/// </summary>
+internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCodec<T> codec, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, Flight<T>? flight, Fallback<T>? refreshed = null)
+{
+    /// <summary>Cancelled when nobody wants the value.</summary>
+    public CancellationToken Token => flight?.Token ?? engine.Disposed;
+
+    /// <summary>The same for a refresh of an entry, on which nobody waits.</summary>
+    public Making<TState, T> Detach(CachedEntry entry, T value) => new(engine, call, codec, state, factory, flight: null, new Fallback<T>(entry, value));
+
+    /// <summary>Refreshes an entry, if nobody else does; null if another process does, or the factory failed.</summary>
+    public async Task<Outcome<T>?> RefreshAsync(CancellationToken cancellationToken)
+    {
+        CachedEntry entry = refreshed!.Entry;
+        (RemoteState found, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(call.Key, Caching.HybridSpace.Lease), call.WireKey, entry.Ticket).ConfigureAwait(false);
+        if (found != RemoteState.Won || cancellationToken.IsCancellationRequested)
+        {
+            await Making.ReleaseAsync(lease).ConfigureAwait(false);
+            return null;
+        }
+
+        engine.Counters.Add(HybridEvent.RefreshStarted);
+        Outcome<T> outcome = await RunAsync(lease, entry.Ticket, refreshed, Keeping.Both).ConfigureAwait(false);
+        return outcome.Source == CacheSource.Stale ? null : outcome;
+    }
+
+    /// <summary>The last value, served for a moment before the factory is tried again.</summary>
+    public Outcome<T> Serve(Fallback<T> fallback)
+    {
+        engine.Writer.Keep(call, EntryWriter.CopyOf(call, fallback.Entry, fallback.Value, isStale: true, codec), engine.Time.GetTimestamp(), engine.Settings.MaxStale);
+        return new Outcome<T>(fallback.Value, CacheSource.Stale, fallback.Entry);
+    }
+
+    /// <summary>Makes the value.</summary>
+    /// <param name="lease">The right to make it, or null where there is none to be had.</param>
+    /// <param name="over">The state that the new value may replace; null for the lease's own.</param>
+    /// <param name="fallback">What stands in if the factory fails.</param>
+    /// <param name="keeping">Where the value is kept.</param>
+    public async Task<Outcome<T>> RunAsync(Lease? lease, ItemTicket? over, Fallback<T>? fallback, Keeping keeping)
+    {
+        T value;
+        TagStamp[] stamps;
+        try
+        {
+            Token.ThrowIfCancellationRequested();
+            lease?.Begin();
+
+            // Before the factory: whatever is invalidated from here on invalidates its value.
+            stamps = TagKeeper.Capture(call.Tags, () => TagVersion.Create(engine.Time));
+            value = await InvokeAsync(fallback).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            await Making.ReleaseAsync(lease).ConfigureAwait(false);
+            if (exception is OperationCanceledException && Token.IsCancellationRequested)
+            {
+                throw;
+            }
+
+            engine.Counters.Add(HybridEvent.FactoryFailed);
+            if (fallback is null)
+            {
+                throw;
+            }
+
+            Log.HybridFactoryFailed(engine.Logger, exception);
+            return Serve(fallback);
+        }
+
+        return await Making.KeepAsync(engine, call, codec, value, stamps, lease, over, keeping).ConfigureAwait(false);
+    }
+
+    private async ValueTask<T> InvokeAsync(Fallback<T>? fallback)
+    {
+        if (flight?.IsOnCallersThread == true)
+        {
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        }
+
+        engine.Counters.Add(HybridEvent.FactoryRun);
+        TimeSpan limit = engine.Settings.FactorySoftTimeout;
+        if (fallback is null || flight is null || limit == Timeout.InfiniteTimeSpan)
+        {
+            return await factory(state, Token).ConfigureAwait(false);
+        }
+
+        Task<T> made = factory(state, Token).AsTask();
+        using (var ended = new CancellationTokenSource())
+        {
+            if (await Task.WhenAny(made, Task.Delay(limit, engine.Time, ended.Token)).ConfigureAwait(false) != made)
+            {
+                flight.CompleteEarly(Serve(fallback));
+            }
+
+            await ended.CancelAsync().ConfigureAwait(false);
+        }
+
+        return await made.ConfigureAwait(false);
+    }
+}
+
+/// <summary>What becomes of a value once its factory has given it.</summary>
+internal static class Making
+{
+    /// <summary>Keeps a value that has been made, and lets go of the lease.</summary>
+    public static async ValueTask<Outcome<T>> KeepAsync<T>(HybridEngine engine, Call call, ValueCodec<T> codec, T value, TagStamp[] stamps, Lease? lease, ItemTicket? over, Keeping keeping)
+    {
+        using PreparedEntry<T>? entry = engine.Writer.Prepare(call, value, codec, stamps);
+        if (entry is null)
+        {
+            await ReleaseAsync(lease).ConfigureAwait(false);
+            return new Outcome<T>(value, CacheSource.Factory, null);
+        }
+
+        if (keeping != Keeping.Both)
+        {
+            CachedEntry own = EntryWriter.CopyOf(call, entry, default, isDetached: keeping == Keeping.Local, codec);
+            if (keeping != Keeping.None)
+            {
+                engine.Writer.Keep(call, own, engine.Time.GetTimestamp());
+            }
+
+            return new Outcome<T>(value, CacheSource.Factory, own);
+        }
+
+        ItemTicket? held = lease is null ? null : await lease.EndAsync().ConfigureAwait(false);
+        CachedEntry copy;
+        if ((over ?? held) is { } ticket && !Array.Exists(stamps, static stamp => stamp.State.IsProvisional))
+        {
+            long sentAt = engine.Time.GetTimestamp();
+            OperationResult stored = await engine.Writer.StoreAsync(call, entry, ticket).ConfigureAwait(false);
+            copy = EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec);
+            if (stored.Status == OperationStatus.Success)
+            {
+                engine.Writer.Keep(call, copy, sentAt);
+                held = over is null ? null : held;
+            }
+            else if (stored.Status == OperationStatus.Conflict)
+            {
+                engine.Counters.Add(HybridEvent.LeaseLost);
+                held = over is null ? null : held;
+            }
+        }
+        else
+        {
+            engine.Counters.Add(HybridEvent.LeaseLost);
+            copy = EntryWriter.CopyOf(call, entry, default, isDetached: false, codec);
+        }
+
+        if (held is not null)
+        {
+            await ReleaseAsync(lease).ConfigureAwait(false);
+        }
+
+        return new Outcome<T>(value, CacheSource.Factory, copy);
+    }
+
+    /// <summary>Gives a lease back, if there is one.</summary>
+    public static async Task ReleaseAsync(Lease? lease)
+    {
+        if (lease is not null)
+        {
+            await lease.ReleaseAsync().ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// What a flight came to: a value that each of its callers takes. Where the value can be changed, the first gets the object itself and each other one of
+/// its own, made from the payload.
+/// </summary>
+internal sealed class Outcome<T>(T value, CacheSource source, CachedEntry? entry)
+{
+    private int _taken;
+
+    /// <summary>Where the value came from.</summary>
+    public CacheSource Source => source;
+
+    /// <summary>The refresh that was begun because the value is stale; null in it where another process refreshes.</summary>
+    public Task<Outcome<T>?>? Refresh { get; init; }
+
+    /// <summary>The value for one caller.</summary>
+    public T Take(ValueCodec<T> codec)
+    {
+        if (ShareableTypes<T>.IsShareable || value is null || Interlocked.Exchange(ref _taken, 1) == 0 || entry is null || entry.Payload.IsEmpty)
+        {
+            return value;
+        }
+
+        try
+        {
+            return codec.Read(entry.Kind, entry.Payload);
+        }
+        catch (Exception)
+        {
+            // A serializer that cannot read what it wrote: better the same object than none.
+            return value;
+        }
+    }
+}
+
+/// <summary>Where a value came from.</summary>
+internal enum CacheSource : byte
+{
+    /// <summary>Nowhere: there was none, and the caller wanted none to be made.</summary>
+    None,
+
+    /// <summary>The process's own memory.</summary>
+    Local,
+
+    /// <summary>The cluster.</summary>
+    Remote,
+
+    /// <summary>Either of them, past its expiration.</summary>
+    Stale,
+
+    /// <summary>The factory.</summary>
+    Factory,
+}

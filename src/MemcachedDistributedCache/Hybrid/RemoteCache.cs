@@ -1,0 +1,202 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using Microsoft.Extensions.Logging;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>The cluster's part of the cache: reads that take leases, and writes that are held against them. Nothing here throws for a server's sake.</summary>
+internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, ILogger logger)
+{
+    private readonly int _leaseSeconds = (int)Math.Ceiling(settings.LeaseTime.TotalSeconds);
+    private int _saidNoCas;
+
+    /// <summary>
+    /// Asks for an entry, and to be told to make it if there is none. Not to be cancelled: a lease that is won by a request whose caller has left would
+    /// hold everybody up.
+    /// </summary>
+    public async ValueTask<RemoteRead> LeaseAsync(byte[] key, bool withValue)
+    {
+        long sentAt = timeProvider.GetTimestamp();
+        OperationResult result = await client.LeaseAsync(key, _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
+        if (result.Status != OperationStatus.Success)
+        {
+            // A miss is a key in doubt, or a server without room for the placeholder: there is nothing to hold a store against.
+            return new RemoteRead(RemoteState.Unavailable, sentAt);
+        }
+
+        if (!result.Ticket.IsKnown)
+        {
+            NoteNoCas();
+            return new RemoteRead(RemoteState.Unavailable, sentAt);
+        }
+
+        if (result.Lease == LeaseState.Won && result.Length <= 0 && !result.IsUnreadable)
+        {
+            return new RemoteRead(RemoteState.Won, sentAt) { Ticket = result.Ticket };
+        }
+
+        if (!result.IsUnreadable && (result.Lease == LeaseState.Taken || (result.Flags == Lease.Flags && result.Length <= 0)))
+        {
+            return new RemoteRead(RemoteState.Taken, sentAt) { Ticket = result.Ticket };
+        }
+
+        return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket };
+    }
+
+    /// <summary>Asks for an entry and leaves no trace where there is none.</summary>
+    public async ValueTask<RemoteRead> GetAsync(byte[] key)
+    {
+        long sentAt = timeProvider.GetTimestamp();
+        OperationResult result = await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
+        return result.Status switch
+        {
+            OperationStatus.Success when result.Flags == Lease.Flags => new RemoteRead(RemoteState.Absent, sentAt),
+            OperationStatus.Success => Read(key, result, sentAt),
+            OperationStatus.Miss => new RemoteRead(RemoteState.Absent, sentAt),
+            _ => new RemoteRead(RemoteState.Unavailable, sentAt),
+        };
+    }
+
+    /// <summary>Whether an entry is still in a state; no value is moved.</summary>
+    public async ValueTask<RemoteState> LookAsync(byte[] key, ItemTicket ticket)
+    {
+        counters.Add(HybridEvent.Revalidated);
+        OperationResult result = await client.InspectAsync(key, CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
+        return result.Status switch
+        {
+            OperationStatus.Success => result.Ticket == ticket && !result.IsUnreadable ? RemoteState.Entry : RemoteState.Changed,
+            OperationStatus.Miss => RemoteState.Absent,
+            _ => RemoteState.Unavailable,
+        };
+    }
+
+    /// <summary>Takes the lease for refreshing an entry that is there, if nobody has it and the entry is still the one that was read.</summary>
+    public async ValueTask<(RemoteState State, Lease? Lease)> LeaseRefreshAsync(byte[] leaseKey, byte[] key, ItemTicket ticket)
+    {
+        RemoteRead read = await LeaseAsync(leaseKey, withValue: false).ConfigureAwait(false);
+        if (read.State != RemoteState.Won)
+        {
+            return (read.State == RemoteState.Unavailable ? RemoteState.Unavailable : RemoteState.Taken, null);
+        }
+
+        // Whoever had the lease before may have done the work.
+        Lease lease = Hold(leaseKey, read.Ticket);
+        RemoteState now = await LookAsync(key, ticket).ConfigureAwait(false);
+        if (now is RemoteState.Entry or RemoteState.Unavailable)
+        {
+            return (RemoteState.Won, lease);
+        }
+
+        await lease.ReleaseAsync().ConfigureAwait(false);
+        return (RemoteState.Changed, null);
+    }
+
+    /// <summary>A lease that was won.</summary>
+    public Lease Hold(byte[] key, ItemTicket ticket)
+    {
+        counters.Add(HybridEvent.LeaseWon);
+        return new Lease(client, key, ticket, _leaseSeconds, timeProvider);
+    }
+
+    /// <summary>Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.</summary>
+    public Task Discard(byte[] key, ItemTicket ticket) => client.DeleteAsync(key, ticket, CancellationToken.None).AsTask();
+
+    /// <summary>Stores an entry: over the state of a ticket, or over whatever is there.</summary>
+    public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, ItemTicket? ticket)
+    {
+        TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.Retention;
+        int wireTime = Expiration.WireTimeOf(lifetime, timeProvider.GetUtcNow());
+        var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { Ticket = ticket, ReturnsCas = true };
+        OperationResult result = await client.StoreAsync(key, entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+        if (ticket is null)
+        {
+            NoteDoubt(key, result);
+        }
+
+        if (result.Status == OperationStatus.TooLarge)
+        {
+            counters.Add(HybridEvent.OversizeRejected);
+            Log.HybridValueTooLarge(logger, item.Length);
+        }
+
+        return result;
+    }
+
+    /// <summary>Removes an entry, or the placeholder of one that is being made.</summary>
+    public async Task RemoveAsync(byte[] key) => NoteDoubt(key, await client.DeleteAsync(key, CallMode.Async, CancellationToken.None).ConfigureAwait(false));
+
+    private void NoteDoubt(byte[] key, in OperationResult result)
+    {
+        if (result.LeavesDoubt)
+        {
+            client.Distrust(key);
+        }
+    }
+
+    private RemoteRead Read(byte[] key, in OperationResult result, long sentAt)
+    {
+        if (!result.IsUnreadable && result.Flags == EntryLayout.Flags && result.Value is { } item && layout.TryRead(item, key, result.Ticket) is { } entry)
+        {
+            return new RemoteRead(RemoteState.Entry, sentAt) { Entry = entry, Ticket = result.Ticket };
+        }
+
+        if (!result.IsUnreadable)
+        {
+            counters.Add(HybridEvent.DeserializationFailed);
+            Log.EntryNotReadable(logger, result.Flags, result.Length);
+        }
+
+        return new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket };
+    }
+
+    private void NoteNoCas()
+    {
+        if (Interlocked.Exchange(ref _saidNoCas, 1) == 0)
+        {
+            Log.HybridNeedsCas(logger);
+        }
+    }
+}
+
+/// <summary>What the cluster has under a key.</summary>
+internal enum RemoteState : byte
+{
+    /// <summary>An entry; whether it may be served is another question.</summary>
+    Entry,
+
+    /// <summary>Nothing, and whoever asked is to make it.</summary>
+    Won,
+
+    /// <summary>Nothing yet: somebody else makes it.</summary>
+    Taken,
+
+    /// <summary>Nothing.</summary>
+    Absent,
+
+    /// <summary>Something that was not read, or cannot be.</summary>
+    Unread,
+
+    /// <summary>Something else than before.</summary>
+    Changed,
+
+    /// <summary>Nobody knows.</summary>
+    Unavailable,
+}
+
+/// <summary>The answer to a read.</summary>
+/// <param name="State">What is there.</param>
+/// <param name="SentAt">The moment before the question was sent: the answer is at least as new.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct RemoteRead(RemoteState State, long SentAt)
+{
+    /// <summary>The entry, if one was read.</summary>
+    public CachedEntry? Entry { get; init; }
+
+    /// <summary>The state of what is there.</summary>
+    public ItemTicket Ticket { get; init; }
+}

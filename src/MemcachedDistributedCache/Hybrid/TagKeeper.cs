@@ -1,0 +1,247 @@
+using System.Buffers;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// Keeps the versions of tags in step with the cluster. A version is read again when it is older than the interval, by one read for all who wait, and
+/// ahead of time where it is in use, so that in steady traffic nobody waits. A missing version is replaced by one that never was.
+/// </summary>
+internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridCounters counters, TimeProvider timeProvider, TimeSpan interval)
+{
+    /// <summary>memcached takes this as seconds, and anything longer as a date.</summary>
+    private const int TimeToLive = 30 * 24 * 60 * 60;
+
+    private const int MaximumAttempts = 4;
+
+    private readonly long _interval = (long)(interval.TotalSeconds * timeProvider.TimestampFrequency);
+    private int _invalidations;
+
+    /// <summary>Counts the invalidations by this process; a flight that began before one is not joined after it.</summary>
+    public int Invalidations => Volatile.Read(ref _invalidations);
+
+    /// <summary>The tags of a call, the one of all entries first.</summary>
+    public TagState[] Resolve(IReadOnlyList<string> tags, byte[] entryKey)
+    {
+        var states = new TagState[tags.Count + 1];
+        states[0] = table.WildcardOf(entryKey);
+        for (int i = 0; i < tags.Count; i++)
+        {
+            states[i + 1] = table.Of(tags[i]);
+        }
+
+        return states;
+    }
+
+    /// <summary>Whether an entry may be served, as far as is known.</summary>
+    public TagCheck Check(TagStamp[] stamps, long now)
+    {
+        bool mustRead = false;
+        bool isKnown = true;
+        long required = now - _interval;
+        long ahead = now - (_interval - (_interval / 4));
+        foreach (ref readonly TagStamp stamp in stamps.AsSpan())
+        {
+            TagState state = stamp.State;
+            if (!state.IsCurrent(stamp.Version))
+            {
+                if (state.Current is not null && !state.IsProvisional)
+                {
+                    // The entry is wrong whatever the cluster says now. But should a server have brought the old version back, others take it for right.
+                    if (state.ReadAt < required)
+                    {
+                        RefreshBehind(state);
+                    }
+
+                    return TagCheck.Invalid;
+                }
+
+                isKnown = false;
+            }
+
+            long readAt = state.ReadAt;
+            if (readAt < required)
+            {
+                mustRead = true;
+            }
+            else if (readAt < ahead)
+            {
+                RefreshBehind(state);
+            }
+        }
+
+        return mustRead ? TagCheck.NeedsRefresh : isKnown ? TagCheck.Valid : TagCheck.Unverifiable;
+    }
+
+    /// <summary>The same, after what has to be read anew has been.</summary>
+    public async ValueTask<TagCheck> CheckAsync(TagStamp[] stamps)
+    {
+        long now = timeProvider.GetTimestamp();
+        TagCheck check = Check(stamps, now);
+        if (check != TagCheck.NeedsRefresh)
+        {
+            return check;
+        }
+
+        await EnsureAsync(Array.ConvertAll(stamps, static stamp => stamp.State), now).ConfigureAwait(false);
+
+        // Held against the moment of the call: what was read since is right, however long it took.
+        check = Check(stamps, now);
+        return check == TagCheck.NeedsRefresh ? TagCheck.Unverifiable : check;
+    }
+
+    /// <summary>Reads anew what is older than the interval; all of it at once.</summary>
+    public Task EnsureAsync(TagState[] states) => EnsureAsync(states, timeProvider.GetTimestamp());
+
+    /// <summary>The present versions, for an entry whose value is about to be made.</summary>
+    public static TagStamp[] Capture(TagState[] states, Func<TagVersion> create)
+        => Array.ConvertAll(states, state => new TagStamp(state, state.Current ?? create()));
+
+    /// <summary>Invalidates a tag: at once in this process, and in the cluster when this completes, unless a server gave no answer.</summary>
+    public async Task InvalidateAsync(string tag)
+    {
+        counters.Add(HybridEvent.TagInvalidated);
+        TagState[] states = tag == TagTable.Wildcard ? table.Wildcards() : [table.Of(tag)];
+        foreach (TagState state in states)
+        {
+            state.Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+        }
+
+        Interlocked.Increment(ref _invalidations);
+        await Task.WhenAll(states.Select(DeliverAsync)).ConfigureAwait(false);
+    }
+
+    private Task EnsureAsync(TagState[] states, long now)
+        => Array.Exists(states, state => state.ReadAt < now - _interval) ? EnsureSlowAsync(states, now - _interval) : Task.CompletedTask;
+
+    private async Task EnsureSlowAsync(TagState[] states, long required)
+    {
+        // A read that was under way already may have been sent too early; the next one was not.
+        for (int round = 0; round < 2; round++)
+        {
+            Task[] reads = [.. states.Where(state => state.ReadAt < required).Select(state => state.Refresh(RefreshAsync))];
+            if (reads.Length == 0)
+            {
+                return;
+            }
+
+            await Task.WhenAll(reads).ConfigureAwait(false);
+        }
+    }
+
+    private void RefreshBehind(TagState state)
+    {
+        using (FlowGuard.Suppress())
+        {
+            _ = state.Refresh(RefreshAsync);
+        }
+    }
+
+    private async Task RefreshAsync(TagState state)
+    {
+        for (int attempt = 0; attempt < MaximumAttempts; attempt++)
+        {
+            if (state.IsPending)
+            {
+                await DeliverAsync(state).ConfigureAwait(false);
+                return;
+            }
+
+            counters.Add(HybridEvent.TagRead);
+            long sentAt = timeProvider.GetTimestamp();
+            int epoch = state.Epoch;
+            OperationResult read = await client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true, state.Node).ConfigureAwait(false);
+            if (read.Status is not (OperationStatus.Success or OperationStatus.Miss))
+            {
+                break;
+            }
+
+            if (TryRead(read, out TagVersion? version) && state.TryAccept(version, sentAt, epoch))
+            {
+                Prolong(state, version, read);
+                return;
+            }
+
+            if (epoch != state.Epoch)
+            {
+                return;
+            }
+
+            // There is none, or one that was superseded, and has come back with a server that was away. What takes its place has never been.
+            var next = TagVersion.Create(timeProvider);
+            OperationResult stored = await StoreAsync(state, next, read.Status == OperationStatus.Success ? read.Ticket : null, onlyIfAbsent: read.Status == OperationStatus.Miss).ConfigureAwait(false);
+            if (stored.Status == OperationStatus.Success)
+            {
+                state.TryAccept(next, sentAt, epoch);
+                return;
+            }
+
+            if (stored.Status == OperationStatus.Failed)
+            {
+                break;
+            }
+        }
+
+        state.NoteUnanswered(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+    }
+
+    private async Task DeliverAsync(TagState state)
+    {
+        int epoch = state.Epoch;
+        if (state.Current is not { } version)
+        {
+            return;
+        }
+
+        // What is there is read on the way, so that it is known for dead should a server ever bring it back.
+        long sentAt = timeProvider.GetTimestamp();
+        ValueTask<OperationResult> reading = client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: false, state.Node);
+        ValueTask<OperationResult> storing = StoreAsync(state, version, null, onlyIfAbsent: false);
+        if (TryRead(await reading.ConfigureAwait(false), out TagVersion? before))
+        {
+            state.NoteDead(before);
+        }
+
+        OperationResult stored = await storing.ConfigureAwait(false);
+        if (stored.Status == OperationStatus.Success)
+        {
+            state.NoteDelivered(epoch, sentAt);
+            return;
+        }
+
+        // Removed from the server before it is read by this process again; and what was not delivered is tried again with the next refresh.
+        client.Distrust(state.WireKey, node: state.Node);
+        state.NoteUnanswered(version, timeProvider.GetTimestamp());
+    }
+
+    private ValueTask<OperationResult> StoreAsync(TagState state, TagVersion version, ItemTicket? ticket, bool onlyIfAbsent)
+    {
+        var item = new Item(default, new ReadOnlySequence<byte>(version.ToArray()), EntryFormat.FlagsOf(EntryKind.TagVersion), TimeToLive, TagVersion.Length)
+        {
+            Ticket = ticket,
+            OnlyIfAbsent = onlyIfAbsent,
+            Node = state.Node,
+        };
+        return client.StoreAsync(state.WireKey, item, CallMode.Async, CancellationToken.None);
+    }
+
+    /// <summary>A tag that is in use lives on: a version that ends takes all entries with it.</summary>
+    private void Prolong(TagState state, TagVersion version, in OperationResult read)
+    {
+        if (read.TimeToLive is >= 0 and < TimeToLive / 2)
+        {
+            _ = StoreAsync(state, version, read.Ticket, onlyIfAbsent: false).AsTask();
+        }
+    }
+
+    private static bool TryRead(in OperationResult read, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TagVersion? version)
+    {
+        version = read is { Status: OperationStatus.Success, Length: TagVersion.Length, Value: { } bytes } && read.Flags == EntryFormat.FlagsOf(EntryKind.TagVersion)
+            ? TagVersion.Read(bytes)
+            : null;
+        return version is not null;
+    }
+}

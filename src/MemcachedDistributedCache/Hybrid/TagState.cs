@@ -1,0 +1,210 @@
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// What this process knows of one tag: its version, and since when. The version only ever moves to one that was not seen before: one that has been
+/// superseded is never believed again, whatever server brings it back.
+/// </summary>
+internal sealed class TagState(byte[] wireKey, object? node)
+{
+    /// <summary>How many superseded versions are remembered.</summary>
+    private const int MaximumDead = 16;
+
+    private readonly Lock _lock = new();
+    private readonly Queue<TagVersion> _dead = new();
+    private TagVersion? _current;
+    private Task? _refreshing;
+    private long _readAt = long.MinValue;
+    private int _epoch;
+    private bool _isPending;
+    private bool _isProvisional;
+    private bool _isRetired;
+
+    /// <summary>The tag's key in the cluster.</summary>
+    public byte[] WireKey => wireKey;
+
+    /// <summary>The node that it is kept on, where that is not the key's own.</summary>
+    public object? Node => node;
+
+    /// <summary>The version that entries must have, or null while none is known.</summary>
+    public TagVersion? Current => Volatile.Read(ref _current);
+
+    /// <summary>The moment from which on the version is known to be right: before its read was sent.</summary>
+    public long ReadAt => Volatile.Read(ref _readAt);
+
+    /// <summary>Whether an invalidation has not reached the cluster.</summary>
+    public bool IsPending => Volatile.Read(ref _isPending);
+
+    /// <summary>Whether the version is this process's own, because none could be read.</summary>
+    public bool IsProvisional => Volatile.Read(ref _isProvisional);
+
+    /// <summary>Changes with each invalidation by this process: what was read before is not to be believed after.</summary>
+    public int Epoch => Volatile.Read(ref _epoch);
+
+    /// <summary>Whether somebody has put a newer version in place of this one.</summary>
+    public bool IsCurrent(TagVersion version)
+    {
+        TagVersion? current = Current;
+        return ReferenceEquals(current, version) || version.Equals(current);
+    }
+
+    /// <summary>Invalidates: from here on only entries with the new version are right.</summary>
+    public void Invalidate(TagVersion version, long now)
+    {
+        lock (_lock)
+        {
+            Bury_NeedsLock();
+            _epoch++;
+            Volatile.Write(ref _current, version);
+            Volatile.Write(ref _isProvisional, false);
+            Volatile.Write(ref _isPending, true);
+            Volatile.Write(ref _readAt, now);
+        }
+    }
+
+    /// <summary>Makes all that carries this tag invalid for ever, because the tag is going to be forgotten.</summary>
+    public void Retire(TagVersion version)
+    {
+        lock (_lock)
+        {
+            _epoch++;
+            _isRetired = true;
+            Volatile.Write(ref _current, version);
+            Volatile.Write(ref _isProvisional, false);
+            Volatile.Write(ref _isPending, false);
+            Volatile.Write(ref _readAt, long.MaxValue);
+        }
+    }
+
+    /// <summary>The invalidation has reached the cluster, unless there has been another.</summary>
+    public void NoteDelivered(int epoch, long sentAt)
+    {
+        lock (_lock)
+        {
+            if (epoch == _epoch)
+            {
+                Volatile.Write(ref _isPending, false);
+                Volatile.Write(ref _readAt, sentAt);
+            }
+        }
+    }
+
+    /// <summary>A version that is to be replaced, and must not be believed should it come back.</summary>
+    public void NoteDead(TagVersion version)
+    {
+        lock (_lock)
+        {
+            if (!version.Equals(_current))
+            {
+                Remember_NeedsLock(version);
+            }
+        }
+    }
+
+    /// <summary>Takes over a version that the cluster has; false if it must not be believed, or this process has invalidated the tag meanwhile.</summary>
+    public bool TryAccept(TagVersion version, long sentAt, int epoch)
+    {
+        lock (_lock)
+        {
+            if (epoch != _epoch || _isRetired || _dead.Contains(version))
+            {
+                return false;
+            }
+
+            if (!version.Equals(_current))
+            {
+                Bury_NeedsLock();
+                Volatile.Write(ref _current, version);
+            }
+
+            Volatile.Write(ref _isProvisional, false);
+            Volatile.Write(ref _readAt, sentAt);
+            return true;
+        }
+    }
+
+    /// <summary>The cluster gave no answer: the last version goes on, or one of this process's own begins.</summary>
+    public void NoteUnanswered(TagVersion provisional, long now)
+    {
+        lock (_lock)
+        {
+            if (_current is null)
+            {
+                Volatile.Write(ref _current, provisional);
+                Volatile.Write(ref _isProvisional, true);
+            }
+
+            Volatile.Write(ref _readAt, Math.Max(now, _readAt));
+        }
+    }
+
+    /// <summary>The refresh that is under way, or a new one.</summary>
+    public Task Refresh(Func<TagState, Task> refresh)
+    {
+        TaskCompletionSource done;
+        lock (_lock)
+        {
+            if (_refreshing is { IsCompleted: false } running)
+            {
+                return running;
+            }
+
+            // It begins by sending, which must not happen under the lock.
+            done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _refreshing = done.Task;
+        }
+
+        _ = RunAsync(refresh, done);
+        return done.Task;
+    }
+
+    private async Task RunAsync(Func<TagState, Task> refresh, TaskCompletionSource done)
+    {
+        try
+        {
+            await refresh(this).ConfigureAwait(false);
+        }
+        finally
+        {
+            done.SetResult();
+        }
+    }
+
+    private void Bury_NeedsLock()
+    {
+        if (_current is { } old && !_isProvisional)
+        {
+            Remember_NeedsLock(old);
+        }
+    }
+
+    private void Remember_NeedsLock(TagVersion version)
+    {
+        if (!_dead.Contains(version))
+        {
+            _dead.Enqueue(version);
+            if (_dead.Count > MaximumDead)
+            {
+                _dead.Dequeue();
+            }
+        }
+    }
+}
+
+/// <summary>The version of a tag that an entry carries.</summary>
+internal readonly record struct TagStamp(TagState State, TagVersion Version);
+
+/// <summary>Whether the tags of an entry allow it to be served.</summary>
+internal enum TagCheck : byte
+{
+    /// <summary>All versions are right, and known to be.</summary>
+    Valid,
+
+    /// <summary>All versions are the last ones known, but some has to be read anew first.</summary>
+    NeedsRefresh,
+
+    /// <summary>Some version has been superseded: the entry is never right again.</summary>
+    Invalid,
+
+    /// <summary>Some version cannot be read, and none is known.</summary>
+    Unverifiable,
+}

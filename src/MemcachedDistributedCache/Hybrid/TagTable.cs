@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using System.Text;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+
+namespace MemcachedDistributedCache.Hybrid;
+
+/// <summary>
+/// The tags that this process knows. Every entry carries the version of the tag <c>*</c> as well, which is kept on each node for the entries of that
+/// node: so a node that loses its memory takes no other node's entries with it.
+/// </summary>
+internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimeProvider timeProvider, int maximumTags)
+{
+    /// <summary>Stands for every entry.</summary>
+    public const string Wildcard = "*";
+
+    private readonly byte[] _wildcardKey = keys.Encode(Wildcard, HybridSpace.Tag);
+    private readonly ConcurrentDictionary<string, TagState> _tags = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<object, TagState> _wildcards = new();
+    private readonly Lock _trimming = new();
+    private int _count;
+
+    /// <summary>How many tags are known.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>The tag that stands for all entries of the node that a key belongs to.</summary>
+    public TagState WildcardOf(byte[] entryKey) => WildcardOn(client.NodeOf(entryKey));
+
+    /// <summary>The same for a node.</summary>
+    public TagState WildcardOn(object node)
+        => _wildcards.TryGetValue(node, out TagState? state) ? state : _wildcards.GetOrAdd(node, static (on, key) => new TagState(key, on), _wildcardKey);
+
+    /// <summary>The tag of all entries on every node, those among them that are no longer in use.</summary>
+    public TagState[] Wildcards() => [.. client.Nodes.Select(WildcardOn).Concat(_wildcards.Values).Distinct()];
+
+    /// <summary>A tag by its name.</summary>
+    public TagState Of(string tag) => OfWireKey(keys.Encode(tag, HybridSpace.Tag));
+
+    /// <summary>A tag by its key.</summary>
+    public TagState OfWireKey(ReadOnlySpan<byte> wireKey)
+    {
+        Span<char> text = stackalloc char[wireKey.Length];
+        Encoding.Latin1.GetChars(wireKey, text);
+        if (_tags.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(text, out TagState? state))
+        {
+            return state;
+        }
+
+        var added = new TagState(wireKey.ToArray(), node: null);
+        state = _tags.GetOrAdd(text.ToString(), added);
+        if (ReferenceEquals(state, added) && Interlocked.Increment(ref _count) > maximumTags)
+        {
+            Trim(except: added);
+        }
+
+        return state;
+    }
+
+    /// <summary>
+    /// Forgets tags, beginning with those that have not been used for longest. A tag that is forgotten takes its entries' copies in this process with it,
+    /// for nobody would hear of its invalidation. One whose invalidation is still to be delivered is kept, until there are too many of them:
+    /// then the tag of all entries is invalidated in their place.
+    /// </summary>
+    private void Trim(TagState except)
+    {
+        if (!_trimming.TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            KeyValuePair<string, TagState>[] all = _tags.ToArray();
+            KeyValuePair<string, TagState>[] known = [.. all.Where(pair => !pair.Value.IsPending && pair.Value != except).OrderBy(static pair => pair.Value.ReadAt)];
+            IEnumerable<KeyValuePair<string, TagState>> forgotten = known.Take(Math.Max(1, all.Length / 2));
+            if (known.Length < all.Length / 2)
+            {
+                foreach (TagState wildcard in Wildcards())
+                {
+                    wildcard.Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+                }
+
+                forgotten = all.Where(pair => pair.Value != except);
+            }
+
+            foreach (KeyValuePair<string, TagState> pair in forgotten)
+            {
+                if (_tags.TryRemove(pair))
+                {
+                    Interlocked.Decrement(ref _count);
+                    pair.Value.Retire(TagVersion.Create(timeProvider));
+                }
+            }
+        }
+        finally
+        {
+            _trimming.Exit();
+        }
+    }
+}

@@ -1,0 +1,227 @@
+using MemcachedDistributedCache.Hybrid;
+using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MemcachedDistributedCache;
+
+/// <summary>
+/// A <see cref="HybridCache"/> on a cluster of memcached servers: values lie in the process's own memory and in the cluster, and a missing one is made by one
+/// factory run for all processes. Thread-safe, and meant to live as long as the application. Nothing that happens to a server is an exception here,
+/// whatever <see cref="MemcachedCacheOptions.FailureMode"/> says: values are then made by their factories.
+/// <para>
+/// Types that cannot be changed (strings, types without references, and sealed ones that are marked <c>[ImmutableObject(true)]</c>) are shared among callers;
+/// of any other each caller gets an object of its own.
+/// </para>
+/// </summary>
+public sealed class MemcachedHybridCache : HybridCache, IDisposable
+{
+    private readonly HybridEngine _engine;
+
+    /// <summary>Makes a hybrid cache on the cluster of another cache, whose options it takes.</summary>
+    /// <param name="cache">The cache whose connections it shares; it must outlive this one.</param>
+    /// <param name="services">Where serializers are looked for; none by default, which leaves text, bytes and JSON.</param>
+    /// <param name="loggerFactory">Where to log; nowhere by default.</param>
+    public MemcachedHybridCache(MemcachedCache cache, IServiceProvider? services = null, ILoggerFactory? loggerFactory = null)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        _engine = cache.CreateHybrid(services, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedHybridCache>());
+    }
+
+    /// <summary>The cache's parts, for tests.</summary>
+    internal HybridEngine Engine => _engine;
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="InvalidOperationException">No serializer is known for the type; happens only without reflection.</exception>
+    public override ValueTask<T> GetOrCreateAsync<TState, T>(
+        string key,
+        TState state,
+        Func<TState, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        cancellationToken.ThrowIfCancellationRequested();
+        CallOptions call = Begin(options);
+        return key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out _)
+            ? new ValueTask<T>(value)
+            : Value(CreateAsync(key, call, tags, state, factory, cancellationToken));
+
+        static async ValueTask<T> Value(ValueTask<(T Value, CacheSource Source)> creation) => (await creation.ConfigureAwait(false)).Value;
+    }
+
+    /// <summary>The same as <c>GetOrCreateAsync</c>, and tells where the value came from.</summary>
+    /// <typeparam name="TState">The type of the state.</typeparam>
+    /// <typeparam name="T">The type of the value.</typeparam>
+    /// <param name="key">The key of the entry.</param>
+    /// <param name="state">What the factory needs; saves a closure.</param>
+    /// <param name="factory">Makes the value if there is none.</param>
+    /// <param name="options">Options of this entry.</param>
+    /// <param name="tags">The tags of the entry, should it be made.</param>
+    /// <param name="cancellationToken">Ends this caller's wait; the factory is cancelled when all of its callers have left.</param>
+    /// <returns>The value and its source.</returns>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    public async ValueTask<MemcachedHybridResult<T>> GetOrCreateWithSourceAsync<TState, T>(
+        string key,
+        TState state,
+        Func<TState, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        cancellationToken.ThrowIfCancellationRequested();
+        CallOptions call = Begin(options);
+        if (key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out CacheSource source))
+        {
+            return new MemcachedHybridResult<T>(value, (MemcachedHybridSource)source);
+        }
+
+        (T made, source) = await CreateAsync(key, call, tags, state, factory, cancellationToken).ConfigureAwait(false);
+        return new MemcachedHybridResult<T>(made, (MemcachedHybridSource)source);
+    }
+
+    /// <summary>
+    /// Gets many values at once: those that are missing are asked for with one round trip to each server, and those that are nowhere are made by one run of
+    /// the factory, each under its own lease.
+    /// </summary>
+    /// <typeparam name="T">The type of the values.</typeparam>
+    /// <param name="keys">The keys; one that comes twice counts once.</param>
+    /// <param name="factory">
+    /// Makes the values of the keys that it is given. A key that it leaves out has no value and is not stored. It may run more than once, for different keys,
+    /// where other processes make some of the values and fail.
+    /// </param>
+    /// <param name="options">Options of these entries.</param>
+    /// <param name="tags">The tags of the entries that are made.</param>
+    /// <param name="cancellationToken">Cancels the wait and the factory.</param>
+    /// <returns>The values by key; without the keys that have none.</returns>
+    /// <exception cref="ArgumentException">A key is null, or a tag is empty or <c>*</c>.</exception>
+    public ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<T>(
+        IEnumerable<string> keys,
+        Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(factory);
+        cancellationToken.ThrowIfCancellationRequested();
+        CallOptions call = Begin(options);
+        string[] distinct = [.. keys.Distinct(StringComparer.Ordinal)];
+        return Array.IndexOf(distinct, null) >= 0
+            ? throw new ArgumentException("A key is null.", nameof(keys))
+            : new Batch<T>(_engine, call, TagList.Of(tags, nameof(tags)), factory).RunAsync(distinct, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    public override ValueTask SetAsync<T>(string key, T value, HybridCacheEntryOptions? options = null, IEnumerable<string>? tags = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        CallOptions call = Begin(options);
+        IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
+
+        // Once begun it goes its way: half a change would be worse than one that nobody waits for.
+        return _engine.IsUsable(key) ? new ValueTask(_engine.SetAsync(key, value, call, list).WaitAsync(cancellationToken)) : default;
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        cancellationToken.ThrowIfCancellationRequested();
+        _engine.ThrowIfDisposed();
+        return _engine.IsUsable(key) ? new ValueTask(_engine.RemoveAsync(key).WaitAsync(cancellationToken)) : default;
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask RemoveAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        cancellationToken.ThrowIfCancellationRequested();
+        _engine.ThrowIfDisposed();
+
+        // All of them under way at once.
+        Task[] removals = [.. keys.Where(_engine.IsUsable).Distinct(StringComparer.Ordinal).Select(_engine.RemoveAsync)];
+        return removals.Length == 0 ? default : new ValueTask(Task.WhenAll(removals).WaitAsync(cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The tag is empty.</exception>
+    public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(tag);
+        cancellationToken.ThrowIfCancellationRequested();
+        _engine.ThrowIfDisposed();
+        return new ValueTask(_engine.Tags.InvalidateAsync(tag).WaitAsync(cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">A tag is empty.</exception>
+    public override ValueTask RemoveByTagAsync(IEnumerable<string> tags, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tags);
+        cancellationToken.ThrowIfCancellationRequested();
+        _engine.ThrowIfDisposed();
+        string[] distinct = [.. tags.Distinct(StringComparer.Ordinal)];
+        foreach (string tag in distinct)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(tag, nameof(tags));
+        }
+
+        return distinct.Length == 0 ? default : new ValueTask(Task.WhenAll(distinct.Select(_engine.Tags.InvalidateAsync)).WaitAsync(cancellationToken));
+    }
+
+    /// <summary>What the cache has done in this process.</summary>
+    public MemcachedHybridStatistics GetStatistics()
+    {
+        HybridCounters counters = _engine.Counters;
+        return new MemcachedHybridStatistics
+        {
+            LocalHits = counters[HybridEvent.LocalHit],
+            LocalMisses = counters[HybridEvent.LocalMiss],
+            DistributedHits = counters[HybridEvent.RemoteHit],
+            DistributedMisses = counters[HybridEvent.RemoteMiss],
+            CallsJoined = counters[HybridEvent.FlightJoined],
+            LeasesWon = counters[HybridEvent.LeaseWon],
+            LeasesWaitedFor = counters[HybridEvent.LeaseWaited],
+            LeasesLost = counters[HybridEvent.LeaseLost],
+            FactoryRuns = counters[HybridEvent.FactoryRun],
+            FactoryFailures = counters[HybridEvent.FactoryFailed],
+            StaleServed = counters[HybridEvent.StaleServed],
+            RefreshesStarted = counters[HybridEvent.RefreshStarted],
+            Revalidations = counters[HybridEvent.Revalidated],
+            OversizeRejections = counters[HybridEvent.OversizeRejected],
+            SerializationFailures = counters[HybridEvent.SerializationFailed],
+            DeserializationFailures = counters[HybridEvent.DeserializationFailed],
+            TagInvalidations = counters[HybridEvent.TagInvalidated],
+            TagReads = counters[HybridEvent.TagRead],
+            LocalEntries = _engine.Local.Count,
+        };
+    }
+
+    /// <summary>Cancels factories that are under way and frees the process's own copies; the cache below goes on.</summary>
+    public void Dispose() => _engine.Dispose();
+
+    private CallOptions Begin(HybridCacheEntryOptions? options)
+    {
+        _engine.ThrowIfDisposed();
+        return CallOptions.From(options, _engine.Settings);
+    }
+
+    private ValueTask<(T Value, CacheSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
+        return _engine.IsUsable(key)
+            ? _engine.FlyAsync(key, call, list, state, factory, cancellationToken)
+            : MakeAsync(call, state, factory, cancellationToken);
+
+        // The key cannot be used; the value can still be made.
+        static async ValueTask<(T Value, CacheSource Source)> MakeAsync(CallOptions call, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
+            => call.MayCreate
+                ? (await factory(state, cancellationToken).ConfigureAwait(false), CacheSource.Factory)
+                : (default!, CacheSource.None);
+    }
+}

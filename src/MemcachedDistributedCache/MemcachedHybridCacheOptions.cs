@@ -1,0 +1,111 @@
+using MemcachedDistributedCache.Options;
+
+namespace MemcachedDistributedCache;
+
+/// <summary>
+/// The options of the hybrid cache, part of <see cref="MemcachedCacheOptions"/> and validated with them when the host starts. All processes that
+/// share a cache should have the same.
+/// </summary>
+public sealed class MemcachedHybridCacheOptions
+{
+    /// <summary>The time to live of an entry whose caller gives no expiration. 1 second to 365 days. Default: 5 minutes.</summary>
+    [Duration("00:00:01", "365.00:00:00")]
+    public TimeSpan DefaultExpiration { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// How long the process's own copy of an entry is used, where the caller gives neither expiration; never longer than the entry lives. 1 millisecond to
+    /// 365 days. Default: 5 minutes.
+    /// </summary>
+    [Duration("00:00:00.001", "365.00:00:00")]
+    public TimeSpan LocalCacheExpiration { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// After this long the process's own copy is held against the cluster's, by a request of about forty bytes that moves no value. So it bounds how long a
+    /// copy is used after another process has set or removed the entry. Zero asks each time. 0 to 1 hour. Default: 1 second.
+    /// </summary>
+    [Duration("00:00:00", "01:00:00")]
+    public TimeSpan LocalCacheRevalidation { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// The bound of the process's own copies in bytes, their overhead of about 256 bytes each included. 65 536 to 2 147 483 647. Default: 134 217 728
+    /// (128 MiB).
+    /// </summary>
+    [Count(64 * 1024, int.MaxValue)]
+    public int MaximumLocalBytes { get; set; } = 128 * 1024 * 1024;
+
+    /// <summary>
+    /// The bound of their number, 1 to 10 000 000. Each copy counts for at least <see cref="MaximumLocalBytes"/> divided by this number. Default: 100 000.
+    /// </summary>
+    [Count(1, 10_000_000)]
+    public int MaximumLocalEntries { get; set; } = 100_000;
+
+    /// <summary>
+    /// After this long the version of a tag is read anew, so it bounds how long another process may use entries whose tag has been invalidated. Zero reads it
+    /// each time. 0 to 1 hour. Default: 1 second.
+    /// </summary>
+    [Duration("00:00:00", "01:00:00")]
+    public TimeSpan TagRefreshInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// How long the right to run a factory outlives a process that dies in it. A living one renews it. Counted by the server in whole seconds, rounded up.
+    /// 3 seconds to 10 minutes. Default: 10 seconds.
+    /// </summary>
+    [Duration("00:00:03", "00:10:00")]
+    public TimeSpan LeaseTime { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// How long callers wait for another process's factory before they run their own, whose value is then not stored. 0 to 1 day. Default: 1 minute.
+    /// </summary>
+    [Duration("00:00:00", "1.00:00:00")]
+    public TimeSpan MaximumLeaseWait { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// How long after its expiration an entry is still served while one caller in the cluster makes the new value. 0 to 365 days. Default: 0, which
+    /// serves nothing past its expiration.
+    /// </summary>
+    [Duration("00:00:00", "365.00:00:00")]
+    public TimeSpan StaleWindow { get; set; } = TimeSpan.Zero;
+
+    /// <summary>
+    /// How long after its expiration an entry stands in for a factory that throws, or takes longer than <see cref="FactorySoftTimeout"/>. 0 to
+    /// 365 days. Default: 0, which gives the factory's exception to its callers.
+    /// </summary>
+    [Duration("00:00:00", "365.00:00:00")]
+    public TimeSpan MaxStale { get; set; } = TimeSpan.Zero;
+
+    /// <summary>
+    /// Whether nobody waits for the new value within <see cref="StaleWindow"/>. If not, the caller who refreshes does, and all others are served the old
+    /// value. Default: true.
+    /// </summary>
+    public bool RefreshInBackground { get; set; } = true;
+
+    /// <summary>
+    /// After this long the callers of a factory get the last value, if there is one within <see cref="MaxStale"/>; the factory runs on and its value is stored. 1
+    /// millisecond to 1 hour, or -00:00:00.001 (<see cref="Timeout.InfiniteTimeSpan"/>) for no limit. Default: no limit.
+    /// </summary>
+    [Duration("00:00:00.001", "01:00:00", AllowInfinite = true)]
+    public TimeSpan FactorySoftTimeout { get; set; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>
+    /// The longest value as it is serialized, in bytes, 1 to 1 073 741 824. A longer one is given to its callers and not stored. The server's item size
+    /// (<c>memcached -I</c>, 1 MiB by default) holds besides. Default: 1 048 576 (1 MiB).
+    /// </summary>
+    [Count(1, 1024 * 1024 * 1024)]
+    public int MaximumPayloadBytes { get; set; } = 1024 * 1024;
+
+    /// <summary>
+    /// The longest key in characters, 1 to 65 535. The value of a longer one is given to its callers and not stored. Default: 1 024.
+    /// </summary>
+    [Count(1, ushort.MaxValue)]
+    public int MaximumKeyLength { get; set; } = 1024;
+
+    /// <summary>Whether a factory's null is stored like any value; if not, the factory runs each time. Default: true.</summary>
+    public bool CacheNullValues { get; set; } = true;
+
+    /// <summary>
+    /// Each expiration is shortened or lengthened at random by up to this share of itself, so that entries stored together do not expire together. 0 to 0.5.
+    /// Default: 0.05.
+    /// </summary>
+    [Share(0, 0.5)]
+    public double ExpirationJitter { get; set; } = 0.05;
+}

@@ -1,0 +1,125 @@
+using System.Diagnostics;
+using MemcachedDistributedCache.Testing;
+using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.Logging;
+
+namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
+
+/// <summary>The cluster is away: values go on, exceptions do not come.</summary>
+public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
+{
+    [MemcachedTheory]
+    [InlineData(MemcachedFailureMode.Degrade)]
+    [InlineData(MemcachedFailureMode.Throw)]
+    public async Task Own_copies_and_factories_go_on_once_for_all_callers_and_without_an_exception(MemcachedFailureMode mode)
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        Instance one = On([server], 1, options =>
+        {
+            options.FailureMode = mode;
+            options.OperationTimeout = TimeSpan.FromMilliseconds(500);
+            options.Hybrid.LocalCacheRevalidation = TimeSpan.FromMilliseconds(100);
+            options.Hybrid.TagRefreshInterval = TimeSpan.FromMilliseconds(100);
+        })[0];
+        await one.Get("before", static _ => new ValueTask<string>("kept"), tags: ["t"]);
+        await server.KillAsync();
+        await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+
+        int runs = 0;
+        long started = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(1))
+        {
+            Assert.Equal("kept", await one.Get<string>("before", static _ => throw new InvalidOperationException("it is here"), tags: ["t"]));
+            Assert.All(
+                await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => one.Get("during", async token =>
+                {
+                    Interlocked.Increment(ref runs);
+                    await Task.Delay(20, token);
+                    return "made";
+                }).AsTask())),
+                static value => Assert.Equal("made", value));
+            await one.Cache.SetAsync("set", "x", tags: ["t"]);
+            Assert.Equal("x", await one.Peek<string>("set"));
+            await one.Cache.RemoveAsync("none");
+            await one.Cache.GetOrCreateManyAsync(["a", "b"], static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static k => k, static _ => 1)));
+        }
+
+        Assert.Equal(1, runs);
+        await one.Cache.RemoveByTagAsync("t");
+        Assert.Null(await one.Peek<string>("set"));
+        Assert.Null(await one.Peek<string>("before"));
+        await Assert.ThrowsAsync<FormatException>(async () => await one.Get<int>("failing", static _ => throw new FormatException()));
+
+        // What was kept alone is not believed for longer than it has to be.
+        await server.StartAgainAsync();
+        await one.Below.TrustedAsync();
+        await Until(async () => await one.Get("during", static _ => new ValueTask<string>("after")) == "after", "the cluster is asked again");
+        Assert.Equal("after", await one.PeekCluster<string>("during"));
+    }
+
+    [MemcachedFact]
+    public async Task A_frozen_server_costs_no_call_more_than_a_few_limits()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        TimeSpan limit = TimeSpan.FromMilliseconds(300);
+        Instance one = On([server], 1, options => options.OperationTimeout = limit)[0];
+        await one.Get("before", static _ => new ValueTask<int>(1));
+        server.Freeze();
+        long started = Stopwatch.GetTimestamp();
+        Assert.Equal(2, await one.Get("during", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+        Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, limit * 5);
+        server.Thaw();
+        await Until(async () => await one.PeekCluster<int>("before") == 1, "the server is back");
+    }
+
+    [MemcachedFact]
+    public async Task A_removal_that_failed_is_made_up_for()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        Instance[] pair = On([server], 2, static options => options.OperationTimeout = TimeSpan.FromMilliseconds(500));
+        await pair[0].Cache.SetAsync("removed", "old");
+        await pair[0].Cache.SetAsync("set", "old");
+        server.Freeze();
+        await pair[0].Cache.RemoveAsync("removed");
+        await pair[0].Cache.SetAsync("set", "new");
+        Assert.Null(await pair[0].Peek<string>("removed"));
+        Assert.Equal("new", await pair[0].Peek<string>("set"));
+        server.Thaw();
+        await pair[0].Below.TrustedAsync();
+        Assert.Null(await pair[1].PeekCluster<string>("removed"));
+        Assert.NotEqual("old", await pair[1].PeekCluster<string>("set"));
+    }
+
+    [MemcachedFact]
+    public async Task A_server_without_cas_stores_nothing_and_says_so()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync("-C");
+        Instance[] pair = On([server], 2);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal("value", await pair[i % 2].Get("key", static _ => new ValueTask<string>("value")).AsTask().WaitAsync(Caches.Limit));
+        }
+
+        Assert.Equal(2, pair.Sum(static instance => instance.Statistics.FactoryRuns));
+        Assert.Single(pair[0].Logger.Texts(LogLevel.Error));
+    }
+
+    [MemcachedFact]
+    public async Task After_its_end_it_says_so_and_cancels_what_is_under_way()
+    {
+        Instance one = Make(1)[0];
+        var running = new TaskCompletionSource();
+        Task<int> under = one.Get("key", async token =>
+        {
+            running.SetResult();
+            await Task.Delay(Timeout.Infinite, token);
+            return 1;
+        }).AsTask();
+        await running.Task.WaitAsync(Caches.Limit);
+        one.Cache.Dispose();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => under.WaitAsync(Caches.Limit));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await one.Get("key", static _ => new ValueTask<int>(1)));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await one.Cache.RemoveByTagAsync("t"));
+        Assert.Null(await one.Below.GetAsync("the cache below goes on"));
+    }
+}

@@ -1,0 +1,37 @@
+using MemcachedDistributedCache.Testing;
+
+namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
+
+/// <summary>Makes instances for tests, and ends them.</summary>
+public abstract class HybridTestBase(ThreeNodes nodes) : IClassFixture<ThreeNodes>, IAsyncLifetime
+{
+    private readonly List<Instance> _instances = [];
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync() => await _instances.DisposeAllAsync();
+
+    /// <summary>Instances on the servers of the class.</summary>
+    private protected Instance[] Make(int count, Action<MemcachedCacheOptions>? configure = null) => On(nodes.Servers, count, configure);
+
+    /// <summary>Instances on servers of the test.</summary>
+    private protected Instance[] On(IEnumerable<MemcachedProcess> servers, int count, Action<MemcachedCacheOptions>? configure = null)
+    {
+        Instance[] made = Instance.Several(count, servers, configure);
+        _instances.AddRange(made);
+        return made;
+    }
+
+    private protected static Task Until(Func<bool> condition, string what) => Caches.UntilAsync(condition, what);
+
+    /// <summary>Waits for what only asking brings about.</summary>
+    private protected static async Task Until(Func<Task<bool>> condition, string what)
+    {
+        using var limit = new CancellationTokenSource(Caches.Limit);
+        while (!await condition().WaitAsync(limit.Token))
+        {
+            Assert.False(limit.IsCancellationRequested, what);
+            await Task.Delay(5, limit.Token);
+        }
+    }
+}
