@@ -22,6 +22,11 @@ public sealed class ReplyReaderTests
     [InlineData("Delete", "NF O1\r\n", "Miss")]
     [InlineData("Delete", "EX O1\r\n", "Conflict")]
     [InlineData("NoOp", "MN\r\n", "Success")]
+    [InlineData("Lease", "VA 0 f0 t10 c1 O1 W\r\n\r\n", "Success")]
+    [InlineData("Lease", "VA 0 f0 t10 c1 O1 Z\r\n\r\n", "Success")]
+    [InlineData("Lease", "VA 3 f9 t10 c1 O1\r\nabc\r\n", "Success")]
+    [InlineData("Lease", "HD f0 t10 c1 O1 W\r\n", "Success")]
+    [InlineData("Lease", "EN O1\r\n", "Miss")]
     public void EveryKindTakesItsReplies(string kind, string reply, string status)
     {
         for (int step = 1; step <= reply.Length; step++)
@@ -32,6 +37,25 @@ public sealed class ReplyReaderTests
             Assert.Equal(Enum.Parse<OperationStatus>(status), ReaderRig.Now(task).Status);
             Assert.Equal(0, rig.Queue.Count);
         }
+    }
+
+    [Theory]
+    [InlineData("VA 0 f0 t10 c7 O1 W\r\n\r\n", "Won", false, 7ul)]
+    [InlineData("VA 0 f0 t10 c7 O1 Z\r\n\r\n", "Taken", false, 7ul)]
+    [InlineData("HD f0 t10 c8 O1 W\r\n", "Won", false, 8ul)]
+    [InlineData("HD f0 t10 c8 O1\r\n", "None", false, 8ul)]
+    [InlineData("VA 3 f9 t10 c7 O1\r\nabc\r\n", "None", false, 7ul)]
+    [InlineData("VA 3 f9 t10 c7 O1 X W\r\nabc\r\n", "Won", true, 7ul)]
+    [InlineData("VA 3 f9 t10 c5 O1\r\nabc\r\n", "None", true, 5ul)]
+    [InlineData("HD f9 t10 c5 O1\r\n", "None", true, 5ul)]
+    public void ALeaseTellsWhoMakesTheValueAndWhatMayBeRead(string reply, string lease, bool isUnreadable, ulong cas)
+    {
+        using var rig = new ReaderRig();
+        rig.Trust.Floor = 5;
+        ValueTask<OperationResult> task = rig.Ask(OperationKind.Lease);
+        Assert.Null(rig.Feed(reply));
+        OperationResult result = ReaderRig.Now(task);
+        Assert.Equal((Enum.Parse<LeaseState>(lease), isUnreadable, cas), (result.Lease, result.IsUnreadable, result.Cas));
     }
 
     [Theory]

@@ -27,6 +27,40 @@ public sealed class MetaRequestsTests
     public void StoreWithFlags() => AssertBytes("ms k 0 T2147483646 F3305111552 O7\r\n", static d => MetaRequests.WriteStore(d, Key, 0, int.MaxValue - 1, 3305111552, 7));
 
     [Fact]
+    public void GetWithCas() => AssertBytes("mg k v f t c O1\r\n", static d => MetaRequests.WriteGet(d, Key, 1, withCas: true));
+
+    [Fact]
+    public void Lease() => AssertBytes("mg k N10 v f t c O1\r\n", static d => MetaRequests.WriteLease(d, Key, 10, withValue: true, 1));
+
+    [Fact]
+    public void LeaseWithoutValue() => AssertBytes("mg k N600 f t c O1\r\n", static d => MetaRequests.WriteLease(d, Key, 600, withValue: false, 1));
+
+    [Fact]
+    public void InspectWithCas() => AssertBytes("mg k f t c O2\r\n", static d => MetaRequests.WriteInspect(d, Key, 2, withCas: true));
+
+    [Fact]
+    public void StoreOverAState() => AssertBytes("ms k 5 T9 F3 C18446744073709551615 c O7\r\n", static d => MetaRequests.WriteStore(d, Key, 5, 9, 3, 7, new(ulong.MaxValue, false, true)));
+
+    [Fact]
+    public void StoreWhereNothingIs() => AssertBytes("ms k 16 T9 ME O7\r\n", static d => MetaRequests.WriteStore(d, Key, 16, 9, 0, 7, new(0, true, false)));
+
+    [Fact]
+    public void StoreThatTellsItsState() => AssertBytes("ms k 1 T9 c O7\r\n", static d => MetaRequests.WriteStore(d, Key, 1, 9, 0, 7, new(0, false, true)));
+
+    [Fact]
+    public void DeleteOfAState() => AssertBytes("md k C77 O42\r\n", static d => MetaRequests.WriteDelete(d, Key, 42, 77));
+
+    [Fact]
+    public void ConditionalRequestsChangeNoKeyThatCouldBeDoubted()
+    {
+        Assert.True(new StoreRequest(Key, default, default, 1, 0, new(5, false, false)).ChangedKey.IsEmpty);
+        Assert.True(new StoreRequest(Key, default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty);
+        Assert.False(new StoreRequest(Key, default, default, 1, 0, new(0, false, true)).ChangedKey.IsEmpty);
+        Assert.True(new ConditionalDeleteRequest(Key, 5).ChangedKey.IsEmpty);
+        Assert.True(new LeaseRequest(Key, 5, true).ChangedKey.IsEmpty);
+    }
+
+    [Fact]
     public void Delete() => AssertBytes("md k O42\r\n", static d => MetaRequests.WriteDelete(d, Key, 42));
 
     [Fact]
@@ -45,6 +79,9 @@ public sealed class MetaRequestsTests
             MetaRequests.WriteTouch(room, key, int.MinValue, uint.MaxValue),
             MetaRequests.WriteStore(room, key, int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue),
             MetaRequests.WriteDelete(room, key, uint.MaxValue),
+            MetaRequests.WriteDelete(room, key, uint.MaxValue, ulong.MaxValue),
+            MetaRequests.WriteLease(room, key, int.MinValue, withValue: true, uint.MaxValue),
+            MetaRequests.WriteStore(room, key, int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue, new(ulong.MaxValue, true, true)),
         ];
         Assert.All(lengths, static length => Assert.InRange(length, MetaRequests.MaximumKeyLength, MetaRequests.MaximumLineLength));
     }

@@ -1,0 +1,251 @@
+using System.Buffers;
+using System.Text;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Testing;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Tests.Fakes;
+
+/// <summary>A model of one memcached with states (CAS) and leases, for several clients.</summary>
+internal sealed class HybridModel(ManualTimeProvider time)
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, (byte[] Data, uint Flags, DateTimeOffset Until, ulong Cas, bool IsToken)> _items = new(StringComparer.Ordinal);
+    private ulong _cas;
+
+    public ManualTimeProvider Time => time;
+
+    public IEnumerable<string> Keys => _items.Keys;
+
+    public OperationResult Lease(string key, int seconds, object origin)
+    {
+        lock (_lock)
+        {
+            if (Find(key) is not { } item)
+            {
+                Put(key, [], 0, seconds, isToken: true);
+                return new OperationResult { Status = OperationStatus.Success, Lease = LeaseState.Won, Cas = _cas, Origin = origin, Value = [] };
+            }
+
+            return Describe(item, origin) with { Lease = item.IsToken ? LeaseState.Taken : LeaseState.None };
+        }
+    }
+
+    public OperationResult Get(string key, object origin)
+    {
+        lock (_lock)
+        {
+            return Find(key) is { IsToken: false } item ? Describe(item, origin) : OperationResult.Of(OperationStatus.Miss);
+        }
+    }
+
+    public OperationResult Store(string key, byte[] data, uint flags, int seconds, ulong? cas, bool onlyIfAbsent, object origin)
+    {
+        lock (_lock)
+        {
+            bool holds = Find(key) is { } item ? !onlyIfAbsent && (cas is null || cas == item.Cas) : cas is null;
+            if (!holds)
+            {
+                return OperationResult.Of(OperationStatus.Conflict);
+            }
+
+            Put(key, data, flags, seconds, isToken: false);
+            return new OperationResult { Status = OperationStatus.Success, Cas = _cas, Origin = origin };
+        }
+    }
+
+    public OperationResult Delete(string key, ulong? cas)
+    {
+        lock (_lock)
+        {
+            if (Find(key) is not { } item)
+            {
+                return OperationResult.Of(OperationStatus.Miss);
+            }
+
+            if (cas is not null && cas != item.Cas)
+            {
+                return OperationResult.Of(OperationStatus.Conflict);
+            }
+
+            _items.Remove(key);
+            return OperationResult.Of(OperationStatus.Success);
+        }
+    }
+
+    private (byte[] Data, uint Flags, DateTimeOffset Until, ulong Cas, bool IsToken)? Find(string key)
+        => _items.TryGetValue(key, out var item) && item.Until > time.GetUtcNow() ? item : null;
+
+    private void Put(string key, byte[] data, uint flags, int seconds, bool isToken)
+        => _items[key] = (data, flags, seconds > 30 * 86400 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : time.GetUtcNow().AddSeconds(seconds), ++_cas, isToken);
+
+    private OperationResult Describe((byte[] Data, uint Flags, DateTimeOffset Until, ulong Cas, bool IsToken) item, object origin) => new()
+    {
+        Status = OperationStatus.Success,
+        Value = item.Data,
+        Length = item.Data.Length,
+        Flags = item.Flags,
+        Cas = item.Cas,
+        Origin = origin,
+        TimeToLive = (int)(item.Until - time.GetUtcNow()).TotalSeconds,
+    };
+}
+
+/// <summary>One process's client of the model; it can be cut off, and its requests held up.</summary>
+internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
+{
+    private static readonly OperationFailure Away = new(MemcachedFailureReason.Unavailable, "mc1:11211", WasSent: false);
+
+    /// <summary>What stands for the connection; a new one is what a reconnection is.</summary>
+    public object Origin { get; set; } = new();
+
+    public bool IsAway { get; set; }
+
+    /// <summary>What a request ends with instead of an answer, by its kind and key.</summary>
+    public Func<string, string, OperationResult?>? Before { get; set; }
+
+    /// <summary>Each request waits for it.</summary>
+    public Func<string, string, Task>? Hold { get; set; }
+
+    public List<string> Doubts { get; } = [];
+
+    public List<(string Verb, string Key)> Calls { get; } = [];
+
+    public bool IsDisposed => false;
+
+    public IReadOnlyList<object> Nodes => [model];
+
+    public object NodeOf(ReadOnlySpan<byte> key) => model;
+
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null)
+        => Run("get", key, name => model.Get(name, Origin));
+
+    public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
+        => Run("lease", key, name => model.Lease(name, seconds, Origin));
+
+    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+        => Run("look", key, name => model.Get(name, Origin) with { Value = null });
+
+    public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)
+    {
+        (byte[] data, uint flags, int seconds, ItemTicket? ticket, bool add) = (item.Value.ToArray(), item.Flags, item.TimeToLive, item.Ticket, item.OnlyIfAbsent);
+        return Run(add ? "add" : ticket is null ? "set" : "cas", key, name => ticket is { } held && held.Origin != Origin
+            ? OperationResult.Of(OperationStatus.Conflict)
+            : model.Store(name, data, flags, seconds, ticket?.Cas, add, Origin));
+    }
+
+    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken) => Run("delete", key, name => model.Delete(name, null));
+
+    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken)
+        => Run("discard", key, name => ticket.Origin != Origin ? OperationResult.Of(OperationStatus.Conflict) : model.Delete(name, ticket.Cas));
+
+    public ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public void Distrust(ReadOnlySpan<byte> key, object? node = null)
+    {
+        lock (Doubts)
+        {
+            Doubts.Add(Encoding.UTF8.GetString(key));
+        }
+    }
+
+    public int Count(string verb, string key)
+    {
+        lock (Calls)
+        {
+            return Calls.Count(call => call.Verb == verb && call.Key == key);
+        }
+    }
+
+    private async ValueTask<OperationResult> Run(string verb, string name, Func<string, OperationResult> act)
+    {
+        lock (Calls)
+        {
+            Calls.Add((verb, name));
+        }
+
+        if (Hold?.Invoke(verb, name) is { } wait)
+        {
+            await wait;
+        }
+
+        return Before?.Invoke(verb, name) ?? (IsAway ? OperationResult.Failed(Away) : act(name));
+    }
+
+    private ValueTask<OperationResult> Run(string verb, ReadOnlySpan<byte> key, Func<string, OperationResult> act) => Run(verb, Encoding.UTF8.GetString(key), act);
+}
+
+/// <summary>A hybrid cache on the model.</summary>
+internal sealed class HybridRig : IDisposable
+{
+    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000)
+    {
+        Model = model;
+        Client = new HybridModelClient(model);
+        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), null, model.Time, Log, maximumTags);
+    }
+
+    public static HybridSettings Settings { get; } = new()
+    {
+        DefaultExpiration = TimeSpan.FromMinutes(5),
+        LocalCacheExpiration = TimeSpan.FromMinutes(5),
+        LocalCacheRevalidation = TimeSpan.FromSeconds(1),
+        MaximumLocalBytes = 1_000_000,
+        MaximumLocalEntries = 1000,
+        TagRefreshInterval = TimeSpan.FromSeconds(1),
+        LeaseTime = TimeSpan.FromSeconds(10),
+        MaximumLeaseWait = TimeSpan.FromMinutes(1),
+        StaleWindow = TimeSpan.Zero,
+        MaxStale = TimeSpan.Zero,
+        RefreshInBackground = true,
+        FactorySoftTimeout = Timeout.InfiniteTimeSpan,
+        MaximumPayloadBytes = 1000,
+        MaximumKeyLength = 1024,
+        CacheNullValues = true,
+        ExpirationJitter = 0,
+    };
+
+    public HybridModel Model { get; }
+
+    public HybridModelClient Client { get; }
+
+    public HybridEngine Engine { get; }
+
+    public ListLogger Log { get; } = new();
+
+    public long this[HybridEvent what] => Engine.Counters[what];
+
+    public Task<string> Get(string key, Func<CancellationToken, Task<string>> factory, params string[] tags) => Get(key, factory, CancellationToken.None, tags);
+
+    public async Task<string> Get(string key, Func<CancellationToken, Task<string>> factory, CancellationToken cancellationToken, params string[] tags)
+    {
+        CallOptions options = CallOptions.From(null, Engine.Settings);
+        return Engine.TryGetLocal<string>(key, options, out string? here, out _)
+            ? here
+            : (await Engine.FlyAsync(key, options, tags, factory, static (make, token) => new ValueTask<string>(make(token)), cancellationToken)).Value;
+    }
+
+    public Task<string> Get(string key, string value, params string[] tags) => Get(key, _ => Task.FromResult(value), tags);
+
+    /// <summary>What there is, or null.</summary>
+    public async Task<string?> Peek(string key)
+    {
+        CallOptions options = CallOptions.From(new() { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableUnderlyingData }, Engine.Settings);
+        return Engine.TryGetLocal<string>(key, options, out string? here, out _)
+            ? here
+            : (await Engine.FlyAsync<int, string>(key, options, [], 0, static (_, _) => throw new InvalidOperationException(), CancellationToken.None)).Value;
+    }
+
+    public Task Set(string key, string value, params string[] tags) => Engine.SetAsync(key, value, CallOptions.From(null, Engine.Settings), tags);
+
+    public void Pass(double seconds) => Model.Time.Advance(TimeSpan.FromSeconds(seconds));
+
+    public void Dispose()
+    {
+        Engine.Dispose();
+        Log.Dispose();
+    }
+}

@@ -1,0 +1,161 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Hybrid;
+
+/// <summary>Leases by a clock that the test moves.</summary>
+public sealed class LeaseTests : IDisposable
+{
+    private readonly HybridModel _model = new(new ManualTimeProvider());
+    private readonly HybridRig _one;
+    private readonly HybridRig _other;
+
+    public LeaseTests()
+    {
+        _one = new HybridRig(_model);
+        _other = new HybridRig(_model);
+    }
+
+    public void Dispose()
+    {
+        _one.Dispose();
+        _other.Dispose();
+    }
+
+    [Fact]
+    public async Task AFactoryOfAnHourKeepsItsLease()
+    {
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        for (int i = 0; i < 360; i++)
+        {
+            // Each renewal has to come before the next step: the clock moves for both.
+            int renewed = _one.Client.Count("cas", "#=key");
+            for (int step = 0; step < 10; step++)
+            {
+                _one.Pass(1);
+            }
+
+            await Eventually.True(() => _one.Client.Count("cas", "#=key") > renewed, "the lease is renewed");
+            Assert.Equal(LeaseState.None, _model.Lease("#=key", 10, new object()).Lease);
+        }
+
+        go.SetResult("value");
+        Assert.Equal("value", await first);
+        Assert.Equal("value", await _other.Peek("key"));
+        Assert.Equal(0, _one[HybridEvent.LeaseLost]);
+    }
+
+    [Fact]
+    public async Task AHolderThatStandsStillLosesItsLeaseAndStoresNothing()
+    {
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
+
+        // Its renewals do not come through, without its knowing.
+        var never = new TaskCompletionSource();
+        _one.Client.Hold = (verb, _) => verb == "cas" ? never.Task : Task.CompletedTask;
+        _one.Pass(11);
+        Assert.Equal("theirs", await _other.Get("key", "theirs"));
+        never.SetResult();
+        go.SetResult("mine");
+        Assert.Equal("mine", await first);
+        Assert.Equal("theirs", await _one.Peek("key"));
+        Assert.Equal("theirs", await _other.Peek("key"));
+        Assert.Equal(1, _one[HybridEvent.LeaseLost]);
+    }
+
+    [Fact]
+    public async Task AStateFromAnotherConnectionIsWorthNothing()
+    {
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        _one.Client.Origin = new object();
+        go.SetResult("mine");
+        Assert.Equal("mine", await first);
+        Assert.Equal(1, _one[HybridEvent.LeaseLost]);
+        Assert.Null(await _other.Peek("key"));
+        Assert.Null(await _one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task ACopyFromAnotherConnectionIsReadAnew()
+    {
+        await _one.Get("key", "value");
+        _one.Client.Origin = new object();
+        _one.Pass(2);
+        Assert.Equal("value", await _one.Get("key", "never"));
+        Assert.Equal(1, _one[HybridEvent.RemoteHit]);
+        _one.Pass(2);
+        Assert.Equal("value", await _one.Get("key", "never"));
+        Assert.Equal((1, 2), (_one[HybridEvent.RemoteHit], _one[HybridEvent.Revalidated]));
+    }
+
+    [Fact]
+    public async Task AStoreWithoutAnAnswerKeepsNothingHereAndDoubtsNothing()
+    {
+        _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1", WasSent: true)) : null;
+        Assert.Equal("value", await _one.Get("key", "value"));
+        Assert.Empty(_one.Client.Doubts);
+        Assert.Equal(0, _one.Engine.Local.Count);
+        _one.Client.Before = null;
+        Assert.Equal("other", await _other.Get("key", "other"));
+    }
+
+    [Fact]
+    public async Task ASetOrRemoveWithoutAnAnswerIsDoubted()
+    {
+        _one.Client.IsAway = true;
+        await _one.Set("set", "x");
+        await _one.Engine.RemoveAsync("removed");
+        Assert.Contains("#=set", _one.Client.Doubts);
+        Assert.Contains("#=removed", _one.Client.Doubts);
+    }
+
+    [Fact]
+    public async Task WhatWasReadBeforeARemovalIsNotKeptAfterIt()
+    {
+        await _other.Set("key", "old");
+        await _one.Peek("warm");
+        var read = new TaskCompletionSource();
+        _one.Client.Hold = (verb, key) => verb == "lease" && key == "#=key" ? read.Task : Task.CompletedTask;
+
+        // The answer is given before the removal and arrives after it: the model acts when the wait is over, so it is put back by hand.
+        OperationResult old = _model.Get("#=key", _one.Client.Origin);
+        _one.Client.Before = (verb, key) => verb == "lease" && key == "#=key" ? old : null;
+        Task<string> reading = _one.Get("key", "never");
+        await _one.Engine.RemoveAsync("key");
+        read.SetResult();
+        Assert.Equal("old", await reading);
+        _one.Client.Before = null;
+        _one.Client.Hold = null;
+        Assert.Null(await _one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task AnEntryThatCannotBeUsedIsReplacedByOneOfAllWhoMeetIt()
+    {
+        await _other.Set("key", "old", "t");
+        await _one.Engine.Tags.InvalidateAsync("t");
+        _other.Pass(2);
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        Task<string> second = _other.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] + _other[HybridEvent.FactoryRun] == 1 && _one[HybridEvent.LeaseWaited] + _other[HybridEvent.LeaseWaited] == 1, "one makes it and one waits");
+        go.SetResult("new");
+        await Eventually.True(
+            () =>
+            {
+                _one.Pass(0.3);
+                return first.IsCompleted && second.IsCompleted;
+            },
+            "both have it");
+        Assert.Equal(("new", "new"), (await first, await second));
+        Assert.Equal(1, _one[HybridEvent.FactoryRun] + _other[HybridEvent.FactoryRun]);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Buffers;
+using System.ComponentModel;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Hybrid;
+
+/// <summary>The small parts by themselves.</summary>
+public sealed class PartsTests
+{
+    [Fact]
+    public void TypesAreSharedThatCannotBeChanged()
+    {
+        Assert.True(ShareableTypes<string>.IsShareable);
+        Assert.True(ShareableTypes<int>.IsShareable);
+        Assert.True(ShareableTypes<int?>.IsShareable);
+        Assert.True(ShareableTypes<Guid>.IsShareable);
+        Assert.True(ShareableTypes<DateTimeOffset>.IsShareable);
+        Assert.True(ShareableTypes<(int, double)>.IsShareable);
+        Assert.True(ShareableTypes<Said>.IsShareable);
+        Assert.True(ShareableTypes<SaidStruct>.IsShareable);
+        Assert.True(ShareableTypes<SaidStruct?>.IsShareable);
+        Assert.False(ShareableTypes<byte[]>.IsShareable);
+        Assert.False(ShareableTypes<object>.IsShareable);
+        Assert.False(ShareableTypes<NotSaid>.IsShareable);
+        Assert.False(ShareableTypes<SaidOpen>.IsShareable);
+        Assert.False(ShareableTypes<SaidNot>.IsShareable);
+        Assert.False(ShareableTypes<(int, string)>.IsShareable);
+        Assert.False(ShareableTypes<IReadOnlyList<int>>.IsShareable);
+        Assert.False(ShareableTypes<List<int>>.IsShareable);
+    }
+
+    [Fact]
+    public void AnEntryRoundTripsAndNothingElseIsOne()
+    {
+        var model = new HybridModel(new ManualTimeProvider());
+        using var rig = new HybridRig(model);
+        byte[] wireKey = rig.Engine.Keys.Encode("key", HybridSpace.Entry);
+        TagState[] states = rig.Engine.Tags.Resolve(["a", new string('x', 500), "c d"], wireKey);
+        TagStamp[] stamps = TagKeeper.Capture(states, () => TagVersion.Create(model.Time));
+        using var writer = new PooledWriter();
+        int header = rig.Engine.Layout.WriteHeader(writer, stamps);
+        writer.Write("payload"u8);
+        EntryLayout.Complete(writer.Written.Span, PayloadKind.Utf8, 11, 22, 7);
+        byte[] item = writer.Written.ToArray();
+        CachedEntry read = rig.Engine.Layout.TryRead(item, wireKey, new ItemTicket(5, this))!;
+        Assert.Equal((11L, 22L, PayloadKind.Utf8, 5ul), (read.CreatedAt, read.ExpiresAt, read.Kind, read.Ticket.Cas));
+        Assert.Equal("payload"u8.ToArray(), read.Payload.ToArray());
+        Assert.Equal(stamps, read.Tags);
+        for (int length = 0; length < item.Length; length++)
+        {
+            Assert.Null(rig.Engine.Layout.TryRead(item[..length], wireKey, default));
+        }
+
+        Assert.Null(rig.Engine.Layout.TryRead([.. item, 0], wireKey, default));
+
+        // Whatever single byte is wrong: it is refused or read, and nothing is thrown.
+        for (int at = 0; at < header; at++)
+        {
+            foreach (byte wrong in (byte[])[0, 1, 127, 255])
+            {
+                byte[] spoiled = [.. item];
+                spoiled[at] = wrong;
+                _ = rig.Engine.Layout.TryRead(spoiled, wireKey, default);
+            }
+        }
+    }
+
+    [Fact]
+    public void AWriterGrowsToItsLimitAndNotBeyond()
+    {
+        using var writer = new PooledWriter { MaximumLength = 5000 };
+        for (int i = 0; i < 50; i++)
+        {
+            writer.Write(new byte[100]);
+        }
+
+        Assert.Equal(5000, writer.Length);
+        Assert.False(writer.IsOverLimit);
+        Assert.Throws<InvalidOperationException>(() => writer.Write(new byte[1]));
+        Assert.True(writer.IsOverLimit);
+        Assert.Throws<ArgumentOutOfRangeException>(() => writer.Advance(-1));
+        using var generous = new PooledWriter { MaximumLength = 10 };
+        Assert.True(generous.GetSpan(50_000).Length >= 50_000);
+        generous.Advance(10);
+        using var greedy = new PooledWriter { MaximumLength = 10 };
+        Assert.Throws<InvalidOperationException>(() => greedy.GetMemory(100_000_000));
+        Assert.True(greedy.IsOverLimit);
+    }
+
+    [Fact]
+    public void AKeyThatWasChangedTakesNoOlderValue()
+    {
+        using var local = new LocalCache(HybridRig.Settings, new ManualTimeProvider());
+        long version = local.VersionOf("key");
+        Assert.True(local.TryPut("key", Entry(), version, TimeSpan.FromMinutes(1)));
+        Assert.NotNull(local.Find("key"));
+        long next = local.Invalidate("key");
+        Assert.Null(local.Find("key"));
+        Assert.False(local.TryPut("key", Entry(), version, TimeSpan.FromMinutes(1)));
+        Assert.True(local.TryPut("key", Entry(), next, TimeSpan.FromMinutes(1)));
+        local.Drop("key", Entry());
+        Assert.NotNull(local.Find("key"));
+        local.Drop("key", local.Find("key")!);
+        Assert.Null(local.Find("key"));
+        Assert.False(local.TryPut("key", Entry(), next, TimeSpan.Zero));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("shop")]
+    public void HybridKeysMeetNoOtherKey(string space)
+    {
+        var keys = new KeyEncoder(space);
+        string[] texts = ["a", "=a", "#=a", "#@a", "a|b", "a b", new string('k', 300), "?", "*", "\ud800", new string('k', 44)];
+        var seen = new HashSet<string>(StringComparer.Ordinal) { System.Text.Encoding.Latin1.GetString(keys.ProbeKey) };
+        foreach (string text in texts)
+        {
+            Assert.True(seen.Add(System.Text.Encoding.Latin1.GetString(keys.Encode(text, new byte[250]))), text);
+            foreach (HybridSpace kind in Enum.GetValues<HybridSpace>())
+            {
+                byte[] key = keys.Encode(text, kind);
+                Assert.InRange(key.Length, 1, 250);
+                Assert.False(key.AsSpan().ContainsAnyInRange((byte)0, (byte)' '));
+                Assert.True(seen.Add(System.Text.Encoding.Latin1.GetString(key)), $"{text} {kind}");
+            }
+        }
+
+        Assert.InRange(new KeyEncoder(new string('n', KeyEncoder.MaximumNamespaceLength)).Encode("a b", HybridSpace.Tag).Length, 1, 250);
+        Assert.Equal(space.Length == 0 ? "#=a" : "shop|#=a", System.Text.Encoding.ASCII.GetString(keys.Encode("a", HybridSpace.Entry)));
+    }
+
+    [Fact]
+    public void APlainReadTakesNoHybridItemForAnEntry()
+        => Assert.All(Enum.GetValues<EntryKind>(), static kind =>
+        {
+            Assert.False(EntryFormat.TryRead(EntryFormat.FlagsOf(kind), out _));
+            Assert.False(EntryFormat.HasPrefix(EntryFormat.FlagsOf(kind)));
+        });
+
+    [Fact]
+    public async Task AFlightEndsWithItsLastCallerAndNotBefore()
+    {
+        var flight = new Flight<int>(0, 0);
+        var work = new TaskCompletionSource<Outcome<int>>();
+        bool ended = false;
+        flight.Start(_ => work.Task, _ => ended = true);
+        using var first = new CancellationTokenSource();
+        using var second = new CancellationTokenSource();
+        Task<Outcome<int>> one = flight.WaitAsync(first.Token);
+        Assert.True(flight.TryJoin());
+        Task<Outcome<int>> other = flight.WaitAsync(second.Token);
+        await first.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => one);
+        Assert.False(flight.Token.IsCancellationRequested);
+        await second.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => other);
+        await Eventually.True(() => flight.Token.IsCancellationRequested, "the work is told");
+        Assert.False(flight.TryJoin());
+        work.SetResult(new Outcome<int>(1, CacheSource.Factory, null));
+        await Eventually.True(() => ended, "it is over");
+    }
+
+    private static CachedEntry Entry() => new() { CreatedAt = 0, ExpiresAt = 0, Tags = [], Kind = PayloadKind.Null, Size = 1 };
+
+    [ImmutableObject(true)]
+    private sealed record Said(string Text);
+
+    [ImmutableObject(true)]
+    private readonly record struct SaidStruct(string Text);
+
+    private sealed record NotSaid(string Text);
+
+#pragma warning disable CA1852 // That it can be derived from is the point.
+    [ImmutableObject(true)]
+    private record SaidOpen(string Text);
+#pragma warning restore CA1852
+
+    [ImmutableObject(false)]
+    private sealed record SaidNot(string Text);
+}

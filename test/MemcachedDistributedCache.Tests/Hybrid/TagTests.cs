@@ -1,0 +1,205 @@
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Hybrid;
+
+/// <summary>Tags by a clock that the test moves.</summary>
+public sealed class TagTests : IDisposable
+{
+    private readonly HybridModel _model = new(new ManualTimeProvider());
+    private readonly List<HybridRig> _rigs = [];
+
+    public void Dispose() => _rigs.ForEach(static rig => rig.Dispose());
+
+    [Fact]
+    public async Task TheIntervalIsTheBound()
+    {
+        HybridRig one = New();
+        HybridRig other = New();
+        await one.Set("key", "old", "t");
+        Assert.Equal("old", await other.Peek("key"));
+        await one.Engine.Tags.InvalidateAsync("t");
+        Assert.Null(await one.Peek("key"));
+        other.Pass(0.99);
+        Assert.Equal("old", await other.Peek("key"));
+        other.Pass(0.02);
+        Assert.Null(await other.Peek("key"));
+    }
+
+    [Fact]
+    public async Task InSteadyTrafficVersionsAreReadAheadAndNobodyWaits()
+    {
+        HybridRig one = New(static s => s with { LocalCacheRevalidation = TimeSpan.FromHours(1) });
+        await one.Get("key", "value", "t");
+        long misses = one[HybridEvent.LocalMiss];
+        for (int i = 0; i < 100; i++)
+        {
+            one.Pass(0.1);
+            Assert.Equal("value", await one.Get("key", "never", "t"));
+        }
+
+        Assert.Equal(misses, one[HybridEvent.LocalMiss]);
+        Assert.InRange(one[HybridEvent.TagRead], 20, 30); // two tags, each a little more often than once a second
+    }
+
+    [Fact]
+    public async Task AReadThatWasSentBeforeAnInvalidationIsNotBelievedAfterIt()
+    {
+        HybridRig one = New();
+        await one.Set("key", "old", "t");
+        one.Pass(2);
+        var held = new TaskCompletionSource();
+        one.Client.Hold = (verb, key) => verb == "get" && key == "#@t" ? held.Task : Task.CompletedTask;
+        var old = _model.Get("#@t", one.Client.Origin);
+        one.Client.Before = (verb, key) => verb == "get" && key == "#@t" ? old : null;
+        Task<string?> reading = one.Peek("key");
+        one.Client.Hold = null;
+        one.Client.Before = null;
+        await one.Engine.Tags.InvalidateAsync("t");
+        held.SetResult();
+        Assert.Null(await reading);
+        Assert.Null(await one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task AnInvalidationThatIsNotDeliveredHoldsHereAndIsDeliveredWithTheNextRead()
+    {
+        HybridRig one = New();
+        HybridRig other = New();
+        await one.Set("key", "old", "t");
+        Assert.Equal("old", await other.Peek("key"));
+        one.Client.IsAway = true;
+        await one.Engine.Tags.InvalidateAsync("t");
+        Assert.Contains("#@t", one.Client.Doubts);
+        one.Client.IsAway = false;
+        Assert.Null(await one.Peek("key"));
+        one.Pass(2);
+
+        // It has not been heard of elsewhere: that is what documentation says of it.
+        Assert.Equal("old", await other.Peek("key"));
+        await one.Set("other", "x", "t");
+        one.Pass(2);
+        Assert.Null(await other.Peek("key"));
+        Assert.Equal("x", await other.Peek("other"));
+    }
+
+    [Fact]
+    public async Task WhereNoVersionCanBeReadAnEntryIsNeitherUsedNorRemoved()
+    {
+        HybridRig one = New();
+        await one.Set("key", "value", "t");
+        HybridRig fresh = New();
+        fresh.Client.Before = static (_, key) => key == "#@t" ? OperationResult.Failed(new(MemcachedFailureReason.Unavailable, "mc1", false)) : null;
+        Assert.Equal("own", await fresh.Get("key", "own"));
+        Assert.Equal("value", await one.Peek("key"));
+        one.Pass(2);
+        Assert.Equal("value", await one.Peek("key"));
+
+        // What was made meanwhile lives here, and as soon as the version can be read the cluster's is used.
+        fresh.Client.Before = null;
+        fresh.Pass(2);
+        Assert.Equal("value", await fresh.Get("key", "never"));
+    }
+
+    [Fact]
+    public async Task KnownVersionsGoOnWhileTheClusterIsAway()
+    {
+        HybridRig one = New();
+        await one.Get("key", "value", "t");
+        one.Client.IsAway = true;
+        for (int i = 0; i < 10; i++)
+        {
+            one.Pass(2);
+            Assert.Equal("value", await one.Get("key", "never", "t"));
+        }
+    }
+
+    [Fact]
+    public async Task MoreTagsThanAreRememberedCostMissesAndNeverAnOldEntry()
+    {
+        HybridRig one = New(maximumTags: 20);
+        for (int i = 0; i < 100; i++)
+        {
+            await one.Set("key" + i, "old", "tag" + i);
+            one.Pass(0.01);
+        }
+
+        Assert.InRange(one.Engine.TagTable.Count, 1, 20);
+        for (int i = 0; i < 100; i++)
+        {
+            await one.Engine.Tags.InvalidateAsync("tag" + i);
+        }
+
+        for (int i = 0; i < 100; i++)
+        {
+            Assert.Null(await one.Peek("key" + i));
+        }
+    }
+
+    [Fact]
+    public async Task MoreUndeliveredInvalidationsThanAreRememberedInvalidateEverything()
+    {
+        HybridRig one = New(maximumTags: 20);
+        for (int i = 0; i < 40; i++)
+        {
+            await one.Set("key" + i, "old", "tag" + i);
+        }
+
+        await one.Set("plain", "old");
+        one.Client.IsAway = true;
+        for (int i = 0; i < 40; i++)
+        {
+            await one.Engine.Tags.InvalidateAsync("tag" + i);
+        }
+
+        one.Client.IsAway = false;
+        for (int i = 0; i < 40; i++)
+        {
+            Assert.Null(await one.Peek("key" + i));
+        }
+
+        Assert.Null(await one.Peek("plain"));
+    }
+
+    [Fact]
+    public async Task ASupersededVersionIsNeverBelievedAgain()
+    {
+        HybridRig one = New();
+        await one.Set("key", "old", "t");
+        byte[] superseded = _model.Get("#@t", one.Client.Origin).Value!;
+        await one.Engine.Tags.InvalidateAsync("t");
+        _model.Store("#@t", superseded, EntryFormat.FlagsOf(EntryKind.TagVersion), 1000, null, false, this);
+        one.Pass(2);
+        Assert.Null(await one.Peek("key"));
+        await Eventually.True(() => !_model.Get("#@t", this).Value!.AsSpan().SequenceEqual(superseded), "it is replaced");
+
+        // Nor by an instance that did not invalidate it, but saw the newer one.
+        HybridRig other = New();
+        await other.Set("key", "newer", "t");
+        byte[] second = _model.Get("#@t", this).Value!;
+        await one.Engine.Tags.InvalidateAsync("t");
+        other.Pass(2);
+        Assert.Null(await other.Peek("key"));
+        _model.Store("#@t", second, EntryFormat.FlagsOf(EntryKind.TagVersion), 1000, null, false, this);
+        other.Pass(2);
+        Assert.Null(await other.Peek("key"));
+    }
+
+    [Fact]
+    public void VersionsAreUniqueAndRoundTrip()
+    {
+        TagVersion[] versions = [.. Enumerable.Range(0, 10_000).Select(_ => TagVersion.Create(_model.Time))];
+        Assert.Equal(versions.Length, versions.Distinct().Count());
+        Assert.All(versions.Take(100), static version => Assert.Equal(version, TagVersion.Read(version.ToArray())));
+    }
+
+    private HybridRig New(Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000)
+    {
+        var rig = new HybridRig(_model, configure, maximumTags);
+        _rigs.Add(rig);
+        return rig;
+    }
+}
