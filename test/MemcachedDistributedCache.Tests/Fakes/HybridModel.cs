@@ -144,7 +144,7 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 
     public ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public void Distrust(ReadOnlySpan<byte> key, object? node = null)
+    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null)
     {
         lock (Doubts)
         {
