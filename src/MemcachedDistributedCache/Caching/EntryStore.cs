@@ -16,7 +16,7 @@ namespace MemcachedDistributedCache.Caching;
 /// </summary>
 internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings settings, TimeProvider timeProvider, ILogger logger)
 {
-    private readonly KeyEncoder _keys = new(settings.Namespace);
+    private readonly KeyEncoder _keys = new(settings.Namespace, settings.Partition);
     private readonly SlidingWindows _windows = new(client, settings, timeProvider);
 
     /// <summary>Reads a value into an array of its own, or null.</summary>
@@ -83,6 +83,33 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         }
     }
 
+    /// <summary>Stores a value where the server has none under the key; false where it has, or where the value was not stored.</summary>
+    public async ValueTask<bool> AddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
+        if (expiration.IsPast)
+        {
+            ThrowIfUnusable(cancellationToken);
+            return false;
+        }
+
+        OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken, onlyIfAbsent: true).ConfigureAwait(false);
+        NoteDoubt(key, result);
+        if (result.Status == OperationStatus.TooLarge)
+        {
+            if (settings.OversizeBehavior == MemcachedOversizeBehavior.Throw)
+            {
+                throw new MemcachedValueTooLargeException(key, value.Length, result.Length);
+            }
+
+            Log.ValueNotAdded(logger, value.Length, result.Length);
+        }
+
+        Fail(result, "Add", cancellationToken);
+        return result.Status == OperationStatus.Success;
+    }
+
     /// <summary>Moves the window of a sliding entry; downloads no value.</summary>
     public async ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
@@ -127,13 +154,13 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         return client.DeleteAsync(wireKey, mode, cancellationToken);
     }
 
-    private ValueTask<OperationResult> SendStore(string key, in ReadOnlySequence<byte> value, in Expiration expiration, CallMode mode, CancellationToken cancellationToken)
+    private ValueTask<OperationResult> SendStore(string key, in ReadOnlySequence<byte> value, in Expiration expiration, CallMode mode, CancellationToken cancellationToken, bool onlyIfAbsent = false)
     {
         ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
         Span<byte> room = stackalloc byte[ValuePrefix.Length];
         ReadOnlySpan<byte> prefix = expiration.HasDeadline ? EntryFormat.WritePrefix(room, expiration.Deadline) : default;
-        var item = new Item(prefix, value, expiration.Flags, expiration.TimeToLive, settings.MaximumValueBytes);
+        var item = new Item(prefix, value, expiration.Flags, expiration.TimeToLive, settings.MaximumValueBytes) { OnlyIfAbsent = onlyIfAbsent };
         return client.StoreAsync(wireKey, item, mode, cancellationToken);
     }
 

@@ -56,4 +56,7 @@ internal readonly ref struct Item(ReadOnlySpan<byte> prefix, ReadOnlySequence<by
 
     /// <summary>The caller's own limit.</summary>
     public int MaximumLength { get; } = maximumLength;
+
+    /// <summary>Whether an item that is there already stays; the result is <see cref="Connections.OperationStatus.Conflict"/> then.</summary>
+    public bool OnlyIfAbsent { get; init; }
 }

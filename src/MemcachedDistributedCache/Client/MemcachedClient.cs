@@ -59,7 +59,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        var request = new StoreRequest(key, item.Prefix, item.Value, item.TimeToLive, item.Flags);
+        var request = new StoreRequest(key, item.Prefix, item.Value, item.TimeToLive, item.Flags) { OnlyIfAbsent = item.OnlyIfAbsent };
         return node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
     }
 

@@ -101,6 +101,9 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     private readonly ReadOnlySequence<byte> _value = value;
     private readonly int _length = prefix.Length + (int)value.Length;
 
+    /// <summary>Whether an item that is there already stays.</summary>
+    public bool OnlyIfAbsent { get; init; }
+
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Store;
 
@@ -113,7 +116,7 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque)
     {
-        int line = MetaRequests.WriteStore(destination, _key, _length, timeToLive, flags, opaque);
+        int line = MetaRequests.WriteStore(destination, _key, _length, timeToLive, flags, opaque, OnlyIfAbsent);
         Span<byte> data = destination[line..];
         _prefix.CopyTo(data);
         _value.CopyTo(data[_prefix.Length..]);

@@ -66,8 +66,11 @@ internal static class MetaRequests
         return line.End();
     }
 
-    /// <summary><c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; F&lt;flags&gt; O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow.</summary>
-    public static int WriteStore(Span<byte> destination, ReadOnlySpan<byte> key, int length, int timeToLive, uint flags, uint opaque)
+    /// <summary>
+    /// <c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; F&lt;flags&gt; O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow. With <c>ME</c>
+    /// before the <c>O</c> it stores only where there is no item.
+    /// </summary>
+    public static int WriteStore(Span<byte> destination, ReadOnlySpan<byte> key, int length, int timeToLive, uint flags, uint opaque, bool onlyIfAbsent = false)
     {
         var line = new LineWriter(destination);
         line.Put("ms "u8);
@@ -82,7 +85,7 @@ internal static class MetaRequests
             line.Put(flags);
         }
 
-        line.Put(" O"u8);
+        line.Put(onlyIfAbsent ? " ME O"u8 : " O"u8);
         line.Put(opaque);
         return line.End();
     }
