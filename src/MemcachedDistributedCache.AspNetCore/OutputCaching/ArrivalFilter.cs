@@ -29,6 +29,17 @@ internal sealed class ArrivalFilter : IStartupFilter
     };
 }
 
+/// <summary>A look-up and whose it is.</summary>
+/// <param name="key">The key of the page.</param>
+internal sealed class OwnLookup(string key)
+{
+    /// <summary>The key of the page.</summary>
+    public string Key => key;
+
+    /// <summary>What it read, once it has ended.</summary>
+    public LookupLog.Lookup? Found { get; set; }
+}
+
 /// <summary>When a request came.</summary>
 /// <param name="timestamp">As the time provider counts.</param>
 internal sealed class Arrival(long timestamp)
@@ -36,6 +47,6 @@ internal sealed class Arrival(long timestamp)
     /// <summary>The time, as the time provider counts.</summary>
     public long Timestamp => timestamp;
 
-    /// <summary>The page that the request looked for by itself, and what it found; a request that shared another's look-up has none.</summary>
-    public (string Key, LookupLog.Lookup Found)? Lookup { get; set; }
+    /// <summary>What the request looked for by itself; one that shared another's look-up has nothing here.</summary>
+    public OwnLookup? Lookup { get; set; }
 }

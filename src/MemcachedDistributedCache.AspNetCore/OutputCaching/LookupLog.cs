@@ -38,12 +38,11 @@ internal sealed class LookupLog(int maximumPages = 4096)
     }
 
     /// <summary>Notes that a page was not found, and the versions of its tags that were read at the same time, as far as they were.</summary>
-    public Lookup NoteMiss(string key, long timestamp, VersionedTag[] tags)
+    public void NoteMiss(string key, Lookup miss)
     {
-        var miss = new Lookup(timestamp, tags);
         lock (_lock)
         {
-            Page page = PageOf_NeedsLock(key, timestamp);
+            Page page = PageOf_NeedsLock(key, miss.Timestamp);
             if (page.Misses.Count == MaximumMisses)
             {
                 page.KnownSince = Math.Max(page.KnownSince, page.Misses.Dequeue().Timestamp + 1);
@@ -51,8 +50,6 @@ internal sealed class LookupLog(int maximumPages = 4096)
 
             page.Misses.Enqueue(miss);
         }
-
-        return miss;
     }
 
     /// <summary>The first look-up since a time, if that is known for sure and was a miss.</summary>
@@ -63,19 +60,6 @@ internal sealed class LookupLog(int maximumPages = 4096)
             return since >= _knownSince && Find_NeedsLock(Shorten(key)) is { } page && since >= page.KnownSince && page.LastHit < since
                 ? page.Misses.Where(miss => miss.Timestamp >= since).MinBy(static miss => miss.Timestamp)
                 : null;
-        }
-    }
-
-    /// <summary>The oldest miss that is remembered of a page, which is then forgotten: for who stores pages without a request.</summary>
-    public Lookup? TakeOldest(string key)
-    {
-        lock (_lock)
-        {
-            string shortened = Shorten(key);
-            Lookup? oldest = Find_NeedsLock(shortened)?.Misses.FirstOrDefault();
-            _current.Remove(shortened);
-            _previous.Remove(shortened);
-            return oldest;
         }
     }
 

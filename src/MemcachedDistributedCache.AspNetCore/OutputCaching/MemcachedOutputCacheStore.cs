@@ -43,26 +43,37 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     }
 
     /// <inheritdoc/>
-    public async ValueTask<byte[]?> GetAsync(string key, CancellationToken cancellationToken)
+    public ValueTask<byte[]?> GetAsync(string key, CancellationToken cancellationToken)
     {
-        using var buffer = new PooledBuffer();
-        int start = await FindAsync(key, buffer, cancellationToken).ConfigureAwait(false);
-        return start < 0 ? null : buffer.Written[start..].ToArray();
+        OwnLookup own = Enter(key, cancellationToken);
+        return FindAsync();
+
+        async ValueTask<byte[]?> FindAsync()
+        {
+            using var buffer = new PooledBuffer();
+            int start = await this.FindAsync(own, buffer, cancellationToken).ConfigureAwait(false);
+            return start < 0 ? null : buffer.Written[start..].ToArray();
+        }
     }
 
     /// <inheritdoc/>
-    public async ValueTask<bool> TryGetAsync(string key, PipeWriter destination, CancellationToken cancellationToken)
+    public ValueTask<bool> TryGetAsync(string key, PipeWriter destination, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(destination);
-        using var buffer = new PooledBuffer();
-        int start = await FindAsync(key, buffer, cancellationToken).ConfigureAwait(false);
-        if (start < 0)
-        {
-            return false;
-        }
+        OwnLookup own = Enter(key, cancellationToken);
+        return TryFindAsync();
 
-        destination.Write(buffer.Written[start..]);
-        return true;
+        async ValueTask<bool> TryFindAsync()
+        {
+            using var buffer = new PooledBuffer();
+            int start = await FindAsync(own, buffer, cancellationToken).ConfigureAwait(false);
+            if (start >= 0)
+            {
+                destination.Write(buffer.Written[start..]);
+            }
+
+            return start >= 0;
+        }
     }
 
     /// <inheritdoc/>
@@ -120,20 +131,23 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
 
     private static string PageKey(string key) => "p" + key;
 
-    /// <summary>Reads a page into the buffer and returns where it begins there; -1 where there is none that counts.</summary>
-    private async ValueTask<int> FindAsync(string key, PooledBuffer buffer, CancellationToken cancellationToken)
+    private OwnLookup Enter(string key, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         cancellationToken.ThrowIfCancellationRequested();
-        HttpContext? request = _requests.HttpContext;
+        return _tags.Enter(key, _requests.HttpContext);
+    }
 
+    /// <summary>Reads a page into the buffer and returns where it begins there; -1 where there is none that counts.</summary>
+    private async ValueTask<int> FindAsync(OwnLookup own, PooledBuffer buffer, CancellationToken cancellationToken)
+    {
         // What a policy says of the page's tags is known now, so their versions are asked for in the same packets as the page.
-        PageTags.Reading reading = _tags.Begin(request?.Features.Get<IOutputCacheFeature>()?.Context.Tags, cancellationToken);
+        PageTags.Reading reading = _tags.Begin(_requests.HttpContext?.Features.Get<IOutputCacheFeature>()?.Context.Tags, cancellationToken);
         int start = -1;
         try
         {
             (TagId Tag, UInt128 Number)[] found = [];
-            bool isThere = await _cache.TryGetAsync(PageKey(key), buffer, cancellationToken).ConfigureAwait(false)
+            bool isThere = await _cache.TryGetAsync(PageKey(own.Key), buffer, cancellationToken).ConfigureAwait(false)
                 && PageEnvelope.TryUnwrap(buffer.Written, out found, out start);
             if (!await reading.MatchesAsync(found).ConfigureAwait(false) || !isThere)
             {
@@ -152,12 +166,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         }
 
         VersionedTag[] tags = await reading.FinishAsync(make: start < 0).ConfigureAwait(false);
-        LookupLog.Lookup lookup = _tags.Note(key, tags, isHit: start >= 0);
-        if (request?.Features.Get<Arrival>() is { } arrival)
-        {
-            arrival.Lookup = (key, lookup);
-        }
-
+        _tags.Leave(own, tags, isHit: start >= 0);
         (start < 0 ? (Action)_statistics.AddMiss : _statistics.AddHit)();
         return start;
     }

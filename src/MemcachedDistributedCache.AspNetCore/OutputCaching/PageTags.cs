@@ -17,8 +17,27 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
     /// <summary>How long before a request a look-up may have ended that it shares: while its result was on its way to those who waited for it.</summary>
     private static readonly TimeSpan Sharing = TimeSpan.FromSeconds(1);
 
+    /// <summary>The last look-up of whoever uses the store without a request.</summary>
+    private readonly AsyncLocal<OwnLookup?> _ofThisFlow = new();
+
     private readonly LookupLog _lookups = new();
     private readonly long _sharing = (long)(Sharing.TotalSeconds * timeProvider.TimestampFrequency);
+
+    /// <summary>Notes whose look-up begins. Called before anything is awaited, so that what is noted of a flow reaches the caller.</summary>
+    public OwnLookup Enter(string key, HttpContext? request)
+    {
+        var own = new OwnLookup(key);
+        if (request is null)
+        {
+            _ofThisFlow.Value = own;
+        }
+        else if (request.Features.Get<Arrival>() is { } arrival)
+        {
+            arrival.Lookup = own;
+        }
+
+        return own;
+    }
 
     /// <summary>Begins to read the versions of the tags that are known of a page before it is found.</summary>
     public Reading Begin(ICollection<string>? tags, CancellationToken cancellationToken)
@@ -36,23 +55,25 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
     }
 
     /// <summary>Notes a look-up that has ended.</summary>
-    public LookupLog.Lookup Note(string key, VersionedTag[] tags, bool isHit)
+    public void Leave(OwnLookup own, VersionedTag[] tags, bool isHit)
     {
-        long now = timeProvider.GetTimestamp();
-        if (!isHit)
+        var found = new LookupLog.Lookup(timeProvider.GetTimestamp(), tags);
+        own.Found = found;
+        if (isHit)
         {
-            return _lookups.NoteMiss(key, now, tags);
+            _lookups.NoteHit(own.Key, found.Timestamp);
         }
-
-        _lookups.NoteHit(key, now);
-        return new LookupLog.Lookup(now, tags);
+        else
+        {
+            _lookups.NoteMiss(own.Key, found);
+        }
     }
 
     /// <summary>The versions that the tags had before the page was begun; null where one cannot be told, or may have changed since.</summary>
     /// <exception cref="MemcachedUnavailableException">The server of a tag gave no answer.</exception>
     public async Task<VersionedTag[]?> OfPageAsync(string key, TagId[] tags, HttpContext? request)
     {
-        (LookupLog.Lookup? lookup, long begun) = LookupOf(key, request);
+        (LookupLog.Lookup? lookup, long? begun) = LookupOf(key, request);
         if (tags.Length == 0)
         {
             return [];
@@ -73,7 +94,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         return result;
     }
 
-    private async Task<TagVersion?> VersionAsync(TagId tag, LookupLog.Lookup? lookup, long begun)
+    private async Task<TagVersion?> VersionAsync(TagId tag, LookupLog.Lookup? lookup, long? begun)
     {
         foreach (VersionedTag known in lookup?.Tags ?? [])
         {
@@ -85,30 +106,33 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
 
         if (await versions.ReadAsync(tag, CancellationToken.None).ConfigureAwait(false) is { } read)
         {
-            return versions.IsOlderThan(read, begun, clockTolerance) ? read : null;
+            return begun is not { } time || versions.IsOlderThan(read, time, clockTolerance) ? read : null;
         }
 
         // A tag that is new to the cluster. Had it been evicted while the page was made, it would have a version, unless that was lost at once.
         return await versions.MakeAsync(tag, CancellationToken.None).ConfigureAwait(false) is { IsOurs: true } made ? made.Version : null;
     }
 
-    /// <summary>The look-up that came before the page was begun, if it is known, and a time at which the page was surely not yet begun.</summary>
-    private (LookupLog.Lookup? Lookup, long Begun) LookupOf(string key, HttpContext? request)
+    /// <summary>
+    /// The look-up that came before the page was begun, if it is known, and a time at which the page was surely not yet begun. Who uses the
+    /// store without a request and without a look-up says nothing of that: what such a page is stored with is what holds now.
+    /// </summary>
+    private (LookupLog.Lookup? Lookup, long? Begun) LookupOf(string key, HttpContext? request)
     {
-        if (request?.Features.Get<Arrival>() is not { } arrival)
+        Arrival? arrival = request?.Features.Get<Arrival>();
+        OwnLookup? own = request is null ? _ofThisFlow.Value : arrival?.Lookup;
+        if (own is { Found: { } found } && own.Key == key)
         {
-            // Without a request nobody tells when the page was begun, but a page that was looked for was begun after that.
-            LookupLog.Lookup? oldest = _lookups.TakeOldest(key);
-            return (oldest, oldest?.Timestamp ?? timeProvider.GetTimestamp());
+            return (found, found.Timestamp);
         }
 
-        if (arrival.Lookup is { } own && own.Key == key)
+        if (arrival is null)
         {
-            return (own.Found, own.Found.Timestamp);
+            return (null, null);
         }
 
         // A policy may forbid the look-up; then those of other requests say nothing of this one.
-        bool looked = request.Features.Get<IOutputCacheFeature>()?.Context.AllowCacheLookup != false;
+        bool looked = request!.Features.Get<IOutputCacheFeature>()?.Context.AllowCacheLookup != false;
         return (looked ? _lookups.FirstSince(key, arrival.Timestamp - _sharing) : null, arrival.Timestamp);
     }
 
