@@ -84,36 +84,34 @@ public sealed class GenerationTests(ThreeNodes nodes) : IClassFixture<ThreeNodes
         }
     }
 
+    /// <summary>On the store itself: above it ASP.NET lets a request share a look-up, or wait for a page, that was begun before the eviction.</summary>
     [MemcachedFact]
-    public async Task Readers_never_see_an_older_page_after_an_eviction_while_everything_happens_at_once()
+    public async Task Readers_never_find_an_older_page_after_an_eviction_while_everything_happens_at_once()
     {
         int data = 0;
-        await using PagePair pair = await PagePair.StartAsync(nodes.ConnectionString, (app, _) =>
-        {
-            app.MapGet("/data", async () =>
-            {
-                int read = Volatile.Read(ref data);
-                await Task.Delay(read % 7);
-                return read.ToString();
-            }).CacheOutput(static policy => policy.Tag("tag"));
-            app.MapGet("/dynamic", async (HttpContext context) =>
-            {
-                int read = Volatile.Read(ref data);
-                context.Features.Get<IOutputCacheFeature>()!.Context.Tags.Add("tag");
-                await Task.Delay(read % 5);
-                return read.ToString();
-            }).CacheOutput();
-        });
         int evicted = 0;
+        int hits = 0;
+        await using PagePair pair = await PagePair.StartAsync(nodes.ConnectionString, static (_, _) => { });
         using var stop = new CancellationTokenSource();
         Task[] readers = [.. Enumerable.Range(0, 8).Select(n => Task.Run(async () =>
         {
-            PageApp app = n % 2 == 0 ? pair.One : pair.Other;
+            IOutputCacheStore store = (n % 2 == 0 ? pair.One : pair.Other).Store;
+            string key = n % 4 < 2 ? "a" : "b";
             while (!stop.IsCancellationRequested)
             {
                 int atLeast = Volatile.Read(ref evicted);
-                int seen = int.Parse(await app.GetAsync(n % 4 < 2 ? "/data" : "/dynamic"));
-                Assert.True(seen >= atLeast, $"{seen} was served after {atLeast} had been evicted");
+                if (await store.GetAsync(key, default) is { } page)
+                {
+                    int seen = BitConverter.ToInt32(page);
+                    Assert.True(seen >= atLeast, $"{seen} was found after {atLeast} had been evicted");
+                    Interlocked.Increment(ref hits);
+                }
+                else
+                {
+                    int read = Volatile.Read(ref data);
+                    await Task.Delay(read % 7);
+                    await store.SetAsync(key, BitConverter.GetBytes(read), key == "a" ? ["tag"] : ["tag", "other"], TimeSpan.FromMinutes(1), default);
+                }
             }
         }))];
         for (int change = 1; change <= 150; change++)
@@ -126,7 +124,7 @@ public sealed class GenerationTests(ThreeNodes nodes) : IClassFixture<ThreeNodes
 
         await stop.CancelAsync();
         await Task.WhenAll(readers);
-        Assert.True(pair.One.Statistics.Hits > 0 && pair.Other.Statistics.Hits > 0);
+        Assert.True(hits > 0);
     }
 
     private sealed class Rig : IAsyncDisposable
