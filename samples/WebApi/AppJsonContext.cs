@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using WebApi.Cache;
 using WebApi.Products;
+using WebApi.Reports;
 using WebApi.Sessions;
 
 namespace WebApi;
@@ -17,4 +18,8 @@ namespace WebApi;
 [JsonSerializable(typeof(PriceChange))]
 [JsonSerializable(typeof(VisitCount))]
 [JsonSerializable(typeof(NodeReport[]))]
+[JsonSerializable(typeof(NodeSample[]))]
+[JsonSerializable(typeof(Report))]
+[JsonSerializable(typeof(Repricing))]
+[JsonSerializable(typeof(Repriced))]
 internal sealed partial class AppJsonContext : JsonSerializerContext;

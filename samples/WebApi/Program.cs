@@ -1,8 +1,10 @@
 using MemcachedDistributedCache;
 using WebApi;
 using WebApi.Cache;
+using WebApi.Health;
 using WebApi.Home;
 using WebApi.Products;
+using WebApi.Reports;
 using WebApi.Sessions;
 
 WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
@@ -10,6 +12,10 @@ WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
 builder.AddCache();
 builder.AddProducts();
 builder.AddSessions();
+builder.AddReports();
+builder.AddHealth();
+builder.AddNodeEvents();
+builder.Services.AddOpenApi();
 builder.Services.AddProblemDetails();
 builder.Services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, AppJsonContext.Default));
 
@@ -25,11 +31,16 @@ app.UseExceptionHandler(new ExceptionHandlerOptions
 });
 app.UseStatusCodePages();
 app.UseSessions();
+app.UseOutputCache();
 
 app.MapHome();
 app.MapProducts();
 app.MapSessions();
 app.MapCache();
+app.MapReports();
+app.MapHealth();
+app.MapNodeEvents();
+app.MapOpenApi();
 
 await app.Services.GetRequiredService<ProductStore>().InitializeAsync();
 await app.RunAsync();
