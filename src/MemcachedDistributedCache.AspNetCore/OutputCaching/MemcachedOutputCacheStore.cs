@@ -88,8 +88,11 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         TagId[] ids = IdsOf(tags.Span);
+
+        // An endpoint that stops when its client is gone may have left half a page.
         cancellationToken.ThrowIfCancellationRequested();
-        return StoreAsync(key, value, ids, validFor);
+        HttpContext? request = _requests.HttpContext;
+        return StoreAsync(key, value, ids, validFor, request, _tags.Take(request));
     }
 
     /// <inheritdoc/>
@@ -107,11 +110,15 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
             _statistics.AddFailure();
             Log.EvictionFailed(_logger, exception.Server, exception.Reason);
         }
-        catch (ObjectDisposedException exception)
+        catch (Exception exception) when (IsOfTheCache(exception))
         {
             NoteFailure("EvictByTag", exception);
         }
     }
+
+    /// <summary>Whether an exception tells what became of the cache; such a one goes no further than here.</summary>
+    internal static bool IsOfTheCache(Exception exception)
+        => exception is MemcachedUnavailableException or ObjectDisposedException or MemcachedValueTooLargeException;
 
     private static TagId[] IdsOf(ReadOnlySpan<string> tags)
     {
@@ -141,40 +148,50 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     /// <summary>Reads a page into the buffer and returns where it begins there; -1 where there is none that counts.</summary>
     private async ValueTask<int> FindAsync(OwnLookup own, PooledBuffer buffer, CancellationToken cancellationToken)
     {
-        // What a policy says of the page's tags is known now, so their versions are asked for in the same packets as the page.
-        PageTags.Reading reading = _tags.Begin(_requests.HttpContext?.Features.Get<IOutputCacheFeature>()?.Context.Tags, cancellationToken);
+        // What a policy says of the page's tags is known now, so their versions are asked for in the same moment as the page.
+        PageTags.Reading reading = _tags.Begin(_requests.HttpContext.Find<IOutputCacheFeature>()?.Context.Tags, cancellationToken);
         int start = -1;
+        VersionedTag[] tags = [];
         try
         {
-            (TagId Tag, UInt128 Number)[] found = [];
-            bool isThere = await _cache.TryGetAsync(PageKey(own.Key), buffer, cancellationToken).ConfigureAwait(false)
-                && PageEnvelope.TryUnwrap(buffer.Written, out found, out start);
-            if (!await reading.MatchesAsync(found).ConfigureAwait(false) || !isThere)
-            {
-                start = -1;
-            }
-        }
-        catch (Exception exception) when (exception is MemcachedUnavailableException or ObjectDisposedException)
-        {
-            start = -1;
-            NoteFailure("Get", exception);
+            start = await ReadAsync(own.Key, buffer, reading, cancellationToken).ConfigureAwait(false);
+            tags = await reading.FinishAsync(make: start < 0).ConfigureAwait(false);
         }
         catch
         {
             reading.Abandon();
+            start = -1;
             throw;
         }
+        finally
+        {
+            _tags.Leave(own, tags, isHit: start >= 0);
+        }
 
-        VersionedTag[] tags = await reading.FinishAsync(make: start < 0).ConfigureAwait(false);
-        _tags.Leave(own, tags, isHit: start >= 0);
         (start < 0 ? (Action)_statistics.AddMiss : _statistics.AddHit)();
         return start;
     }
 
-    /// <summary>Stores a page. Once begun it is finished: a caller who hangs up after the last byte of a response has not made it any less good.</summary>
-    private async ValueTask StoreAsync(string key, ReadOnlySequence<byte> value, TagId[] ids, TimeSpan validFor)
+    private async ValueTask<int> ReadAsync(string key, PooledBuffer buffer, PageTags.Reading reading, CancellationToken cancellationToken)
     {
-        HttpContext? request = _requests.HttpContext;
+        try
+        {
+            return await _cache.TryGetAsync(PageKey(key), buffer, cancellationToken).ConfigureAwait(false)
+                && PageEnvelope.TryUnwrap(buffer.Written, out (TagId Tag, UInt128 Number)[] found, out int start)
+                && await reading.MatchesAsync(found).ConfigureAwait(false)
+                    ? start
+                    : -1;
+        }
+        catch (Exception exception) when (IsOfTheCache(exception))
+        {
+            NoteFailure("Get", exception);
+            return -1;
+        }
+    }
+
+    /// <summary>Stores a page. Once begun it is finished: a caller who hangs up after the last byte of a response has not made it any less good.</summary>
+    private async ValueTask StoreAsync(string key, ReadOnlySequence<byte> value, TagId[] ids, TimeSpan validFor, HttpContext? request, OwnLookup? own)
+    {
         try
         {
             if (validFor <= TimeSpan.Zero)
@@ -183,7 +200,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
                 return;
             }
 
-            if (await _tags.OfPageAsync(key, ids, request).ConfigureAwait(false) is not { } tags)
+            if (await _tags.OfPageAsync(key, ids, request, own).ConfigureAwait(false) is not { } tags)
             {
                 _statistics.AddOutdated();
                 Log.PageOutdated(_logger);
@@ -199,7 +216,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
             _statistics.AddTooLarge();
             _oversize.Note(request, key, exception.Size, exception.Limit);
         }
-        catch (Exception exception) when (exception is MemcachedUnavailableException or ObjectDisposedException)
+        catch (Exception exception) when (IsOfTheCache(exception))
         {
             NoteFailure("Set", exception);
         }

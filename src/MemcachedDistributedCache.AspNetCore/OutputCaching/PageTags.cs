@@ -31,7 +31,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         {
             _ofThisFlow.Value = own;
         }
-        else if (request.Features.Get<Arrival>() is { } arrival)
+        else if (request.Find<Arrival>() is { } arrival)
         {
             arrival.Lookup = own;
         }
@@ -54,7 +54,21 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         return reading;
     }
 
-    /// <summary>Notes a look-up that has ended.</summary>
+    /// <summary>The look-up that a page which is stored now came after, where this flow or request made it itself. Called before anything is awaited.</summary>
+    public OwnLookup? Take(HttpContext? request)
+    {
+        if (request is not null)
+        {
+            return request.Find<Arrival>()?.Lookup;
+        }
+
+        // Once: a loop that stores again and again without looking makes each page anew.
+        OwnLookup? own = _ofThisFlow.Value;
+        _ofThisFlow.Value = null;
+        return own;
+    }
+
+    /// <summary>Notes a look-up that has ended, also one that was cancelled: whoever shared it begins the page now.</summary>
     public void Leave(OwnLookup own, VersionedTag[] tags, bool isHit)
     {
         var found = new LookupLog.Lookup(timeProvider.GetTimestamp(), tags);
@@ -71,9 +85,9 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
 
     /// <summary>The versions that the tags had before the page was begun; null where one cannot be told, or may have changed since.</summary>
     /// <exception cref="MemcachedUnavailableException">The server of a tag gave no answer.</exception>
-    public async Task<VersionedTag[]?> OfPageAsync(string key, TagId[] tags, HttpContext? request)
+    public async Task<VersionedTag[]?> OfPageAsync(string key, TagId[] tags, HttpContext? request, OwnLookup? own)
     {
-        (LookupLog.Lookup? lookup, long? begun) = LookupOf(key, request);
+        (LookupLog.Lookup? lookup, long? begun) = LookupOf(key, request, own);
         if (tags.Length == 0)
         {
             return [];
@@ -117,10 +131,9 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
     /// The look-up that came before the page was begun, if it is known, and a time at which the page was surely not yet begun. Who uses the
     /// store without a request and without a look-up says nothing of that: what such a page is stored with is what holds now.
     /// </summary>
-    private (LookupLog.Lookup? Lookup, long? Begun) LookupOf(string key, HttpContext? request)
+    private (LookupLog.Lookup? Lookup, long? Begun) LookupOf(string key, HttpContext? request, OwnLookup? own)
     {
-        Arrival? arrival = request?.Features.Get<Arrival>();
-        OwnLookup? own = request is null ? _ofThisFlow.Value : arrival?.Lookup;
+        Arrival? arrival = request.Find<Arrival>();
         if (own is { Found: { } found } && own.Key == key)
         {
             return (found, found.Timestamp);
@@ -132,7 +145,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         }
 
         // A policy may forbid the look-up; then those of other requests say nothing of this one.
-        bool looked = request!.Features.Get<IOutputCacheFeature>()?.Context.AllowCacheLookup != false;
+        bool looked = request.Find<IOutputCacheFeature>()?.Context.AllowCacheLookup != false;
         return (looked ? _lookups.FirstSince(key, arrival.Timestamp - _sharing) : null, arrival.Timestamp);
     }
 
@@ -186,7 +199,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
                         read.Add(new(tag, known));
                     }
                 }
-                catch (Exception exception) when (exception is MemcachedUnavailableException or ObjectDisposedException)
+                catch (Exception exception) when (MemcachedOutputCacheStore.IsOfTheCache(exception))
                 {
                     // Not known, then: a page with this tag is not stored, or its version is read again when it is.
                 }

@@ -234,6 +234,32 @@ public sealed class StoreTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
     }
 
     [MemcachedFact]
+    public async Task Who_looks_once_and_stores_often_is_not_held_to_the_first_look()
+    {
+        await using PageApp app = await StartAsync();
+        Assert.Null(await app.Store.GetAsync("key", default));
+        for (int i = 0; i < 3; i++)
+        {
+            await app.Store.SetAsync("key", Page(1), ["a"], Minute, default);
+            await app.EvictAsync("a");
+            Assert.Null(await Task.Run(() => app.Store.GetAsync("key", default).AsTask()));
+        }
+
+        await app.Store.SetAsync("key", Page(1), ["a"], Minute, default);
+        Assert.NotNull(await app.Store.GetAsync("key", default));
+    }
+
+    [MemcachedFact]
+    public async Task A_cache_whose_limit_not_even_a_version_keeps_throws_nothing()
+    {
+        await using PageApp app = await PageApp.StartAsync(nodes.ConnectionString, static _ => { }, null, static services => Microsoft.Extensions.DependencyInjection.OptionsServiceCollectionExtensions.Configure<MemcachedCacheOptions>(services, static options => options.MaximumValueBytes = 10));
+        Assert.Null(await app.Store.GetAsync("key", default));
+        await app.Store.SetAsync("key", Page(1), ["a"], Minute, default);
+        await app.EvictAsync("a");
+        Assert.Null(await app.Store.GetAsync("key", default));
+    }
+
+    [MemcachedFact]
     public async Task A_cache_that_is_gone_is_a_miss()
     {
         await using PageApp app = await StartAsync();
