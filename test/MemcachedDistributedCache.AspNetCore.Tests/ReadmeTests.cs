@@ -24,7 +24,7 @@ public sealed class ReadmeTests
 
         // <health>
         builder.Services.AddHealthChecks()
-            .AddMemcached(tags: ["ready"], timeout: TimeSpan.FromMilliseconds(500), quorum: 2);
+            .AddMemcached(tags: ["ready"], timeout: TimeSpan.FromSeconds(2), quorum: 2);
         // </health>
 
         // Names that are not there; the options set later replace them by what the test started.

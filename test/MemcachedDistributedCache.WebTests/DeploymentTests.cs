@@ -10,7 +10,7 @@ public sealed partial class DeploymentTests
     {
         string file = Read("docker-compose.yml");
         string[] named = [.. Servers(file).Select(static server => server.Split(':')[0])];
-        string[] started = [.. ServiceName().Matches(file[file.IndexOf("\nservices:", StringComparison.Ordinal)..]).Select(static match => match.Groups[1].Value)];
+        string[] started = [.. ServiceName().Matches(file[file.IndexOf("\nservices:", StringComparison.Ordinal)..]).Select(static match => match.Groups["name"].Value)];
         Assert.Equal(3, named.Length);
         Assert.Equal(named, started.Where(static name => name.StartsWith("memcached", StringComparison.Ordinal)));
         Assert.Equal(["webapi1", "webapi2"], started.Where(static name => name.StartsWith("webapi", StringComparison.Ordinal)));
@@ -38,14 +38,14 @@ public sealed partial class DeploymentTests
         }
     }
 
-    private static string[] Servers(string file) => ServerList().Match(file).Groups[1].Value.Split(',');
+    private static string[] Servers(string file) => ServerList().Match(file).Groups["list"].Value.Split(',');
 
     private static string Read(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, name)).ReplaceLineEndings("\n");
 
-    [GeneratedRegex("Memcached__Servers(?::|, value:) \"?([a-z0-9.:,-]+)")]
+    [GeneratedRegex("Memcached__Servers(:|, value:) \"?(?<list>[a-z0-9.:,-]+)", RegexOptions.ExplicitCapture)]
     private static partial Regex ServerList();
 
-    [GeneratedRegex("^  ([a-z0-9]+):$", RegexOptions.Multiline)]
+    [GeneratedRegex("^  (?<name>[a-z0-9]+):$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex ServiceName();
 
     [GeneratedRegex("[A-Z][A-Za-z]+__[A-Za-z]+")]

@@ -59,6 +59,7 @@ public sealed class ReportTests
         await using SampleCluster cluster = await SampleCluster.StartAsync();
         using HttpClient client = cluster.NewApp().NewClient();
         await GetAsync(client, "");
+        await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
         Assert.Equal((HttpStatusCode.OK, "Healthy"), await ReadyAsync(client));
         await cluster.Nodes[0].KillAsync();
         Assert.Equal((HttpStatusCode.OK, "Degraded"), await ReadyAsync(client));

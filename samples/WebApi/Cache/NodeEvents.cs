@@ -53,7 +53,7 @@ internal sealed class NodeWatch(MemcachedCache cache, TimeProvider time)
     /// <summary>How often.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(400);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
     private readonly Lock _lock = new();
     private Task<NodeSample[]>? _last;
     private long _lookedAt;

@@ -10,7 +10,7 @@ internal static class HealthEndpoints
     private const string Ready = "ready";
 
     public static void AddHealth(this WebApplicationBuilder builder)
-        => builder.Services.AddHealthChecks().AddMemcached(tags: [Ready], timeout: TimeSpan.FromMilliseconds(500));
+        => builder.Services.AddHealthChecks().AddMemcached(tags: [Ready], timeout: TimeSpan.FromSeconds(2));
 
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
