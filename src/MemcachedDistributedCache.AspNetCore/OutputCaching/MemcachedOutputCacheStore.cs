@@ -67,12 +67,15 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         {
             using var buffer = new PooledBuffer();
             int start = await FindAsync(own, buffer, cancellationToken).ConfigureAwait(false);
-            if (start >= 0)
+            if (start < 0)
             {
-                destination.Write(buffer.Written[start..]);
+                return false;
             }
 
-            return start >= 0;
+            // Flushed, as the stores of ASP.NET do: the caller reads without completing the writer.
+            destination.Write(buffer.Written[start..]);
+            await destination.FlushAsync(cancellationToken).ConfigureAwait(false);
+            return true;
         }
     }
 

@@ -41,8 +41,7 @@ public sealed class StoreTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
 
             var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
             Assert.True(await Buffers(app).TryGetAsync(key, pipe.Writer, default));
-            await pipe.Writer.CompleteAsync();
-            Assert.Equal(page, (await pipe.Reader.ReadAtLeastAsync(size + 1)).Buffer.ToArray());
+            Assert.Equal(page, pipe.Reader.TryRead(out ReadResult read) ? read.Buffer.ToArray() : []);
         }
 
         Assert.Equal(6, app.Statistics.Stored);
