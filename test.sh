@@ -11,10 +11,11 @@ finish() {
 }
 trap finish EXIT
 
-# A real memcached, the library that moves a process's clock, and the linker of ahead-of-time compilation.
+# A real memcached, the library that moves a process's clock, a browser, and the linker of ahead-of-time compilation.
 missing=()
 command -v memcached >/dev/null || missing+=(memcached)
 compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing+=(chromium)
 command -v clang >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using WebApi.Cache;
 using WebApi.Products;
+using WebApi.Reports;
 using WebApi.Sessions;
 
 namespace WebApi;
@@ -19,4 +20,6 @@ namespace WebApi;
 [JsonSerializable(typeof(Repriced))]
 [JsonSerializable(typeof(VisitCount))]
 [JsonSerializable(typeof(NodeReport[]))]
+[JsonSerializable(typeof(NodeSample[]))]
+[JsonSerializable(typeof(Report))]
 internal sealed partial class AppJsonContext : JsonSerializerContext;

@@ -1,8 +1,10 @@
 using MemcachedDistributedCache;
 using WebApi;
 using WebApi.Cache;
+using WebApi.Health;
 using WebApi.Home;
 using WebApi.Products;
+using WebApi.Reports;
 using WebApi.Sessions;
 using WebApi.Telemetry;
 
@@ -12,6 +14,10 @@ builder.AddCache();
 builder.AddProducts();
 builder.AddSessions();
 builder.AddTelemetry();
+builder.AddReports();
+builder.AddHealth();
+builder.AddNodeEvents();
+builder.Services.AddOpenApi();
 builder.Services.AddProblemDetails();
 builder.Services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, AppJsonContext.Default));
 
@@ -27,11 +33,16 @@ app.UseExceptionHandler(new ExceptionHandlerOptions
 });
 app.UseStatusCodePages();
 app.UseSessions();
+app.UseOutputCache();
 
 app.MapHome();
 app.MapProducts();
 app.MapSessions();
 app.MapCache();
+app.MapReports();
+app.MapHealth();
+app.MapNodeEvents();
+app.MapOpenApi();
 
 await app.Services.GetRequiredService<ProductStore>().InitializeAsync();
 await app.RunAsync();

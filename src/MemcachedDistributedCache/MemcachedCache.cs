@@ -29,11 +29,13 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 {
     private readonly ServerCluster _cluster;
     private readonly ClusterMetrics _metrics;
-    private readonly IEntryStore _entries;
-    private IDisposable? _following;
     private readonly MemcachedClient _client;
+    private readonly IEntryStore _entries;
+    private readonly Func<string, MemcachedFailureMode, MemcachedOversizeBehavior, EntryStore> _newPartition;
     private readonly string _namespace;
     private readonly TimeProvider _clock;
+    private readonly bool _isPartition;
+    private IDisposable? _following;
 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
     /// <param name="options">The options; they are copied.</param>
@@ -62,15 +64,65 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             DefaultTimeToLive = options.DefaultTimeToLive,
             MaximumValueBytes = options.MaximumValueBytes,
             OversizeBehavior = options.OversizeBehavior,
-            FailureMode = options.Resilience is null ? options.FailureMode : MemcachedFailureMode.Throw,
+            FailureMode = options.FailureMode,
             CancelledWriteWindow = options.OperationTimeout * 3,
         };
         _client = new MemcachedClient(_cluster);
-        var entries = new EntryStore(_client, settings, RetriesOf(options, clock), clock, logger);
-        _entries = options.Resilience is null ? entries : new GuardedEntryStore(entries, PipelineOf(options, clock), options.FailureMode);
+        RetryPolicy? retries = RetriesOf(options, clock);
+        if (options.Resilience is null)
+        {
+            _entries = new EntryStore(_client, settings, retries, clock, logger);
+        }
+        else
+        {
+            // A pipeline of the application's own is to see failures, so below it they are thrown.
+            var thrower = new EntryStore(_client, settings with { FailureMode = MemcachedFailureMode.Throw }, retries, clock, logger);
+            _entries = new GuardedEntryStore(thrower, PipelineOf(options, clock), options.FailureMode);
+        }
+
+        // It is for the application's own calls; those who make partitions deal with failures themselves.
+        _newPartition = (partition, failureMode, oversizeBehavior) => new EntryStore(
+            _client,
+            settings with { Partition = partition, FailureMode = failureMode, OversizeBehavior = oversizeBehavior },
+            retries,
+            clock,
+            logger);
         _namespace = options.Namespace;
         _clock = clock;
         Hybrid = Settings(options.Hybrid);
+    }
+
+    private MemcachedCache(MemcachedCache whole, IEntryStore entries)
+    {
+        _cluster = whole._cluster;
+        _metrics = whole._metrics;
+        _client = whole._client;
+        _newPartition = whole._newPartition;
+        _namespace = whole._namespace;
+        _clock = whole._clock;
+        Hybrid = whole.Hybrid;
+        _entries = entries;
+        _isPartition = true;
+    }
+
+    /// <summary>
+    /// Makes a view of this cache whose keys meet none of the cache's own, whatever strings they are, and none of other partitions. It uses
+    /// the same connections and has the same nodes; disposing it does nothing. For what stores its own things beside the application's.
+    /// </summary>
+    /// <param name="name">1 to 32 ASCII letters, digits and hyphens. The same name is the same partition, in every process.</param>
+    /// <param name="failureMode">What callers see of a server that gives no answer, in place of the option.</param>
+    /// <param name="oversizeBehavior">What becomes of a value over the limit, in place of the option.</param>
+    /// <returns>The partition.</returns>
+    /// <exception cref="ArgumentException">The name is of another form.</exception>
+    public MemcachedCache CreatePartition(
+        string name,
+        MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade,
+        MemcachedOversizeBehavior oversizeBehavior = MemcachedOversizeBehavior.Throw)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return KeyEncoder.IsValidPartition(name)
+            ? new MemcachedCache(this, _newPartition(name, failureMode, oversizeBehavior))
+            : throw new ArgumentException($"The partition '{name}' must have 1 to 32 ASCII letters, digits or hyphens.", nameof(name));
     }
 
     /// <summary>The options of the hybrid cache.</summary>
@@ -95,6 +147,18 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             Retries = node.Counters.Retries,
             GutterHits = node.Counters.StandInHits,
         })];
+
+    /// <summary>Asks every server for a sign of life (<c>mn</c>) on the connection that its operations take, all at once.</summary>
+    /// <param name="timeout">How long to wait for each; at most <see cref="MemcachedCacheOptions.OperationTimeout"/> counts. One that is known to be down is not waited for.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The answers, in the order of the options.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is not positive.</exception>
+    public async Task<IReadOnlyList<MemcachedNodePing>> PingAsync(TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero);
+        ObjectDisposedException.ThrowIf(_cluster.IsDisposed, this);
+        return await Task.WhenAll(_cluster.Nodes.Select(node => MemcachedNodePing.AskAsync(node, timeout, _clock, cancellationToken))).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
@@ -140,6 +204,21 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CancellationToken token = default)
         => _entries.SetAsync(key, value, options, CallMode.Async, token);
 
+    /// <summary>
+    /// Stores a value unless there is one under the key: of several callers, in whatever process, one succeeds. An entry that is past its
+    /// exact deadline may still count as there for three seconds.
+    /// </summary>
+    /// <param name="key">The key.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="options">When it expires.</param>
+    /// <param name="token">Ends the wait; the value may have been stored all the same.</param>
+    /// <returns>Whether this value was stored. False too where the server gave no answer and the failure mode is to degrade.</returns>
+    /// <exception cref="ArgumentException">The key is null or empty.</exception>
+    /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
+    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw. What is there stays.</exception>
+    public ValueTask<bool> TryAddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CancellationToken token = default)
+        => _entries.AddAsync(key, value, options, CallMode.Async, token);
+
     /// <inheritdoc/>
     public void Refresh(string key) => Complete(_entries.RefreshAsync(key, CallMode.Sync, CancellationToken.None));
 
@@ -155,6 +234,11 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <summary>Waits for what is under way, at most one operation's limit, then closes all connections.</summary>
     public ValueTask DisposeAsync()
     {
+        if (_isPartition)
+        {
+            return ValueTask.CompletedTask;
+        }
+
         _following?.Dispose();
         _metrics.Dispose();
         return _cluster.DisposeAsync();
@@ -163,6 +247,11 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <summary>Closes all connections at once; operations under way end without an answer.</summary>
     public void Dispose()
     {
+        if (_isPartition)
+        {
+            return;
+        }
+
         _following?.Dispose();
         _metrics.Dispose();
         _cluster.Dispose();

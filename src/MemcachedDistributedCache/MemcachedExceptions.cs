@@ -16,7 +16,7 @@ public sealed class MemcachedUnavailableException : Exception
         RetryAfter = retryAfter;
     }
 
-    /// <summary>The cache's operation: <c>Get</c>, <c>Set</c>, <c>Refresh</c> or <c>Remove</c>.</summary>
+    /// <summary>The cache's operation: <c>Get</c>, <c>Set</c>, <c>Add</c>, <c>Refresh</c> or <c>Remove</c>.</summary>
     public string Operation { get; }
 
     /// <summary>The server's address as configured.</summary>

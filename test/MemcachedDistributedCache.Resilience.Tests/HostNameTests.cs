@@ -73,6 +73,8 @@ public sealed class HostNameTests
         },
         loggerFactory: null,
         timeProvider: null,
+        meterFactory: null,
+        name: null,
         names);
 
     /// <summary>Knows one address, or says nothing at all.</summary>

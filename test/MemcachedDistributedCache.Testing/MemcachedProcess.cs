@@ -13,6 +13,8 @@ public sealed class MemcachedProcess : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
 
+    private static readonly System.Collections.Concurrent.ConcurrentDictionary<int, bool> Given = new();
+
     private readonly string[] _arguments;
     private readonly IReadOnlyDictionary<string, string> _environment;
     private Process? _process;
@@ -48,7 +50,7 @@ public sealed class MemcachedProcess : IAsyncDisposable
         // Another process can take the port between the probe and memcached's own bind, so a lost race picks another.
         for (int attempt = 1; ; attempt++)
         {
-            var server = new MemcachedProcess(address, FreePort(address), arguments, environment);
+            var server = new MemcachedProcess(address, OwnPort(address), arguments, environment);
             try
             {
                 await server.StartAgainAsync();
@@ -213,6 +215,21 @@ public sealed class MemcachedProcess : IAsyncDisposable
         }
 
         await KillAsync();
+    }
+
+    /// <summary>
+    /// A free port that this process has given to no other server: of two that start at the same moment on one port the second would be taken
+    /// for running, because the first accepts.
+    /// </summary>
+    private static int OwnPort(IPAddress address)
+    {
+        int port;
+        do
+        {
+            port = FreePort(address);
+        }
+        while (!Given.TryAdd(port, true));
+        return port;
     }
 
     /// <summary>A port that was free a moment ago.</summary>

@@ -20,8 +20,8 @@ public sealed partial class ReadmeTests
         await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
 
         List<(string Command, string Answer)> examples = ReadExamples();
-        Assert.Equal(12, examples.Count);
-        foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/products/reprice", "/api/session/visits", "/api/cache/nodes"])
+        Assert.Equal(16, examples.Count);
+        foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/products/reprice", "/api/session/visits", "/api/cache/nodes", "/api/report?category=premium", "/health/ready"])
         {
             Assert.Contains(examples, example => example.Command.EndsWith("http://127.0.0.1:5080" + endpoint, StringComparison.Ordinal));
         }
@@ -105,6 +105,7 @@ public sealed partial class ReadmeTests
     {
         string text = answer.ReplaceLineEndings("\n").TrimEnd();
         text = Trace().Replace(Date().Replace(text, "Date: now"), "\"traceId\":\"00-trace\"");
+        text = MadeAt().Replace(text, "\"madeAt\":\"now\"");
         return command.EndsWith("/nodes", StringComparison.Ordinal) ? Number().Replace(text, "0") : text;
     }
 
@@ -133,6 +134,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex("\"traceId\":\"00-[0-9a-f]{32}-[0-9a-f]{16}-00\"")]
     private static partial Regex Trace();
+
+    [GeneratedRegex("\"madeAt\":\"[0-9-]{10}T[0-9:.]+(?:Z|[+]00:00)\"")]
+    private static partial Regex MadeAt();
 
     [GeneratedRegex("[0-9]+")]
     private static partial Regex Number();

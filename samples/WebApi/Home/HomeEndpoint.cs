@@ -9,7 +9,7 @@ internal static class HomeEndpoint
 
     public static void MapHome(this IEndpointRouteBuilder app) => app.MapGet("/", static (HttpResponse response) =>
     {
-        response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+        response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:";
         return TypedResults.Content(Page, "text/html; charset=utf-8");
     });
 

@@ -1,5 +1,7 @@
 using MemcachedDistributedCache;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.OutputCaching;
+using WebApi.Reports;
 
 namespace WebApi.Products;
 
@@ -46,11 +48,19 @@ internal static class ProductEndpoints
         return product is null ? TypedResults.NotFound() : TypedResults.Ok(product);
     }
 
-    private static async Task<Results<Ok<Repriced>, ValidationProblem>> RepriceAsync(Repricing repricing, ProductCatalog catalog)
+    private static async Task<Results<Ok<Repriced>, ValidationProblem>> RepriceAsync(Repricing repricing, ProductCatalog catalog, IOutputCacheStore pages)
     {
         Dictionary<string, string[]> errors = repricing.Validate();
-        return errors.Count != 0 || repricing.Percent is not { } percent
-            ? TypedResults.ValidationProblem(errors)
-            : TypedResults.Ok(new Repriced(await catalog.RepriceAsync(percent)));
+        if (errors.Count != 0 || repricing.Percent is not { } percent)
+        {
+            return TypedResults.ValidationProblem(errors);
+        }
+
+        // Takes no token: a caller who hangs up must not leave pages with prices that are no more.
+        int changed = await catalog.RepriceAsync(percent);
+
+        // After the last change, so that a page made from here on shows all of them; one that is being made now is not kept.
+        await pages.EvictByTagAsync(ReportEndpoints.PricesTag, CancellationToken.None);
+        return TypedResults.Ok(new Repriced(changed));
     }
 }

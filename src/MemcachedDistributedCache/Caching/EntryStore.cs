@@ -19,7 +19,7 @@ namespace MemcachedDistributedCache.Caching;
 internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings settings, RetryPolicy? retries, TimeProvider timeProvider, ILogger logger) : IEntryStore
 {
     private readonly RetryPolicy? _retries = retries;
-    private readonly KeyEncoder _keys = new(settings.Namespace);
+    private readonly KeyEncoder _keys = new(settings.Namespace, settings.Partition);
     private readonly SlidingWindows _windows = new(client, settings, timeProvider);
     private readonly AbandonedWrites _abandoned = new(timeProvider, settings.CancelledWriteWindow);
 
@@ -105,6 +105,33 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 Fail(result, "Set", cancellationToken);
                 break;
         }
+    }
+
+    /// <summary>Stores a value where the server has none under the key; false where it has, or where the value was not stored. Not tried again: its own first attempt might be what is there.</summary>
+    public async ValueTask<bool> AddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
+        if (expiration.IsPast)
+        {
+            ThrowIfUnusable(cancellationToken);
+            return false;
+        }
+
+        OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken, onlyIfAbsent: true).ConfigureAwait(false);
+        NoteDoubt(key, result, mode);
+        if (result.Status == OperationStatus.TooLarge)
+        {
+            if (settings.OversizeBehavior == MemcachedOversizeBehavior.Throw)
+            {
+                throw new MemcachedValueTooLargeException(key, value.Length, result.Length);
+            }
+
+            Log.ValueNotAdded(logger, value.Length, result.Length);
+        }
+
+        Fail(result, "Add", cancellationToken);
+        return result.Status == OperationStatus.Success;
     }
 
     /// <summary>Moves the window of a sliding entry; downloads no value.</summary>
@@ -203,13 +230,13 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         return client.DeleteAsync(wireKey, mode, cancellationToken);
     }
 
-    private ValueTask<OperationResult> SendStore(string key, in ReadOnlySequence<byte> value, in Expiration expiration, CallMode mode, CancellationToken cancellationToken)
+    private ValueTask<OperationResult> SendStore(string key, in ReadOnlySequence<byte> value, in Expiration expiration, CallMode mode, CancellationToken cancellationToken, bool onlyIfAbsent = false)
     {
         ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
         Span<byte> room = stackalloc byte[ValuePrefix.Length];
         ReadOnlySpan<byte> prefix = expiration.HasDeadline ? EntryFormat.WritePrefix(room, expiration.Deadline) : default;
-        var item = new Item(prefix, value, expiration.Flags, expiration.TimeToLive, settings.MaximumValueBytes);
+        var item = new Item(prefix, value, expiration.Flags, expiration.TimeToLive, settings.MaximumValueBytes) { OnlyIfAbsent = onlyIfAbsent };
         return client.StoreAsync(wireKey, item, mode, cancellationToken);
     }
 

@@ -6,6 +6,9 @@ internal sealed record EntryStoreSettings
     /// <summary>Stands before every key.</summary>
     public required string Namespace { get; init; }
 
+    /// <summary>Keeps the keys apart from the application's own, where it has a name.</summary>
+    public string Partition { get; init; } = "";
+
     /// <summary>The time to live of an entry whose caller gives none.</summary>
     public required TimeSpan DefaultTimeToLive { get; init; }
 

@@ -29,6 +29,14 @@ internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline p
             cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
+    public ValueTask<bool> AddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+        => RunAsync(
+            static (call, token) => call.Entries.AddAsync(call.Key, call.Value, call.Options!, call.Mode, token),
+            new Call(entries, key, mode) { Value = value, Options = options },
+            isChange: true,
+            cancellationToken);
+
+    /// <inheritdoc/>
     public async ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
         => await RunAsync(static (call, token) => Done(call.Entries.RefreshAsync(call.Key, call.Mode, token)), new Call(entries, key, mode), isChange: false, cancellationToken).ConfigureAwait(false);
 

@@ -18,6 +18,9 @@ internal interface IEntryStore
     /// <summary>Stores a value; one that is expired already or too large leaves nothing under the key.</summary>
     ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken);
 
+    /// <summary>Stores a value where the server has none under the key; false where it has, or where the value was not stored.</summary>
+    ValueTask<bool> AddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken);
+
     /// <summary>Moves the window of a sliding entry; downloads no value.</summary>
     ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken);
 

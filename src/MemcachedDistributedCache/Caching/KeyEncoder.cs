@@ -17,6 +17,7 @@ namespace MemcachedDistributedCache.Caching;
 /// namespace|#!key  'h42     the lease for refreshing that entry;
 /// namespace|#@tag  %h42     the version of a tag; h42 are the first 42 of the hash's 43 characters
 /// namespace|#?              a probe
+/// namespace|#^base64url(h)  any key of a partition; h is the SHA-256 of its name, a zero unit and the key, cut to 42 characters
 /// </code>
 /// A hash has 43 characters of base64url, none of which is one of the signs, so that what follows the '#' tells the forms apart.
 /// A namespace has no '|', and a key that begins with '#' is always hashed. With an empty namespace the '|' is left out, and a key
@@ -33,10 +34,17 @@ internal sealed class KeyEncoder
     private const byte HashMarker = (byte)'#';
     private const int HashLength = 43;
     private const int ShortHashLength = HashLength - 1;
+    private const byte PartitionMarker = (byte)'^';
     private readonly byte[] _prefix;
+    private readonly string _partition;
 
-    public KeyEncoder(string keyNamespace)
-        => _prefix = keyNamespace.Length == 0 ? [] : Encoding.ASCII.GetBytes(keyNamespace + Separator);
+    /// <param name="keyNamespace">Stands before every key.</param>
+    /// <param name="partition">Keeps the keys apart from those of other partitions of the namespace; empty for the application's own keys.</param>
+    public KeyEncoder(string keyNamespace, string partition = "")
+    {
+        _prefix = keyNamespace.Length == 0 ? [] : Encoding.ASCII.GetBytes(keyNamespace + Separator);
+        _partition = partition.Length == 0 ? "" : partition + '\0';
+    }
 
     /// <summary>Writes the key for the wire into <paramref name="buffer"/>, 250 bytes long, and returns the part that was used.</summary>
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
@@ -45,6 +53,11 @@ internal sealed class KeyEncoder
         ArgumentException.ThrowIfNullOrEmpty(key);
         _prefix.CopyTo(buffer);
         Span<byte> rest = buffer[_prefix.Length..MetaRequests.MaximumKeyLength];
+        if (_partition.Length != 0)
+        {
+            return buffer[..(_prefix.Length + EncodeHash(_partition + key, rest, PartitionMarker))];
+        }
+
         if (!TryEncodePlain(key, rest, out int length))
         {
             length = EncodeHash(key, rest);
@@ -89,6 +102,10 @@ internal sealed class KeyEncoder
     /// <summary>A legal key of this namespace that no string is encoded to.</summary>
     public byte[] ProbeKey => [.. _prefix, HashMarker, (byte)'?'];
 
+    /// <summary>Whether a partition's name can be used: 1 to 32 letters, digits and hyphens, in ASCII.</summary>
+    public static bool IsValidPartition(string partition)
+        => partition.Length is > 0 and <= 32 && partition.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-');
+
     /// <summary>Whether a namespace can be used: printable ASCII without '|', and short enough.</summary>
     public static bool IsValidNamespace(string keyNamespace)
         => keyNamespace.Length <= MaximumNamespaceLength
@@ -114,7 +131,8 @@ internal sealed class KeyEncoder
         return !bytes.ContainsAnyInRange((byte)0, (byte)' ') && !bytes.Contains((byte)0x7f);
     }
 
-    private static int EncodeHash(string key, Span<byte> destination)
+    /// <summary>Writes the marked hash. Both forms are of one length: a second marker takes the place of the hash's last four bits.</summary>
+    private static int EncodeHash(string key, Span<byte> destination, byte secondMarker = 0)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         if (BitConverter.IsLittleEndian)
@@ -129,7 +147,16 @@ internal sealed class KeyEncoder
         }
 
         destination[0] = HashMarker;
-        return 1 + Base64Url.EncodeToUtf8(hash, destination[1..]);
+        if (secondMarker == 0)
+        {
+            return 1 + Base64Url.EncodeToUtf8(hash, destination[1..]);
+        }
+
+        Span<byte> text = stackalloc byte[HashLength];
+        Base64Url.EncodeToUtf8(hash, text);
+        destination[1] = secondMarker;
+        text[..^1].CopyTo(destination[2..]);
+        return 1 + HashLength;
     }
 }
 

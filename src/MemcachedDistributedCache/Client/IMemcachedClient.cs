@@ -81,7 +81,7 @@ internal readonly ref struct Item(ReadOnlySpan<byte> prefix, ReadOnlySequence<by
     /// <summary>The state that the key must be in, or none.</summary>
     public ItemTicket? Ticket { get; init; }
 
-    /// <summary>Whether there must be no item.</summary>
+    /// <summary>Whether an item that is there already stays; the result is <see cref="Connections.OperationStatus.Conflict"/> then.</summary>
     public bool OnlyIfAbsent { get; init; }
 
     /// <summary>Whether to ask for the CAS of what was stored.</summary>

@@ -330,10 +330,12 @@ internal sealed class Node : INodeHealthEvents
 
         if (connection.IsOpen && connection.Age >= _settings.ReconnectDelay && end.Reason != ConnectionEndReason.Stalled)
         {
-            // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing.
-            if (lane.Mode == CallMode.Async && State != MemcachedNodeState.Down)
+            // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing. Synchronous callers open their own. Where
+            // that cannot be, another has failed before, and was not believed for this one's sake.
+            Lane next = lane.Mode == CallMode.Async ? lane : _lanes[0];
+            if (State != MemcachedNodeState.Down && next.Acquire() is null)
             {
-                lane.Acquire();
+                _health.MarkDown(end.Message, () => AllLanes().Any(static lane => lane.IsOpen));
             }
 
             return;

@@ -104,6 +104,7 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     private readonly ReadOnlySequence<byte> _value = value;
     private readonly int _length = prefix.Length + (int)value.Length;
 
+
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Store;
 

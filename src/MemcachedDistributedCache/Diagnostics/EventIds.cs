@@ -18,6 +18,7 @@ internal static class EventIds
     public const int ValueTooLarge = 2000;
     public const int EntryNotReadable = 2001;
     public const int WriteDropped = 2002;
+    public const int ValueNotAdded = 2050;
 
     public const int HybridValueTooLarge = 3000;
     public const int HybridKeyNotUsable = 3001;

@@ -41,6 +41,9 @@ internal static partial class Log
     [LoggerMessage(EventIds.ValueTooLarge, LogLevel.Warning, "A value of {Size} bytes was not cached, the limit is {Limit} bytes. What was cached under its key before has been removed")]
     public static partial void ValueTooLarge(ILogger logger, long size, long limit);
 
+    [LoggerMessage(EventIds.ValueNotAdded, LogLevel.Warning, "A value of {Size} bytes was not added, the limit is {Limit} bytes")]
+    public static partial void ValueNotAdded(ILogger logger, long size, long limit);
+
     [LoggerMessage(EventIds.EntryNotReadable, LogLevel.Warning, "An item with client flags {Flags} and {Length} bytes is not an entry of this cache and counts as a miss; another client seems to write under the same namespace")]
     public static partial void EntryNotReadable(ILogger logger, uint flags, int length);
 

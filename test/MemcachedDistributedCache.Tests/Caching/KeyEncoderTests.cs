@@ -145,5 +145,35 @@ public sealed class KeyEncoderTests
         Assert.False(KeyEncoder.IsValidNamespace(new string('n', 206)));
     }
 
+    [Fact]
+    public void ThePartitionsHashIsAWireContract()
+    {
+        byte[] digest = System.Security.Cryptography.SHA256.HashData(Encoding.Unicode.GetBytes("pages\0key"));
+        string text = Convert.ToBase64String(digest).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+        Assert.Equal("shop|#^" + text[..42], Encode("shop", "key", "pages"));
+    }
+
+    [Fact]
+    public void PartitionsMeetNeitherOneAnotherNorTheApplicationsKeys()
+    {
+        string longest = new('n', 205);
+        string[] keys = ["a", "ab", "#^a", "pages\0a", "s\0a", "\0", new string('k', 10_000)];
+        List<string> wires = [.. new[] { "", "a", longest }.SelectMany(space => keys.SelectMany(key => new[] { "", "pages", "page", "s", "pages-s" }.Select(partition => Encode(space, key, partition))))];
+        wires.AddRange(wires.Where(static wire => wire.StartsWith('#')).Select(static wire => Encode("", wire)).ToArray());
+        Assert.Equal(wires.Count, wires.Distinct(StringComparer.Ordinal).Count());
+        Assert.All(wires, static wire => Assert.InRange(wire.Length, 1, 250));
+    }
+
+    [Theory]
+    [InlineData("pages", true)]
+    [InlineData("Output-Cache-2", true)]
+    [InlineData("", false)]
+    [InlineData("a b", false)]
+    [InlineData("a\0", false)]
+    [InlineData("\u00e9", false)]
+    public void PartitionsHavePlainNames(string partition, bool valid) => Assert.Equal(valid, KeyEncoder.IsValidPartition(partition));
+
+    private static string Encode(string keyNamespace, string key, string partition) => Encoding.UTF8.GetString(new KeyEncoder(keyNamespace, partition).Encode(key, new byte[250]));
+
     private static string Encode(string keyNamespace, string key) => Encoding.UTF8.GetString(new KeyEncoder(keyNamespace).Encode(key, new byte[250]));
 }

@@ -97,7 +97,7 @@ internal sealed class HybridModel(ManualTimeProvider time)
 /// <summary>One process's client of the model; it can be cut off, and its requests held up.</summary>
 internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 {
-    private static readonly OperationFailure Away = new(MemcachedFailureReason.Unavailable, "mc1:11211", WasSent: false);
+    private static readonly OperationFailure Away = new(MemcachedFailureReason.Unavailable, new NodeCounters("mc1:11211"), WasSent: false);
 
     /// <summary>What stands for the connection; a new one is what a reconnection is.</summary>
     public object Origin { get; set; } = new();

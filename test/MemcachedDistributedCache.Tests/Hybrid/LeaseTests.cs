@@ -99,7 +99,7 @@ public sealed class LeaseTests : IDisposable
     [Fact]
     public async Task AStoreWithoutAnAnswerKeepsNothingHereAndDoubtsNothing()
     {
-        _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, "mc1", WasSent: true)) : null;
+        _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
         Assert.Equal("value", await _one.Get("key", "value"));
         Assert.Empty(_one.Client.Doubts);
         Assert.Equal(0, _one.Engine.Local.Count);

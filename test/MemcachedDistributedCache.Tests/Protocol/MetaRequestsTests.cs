@@ -24,6 +24,9 @@ public sealed class MetaRequestsTests
     public void StoreWithoutFlags() => AssertBytes("ms k 5 T1200 O7\r\n", static d => MetaRequests.WriteStore(d, Key, 5, 1200, 0, 7));
 
     [Fact]
+    public void StoreWhereThereIsNone() => AssertBytes("ms k 5 T1200 ME O7\r\n", static d => MetaRequests.WriteStore(d, Key, 5, 1200, 0, 7, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)));
+
+    [Fact]
     public void StoreWithFlags() => AssertBytes("ms k 0 T2147483646 F3305111552 O7\r\n", static d => MetaRequests.WriteStore(d, Key, 0, int.MaxValue - 1, 3305111552, 7));
 
     [Fact]
@@ -77,7 +80,7 @@ public sealed class MetaRequestsTests
             MetaRequests.WriteGet(room, key, uint.MaxValue),
             MetaRequests.WriteInspect(room, key, uint.MaxValue),
             MetaRequests.WriteTouch(room, key, int.MinValue, uint.MaxValue),
-            MetaRequests.WriteStore(room, key, int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue),
+            MetaRequests.WriteStore(room, key, int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)),
             MetaRequests.WriteDelete(room, key, uint.MaxValue),
             MetaRequests.WriteDelete(room, key, uint.MaxValue, ulong.MaxValue),
             MetaRequests.WriteLease(room, key, int.MinValue, withValue: true, uint.MaxValue),
