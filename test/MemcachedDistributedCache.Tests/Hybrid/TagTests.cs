@@ -92,7 +92,7 @@ public sealed class TagTests : IDisposable
         HybridRig one = New();
         await one.Set("key", "value", "t");
         HybridRig fresh = New();
-        fresh.Client.Before = static (_, key) => key == "#@t" ? OperationResult.Failed(new(MemcachedFailureReason.Unavailable, "mc1", false)) : null;
+        fresh.Client.Before = static (_, key) => key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1"), WasSent: false)) : null;
         Assert.Equal("own", await fresh.Get("key", "own"));
         Assert.Equal("value", await one.Peek("key"));
         one.Pass(2);
