@@ -329,7 +329,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     {
         FailureRatio = options.BreakerFailureRatio,
         MinimumThroughput = options.BreakerMinimumThroughput,
-        SamplingDuration = options.BreakerSamplingDuration,
+        SamplingDuration = TimeSpan.FromTicks(Math.Max(options.BreakerSamplingDuration.Ticks, EffectiveTimes.AttemptTimeout(options).Ticks)),
         Delay = options.ReconnectDelay,
         MaximumDelay = options.MaximumReconnectDelay,
     };

@@ -98,8 +98,8 @@ public sealed class MemcachedCacheOptions
     public int BreakerMinimumThroughput { get; set; } = 20;
 
     /// <summary>
-    /// How far back requests count for <see cref="BreakerFailureRatio"/>. Half a second to 10 minutes, and no less than
-    /// <see cref="AttemptTimeout"/>. Default: 5 seconds.
+    /// How far back requests count for <see cref="BreakerFailureRatio"/>; where one attempt may take longer, as far back as that. Half a second to 10
+    /// minutes. Default: 5 seconds.
     /// </summary>
     [Duration("00:00:00.500", "00:10:00")]
     public TimeSpan BreakerSamplingDuration { get; set; } = TimeSpan.FromSeconds(5);

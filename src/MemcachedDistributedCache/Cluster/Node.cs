@@ -24,14 +24,13 @@ internal sealed class Node : INodeHealthEvents
     private readonly Lane _syncLane;
     private readonly SuspectReplay _replay;
     private readonly NodeHealth _health;
+    private readonly SlownessLog _slowness;
     private readonly CancellationTokenSource _disposed = new();
     private readonly ConcurrentDictionary<IPAddress, bool> _addresses = new();
     private ImmutableArray<Connection> _leaving = [];
     private IPAddress? _lastAddress;
     private Connection? _recovering;
     private long _failuresSeen;
-    private int _quietSweeps;
-    private bool _slow;
 
     public Node(ClusterSettings settings, ServerAddress address, StandIns standIns, ILogger logger)
     {
@@ -45,6 +44,7 @@ internal sealed class Node : INodeHealthEvents
         _syncLane = NewLane(CallMode.Sync);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
+        _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
     }
 
@@ -174,7 +174,7 @@ internal sealed class Node : INodeHealthEvents
         long failures = Counters.Failures;
         _health.Report(answered, failures - _failuresSeen);
         _failuresSeen = failures;
-        NoteSlowness(timedOut);
+        _slowness.Note(timedOut);
     }
 
     /// <summary>Opens new connections in place of those that lead to an address which is none of the server's any more.</summary>
@@ -390,20 +390,5 @@ internal sealed class Node : INodeHealthEvents
 
         connection.Break(ConnectionEndReason.Disposed, "another connection was opened meanwhile");
         return _lanes[0].Current is { IsOpen: true } other ? other : null;
-    }
-
-    private void NoteSlowness(int timedOut)
-    {
-        _quietSweeps = timedOut != 0 ? 0 : Math.Min(_quietSweeps + 1, int.MaxValue - 1);
-        if (timedOut != 0 && !_slow)
-        {
-            _slow = true;
-            Log.NodeSlow(_logger, Counters.Server, _settings.Connections.Clock.OperationTimeout.TotalMilliseconds);
-        }
-        else if (_slow && _quietSweeps >= 5 * OperationClock.TicksPerTimeout)
-        {
-            _slow = false;
-            Log.NodeInTime(_logger, Counters.Server);
-        }
     }
 }

@@ -14,4 +14,11 @@ internal sealed class ItemTrust
         get => unchecked((ulong)Volatile.Read(ref _floor));
         set => Volatile.Write(ref _floor, unchecked((long)value));
     }
+
+    /// <summary>Whether an item is of a time from which nothing is read; one that was asked for before that was known has no CAS, and counts as such.</summary>
+    public bool Excludes(ulong cas)
+    {
+        ulong floor = Floor;
+        return floor != 0 && cas <= floor;
+    }
 }

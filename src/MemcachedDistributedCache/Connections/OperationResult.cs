@@ -1,3 +1,5 @@
+using MemcachedDistributedCache.Protocol;
+
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>How an operation ended, as a value: nothing below the public edge throws for a server's sake.</summary>
@@ -33,6 +35,13 @@ internal enum LeaseState : byte
 
     /// <summary>Somebody who asked before.</summary>
     Taken,
+}
+
+/// <summary>Reads the state of a lease from a reply.</summary>
+internal static class LeaseStates
+{
+    /// <summary>What a reply says of it.</summary>
+    public static LeaseState Of(in MetaReply reply) => reply.IsWon ? LeaseState.Won : reply.IsLeased ? LeaseState.Taken : LeaseState.None;
 }
 
 /// <summary>

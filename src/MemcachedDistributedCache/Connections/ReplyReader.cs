@@ -216,8 +216,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             TimeToLive = reply.TimeToLive,
             Cas = reply.Cas,
             Origin = Origin,
-            Lease = LeaseOf(reply),
-            IsUnreadable = reply.IsStale || IsDistrusted(reply),
+            Lease = LeaseStates.Of(reply),
+            IsUnreadable = reply.IsStale || trust.Excludes(reply.Cas),
             Sequence = operation.Sequence,
         },
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
@@ -226,17 +226,6 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         ReplyCode.OutOfMemory => OutOfMemory(),
         _ => OperationResult.Of(OperationStatus.Conflict),
     };
-
-    private static LeaseState LeaseOf(in MetaReply reply) => reply.IsWon ? LeaseState.Won : reply.IsLeased ? LeaseState.Taken : LeaseState.None;
-
-    /// <summary>
-    /// Whether an item is of a time from which nothing may be read; one that was asked for before that was known has no CAS, and counts as such.
-    /// </summary>
-    private bool IsDistrusted(in MetaReply reply)
-    {
-        ulong floor = trust.Floor;
-        return floor != 0 && reply.Cas <= floor;
-    }
 
     private OperationResult OutOfMemory()
     {
@@ -315,7 +304,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         _reading = null;
         bool handedOver;
         bool isPlaceholder = _reply.IsLeased && _reply.Length == 0;
-        bool isUnreadable = _reply.IsStale || IsDistrusted(_reply);
+        bool isUnreadable = _reply.IsStale || trust.Excludes(_reply.Cas);
         if (operation.Kind == OperationKind.Get && (isUnreadable || isPlaceholder))
         {
             // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it may not be read.
@@ -372,7 +361,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             TimeToLive = _reply.TimeToLive,
             Cas = _reply.Cas,
             Origin = Origin,
-            Lease = LeaseOf(_reply),
+            Lease = LeaseStates.Of(_reply),
             IsUnreadable = isUnreadable,
             Sequence = operation.Sequence,
             Length = whole ? ValueLength : -1,

@@ -56,13 +56,6 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
                 nameof(options.RetryDelay));
         }
 
-        if (options.BreakerSamplingDuration < EffectiveTimes.AttemptTimeout(options))
-        {
-            result.AddError(
-                $"BreakerSamplingDuration is {options.BreakerSamplingDuration}, less than the limit of one attempt, which is {EffectiveTimes.AttemptTimeout(options)} (AttemptTimeout, or a share of OperationTimeout); time-outs would not count together. Raise BreakerSamplingDuration.",
-                nameof(options.BreakerSamplingDuration));
-        }
-
         return result.Build();
     }
 }

@@ -24,7 +24,13 @@ public sealed class BindingTests
     [Fact]
     public void TheGeneratedOneSetsEveryOption()
     {
-        PropertyInfo[] options = typeof(MemcachedCacheOptions).GetProperties();
+        AssertAllBind("", new MemcachedCacheOptions(), static options => options);
+        AssertAllBind("Hybrid:", new MemcachedHybridCacheOptions(), static options => options.Hybrid);
+    }
+
+    private static void AssertAllBind(string prefix, object defaults, Func<MemcachedCacheOptions, object> part)
+    {
+        PropertyInfo[] options = [.. defaults.GetType().GetProperties().Where(static option => option.PropertyType != typeof(MemcachedHybridCacheOptions))];
         Assert.NotEmpty(options);
         foreach (PropertyInfo option in options)
         {
@@ -32,7 +38,7 @@ public sealed class BindingTests
             {
                 Type type when type == typeof(TimeSpan) => ("00:00:07.5", TimeSpan.FromSeconds(7.5)),
                 Type type when type == typeof(int) => ("77777", 77777),
-                Type type when type == typeof(bool) => ((!(bool)option.GetValue(new MemcachedCacheOptions())!).ToString(), !(bool)option.GetValue(new MemcachedCacheOptions())!),
+                Type type when type == typeof(bool) => ((!(bool)option.GetValue(defaults)!).ToString(), !(bool)option.GetValue(defaults)!),
                 Type type when type == typeof(double) => ("0.125", 0.125),
                 Type type when type == typeof(string) => ("text", "text"),
                 Type type when type.IsEnum => (Enum.GetNames(type)[^1].ToLowerInvariant(), Enum.GetValues(type).GetValue(Enum.GetNames(type).Length - 1)!),
@@ -40,7 +46,7 @@ public sealed class BindingTests
                 Type type => throw new NotSupportedException($"say here how {option.Name}, a {type}, is written in a configuration file"),
             };
             var services = new ServiceCollection();
-            services.AddMemcachedDistributedCache(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create(option.Name, (string?)sample.Text)]).Build());
+            services.AddMemcachedDistributedCache(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create(prefix + option.Name, (string?)sample.Text)]).Build());
             var bound = new MemcachedCacheOptions();
             using ServiceProvider provider = services.BuildServiceProvider();
             foreach (var configure in provider.GetServices<Microsoft.Extensions.Options.IConfigureOptions<MemcachedCacheOptions>>())
@@ -48,7 +54,7 @@ public sealed class BindingTests
                 configure.Configure(bound);
             }
 
-            Assert.Equal(sample.Value, option.GetValue(bound));
+            Assert.Equal(sample.Value, option.GetValue(part(bound)));
         }
     }
 
