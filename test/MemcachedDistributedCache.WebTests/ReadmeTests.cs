@@ -20,7 +20,7 @@ public sealed partial class ReadmeTests
         await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
 
         List<(string Command, string Answer)> examples = ReadExamples();
-        Assert.Equal(16, examples.Count);
+        Assert.Equal(14, examples.Count);
         foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/products/reprice", "/api/session/visits", "/api/cache/nodes", "/api/report?category=premium", "/health/ready"])
         {
             Assert.Contains(examples, example => example.Command.EndsWith("http://127.0.0.1:5080" + endpoint, StringComparison.Ordinal));

@@ -26,11 +26,11 @@ public sealed class TelemetryTests
             ("OTEL_BSP_SCHEDULE_DELAY", "200"));
         using HttpClient client = app.NewClient();
         Assert.Equal("MISS", (await client.GetProductAsync(1)).Cache);
-        Assert.Equal("HIT", (await client.GetProductAsync(1)).Cache);
+        Assert.Equal("L1", (await client.GetProductAsync(1)).Cache);
 
         string node = cluster.Nodes[0].EndPoint.Address.ToString();
         await collector.ReceivesAsync("/v1/metrics", "MemcachedDistributedCache", "db.client.operation.duration", "memcached.client.hits", "memcached.server.items", "http.server.request.duration", "server.address", node);
-        await collector.ReceivesAsync("/v1/traces", "MemcachedDistributedCache", "get " + node, "set " + node, "db.system.name", "Microsoft.AspNetCore");
+        await collector.ReceivesAsync("/v1/traces", "MemcachedDistributedCache", "lease " + node, "set " + node, "db.system.name", "Microsoft.AspNetCore");
         Assert.DoesNotContain(collector.Bodies, body => body.Text.Contains("webapi:", StringComparison.Ordinal));
     }
 
@@ -41,7 +41,7 @@ public sealed class TelemetryTests
         SampleApp app = cluster.NewApp(null, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("OTEL_METRIC_EXPORT_INTERVAL", "100"));
         using HttpClient client = app.NewClient();
         Assert.Equal("MISS", (await client.GetProductAsync(1)).Cache);
-        Assert.Equal("HIT", (await client.GetProductAsync(1)).Cache);
+        Assert.Equal("L1", (await client.GetProductAsync(1)).Cache);
     }
 
     private sealed class Collector(WebApplication app) : IAsyncDisposable
