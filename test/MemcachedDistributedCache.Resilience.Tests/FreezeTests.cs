@@ -47,7 +47,7 @@ public sealed class FreezeTests(ITestOutputHelper output)
     {
         const int Count = 200;
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
-        await using var cache = new MemcachedCache(new MemcachedCacheOptions { Servers = [server.Server], OperationTimeout = TimeSpan.FromSeconds(1.5) });
+        await using var cache = new MemcachedCache(new MemcachedCacheOptions { Servers = [server.Server], OperationTimeout = TimeSpan.FromSeconds(1.5), MaximumRetries = 0, BreakerMinimumThroughput = 1_000_000 });
         for (int key = 0; key < Count; key++)
         {
             await cache.SetAsync(Name(key), KeyedValues.Create(key, 1, key * 20), Default);
@@ -107,9 +107,9 @@ public sealed class FreezeTests(ITestOutputHelper output)
 
         foreach (DedicatedCaller caller in callers.Of(0))
         {
-            // Those that waited, did so for the limit; and once it was clear that nothing comes, nobody did.
-            Assert.InRange(caller.Longest, limit * 0.9, limit * 1.5);
-            Assert.InRange(caller.Took(frozen - Stopwatch.Frequency, thawing).Count(took => took > limit / 2), 1, 3);
+            // Those that waited, did so for an attempt or two, within the limit; and once it was clear that nothing comes, nobody did.
+            Assert.InRange(caller.Longest, limit * 0.35, limit * 1.5);
+            Assert.InRange(caller.Took(frozen - Stopwatch.Frequency, thawing).Count(took => took > limit * 0.3), 1, 4);
         }
 
         long givenUp = frozen + (long)(GivenUp.TotalSeconds * Stopwatch.Frequency);

@@ -93,7 +93,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
                         "version" => "",
                         "stats settings" => _greeting,
                         "mn" => _answer("") is null ? null : "MN\r\n",
-                        _ => _answer(line.Split(' ').Single(static word => word.StartsWith('O'))),
+                        _ => line.Split(' ').SingleOrDefault(static word => word.StartsWith('O')) is { } token ? _answer(token) : null,
                     };
                     await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(answer ?? ""), _stop.Token);
                 }

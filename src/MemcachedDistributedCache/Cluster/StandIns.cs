@@ -67,7 +67,9 @@ internal sealed class StandIns(bool isEnabled)
 
     private void RaiseFloors()
     {
-        foreach (Node node in Volatile.Read(ref _nodes))
+        // Alone, a node has nobody to stand in for.
+        Node[] nodes = Volatile.Read(ref _nodes);
+        foreach (Node node in nodes.Length > 1 ? nodes : [])
         {
             node.Floors.Raise(node.StandInFloor);
         }

@@ -14,6 +14,7 @@ internal static class Watched
             OperationTimeout = TimeSpan.FromSeconds(10),
             ReconnectDelay = TimeSpan.FromMilliseconds(20),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(200),
+            MaximumRetries = 0, // each request is one attempt
         };
         configure?.Invoke(options);
         return new MemcachedCache(options, null, null, recorder, name);
