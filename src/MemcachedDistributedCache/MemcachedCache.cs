@@ -29,6 +29,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 {
     private readonly ServerCluster _cluster;
     private readonly ClusterMetrics _metrics;
+    private readonly CacheTelemetry _telemetry;
     private readonly MemcachedClient _client;
     private readonly IEntryStore _entries;
     private readonly Func<string, MemcachedFailureMode, MemcachedOversizeBehavior, EntryStore> _newPartition;
@@ -55,7 +56,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         OptionsGuard.ThrowIfInvalid(options);
         TimeProvider clock = timeProvider ?? TimeProvider.System;
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
-        ClusterSettings cluster = ClusterSettingsOf(options, clock, names, new CacheTelemetry(MetricHub.Of(meterFactory), name, clock));
+        _telemetry = new CacheTelemetry(MetricHub.Of(meterFactory), name, clock);
+        ClusterSettings cluster = ClusterSettingsOf(options, clock, names, _telemetry);
         _cluster = new ServerCluster(cluster, [.. options.Servers.Select(Parse)], names, logger);
         _metrics = new ClusterMetrics(_cluster, cluster.Connections);
         var settings = new EntryStoreSettings
@@ -96,6 +98,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     {
         _cluster = whole._cluster;
         _metrics = whole._metrics;
+        _telemetry = whole._telemetry;
         _client = whole._client;
         _newPartition = whole._newPartition;
         _namespace = whole._namespace;
@@ -129,7 +132,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     internal HybridSettings Hybrid { get; }
 
     /// <summary>Makes a hybrid cache on the same connections.</summary>
-    internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger) => new(_client, new KeyEncoder(_namespace), Hybrid, services, _clock, logger);
+    internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger) => new(_client, new KeyEncoder(_namespace), Hybrid, services, _clock, logger, telemetry: _telemetry);
 
     /// <summary>What this process has seen of each server, in the order of the options.</summary>
     public IReadOnlyList<MemcachedNodeStatus> GetNodes()

@@ -34,5 +34,6 @@ internal static class AttributeNames
     public const string Outcome = "memcached.outcome";
     public const string CacheName = "memcached.cache.name";
     public const string NodeState = "memcached.node.state";
+    public const string HybridEvent = "memcached.hybrid.event";
     public const string EndReason = "memcached.connection.end_reason";
 }

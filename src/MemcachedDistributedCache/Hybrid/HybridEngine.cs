@@ -13,9 +13,10 @@ internal sealed class HybridEngine : IDisposable
     private readonly CancellationTokenSource _disposed = new();
     private readonly FlightTable _flights = new();
     private readonly IMemcachedClient _client;
+    private readonly HybridMetrics _metrics;
     private int _isDisposed;
 
-    public HybridEngine(IMemcachedClient client, KeyEncoder keys, HybridSettings settings, IServiceProvider? services, TimeProvider timeProvider, ILogger logger, int maximumTags = 100_000)
+    public HybridEngine(IMemcachedClient client, KeyEncoder keys, HybridSettings settings, IServiceProvider? services, TimeProvider timeProvider, ILogger logger, int maximumTags = 100_000, CacheTelemetry? telemetry = null)
     {
         _client = client;
         Keys = keys;
@@ -30,6 +31,7 @@ internal sealed class HybridEngine : IDisposable
         Writer = new EntryWriter(Remote, Local, Layout, settings, Counters, timeProvider, logger);
         Codecs = new ValueCodecs(services);
         Refreshes = new RefreshTable(timeProvider, _disposed.Token);
+        _metrics = new HybridMetrics(Counters, telemetry ?? CacheTelemetry.Silent);
     }
 
     public HybridCounters Counters { get; } = new();
@@ -231,6 +233,7 @@ internal sealed class HybridEngine : IDisposable
         {
             _ = _disposed.CancelAsync();
             _flights.AbortAll();
+            _metrics.Dispose();
             Local.Dispose();
         }
     }

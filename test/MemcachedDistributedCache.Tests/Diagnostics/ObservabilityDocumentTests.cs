@@ -3,6 +3,8 @@ using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Hybrid;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MemcachedDistributedCache.Tests.Diagnostics;
 
@@ -20,10 +22,12 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     private readonly List<Instrument> _instruments = [];
     private readonly Dictionary<string, HashSet<string>> _seenAttributes = new(StringComparer.Ordinal);
     private readonly MemcachedCache _cache;
+    private readonly HybridEngine _hybrid;
 
     public ObservabilityDocumentTests()
     {
         _cache = new MemcachedCache(new MemcachedCacheOptions { Servers = ["127.0.0.1:1"] }, null, null, _factory, "name");
+        _hybrid = _cache.CreateHybrid(null, NullLogger.Instance);
         _listener.InstrumentPublished = (instrument, self) =>
         {
             if (instrument.Meter == _factory.Meter)
@@ -40,6 +44,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     public void Dispose()
     {
         _listener.Dispose();
+        _hybrid.Dispose();
         _cache.Dispose();
         _factory.Dispose();
     }
