@@ -58,7 +58,7 @@ public sealed class FreezeTests(ITestOutputHelper output)
         MemcachedNodeStatus counted = cache.GetNodes()[0];
 
         server.Freeze();
-        Task<byte[]?>[] late = [.. Enumerable.Range(0, Count).Select(key => key % 10 == 0 ? OnThread(() => cache.Get(Name(key))) : cache.GetAsync(Name(key)))];
+        Task<byte[]?>[] late = [.. Enumerable.Range(0, Count).Select(key => key % 10 == 0 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key)))];
         Assert.All(await Task.WhenAll(late).WaitAsync(Caches.Limit), Assert.Null);
         MemcachedNodeStatus silent = cache.GetNodes()[0];
         Assert.Equal((MemcachedNodeState.Up, Count), (silent.State, silent.PendingOperations));
@@ -119,10 +119,6 @@ public sealed class FreezeTests(ITestOutputHelper output)
         Assert.All(callers.Of(1), caller => Assert.True(caller.Longest < limit, $"{caller.Longest}"));
         return Median(during) / Median(well);
     }
-
-    /// <summary>On a thread that may block for as long as it likes.</summary>
-    private static Task<byte[]?> OnThread(Func<byte[]?> read)
-        => Task.Factory.StartNew(read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private static double Median(List<double> numbers) => numbers.Order().ElementAt(numbers.Count / 2);
 
