@@ -40,7 +40,7 @@ public sealed class LyingServerTests
         }));
         long started = Stopwatch.GetTimestamp();
         byte[]?[] values = await Task.WhenAll(Enumerable.Range(0, 50).Select(key => key % 10 == 9 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key)))).WaitAsync(Caches.Limit);
-        Assert.True(Stopwatch.GetElapsedTime(started) < OperationTimeout * 4, $"{Stopwatch.GetElapsedTime(started)}: nobody waits beyond the limit");
+        Assert.True(Stopwatch.GetElapsedTime(started) < OperationTimeout * 2, $"{Stopwatch.GetElapsedTime(started)}: nobody waits beyond the limit");
 
         // A reply that came before the lie is a reply; what came after is nobody's.
         Assert.All(values.Index(), read => Assert.True(read.Item is null || KeyedValues.VersionOf(read.Index, read.Item) == 1));
@@ -48,7 +48,7 @@ public sealed class LyingServerTests
         {
             // Replies that came together are doubled together: all may be there before the first that is one too many.
             Assert.True(values.Count(static value => value is null) >= 40, $"{values.Count(static value => value is null)} misses");
-            Assert.True(cache.GetNodes()[0].Errors >= 40);
+            await Caches.UntilAsync(() => cache.GetNodes()[0].Errors >= 40, "the errors are counted"); // which a sweep does once for all that it timed out
         }
 
         // Held replies belong to connections that are given up; what they carry once they are let go meets nobody.
