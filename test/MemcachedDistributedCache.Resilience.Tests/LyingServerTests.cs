@@ -39,8 +39,8 @@ public sealed class LyingServerTests
             _ => new StreamFault { Stall = true },
         }));
         long started = Stopwatch.GetTimestamp();
-        byte[]?[] values = await Task.WhenAll(Enumerable.Range(0, 50).Select(key => key % 10 == 9 ? Task.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key)))).WaitAsync(Caches.Limit);
-        Assert.True(Stopwatch.GetElapsedTime(started) < OperationTimeout * 2, "nobody waits beyond the limit");
+        byte[]?[] values = await Task.WhenAll(Enumerable.Range(0, 50).Select(key => key % 10 == 9 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key)))).WaitAsync(Caches.Limit);
+        Assert.True(Stopwatch.GetElapsedTime(started) < OperationTimeout * 2, $"{Stopwatch.GetElapsedTime(started)}: nobody waits beyond the limit");
 
         // A reply that came before the lie is a reply; what came after is nobody's.
         Assert.All(values.Index(), read => Assert.True(read.Item is null || KeyedValues.VersionOf(read.Index, read.Item) == 1));
@@ -48,7 +48,7 @@ public sealed class LyingServerTests
         {
             // Replies that came together are doubled together: all may be there before the first that is one too many.
             Assert.True(values.Count(static value => value is null) >= 40, $"{values.Count(static value => value is null)} misses");
-            Assert.True(cache.GetNodes()[0].Errors >= 40);
+            await Caches.UntilAsync(() => cache.GetNodes()[0].Errors >= 40, "the errors are counted"); // which a sweep does once for all that it timed out
         }
 
         // Held replies belong to connections that are given up; what they carry once they are let go meets nobody.
@@ -89,7 +89,7 @@ public sealed class LyingServerTests
         await using MemcachedCache cache = On(server.Server);
         long started = Stopwatch.GetTimestamp();
         Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
-        Assert.True(Stopwatch.GetElapsedTime(started) < OperationTimeout * 1.5);
+        Assert.True(Stopwatch.GetElapsedTime(started) < OperationTimeout * 2);
         await Caches.UntilAsync(() => cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null, "the next connection is a good one");
         Assert.Equal("value", Encoding.ASCII.GetString((await cache.GetAsync("key"))!));
         Assert.InRange(server.Accepted, 2, 3); // where caller and recovery connect at the same moment, one of the two is given up
@@ -106,7 +106,7 @@ public sealed class LyingServerTests
         {
             long asked = Stopwatch.GetTimestamp();
             Assert.All(await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => cache.GetAsync("key"))).WaitAsync(Caches.Limit), Assert.Null);
-            Assert.True(Stopwatch.GetElapsedTime(asked) < OperationTimeout * 1.5, $"{Stopwatch.GetElapsedTime(asked)}");
+            Assert.True(Stopwatch.GetElapsedTime(asked) < OperationTimeout * 2, $"{Stopwatch.GetElapsedTime(asked)}");
             slow += Stopwatch.GetElapsedTime(asked) > OperationTimeout / 2 ? 1 : 0;
             await Task.Delay(1);
         }

@@ -10,7 +10,7 @@ public sealed class SoakTests(ITestOutputHelper output)
     [MemcachedFact]
     public async Task A_short_soak_is_clean()
     {
-        var options = new SoakOptions { Duration = TimeSpan.FromSeconds(8), Seed = SoakOptions.AnySeed() };
+        var options = new SoakOptions { Duration = TimeSpan.FromSeconds(6), Seed = SoakOptions.AnySeed() };
         SoakReport report = await SoakRun.ExecuteAsync(options, static _ => { }, CancellationToken.None);
         output.WriteLine(report.Text);
         Assert.True(report.IsClean, report.Text);
