@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MemcachedDistributedCache.Hybrid;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Logging;
@@ -49,6 +50,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
             ? new ValueTask<T>(value)
             : Value(CreateAsync(key, call, tags, state, factory, cancellationToken));
 
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
         static async ValueTask<T> Value(ValueTask<(T Value, CacheSource Source)> creation) => (await creation.ConfigureAwait(false)).Value;
     }
 
@@ -109,6 +111,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         ArgumentNullException.ThrowIfNull(factory);
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = Begin(options);
+        _engine.ThrowIfDisposed();
         string[] distinct = [.. keys.Distinct(StringComparer.Ordinal)];
         return Array.IndexOf(distinct, null) >= 0
             ? throw new ArgumentException("A key is null.", nameof(keys))
@@ -121,6 +124,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = Begin(options);
+        _engine.ThrowIfDisposed();
         IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
 
         // Once begun it goes its way: half a change would be worse than one that nobody waits for.
@@ -137,40 +141,31 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     }
 
     /// <inheritdoc/>
-    public override ValueTask RemoveAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default)
+    public override ValueTask RemoveAsync(IEnumerable<string>? keys, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(keys);
         cancellationToken.ThrowIfCancellationRequested();
         _engine.ThrowIfDisposed();
 
         // All of them under way at once.
-        Task[] removals = [.. keys.Where(_engine.IsUsable).Distinct(StringComparer.Ordinal).Select(_engine.RemoveAsync)];
+        Task[] removals = [.. (keys ?? []).Where(_engine.IsUsable).Distinct(StringComparer.Ordinal).Select(_engine.RemoveAsync)];
         return removals.Length == 0 ? default : new ValueTask(Task.WhenAll(removals).WaitAsync(cancellationToken));
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The tag is empty.</exception>
+    /// <remarks>No entry has an empty tag, so that nothing is done for one. <c>*</c> stands for all entries.</remarks>
     public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(tag);
         cancellationToken.ThrowIfCancellationRequested();
         _engine.ThrowIfDisposed();
-        return new ValueTask(_engine.Tags.InvalidateAsync(tag).WaitAsync(cancellationToken));
+        return string.IsNullOrWhiteSpace(tag) ? default : new ValueTask(_engine.Tags.InvalidateAsync(tag).WaitAsync(cancellationToken));
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">A tag is empty.</exception>
-    public override ValueTask RemoveByTagAsync(IEnumerable<string> tags, CancellationToken cancellationToken = default)
+    public override ValueTask RemoveByTagAsync(IEnumerable<string>? tags, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(tags);
         cancellationToken.ThrowIfCancellationRequested();
         _engine.ThrowIfDisposed();
-        string[] distinct = [.. tags.Distinct(StringComparer.Ordinal)];
-        foreach (string tag in distinct)
-        {
-            ArgumentException.ThrowIfNullOrWhiteSpace(tag, nameof(tags));
-        }
-
+        string[] distinct = [.. (tags ?? []).Where(static tag => !string.IsNullOrWhiteSpace(tag)).Distinct(StringComparer.Ordinal)];
         return distinct.Length == 0 ? default : new ValueTask(Task.WhenAll(distinct.Select(_engine.Tags.InvalidateAsync)).WaitAsync(cancellationToken));
     }
 
@@ -207,12 +202,13 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
 
     private CallOptions Begin(HybridCacheEntryOptions? options)
     {
-        _engine.ThrowIfDisposed();
+        _engine.ThrowIfDisposed(orBelow: false);
         return CallOptions.From(options, _engine.Settings);
     }
 
     private ValueTask<(T Value, CacheSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
     {
+        _engine.ThrowIfDisposed();
         IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
         return _engine.IsUsable(key)
             ? _engine.FlyAsync(key, call, list, state, factory, cancellationToken)

@@ -1,5 +1,9 @@
 using System.Buffers;
+using System.Text.Json.Serialization;
+using System.Text.Json;
+using MemcachedDistributedCache.AotSmoke;
 using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -18,11 +22,13 @@ IConfiguration configuration = new ConfigurationBuilder()
         ["Memcached:Namespace"] = "aot:",
         ["Memcached:OperationTimeout"] = "00:00:05",
         ["Memcached:FailureMode"] = "Throw",
+        ["Memcached:Hybrid:StaleWindow"] = "00:00:10",
     })
     .Build();
 
 await using ServiceProvider services = new ServiceCollection()
-    .AddMemcachedDistributedCache(configuration.GetSection("Memcached"))
+    .AddMemcachedHybridCache(configuration.GetSection("Memcached"))
+    .AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions { TypeInfoResolver = SmokeJson.Default })
     .AddKeyedMemcachedDistributedCache("other", server)
     .BuildServiceProvider();
 
@@ -46,6 +52,14 @@ Expect(await other.GetAsync("key") is null, "another namespace does not see the 
 await cache.RefreshAsync("key");
 await cache.RemoveAsync("key");
 Expect(await cache.GetAsync("key") is null, "a removed entry is gone");
+
+var hybrid = services.GetRequiredService<HybridCache>();
+string[] tags = ["smoke"];
+Smoke made = await hybrid.GetOrCreateAsync("hybrid", static _ => new ValueTask<Smoke>(new Smoke(7, "seven")), tags: tags);
+Smoke found = await hybrid.GetOrCreateAsync("hybrid", static _ => new ValueTask<Smoke>(new Smoke(8, "eight")), new() { Flags = HybridCacheEntryFlags.DisableLocalCache }, tags);
+Expect(made == new Smoke(7, "seven") && found == made, "the hybrid cache finds in the cluster what it made, by source-generated JSON");
+await hybrid.RemoveByTagAsync("smoke");
+Expect(await hybrid.GetOrCreateAsync("hybrid", static _ => new ValueTask<Smoke>(new Smoke(9, "nine")), tags: tags) == new Smoke(9, "nine"), "an invalidated entry is made anew");
 
 try
 {

@@ -83,7 +83,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
         }
 
         engine.Counters.Add(HybridEvent.RemoteHit);
-        engine.Writer.Keep(call, EntryWriter.CopyOf(call, entry, value, isStale: false, _codec), read.SentAt);
+        engine.Writer.KeepRead(call, read, value, _codec);
         _values[call.Key] = value;
         return true;
     }

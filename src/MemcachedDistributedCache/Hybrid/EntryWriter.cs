@@ -82,6 +82,15 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             };
     }
 
+    /// <summary>Puts a copy of an entry in place that was read from the cluster; <see cref="Keep"/>.</summary>
+    public void KeepRead<T>(Call call, in RemoteRead read, T value, ValueCodec<T> codec)
+    {
+        if (call.Options.MayWriteLocal)
+        {
+            Keep(call, CopyOf(call, read.Entry!, value, isStale: false, codec), read.SentAt);
+        }
+    }
+
     /// <summary>An entry that was read from the cluster, as it is kept in the process's own memory.</summary>
     public static CachedEntry CopyOf<T>(Call call, CachedEntry read, T value, bool isStale, ValueCodec<T> codec)
     {

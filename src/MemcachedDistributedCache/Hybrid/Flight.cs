@@ -10,17 +10,22 @@ internal readonly record struct FlightKey(string Key, HybridCacheEntryFlags Flag
 
 /// <summary>
 /// The work that all callers of a key in this process share. Its token is cancelled when the last of them has left, unless the work has cut itself loose
-/// from them.
+/// from them. Most flights have one caller and end with a value of the cluster; what only others need is made when it is asked for.
 /// </summary>
+/// <param name="version">The key's number in the process's own memory from before anything was asked.</param>
+/// <param name="invalidations">How many invalidations of tags there had been by then.</param>
+/// <param name="mayEndEarly">Whether <see cref="CompleteEarly"/> may be called.</param>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with a caller who leaves.
-internal sealed class Flight<T>(long version, int invalidations) : IFlight
+internal sealed class Flight<T>(long version, int invalidations, bool mayEndEarly) : IFlight
 #pragma warning restore CA1001
 {
-    private readonly TaskCompletionSource<Outcome<T>> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource _abandoned = new();
     private readonly Lock _lock = new();
+    private TaskCompletionSource<Outcome<T>>? _shared = mayEndEarly ? NewSource() : null;
+    private CancellationTokenSource? _source;
+    private Task<Outcome<T>>? _work;
     private int _callers = 1;
     private bool _isClosed;
+    private bool _isAbandoned;
     private int _startingThread;
 
     /// <summary>The key's number in the process's own memory from before anything was asked.</summary>
@@ -29,14 +34,37 @@ internal sealed class Flight<T>(long version, int invalidations) : IFlight
     /// <summary>How many invalidations of tags there had been by then.</summary>
     public int Invalidations => invalidations;
 
+    /// <summary>Whether nobody waits any more.</summary>
+    public bool IsAbandoned => Volatile.Read(ref _isAbandoned);
+
     /// <summary>Cancelled when nobody waits any more.</summary>
-    public CancellationToken Token => _abandoned.Token;
+    public CancellationToken Token
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isAbandoned && _source is null ? new CancellationToken(canceled: true) : (_source ??= new CancellationTokenSource()).Token;
+            }
+        }
+    }
 
     /// <summary>Whether the work still runs on the thread of the caller who began it, whom a factory must not hold up.</summary>
     public bool IsOnCallersThread => Volatile.Read(ref _startingThread) == Environment.CurrentManagedThreadId;
 
     /// <inheritdoc/>
-    public void Abort() => _ = _abandoned.CancelAsync();
+    public void Abort()
+    {
+        CancellationTokenSource? source;
+        lock (_lock)
+        {
+            _isAbandoned = true;
+            source = _source;
+        }
+
+        // Not on the leaving caller's time: what a factory has hung on its token is not known.
+        _ = source?.CancelAsync();
+    }
 
     /// <summary>Takes one more caller in; false if it is over.</summary>
     public bool TryJoin()
@@ -48,17 +76,22 @@ internal sealed class Flight<T>(long version, int invalidations) : IFlight
                 return false;
             }
 
+            _shared ??= NewSource();
             _callers++;
             return true;
         }
     }
 
     /// <summary>Runs the work, whose result or exception goes to all callers.</summary>
-    public void Start(Func<Flight<T>, Task<Outcome<T>>> work, Action<Flight<T>> ended)
+    public void Start(IFlightWork<T> work)
     {
         Volatile.Write(ref _startingThread, Environment.CurrentManagedThreadId);
-        _ = RunAsync(work, ended);
+        _work = RunAsync(work);
         Volatile.Write(ref _startingThread, 0);
+        if (mayEndEarly)
+        {
+            Observe(_work);
+        }
     }
 
     /// <summary>Gives the callers their result before the work is at its end. Nobody waits for it then, and nobody can cancel it.</summary>
@@ -66,22 +99,34 @@ internal sealed class Flight<T>(long version, int invalidations) : IFlight
     {
         if (Close())
         {
-            _done.TrySetResult(outcome);
+            _shared!.TrySetResult(outcome);
         }
     }
 
-    /// <summary>The result, for one caller.</summary>
-    public Task<Outcome<T>> WaitAsync(CancellationToken cancellationToken)
-        => cancellationToken.CanBeCanceled && !_done.Task.IsCompleted ? WaitOrLeaveAsync(cancellationToken) : _done.Task;
+    /// <summary>The result for the caller who began the flight: the work's own task where that can be, which spares a switch of threads.</summary>
+    public Task<Outcome<T>> WaitFirstAsync(CancellationToken cancellationToken) => WaitAsync(mayEndEarly ? _shared!.Task : _work!, cancellationToken);
 
-    private async Task<Outcome<T>> WaitOrLeaveAsync(CancellationToken cancellationToken)
+    /// <summary>The result, for one who joined.</summary>
+    public Task<Outcome<T>> WaitAsync(CancellationToken cancellationToken) => WaitAsync(_shared!.Task, cancellationToken);
+
+    private static TaskCompletionSource<Outcome<T>> NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Everybody may leave, and then an exception is nobody's.</summary>
+    private static void Observe(Task work)
+        => _ = work.ContinueWith(static ended => _ = ended.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
+    private Task<Outcome<T>> WaitAsync(Task<Outcome<T>> result, CancellationToken cancellationToken)
+        => cancellationToken.CanBeCanceled && !result.IsCompleted ? WaitOrLeaveAsync(result, cancellationToken) : result;
+
+    private async Task<Outcome<T>> WaitOrLeaveAsync(Task<Outcome<T>> result, CancellationToken cancellationToken)
     {
         try
         {
-            return await _done.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return await result.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !_done.Task.IsCompleted)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !result.IsCompleted)
         {
+            Observe(result);
             Leave();
             throw;
         }
@@ -99,27 +144,30 @@ internal sealed class Flight<T>(long version, int invalidations) : IFlight
             _isClosed = true;
         }
 
-        // Not on the leaving caller's time: what a factory has hung on its token is not known.
         Abort();
     }
 
-    private async Task RunAsync(Func<Flight<T>, Task<Outcome<T>>> work, Action<Flight<T>> ended)
+    private async Task<Outcome<T>> RunAsync(IFlightWork<T> work)
     {
         try
         {
-            Outcome<T> outcome = await work(this).ConfigureAwait(false);
+            Outcome<T> outcome = await work.RunAsync(this).ConfigureAwait(false);
             Close();
-            ended(this);
-            _done.TrySetResult(outcome);
+            work.Ended(this);
+            _shared?.TrySetResult(outcome);
+            return outcome;
         }
         catch (Exception exception)
         {
             Close();
-            ended(this);
-            _done.TrySetException(exception);
+            work.Ended(this);
+            if (_shared is { } shared)
+            {
+                shared.TrySetException(exception);
+                _ = shared.Task.Exception;
+            }
 
-            // Everybody may have left.
-            _ = _done.Task.Exception;
+            throw;
         }
     }
 
@@ -133,6 +181,16 @@ internal sealed class Flight<T>(long version, int invalidations) : IFlight
             return first;
         }
     }
+}
+
+/// <summary>What a flight does.</summary>
+internal interface IFlightWork<T>
+{
+    /// <summary>Does it.</summary>
+    Task<Outcome<T>> RunAsync(Flight<T> flight);
+
+    /// <summary>It is done, and nobody can join any more.</summary>
+    void Ended(Flight<T> flight);
 }
 
 /// <summary>A flight of whatever type.</summary>
@@ -155,7 +213,7 @@ internal sealed class FlightTable
     /// invalidated by this process, so that it may bring what must not be seen any more.
     /// </summary>
     /// <returns>The flight, and whether the caller has to start it.</returns>
-    public (Flight<T> Flight, bool IsNew) Enter<T>(FlightKey key, long version, int invalidations)
+    public (Flight<T> Flight, bool IsNew) Enter<T>(FlightKey key, long version, int invalidations, bool mayEndEarly)
     {
         Flight<T>? created = null;
         while (true)
@@ -168,7 +226,7 @@ internal sealed class FlightTable
                     return (existing, false);
                 }
 
-                created ??= new Flight<T>(version, invalidations);
+                created ??= new Flight<T>(version, invalidations, mayEndEarly);
                 if (_flights.TryUpdate(key, created, existing))
                 {
                     return (created, true);
@@ -176,7 +234,7 @@ internal sealed class FlightTable
             }
             else
             {
-                created ??= new Flight<T>(version, invalidations);
+                created ??= new Flight<T>(version, invalidations, mayEndEarly);
                 if (_flights.TryAdd(key, created))
                 {
                     return (created, true);

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
@@ -79,11 +80,12 @@ internal sealed class HybridEngine : IDisposable
         return false;
     }
 
-    /// <summary>Throws after the cache, or the one below it, has been disposed.</summary>
-    public void ThrowIfDisposed()
+    /// <summary>Throws after the cache has been disposed.</summary>
+    /// <param name="orBelow">Whether the cache below counts too; a value of the process's own memory does not need it.</param>
+    public void ThrowIfDisposed(bool orBelow = true)
     {
 #pragma warning disable CA1513 // The caller knows the cache, not the engine below it.
-        if (Volatile.Read(ref _isDisposed) != 0 || _client.IsDisposed)
+        if (Volatile.Read(ref _isDisposed) != 0 || (orBelow && _client.IsDisposed))
         {
             throw new ObjectDisposedException("MemcachedHybridCache");
         }
@@ -96,17 +98,32 @@ internal sealed class HybridEngine : IDisposable
         if (options.MayReadLocal && Local.Find(key) is { } entry)
         {
             long now = Time.GetTimestamp();
-            if (now < entry.FreshUntil && Tags.Check(entry.Tags, now) == TagCheck.Valid && TryRead(key, entry, out value))
+            if (now < entry.FreshUntil && Tags.Check(entry.Tags, now) == TagCheck.Valid)
             {
-                source = entry.IsStale ? CacheSource.Stale : CacheSource.Local;
-                Counters.Add(entry.IsStale ? HybridEvent.StaleServed : HybridEvent.LocalHit);
-                return true;
+                if (entry is CachedEntry<T> shared)
+                {
+                    value = shared.Value;
+                    source = NoteServed(entry);
+                    return true;
+                }
+
+                if (TryRead(key, entry, out value))
+                {
+                    source = NoteServed(entry);
+                    return true;
+                }
             }
         }
 
         value = default;
         source = CacheSource.None;
         return false;
+    }
+
+    private CacheSource NoteServed(CachedEntry entry)
+    {
+        Counters.Add(entry.IsStale ? HybridEvent.StaleServed : HybridEvent.LocalHit);
+        return entry.IsStale ? CacheSource.Stale : CacheSource.Local;
     }
 
     /// <summary>The value of an entry for one caller; false if it is not one of this type, and then the process's own copy is forgotten.</summary>
@@ -146,27 +163,26 @@ internal sealed class HybridEngine : IDisposable
     }
 
     /// <summary>Gets a value that is not in the process's own memory, together with all who ask for it meanwhile where it is shared.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(T Value, CacheSource Source)> FlyAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken, bool isShared = true)
     {
         ValueCodec<T> codec = Codecs.Of<T>();
         var flightKey = new FlightKey(key, options.Distinct, typeof(T));
         long version = Local.VersionOf(key);
+        bool mayEndEarly = Settings.FactorySoftTimeout != Timeout.InfiniteTimeSpan;
         (Flight<T> flight, bool isNew) = isShared
-            ? _flights.Enter<T>(flightKey, version, Tags.Invalidations)
-            : (new Flight<T>(version, Tags.Invalidations), true);
+            ? _flights.Enter<T>(flightKey, version, Tags.Invalidations, mayEndEarly)
+            : (new Flight<T>(version, Tags.Invalidations, mayEndEarly), true);
         if (isNew)
         {
-            byte[] wireKey = Keys.Encode(key, HybridSpace.Entry);
-            var call = new Call(key, wireKey, options, Tags.Resolve(tags, wireKey), version);
-            var production = new Production<TState, T>(this, call, codec, state, factory);
-            flight.Start(production.RunAsync, ended => _flights.Leave(flightKey, ended));
+            flight.Start(new Production<TState, T>(this, flightKey, options, tags, version, codec, state, factory));
         }
         else
         {
             Counters.Add(HybridEvent.FlightJoined);
         }
 
-        Outcome<T> outcome = await flight.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Outcome<T> outcome = await (isNew ? flight.WaitFirstAsync(cancellationToken) : flight.WaitAsync(cancellationToken)).ConfigureAwait(false);
         if (isNew && outcome.Refresh is { } refresh && !Settings.RefreshInBackground)
         {
             // Somebody has to make the new value, and this is the one; all others have the old one by now.
@@ -180,6 +196,9 @@ internal sealed class HybridEngine : IDisposable
 
         return (outcome.Take(codec), outcome.Source);
     }
+
+    /// <summary>A flight has ended.</summary>
+    public void Leave<T>(FlightKey key, Flight<T> flight) => _flights.Leave(key, flight);
 
     /// <summary>Stores a value in place of whatever is there.</summary>
     public async Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tags)

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Connections;
 using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Internal;
 
@@ -17,20 +18,22 @@ internal sealed class LocalCache : IDisposable
 
     private readonly MemoryCache _memory;
     private readonly TimeProvider _time;
+    private readonly Clock _clock;
     private readonly int _smallestCharge;
     private readonly Stripe[] _stripes = new Stripe[Stripes];
 
     public LocalCache(HybridSettings settings, TimeProvider timeProvider)
     {
         _time = timeProvider;
+        _clock = new Clock(timeProvider);
 
         // Each entry is charged with at least its share of the bytes, so that one bound holds both.
         _smallestCharge = (settings.MaximumLocalBytes + settings.MaximumLocalEntries - 1) / settings.MaximumLocalEntries;
         _memory = new MemoryCache(new MemoryCacheOptions
         {
             SizeLimit = settings.MaximumLocalBytes,
-#pragma warning disable CS0618 // The only way to give it a clock; without one it reads the system's, which is faster.
-            Clock = timeProvider == TimeProvider.System ? null : new Clock(timeProvider),
+#pragma warning disable CS0618 // The only way to give it a clock.
+            Clock = _clock,
 #pragma warning restore CS0618
         });
         for (int i = 0; i < Stripes; i++)
@@ -104,7 +107,11 @@ internal sealed class LocalCache : IDisposable
         => span >= TimeSpan.FromDays(3650) ? long.MaxValue : timestamp + (long)(span.TotalSeconds * _time.TimestampFrequency);
 
     /// <inheritdoc/>
-    public void Dispose() => _memory.Dispose();
+    public void Dispose()
+    {
+        _clock.Dispose();
+        _memory.Dispose();
+    }
 
     private Stripe StripeOf(string key) => _stripes[(uint)key.GetHashCode(StringComparison.Ordinal) % Stripes];
 
@@ -114,9 +121,32 @@ internal sealed class LocalCache : IDisposable
     }
 
 #pragma warning disable CS0618
-    private sealed class Clock(TimeProvider timeProvider) : ISystemClock
+    /// <summary>
+    /// A clock that moves once a second. All that is exact stands in the entries themselves; the memory below only has to forget them some time and to know which
+    /// were used last, and asks for the time with each read, which would cost as much as all the rest.
+    /// </summary>
+    private sealed class Clock : ISystemClock, IDisposable
     {
-        public DateTimeOffset UtcNow => timeProvider.GetUtcNow();
+        private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+        private readonly TimeProvider _timeProvider;
+        private readonly ITimer _timer;
+        private long _ticks;
+
+        public Clock(TimeProvider timeProvider)
+        {
+            _timeProvider = timeProvider;
+            _ticks = timeProvider.GetUtcNow().UtcTicks;
+            using (FlowGuard.Suppress())
+            {
+                _timer = timeProvider.CreateTimer(static state => ((Clock)state!).Move(), this, Interval, Interval);
+            }
+        }
+
+        public DateTimeOffset UtcNow => new(Volatile.Read(ref _ticks), TimeSpan.Zero);
+
+        public void Dispose() => _timer.Dispose();
+
+        private void Move() => Volatile.Write(ref _ticks, _timeProvider.GetUtcNow().UtcTicks);
     }
 #pragma warning restore CS0618
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
@@ -19,6 +20,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     /// Asks for an entry, and to be told to make it if there is none. Not to be cancelled: a lease that is won by a request whose caller has left would
     /// hold everybody up.
     /// </summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<RemoteRead> LeaseAsync(byte[] key, bool withValue)
     {
         long sentAt = timeProvider.GetTimestamp();

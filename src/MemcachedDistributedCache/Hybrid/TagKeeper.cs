@@ -46,7 +46,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         foreach (ref readonly TagStamp stamp in stamps.AsSpan())
         {
             TagState state = stamp.State;
-            if (!state.IsCurrent(stamp.Version))
+            if (!ReferenceEquals(state.Current, stamp.Version) && !state.IsCurrent(stamp.Version))
             {
                 if (state.Current is not null && !state.IsProvisional)
                 {
@@ -172,7 +172,9 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
 
             // There is none, or one that was superseded, and has come back with a server that was away. What takes its place has never been.
             var next = TagVersion.Create(timeProvider);
-            OperationResult stored = await StoreAsync(state, next, read.Status == OperationStatus.Success ? read.Ticket : null, onlyIfAbsent: read.Status == OperationStatus.Miss).ConfigureAwait(false);
+            // A version that is there and may not be read, because its key or its server is in doubt, is replaced whatever it is.
+            bool isMiss = read.Status == OperationStatus.Miss;
+            OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.Ticket, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
             if (stored.Status == OperationStatus.Success)
             {
                 state.TryAccept(next, sentAt, epoch);

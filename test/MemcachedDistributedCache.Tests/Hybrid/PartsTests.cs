@@ -144,13 +144,13 @@ public sealed class PartsTests
     [Fact]
     public async Task AFlightEndsWithItsLastCallerAndNotBefore()
     {
-        var flight = new Flight<int>(0, 0);
+        var flight = new Flight<int>(0, 0, mayEndEarly: false);
         var work = new TaskCompletionSource<Outcome<int>>();
         bool ended = false;
-        flight.Start(_ => work.Task, _ => ended = true);
+        flight.Start(new Work(work.Task, () => ended = true));
         using var first = new CancellationTokenSource();
         using var second = new CancellationTokenSource();
-        Task<Outcome<int>> one = flight.WaitAsync(first.Token);
+        Task<Outcome<int>> one = flight.WaitFirstAsync(first.Token);
         Assert.True(flight.TryJoin());
         Task<Outcome<int>> other = flight.WaitAsync(second.Token);
         await first.CancelAsync();
@@ -162,6 +162,13 @@ public sealed class PartsTests
         Assert.False(flight.TryJoin());
         work.SetResult(new Outcome<int>(1, CacheSource.Factory, null));
         await Eventually.True(() => ended, "it is over");
+    }
+
+    private sealed class Work(Task<Outcome<int>> task, Action ended) : IFlightWork<int>
+    {
+        public Task<Outcome<int>> RunAsync(Flight<int> flight) => task;
+
+        public void Ended(Flight<int> flight) => ended();
     }
 
     private static CachedEntry Entry() => new() { CreatedAt = 0, ExpiresAt = 0, Tags = [], Kind = PayloadKind.Null, Size = 1 };
