@@ -49,8 +49,7 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
             {
                 socket = CreateSocket(candidate);
                 ConnectWithin(socket, new IPEndPoint(candidate, address.Port), Share(connectTimeout, candidates));
-                socket.SendTimeout = (int)sendTimeout.TotalMilliseconds;
-                return new TcpConnection(socket);
+                return new BlockingTcpConnection(socket, sendTimeout);
             }
             catch (Exception exception)
             {
@@ -76,7 +75,7 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
 
     /// <summary>
     /// A blocking connect has no time limit of its own, so it is started non-blocking and waited for by poll(2): neither
-    /// step needs a thread of the pool.
+    /// step needs a thread of the pool. The socket stays non-blocking; see <see cref="BlockingTcpConnection"/>.
     /// </summary>
     private static void ConnectWithin(Socket socket, IPEndPoint endPoint, TimeSpan timeout)
     {
@@ -98,8 +97,6 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
                 throw new SocketException(error);
             }
         }
-
-        socket.Blocking = true;
     }
 
     private static Socket CreateSocket(IPAddress address)
@@ -118,7 +115,7 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
     {
         public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
 
-        public override int Receive(Span<byte> buffer) => socket.Receive(buffer, SocketFlags.None);
+        public override int Receive(Span<byte> buffer) => throw new NotSupportedException("This connection was opened for asynchronous use.");
 
         public override ValueTask SendAsync(ReadOnlyMemory<byte> data)
         {
@@ -132,13 +129,7 @@ internal sealed class TcpConnectionFactory : ConnectionFactory
             return sent == data.Length ? ValueTask.CompletedTask : SendRestAsync(new ValueTask<int>(sent), data);
         }
 
-        public override void Send(ReadOnlySpan<byte> data)
-        {
-            while (!data.IsEmpty)
-            {
-                data = data[socket.Send(data, SocketFlags.None)..];
-            }
-        }
+        public override void Send(ReadOnlySpan<byte> data) => throw new NotSupportedException("This connection was opened for asynchronous use.");
 
         public override void Dispose() => socket.Dispose();
 
