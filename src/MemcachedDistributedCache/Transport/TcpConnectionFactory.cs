@@ -49,8 +49,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             {
                 socket = CreateSocket(candidate);
                 ConnectWithin(socket, new IPEndPoint(candidate, address.Port), Share(connectTimeout, candidates));
-                socket.SendTimeout = (int)sendTimeout.TotalMilliseconds;
-                return new TcpConnection(socket, candidate);
+                return new BlockingTcpConnection(socket, candidate, sendTimeout);
             }
             catch (Exception exception)
             {
@@ -76,7 +75,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
 
     /// <summary>
     /// A blocking connect has no time limit of its own, so it is started non-blocking and waited for by poll(2): neither
-    /// step needs a thread of the pool.
+    /// step needs a thread of the pool. The socket stays non-blocking; see <see cref="BlockingTcpConnection"/>.
     /// </summary>
     private static void ConnectWithin(Socket socket, IPEndPoint endPoint, TimeSpan timeout)
     {
@@ -98,8 +97,6 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
                 throw new SocketException(error);
             }
         }
-
-        socket.Blocking = true;
     }
 
     private static Socket CreateSocket(IPAddress address)
@@ -120,7 +117,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
 
         public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
 
-        public override int Receive(Span<byte> buffer) => socket.Receive(buffer, SocketFlags.None);
+        public override int Receive(Span<byte> buffer) => throw new NotSupportedException("This connection was opened for asynchronous use.");
 
         public override ValueTask SendAsync(ReadOnlyMemory<byte> data)
         {
@@ -134,29 +131,9 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             return sent == data.Length ? ValueTask.CompletedTask : SendRestAsync(new ValueTask<int>(sent), data);
         }
 
-        public override void Send(ReadOnlySpan<byte> data)
-        {
-            while (!data.IsEmpty)
-            {
-                data = data[socket.Send(data, SocketFlags.None)..];
-            }
-        }
+        public override void Send(ReadOnlySpan<byte> data) => throw new NotSupportedException("This connection was opened for asynchronous use.");
 
-        public override void Dispose()
-        {
-            try
-            {
-                // What has not been sent is thrown away. Otherwise the kernel would deliver it when the network is back, long after its callers were told
-                // that there is no answer.
-                socket.LingerState = new LingerOption(true, 0);
-            }
-            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
-            {
-                // It has ended by itself.
-            }
-
-            socket.Dispose();
-        }
+        public override void Dispose() => SocketEnd.Abandon(socket);
 
         private async ValueTask SendRestAsync(ValueTask<int> sending, ReadOnlyMemory<byte> data)
         {
