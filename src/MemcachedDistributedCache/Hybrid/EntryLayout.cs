@@ -70,7 +70,13 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
             return null;
         }
 
-        var stamps = new TagStamp[BinaryPrimitives.ReadUInt16BigEndian(bytes[18..]) + 1];
+        int count = BinaryPrimitives.ReadUInt16BigEndian(bytes[18..]);
+        if (bytes.Length - FixedLength < count * (1 + 1 + TagVersion.Length))
+        {
+            return null;
+        }
+
+        var stamps = new TagStamp[count + 1];
         stamps[0] = new TagStamp(tags.WildcardOf(wireKey), TagVersion.Read(bytes[24..]));
         int at = FixedLength;
         Span<byte> key = stackalloc byte[Protocol.MetaRequests.MaximumKeyLength];

@@ -74,7 +74,8 @@ internal sealed class LocalCache : IDisposable
                 return false;
             }
 
-            _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = keepFor, Size = Math.Max(entry.Size, _smallestCharge) });
+            // Its clock may stand up to an interval behind.
+            _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = keepFor + Clock.Interval, Size = Math.Max(entry.Size, _smallestCharge) });
             return true;
         }
     }
@@ -127,7 +128,7 @@ internal sealed class LocalCache : IDisposable
     /// </summary>
     private sealed class Clock : ISystemClock, IDisposable
     {
-        private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+        public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
         private readonly TimeProvider _timeProvider;
         private readonly ITimer _timer;
         private long _ticks;

@@ -50,10 +50,19 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
         return outcome.Source == CacheSource.Stale ? null : outcome;
     }
 
-    /// <summary>The last value, served for a moment before the factory is tried again.</summary>
-    public Outcome<T> Serve(Fallback<T> fallback)
+    /// <summary>
+    /// The last value, served to those who come next for a moment before the factory is tried again; unless it has been removed or replaced while the factory
+    /// ran: then only those have it who came before.
+    /// </summary>
+    public async ValueTask<Outcome<T>> ServeAsync(Fallback<T> fallback)
     {
-        engine.Writer.Keep(call, EntryWriter.CopyOf(call, fallback.Entry, fallback.Value, isStale: true, codec), engine.Time.GetTimestamp(), engine.Settings.MaxStale);
+        long lookedAt = engine.Time.GetTimestamp();
+        ItemTicket ticket = fallback.Entry.Ticket;
+        if (!ticket.IsKnown || await engine.Remote.LookAsync(call.WireKey, ticket).ConfigureAwait(false) is RemoteState.Entry or RemoteState.Unavailable)
+        {
+            engine.Writer.Keep(call, EntryWriter.CopyOf(call, fallback.Entry, fallback.Value, isStale: true, codec), lookedAt, engine.Settings.MaxStale);
+        }
+
         return new Outcome<T>(fallback.Value, CacheSource.Stale, fallback.Entry);
     }
 
@@ -90,7 +99,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
             }
 
             Log.HybridFactoryFailed(engine.Logger, exception);
-            return Serve(fallback);
+            return await ServeAsync(fallback).ConfigureAwait(false);
         }
 
         return await Making.KeepAsync(engine, call, codec, value, stamps, lease, over, keeping).ConfigureAwait(false);
@@ -115,7 +124,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
         {
             if (await Task.WhenAny(made, Task.Delay(limit, engine.Time, ended.Token)).ConfigureAwait(false) != made)
             {
-                flight.CompleteEarly(Serve(fallback));
+                flight.CompleteEarly(await ServeAsync(fallback).ConfigureAwait(false));
             }
 
             await ended.CancelAsync().ConfigureAwait(false);

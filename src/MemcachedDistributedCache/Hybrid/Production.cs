@@ -291,7 +291,7 @@ internal sealed class Production<TState, T>(
         TimeSpan waited = engine.Time.GetElapsedTime(_waitingSince, now);
         if (fallback is not null && Settings.FactorySoftTimeout != Timeout.InfiniteTimeSpan && waited >= Settings.FactorySoftTimeout)
         {
-            return NewMaking().Serve(fallback);
+            return await NewMaking().ServeAsync(fallback).ConfigureAwait(false);
         }
 
         if (waited >= Settings.MaximumLeaseWait)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
@@ -23,6 +24,25 @@ public abstract class HybridTestBase(ThreeNodes nodes) : IClassFixture<ThreeNode
     }
 
     private protected static Task Until(Func<bool> condition, string what) => Caches.UntilAsync(condition, what);
+
+    /// <summary>
+    /// Asks until the answer is the new one, and holds each older answer against the bound: it may not have been asked for later than that after the change. How
+    /// long a busy machine takes to ask does not matter.
+    /// </summary>
+    private protected static async Task SeenWithin(TimeSpan bound, long changedAt, Func<Task<bool>> isNew, string what)
+    {
+        while (true)
+        {
+            TimeSpan askedAfter = Stopwatch.GetElapsedTime(changedAt);
+            if (await isNew().WaitAsync(Caches.Limit))
+            {
+                return;
+            }
+
+            Assert.True(askedAfter <= bound, $"{what}: not yet when asked after {askedAfter.TotalMilliseconds} ms");
+            await Task.Delay(5);
+        }
+    }
 
     /// <summary>Waits for what only asking brings about.</summary>
     private protected static async Task Until(Func<Task<bool>> condition, string what)

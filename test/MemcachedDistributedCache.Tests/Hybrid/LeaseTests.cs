@@ -134,6 +134,39 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
+    public async Task AValueThatWasRemovedElsewhereDuringAFactoryThatFailsStandsInForNobodyWhoComesAfter()
+    {
+        using var one = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromHours(1) });
+        using var other = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromHours(1) });
+        await other.Set("key", "old");
+        one.Pass(301);
+        var go = new TaskCompletionSource<string>();
+        Task<string> failing = one.Get("key", _ => go.Task);
+        await Eventually.True(() => one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        await other.Engine.RemoveAsync("key");
+        go.SetException(new FormatException());
+        Assert.Equal("old", await failing);
+        await Assert.ThrowsAsync<FormatException>(() => one.Get("key", static _ => throw new FormatException()));
+    }
+
+    [Fact]
+    public async Task AnEntryThatLivesHereOnlyLivesAsLongAsItWasGiven()
+    {
+        var own = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(500), Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCache };
+        for (int i = 0; i < 20; i++)
+        {
+            // Wherever in the second it begins that the memory below counts.
+            _one.Pass(0.17);
+            string key = "key" + i;
+            await _one.Engine.SetAsync(key, "value", CallOptions.From(own, _one.Engine.Settings), []);
+            _one.Pass(0.49);
+            Assert.Equal("value", await _one.Peek(key));
+            _one.Pass(0.02);
+            Assert.Null(await _one.Peek(key));
+        }
+    }
+
+    [Fact]
     public async Task AnEntryThatCannotBeUsedIsReplacedByOneOfAllWhoMeetIt()
     {
         await _other.Set("key", "old", "t");
