@@ -364,7 +364,10 @@ internal sealed class Connection
                 _whenLost(operation.ChangedKey);
             }
 
-            MemcachedFailureReason reason = sent ? MemcachedFailureReason.ConnectionLost : MemcachedFailureReason.Unavailable;
+            // A connection that was given up for its silence did not break: the answer did not come in time.
+            MemcachedFailureReason reason = !sent ? MemcachedFailureReason.Unavailable
+                : end.Reason == ConnectionEndReason.Stalled ? MemcachedFailureReason.TimedOut
+                : MemcachedFailureReason.ConnectionLost;
             int ticks = unchecked(_settings.Clock.Now - operation.StartedAt) + 1;
             return OperationResult.Failed(new OperationFailure(reason, _counters, sent, end.Cause)
             {

@@ -109,7 +109,7 @@ internal readonly struct OperationResult
     /// Whether the server may yet make a change that leaves doubt, after what it is asked from now on. Requests of one key keep their order, except
     /// between callers that block and others: theirs are two connections, of which one may be late by itself.
     /// </summary>
-    public bool MayStillHappen(CallMode mode) => mode == CallMode.Sync && Failure?.Reason == MemcachedFailureReason.TimedOut;
+    public bool MayStillHappen(CallMode mode) => mode == CallMode.Sync && Failure is { } failure && (failure.Reason == MemcachedFailureReason.TimedOut || failure.FollowsTimeout);
 
     /// <summary>A result without a value.</summary>
     public static OperationResult Of(OperationStatus status) => new() { Status = status };
@@ -130,6 +130,9 @@ internal sealed record OperationFailure(MemcachedFailureReason Reason, NodeCount
 
     /// <summary>Whether it was told at once, and nothing was tried.</summary>
     public bool IsRefusal { get; init; }
+
+    /// <summary>Whether an earlier attempt timed out: its request may still be on its way.</summary>
+    public bool FollowsTimeout { get; init; }
 
     /// <summary>How long it took until it failed, where that is known to be less than the limit of an attempt.</summary>
     public TimeSpan? Took { get; init; }

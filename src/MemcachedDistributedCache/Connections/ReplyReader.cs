@@ -104,7 +104,14 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             if (operation.TryComplete(result))
             {
                 failed++;
-                counters.AddErrors(1, result.Failure?.Reason ?? MemcachedFailureReason.ConnectionLost);
+                if (result.Failure?.Reason == MemcachedFailureReason.TimedOut)
+                {
+                    counters.AddTimeouts(1);
+                }
+                else
+                {
+                    counters.AddErrors(1, result.Failure?.Reason ?? MemcachedFailureReason.ConnectionLost);
+                }
             }
 
             operation.Release();

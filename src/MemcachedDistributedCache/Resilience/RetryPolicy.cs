@@ -46,7 +46,10 @@ internal sealed class RetryPolicy
         _ => false,
     };
 
-    /// <summary>Repeats an operation whose first attempt failed; gives the last attempt's result.</summary>
+    /// <summary>
+    /// Repeats an operation whose first attempt failed; gives the last attempt's result. Its failure tells of the request as sent where any of the
+    /// attempts was: each may have happened.
+    /// </summary>
     /// <param name="first">The first attempt's result.</param>
     /// <param name="attempt">Makes another attempt.</param>
     /// <param name="state">What it is given.</param>
@@ -71,7 +74,7 @@ internal sealed class RetryPolicy
                 {
                     if (call.Run.IsBegun)
                     {
-                        call.Run.Last = await call.Attempt(call.State).ConfigureAwait(false);
+                        call.Run.Last = WithWhatWasSent(call.Run.Last, await call.Attempt(call.State).ConfigureAwait(false));
                     }
 
                     // The first attempt has been made; the pipeline is shown what came of it.
@@ -92,6 +95,14 @@ internal sealed class RetryPolicy
             ResilienceContextPool.Shared.Return(context);
         }
     }
+
+    private static OperationResult WithWhatWasSent(in OperationResult before, in OperationResult last)
+        => before.Failure is { WasSent: true } earlier && last.Failure is { } failure
+            ? last with
+            {
+                Failure = failure with { WasSent = true, FollowsTimeout = earlier.FollowsTimeout || earlier.Reason == MemcachedFailureReason.TimedOut },
+            }
+            : last;
 
     private TimeSpan TimeTaken(OperationFailure failure) => failure.IsRefusal ? TimeSpan.Zero : failure.Took ?? _settings.AttemptTimeout;
 

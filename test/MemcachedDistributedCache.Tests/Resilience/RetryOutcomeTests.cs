@@ -84,6 +84,23 @@ public sealed class RetryOutcomeTests
         Assert.Equal(Lost.Failure, (await again).Failure);
     }
 
+    [Theory]
+    [InlineData(true, false, true)] // the first may have happened, whatever came of the second
+    [InlineData(false, true, true)]
+    [InlineData(false, false, false)]
+    public async Task WhatAnyAttemptSentIsToldAsSent(bool first, bool second, bool expected)
+    {
+        Task<OperationResult> again = Policy(1).AgainAsync(
+            Failed(MemcachedFailureReason.TimedOut, first),
+            _ => ValueTask.FromResult(Failed(MemcachedFailureReason.Unavailable, second)),
+            0,
+            CallMode.Sync,
+            CancellationToken.None).AsTask();
+        OperationResult result = await again;
+        Assert.Equal((MemcachedFailureReason.Unavailable, expected), (result.Failure!.Reason, result.Failure.WasSent));
+        Assert.Equal(first, result.MayStillHappen(CallMode.Sync));
+    }
+
     [Fact]
     public void ASynchronousCallIsCompleteOnReturnAndNeedsNoTimer()
     {
@@ -99,7 +116,7 @@ public sealed class RetryOutcomeTests
         Assert.Equal(2, _attempts);
     }
 
-    private static OperationResult Failed(MemcachedFailureReason reason) => OperationResult.Failed(new OperationFailure(reason, Node, WasSent: false));
+    private static OperationResult Failed(MemcachedFailureReason reason, bool wasSent = false) => OperationResult.Failed(new OperationFailure(reason, Node, wasSent));
 
     private async Task AdvanceUntil(Task task, TimeSpan step)
     {
