@@ -39,10 +39,10 @@ internal sealed record CacheSetup(string[] Nodes, int Connections, Resilience Re
     }
 }
 
-/// <summary>What the subjects on the product have in common: each has a cache of its own.</summary>
-internal abstract class CacheSubject(string name, CacheSetup setup, Expiry expiry) : Subject(name)
+/// <summary>What the subjects on the product have in common: each has a cache of its own, unless it is given another one's.</summary>
+internal abstract class CacheSubject(string name, CacheSetup setup, Expiry expiry, MemcachedCache? shared = null) : Subject(name)
 {
-    protected MemcachedCache Cache { get; } = new(setup.Options, setup.Watched == Watched.Logged ? new NoteTaker() : null);
+    protected MemcachedCache Cache { get; } = shared ?? new(setup.Options, setup.Watched == Watched.Logged ? new NoteTaker() : null);
 
     protected string[] Keys { get; private set; } = [];
 
@@ -71,11 +71,11 @@ internal abstract class CacheSubject(string name, CacheSetup setup, Expiry expir
     public override IDisposable? Watch() => setup.Watched == Watched.Measured ? new MetricsListener() : null;
 
     /// <inheritdoc/>
-    public override ValueTask DisposeAsync() => Cache.DisposeAsync();
+    public override ValueTask DisposeAsync() => shared is null ? Cache.DisposeAsync() : default;
 }
 
 /// <summary>Through <see cref="IDistributedCache"/>.</summary>
-internal sealed class DistributedSubject(string name, CacheSetup setup, Expiry expiry) : CacheSubject(name, setup, expiry)
+internal sealed class DistributedSubject(string name, CacheSetup setup, Expiry expiry, DistributedSubject? sharesCacheOf = null) : CacheSubject(name, setup, expiry, sharesCacheOf?.Cache)
 {
     /// <inheritdoc/>
     public override async Task RunAsync(Caller caller)

@@ -83,7 +83,7 @@ internal sealed record LoadOptions
         Option<bool> logging = new("--logging") { Description = "also drive the cache with a logger that takes everything, and give the ratio to the cache without" };
         Option<string> resilience = Text("--resilience", "on (the default options), off (whatever can be turned off is), or both, compared round by round", "on");
         Option<bool> json = new("--json") { Description = "write JSON instead of a table" };
-        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, resilience, metrics, logging, json };
+        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, resilience, metrics, logging, json, BesideLarge.Command(), IdleCost.Command() };
         command.SetAction((parsed, cancellationToken) => run(
             new LoadOptions
             {
@@ -110,5 +110,6 @@ internal sealed record LoadOptions
 
     private static string[] Split(string? text) => (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
-    private static int[] Numbers(string? text, int minimum, int maximum) => [.. Split(text).Select(int.Parse).Select(n => Math.Clamp(n, minimum, maximum))];
+    /// <summary>Numbers with commas.</summary>
+    public static int[] Numbers(string? text, int minimum, int maximum) => [.. Split(text).Select(int.Parse).Select(n => Math.Clamp(n, minimum, maximum))];
 }

@@ -74,10 +74,12 @@ internal sealed record Row
         })];
     }
 
-    private static double Ratio(List<Measurement> rounds, List<Measurement> floor, Func<Measurement, double> number)
+    /// <summary>The median of the ratios taken round by round.</summary>
+    public static double Ratio(List<Measurement> rounds, List<Measurement> floor, Func<Measurement, double> number)
         => Middle(rounds.Zip(floor, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
 
-    private static Measurement MedianOf(List<Measurement> rounds) => new()
+    /// <summary>The medians of the rounds.</summary>
+    public static Measurement MedianOf(List<Measurement> rounds) => new()
     {
         Rate = Middle(rounds.Select(static m => m.Rate)),
         Cpu = Middle(rounds.Select(static m => m.Cpu)),

@@ -62,7 +62,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         {
             if (result.Value is { Length: > 0 } pooled)
             {
-                ArrayPool<byte>.Shared.Return(pooled);
+                ValueArrays.Return(pooled);
             }
         }
     }

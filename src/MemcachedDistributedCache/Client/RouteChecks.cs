@@ -1,4 +1,3 @@
-using System.Buffers;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
@@ -42,7 +41,7 @@ internal static class RouteChecks
 
         if (target == ValueTarget.PooledArray && result.Value is { Length: > 0 } pooled)
         {
-            ArrayPool<byte>.Shared.Return(pooled);
+            ValueArrays.Return(pooled);
         }
 
         return OperationResult.Of(OperationStatus.Miss);

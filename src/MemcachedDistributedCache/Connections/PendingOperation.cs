@@ -16,6 +16,13 @@ namespace MemcachedDistributedCache.Connections;
 internal sealed class PendingOperation : IValueTaskSource<OperationResult>
 {
     private const int PoolLimit = 4096;
+
+    /// <summary>From this many replies awaited on a connection on, blocked callers let each other go first before they sleep.</summary>
+    private const int CrowdLength = 4;
+
+    /// <summary>How often one does.</summary>
+    private const int TurnsInCrowd = 10;
+
     private static readonly ConcurrentQueue<PendingOperation> Pool = new();
     private static int _pooled;
 
@@ -148,6 +155,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     /// <summary>The caller's side of a synchronous operation: blocks until there is a result, at the latest after the limit.</summary>
     public OperationResult Wait(TimeSpan limit, OperationResult timedOut, out bool expired)
     {
+        YieldWhileOthersWait();
         bool done;
         lock (_gate)
         {
@@ -261,6 +269,23 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     void IValueTaskSource<OperationResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
         => _source.OnCompleted(continuation, state, token, flags);
 
+    /// <summary>
+    /// Where many block at once, the processor goes round among them for a while before one sleeps: by the time that it is a caller's turn again its reply
+    /// has mostly come, and a sleep and a wake-up, several times as dear as the request, are saved. A caller who is nearly alone sleeps at once.
+    /// </summary>
+    private void YieldWhileOthersWait()
+    {
+        if (_queue!.Count < CrowdLength)
+        {
+            return;
+        }
+
+        for (int turn = 0; turn < TurnsInCrowd && !Volatile.Read(ref _syncDone); turn++)
+        {
+            Thread.Yield();
+        }
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void EndTiming(in OperationResult result)
     {
@@ -280,7 +305,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         lock (_gate)
         {
             _syncResult = result;
-            _syncDone = true;
+            Volatile.Write(ref _syncDone, true);
             Monitor.PulseAll(_gate);
         }
     }

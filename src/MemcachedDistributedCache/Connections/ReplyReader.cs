@@ -259,7 +259,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         _received = 0;
         _prefixLength = hasPrefix(reply.Flags) ? Math.Min(reply.Length, ValuePrefix.Length) : 0;
         _value = operation.IsClaimed ? null
-            : operation.Target == ValueTarget.PooledArray ? ArrayPool<byte>.Shared.Rent(ValueLength)
+            : operation.Target == ValueTarget.PooledArray ? ValueArrays.Rent(ValueLength)
             : ValueLength == 0 ? [] : GC.AllocateUninitializedArray<byte>(ValueLength);
         return null;
     }
@@ -383,7 +383,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     {
         if (_value is not null && target == ValueTarget.PooledArray)
         {
-            ArrayPool<byte>.Shared.Return(_value);
+            ValueArrays.Return(_value);
         }
 
         _value = null;

@@ -150,11 +150,11 @@ public sealed class ReplyReaderBufferTests
             Assert.Equal(story == "delivered", result.Value is not null);
             if (result.Value is { } array)
             {
-                ArrayPool<byte>.Shared.Return(array);
+                ValueArrays.Return(array);
             }
         }
 
-        byte[][] rented = [.. Enumerable.Range(0, 20).Select(static _ => ArrayPool<byte>.Shared.Rent(Length))];
+        byte[][] rented = [.. Enumerable.Range(0, 20).Select(static _ => ValueArrays.Rent(Length))];
         Assert.Equal(rented.Length, rented.Distinct().Count());
     }
 

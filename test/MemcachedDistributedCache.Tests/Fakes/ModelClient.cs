@@ -50,7 +50,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
         int prefix = EntryFormat.HasPrefix(item.Flags) ? Math.Min(item.Data.Length, ValuePrefix.Length) : 0;
         int length = item.Data.Length - prefix;
-        byte[] value = target == ValueTarget.PooledArray ? ArrayPool<byte>.Shared.Rent(length) : new byte[length];
+        byte[] value = target == ValueTarget.PooledArray ? ValueArrays.Rent(length) : new byte[length];
         item.Data.AsSpan(prefix).CopyTo(value);
         bool whole = prefix is 0 or ValuePrefix.Length;
         return new(new OperationResult
