@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MemcachedDistributedCache.Load.Floor;
 
 namespace MemcachedDistributedCache.Load;
 
@@ -52,22 +53,25 @@ internal sealed record BesideLarge
         Console.WriteLine($"{Report.Machine}; {Rounds} rounds of {Duration.TotalSeconds:0.##} s, medians; {Callers} readers of {SmallSize} B, alone and beside {LargeCallers} of {LargeSize} B, on one server");
         Console.WriteLine();
         Console.WriteLine("| connections | alone ops/s | alone p50 µs | alone p99 µs | beside ops/s | beside p50 µs | beside p99 µs | large/s | p99 ÷ |");
-        Console.WriteLine("|------------:|------------:|-------------:|-------------:|-------------:|--------------:|--------------:|--------:|------:|");
+        Console.WriteLine("|-------------|------------:|-------------:|-------------:|-------------:|--------------:|--------------:|--------:|------:|");
         await using LocalServers servers = await LocalServers.StartAsync(1, TimeSpan.FromMinutes(30), cancellationToken);
-        bool isWrong = false;
+        string[] nodes = [.. servers.Nodes];
+        var floor = new FloorSubject("floor", nodes, Flush.Pool);
+        bool isWrong = await MeasureAsync("floor", floor, new FloorSubject("large", nodes, Flush.Pool, sharesConnectionsOf: floor), cancellationToken);
         foreach (int connections in Connections)
         {
-            isWrong |= await MeasureAsync([.. servers.Nodes], connections, cancellationToken);
+            var setup = new CacheSetup(nodes, connections, Resilience.On, Watched.No);
+            var cache = new DistributedSubject("small", setup, Expiry.Default);
+            isWrong |= await MeasureAsync($"cache, {connections}", cache, new DistributedSubject("large", setup, Expiry.Default, sharesCacheOf: cache), cancellationToken);
         }
 
         return isWrong ? 1 : 0;
     }
 
-    private async Task<bool> MeasureAsync(string[] nodes, int connections, CancellationToken cancellationToken)
+    private async Task<bool> MeasureAsync(string name, Subject small, Subject large, CancellationToken cancellationToken)
     {
-        var setup = new CacheSetup(nodes, connections, Resilience.On, Watched.No);
-        await using var small = new DistributedSubject("small", setup, Expiry.Default);
-        await using var large = new DistributedSubject("large", setup, Expiry.Default, sharesCacheOf: small);
+        await using Subject first = small;
+        await using Subject second = large;
         var smallReads = new Workload(Verb.Get, SmallSize);
         var largeReads = new Workload(Verb.Get, LargeSize);
         await small.PrepareAsync(smallReads, cancellationToken);
@@ -87,7 +91,7 @@ internal sealed record BesideLarge
         Measurement a = Row.MedianOf(alone);
         Measurement b = Row.MedianOf(beside);
         Measurement o = Row.MedianOf(others);
-        Console.WriteLine($"| {connections,11} | {a.Rate,11:0} | {a.P50,12:0} | {a.P99,12:0} | {b.Rate,12:0} | {b.P50,13:0} | {b.P99,13:0} | {o.Rate,7:0} | {Row.Ratio(beside, alone, static m => m.P99),5:0.00} |");
+        Console.WriteLine($"| {name,-11} | {a.Rate,11:0} | {a.P50,12:0} | {a.P99,12:0} | {b.Rate,12:0} | {b.P50,13:0} | {b.P99,13:0} | {o.Rate,7:0} | {Row.Ratio(beside, alone, static m => m.P99),5:0.00} |");
         return a.Wrong + b.Wrong + o.Wrong + a.Errors + b.Errors + o.Errors != 0;
     }
 }

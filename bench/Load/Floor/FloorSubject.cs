@@ -6,9 +6,9 @@ namespace MemcachedDistributedCache.Load.Floor;
 /// The fastest loop that could be written: what it does, every client must. <paramref name="completeInline"/> runs callers on the read
 /// loop, which no library can afford (a caller that blocks would stop everybody); that variant is shown and does not count.
 /// </summary>
-internal sealed class FloorSubject(string name, string[] nodes, Flush flush, bool completeInline = false) : Subject(name)
+internal sealed class FloorSubject(string name, string[] nodes, Flush flush, bool completeInline = false, FloorSubject? sharesConnectionsOf = null) : Subject(name)
 {
-    private readonly List<FloorConnection> _connections = [];
+    private readonly List<FloorConnection> _connections = sharesConnectionsOf?._connections ?? [];
     private byte[][] _keys = [];
     private byte[][] _values = [];
 
@@ -26,7 +26,7 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
             }
         }
 
-        _keys = [.. workload.Keys("floor").Select(Encoding.UTF8.GetBytes)];
+        _keys = [.. workload.Keys(Name).Select(Encoding.UTF8.GetBytes)];
         _values = workload.Values;
         var operation = new FloorOperation(completeInline);
         for (int key = 0; key < _keys.Length; key++)
@@ -66,7 +66,11 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
     /// <inheritdoc/>
     public override ValueTask DisposeAsync()
     {
-        _connections.ForEach(static connection => connection.Dispose());
+        if (sharesConnectionsOf is null)
+        {
+            _connections.ForEach(static connection => connection.Dispose());
+        }
+
         return default;
     }
 

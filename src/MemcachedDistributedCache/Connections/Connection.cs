@@ -24,7 +24,7 @@ internal sealed class Connection
     private readonly RequestWriter _writer;
     private readonly RequestSender _sender;
     private readonly ReplyReader _reader;
-    private readonly OperationResult _timedOut;
+    private readonly FailureReasons _failures;
     private readonly CancellationTokenSource _connecting = new();
     private readonly TaskCompletionSource<ConnectionEnd?> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -47,7 +47,7 @@ internal sealed class Connection
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _sender = new RequestSender(_writer, mode, counters, BreakBy);
         _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust) { Origin = this };
-        _timedOut = OperationResult.Failed(counters.TimedOut);
+        _failures = new FailureReasons(settings, counters);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();
     }
@@ -103,6 +103,7 @@ internal sealed class Connection
     {
         NodeTelemetry telemetry = _counters.Telemetry;
         long startedAt = telemetry.IsObserved ? telemetry.Now : 0;
+        long began = _mode == CallMode.Sync ? _settings.TimeProvider.GetTimestamp() : 0;
         PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
         operation.ChangedKey = request.ChangedKey;
         RequestWriter.Outcome outcome;
@@ -141,7 +142,7 @@ internal sealed class Connection
         }
 
         result = _mode == CallMode.Sync
-            ? new ValueTask<OperationResult>(Wait(operation))
+            ? new ValueTask<OperationResult>(Wait(operation, began))
             : operation.AsValueTask(cancellationToken);
         return true;
     }
@@ -152,7 +153,7 @@ internal sealed class Connection
     public void Sweep(ref int timedOut, ref long answered)
     {
         int now = _settings.Clock.Now;
-        (int expired, int? oldest) = _pending.Sweep(now, _timedOut);
+        (int expired, int? oldest) = _pending.Sweep(now, _pending.Count == 0 ? _failures.TimedOut : _failures.TimedOutAt(now));
         timedOut += expired;
         long done = _pending.Dequeued - _reader.Dropped;
         if (IsUsable)
@@ -233,16 +234,21 @@ internal sealed class Connection
         Volatile.Read(ref _transport)?.Dispose();
     }
 
-    /// <summary>A blocked caller looks after its own deadline: the sweeper needs the pool, and the pool may be blocked too.</summary>
-    private OperationResult Wait(PendingOperation operation)
+    /// <summary>
+    /// A blocked caller looks after its own deadline: the sweeper needs the pool, and the pool may be blocked too. What it took to send, for others too,
+    /// is part of its time.
+    /// </summary>
+    private OperationResult Wait(PendingOperation operation, long began)
     {
-        OperationResult result = operation.Wait(_settings.Clock.OperationTimeout, _timedOut, out bool expired);
-        if (expired)
+        TimeSpan left = _settings.Clock.OperationTimeout - _settings.TimeProvider.GetElapsedTime(began);
+        OperationResult result = operation.Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero, _failures.TimedOut, out bool expired);
+        if (!expired)
         {
-            _counters.AddTimeouts(1);
+            return result;
         }
 
-        return result;
+        _counters.AddTimeouts(1);
+        return _failures.TimedOutAfter(_settings.TimeProvider.GetElapsedTime(began));
     }
 
     private async Task PumpAsync()
@@ -364,15 +370,7 @@ internal sealed class Connection
                 _whenLost(operation.ChangedKey);
             }
 
-            // A connection that was given up for its silence did not break: the answer did not come in time.
-            MemcachedFailureReason reason = !sent ? MemcachedFailureReason.Unavailable
-                : end.Reason == ConnectionEndReason.Stalled ? MemcachedFailureReason.TimedOut
-                : MemcachedFailureReason.ConnectionLost;
-            int ticks = unchecked(_settings.Clock.Now - operation.StartedAt) + 1;
-            return OperationResult.Failed(new OperationFailure(reason, _counters, sent, end.Cause)
-            {
-                Took = ticks < OperationClock.TicksPerTimeout ? ticks * _settings.Clock.Interval : null,
-            });
+            return _failures.Ended(end, sent, operation.StartedAt);
         });
         _counters.AddEnd(end.Reason, IsOpen);
         _writer.Discard();

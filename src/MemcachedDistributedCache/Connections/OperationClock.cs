@@ -15,6 +15,10 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan operati
     /// </summary>
     private const int LargestStep = 2;
 
+    /// <summary>Of how many ticks it is remembered when they came; a power of two, and twice what is asked for.</summary>
+    private const int Remembered = 4 * TicksPerTimeout;
+
+    private readonly long[] _cameAt = [.. Enumerable.Repeat(timeProvider.GetTimestamp(), Remembered)];
     private long _last = timeProvider.GetTimestamp();
     private int _now;
 
@@ -35,7 +39,17 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan operati
         if (ticks >= 1)
         {
             _last = timestamp;
-            Volatile.Write(ref _now, unchecked(_now + (int)Math.Min(Math.Round(ticks), LargestStep)));
+            for (int step = (int)Math.Min(Math.Round(ticks), LargestStep); step > 0; step--)
+            {
+                Volatile.Write(ref _cameAt[unchecked(_now + 1) & (Remembered - 1)], timestamp);
+                Volatile.Write(ref _now, unchecked(_now + 1));
+            }
         }
     }
+
+    /// <summary>
+    /// How long ago a tick of the last two limits came. On a machine too busy to keep the pace that is more than the ticks since then would have it.
+    /// </summary>
+    public TimeSpan Since(int tick)
+        => timeProvider.GetElapsedTime(Volatile.Read(ref _cameAt[tick & (Remembered - 1)]));
 }

@@ -134,7 +134,7 @@ internal sealed record OperationFailure(MemcachedFailureReason Reason, NodeCount
     /// <summary>Whether an earlier attempt timed out: its request may still be on its way.</summary>
     public bool FollowsTimeout { get; init; }
 
-    /// <summary>How long it took until it failed, where that is known to be less than the limit of an attempt.</summary>
+    /// <summary>How long it took until it failed, where that is known to be other than the limit of an attempt.</summary>
     public TimeSpan? Took { get; init; }
 }
 

@@ -14,9 +14,6 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="trust">Which items may be read.</param>
 internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters, ItemTrust trust) : IDisposable
 {
-    /// <summary>Size of the read buffer, in bytes.</summary>
-    public const int BufferLength = 32 * 1024;
-
     /// <summary>A value that lacks at least this much is received straight into its array.</summary>
     private const int DirectThreshold = 4 * 1024;
 
@@ -24,7 +21,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private const int HardLimit = 1024 * 1024 * 1024;
 
     private readonly byte[] _prefix = new byte[ValuePrefix.Length];
-    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferLength);
+    private byte[] _buffer = ReadBuffer.Rent();
     private int _start;
     private int _end;
 
@@ -57,18 +54,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return _value.AsMemory(ValueReceived, ValueLength - ValueReceived);
         }
 
-        if (_start == _end)
-        {
-            _start = _end = 0;
-        }
-        else if (_end == _buffer.Length)
-        {
-            // What is left is at most one unfinished line, far shorter than the buffer.
-            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
-            _end -= _start;
-            _start = 0;
-        }
-
+        ReadBuffer.MakeRoom(ref _buffer, ref _start, ref _end);
         return _buffer.AsMemory(_end);
     }
 

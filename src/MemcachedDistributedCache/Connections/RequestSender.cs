@@ -12,6 +12,9 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="broke">Told when a send fails: part of it may be out, so the connection is of no more use.</param>
 internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCounters counters, Action<Exception> broke) : IThreadPoolWorkItem
 {
+    /// <summary>So many sends a blocked caller makes for others, then another thread goes on: its own reply may have come long ago.</summary>
+    private const int LongestTurn = 64;
+
     private TransportConnection? _transport;
 
     /// <summary>Takes the first turn: sends what was asked while the connection was being opened.</summary>
@@ -20,7 +23,7 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCou
         _transport = transport;
         if (mode == CallMode.Sync)
         {
-            SendAll();
+            SendAll(LongestTurn);
         }
         else
         {
@@ -42,7 +45,7 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCou
                 Thread.Yield();
             }
 
-            SendAll();
+            SendAll(LongestTurn);
         }
         else if (now)
         {
@@ -92,12 +95,12 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCou
         }
     }
 
-    private void SendAll()
+    private void SendAll(int turn)
     {
         SendBuffer? buffer = null;
         try
         {
-            while ((buffer = writer.TakeForSending()) is not null)
+            for (; (buffer = writer.TakeForSending()) is not null; turn--)
             {
                 int count = buffer.CloseAndCount();
                 for (int i = 0; i < count; i++)
@@ -108,6 +111,16 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCou
                 counters.AddSent(buffer.Length);
 
                 buffer.Clear();
+                if (turn == 1)
+                {
+                    if (!writer.EndTurnIfEmpty())
+                    {
+                        // Not the pool: those who block may have all of it. Where so many ask at once, the thread has work for long.
+                        new Thread(() => SendAll(int.MaxValue)) { IsBackground = true }.UnsafeStart();
+                    }
+
+                    return;
+                }
             }
         }
         catch (Exception exception)

@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Protocol;
 /// </summary>
 internal sealed class Greeting
 {
-    private const int MaximumLength = 64 * 1024;
+    private const int MaximumLength = 16 * 1024;
     private int _consumed;
 
     /// <summary>What to send.</summary>

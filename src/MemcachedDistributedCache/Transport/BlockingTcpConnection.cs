@@ -32,6 +32,7 @@ internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, Ti
     /// <inheritdoc/>
     public override void Send(ReadOnlySpan<byte> data)
     {
+        long began = 0;
         while (!data.IsEmpty)
         {
             int count = socket.Send(data, SocketFlags.None, out SocketError error);
@@ -42,7 +43,11 @@ internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, Ti
             }
 
             ThrowUnlessBlocked(error);
-            if (!socket.Poll(sendTimeout, SelectMode.SelectWrite))
+
+            // The limit is for all of it: a receiver that takes a little now and then would hold the sender for ever.
+            began = began == 0 ? TimeProvider.System.GetTimestamp() : began;
+            TimeSpan left = sendTimeout - TimeProvider.System.GetElapsedTime(began);
+            if (left <= TimeSpan.Zero || !socket.Poll(left, SelectMode.SelectWrite))
             {
                 throw new SocketException((int)SocketError.TimedOut);
             }

@@ -108,6 +108,26 @@ public sealed class ConnectionTimeTests
         Assert.True(timedOut == 0, "an operation was timed out a millisecond after it began");
     }
 
+    [Fact]
+    public async Task AClockThatLagsTellsHowLongItReallyTook()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Task<OperationResult> get = rig.Execute(OperationKind.Get);
+        int timedOut = 0;
+        long answered = 0;
+        for (int late = 0; timedOut == 0; late++)
+        {
+            // Each look comes six ticks late, and counts for two.
+            Assert.True(late < 100, "it never times out");
+            rig.Time.Advance(6 * rig.Clock.Interval);
+            rig.Clock.Advance();
+            rig.Connection.Sweep(ref timedOut, ref answered);
+        }
+
+        TimeSpan? took = (await get.WaitAsync(Eventually.Limit)).Failure!.Took;
+        Assert.InRange(took ?? default, 2.5 * rig.Limit, 3.5 * rig.Limit);
+    }
+
     [Theory]
     [InlineData(10)]
     [InlineData(16)]
