@@ -45,6 +45,47 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
+    public async Task ACallerDoesNotSendForOthersForEver()
+    {
+        const int Others = 100;
+        var sends = new System.Collections.Concurrent.ConcurrentQueue<int>();
+        var transport = new FakeTransport();
+        using var rig = new ConnectionRig(new FakeFactory(_ => transport), CallMode.Sync, TimeSpan.FromSeconds(60));
+        await rig.Opened();
+        var callers = new System.Collections.Concurrent.ConcurrentBag<Task<OperationResult>>();
+        transport.Sending = _ =>
+        {
+            // While each request is sent another comes, so that there is always something left to send.
+            sends.Enqueue(Environment.CurrentManagedThreadId);
+            if (callers.Count < Others)
+            {
+                int before = rig.Connection.PendingCount;
+                callers.Add(Task.Factory.StartNew(() => rig.Execute(OperationKind.Get).Result, TaskCreationOptions.LongRunning));
+                Assert.True(SpinWait.SpinUntil(() => rig.Connection.PendingCount > before, Eventually.Limit), "the next request does not come");
+            }
+
+            return Task.CompletedTask;
+        };
+
+        int first = 0;
+        Task<OperationResult> caller = Task.Factory.StartNew(
+            () =>
+            {
+                first = Environment.CurrentManagedThreadId;
+                return rig.Execute(OperationKind.Get).Result;
+            },
+            TaskCreationOptions.LongRunning);
+        await Eventually.True(() => transport.Sent.Count(static c => c == '\n') > Others, "all are sent");
+        Assert.InRange(sends.Count(thread => thread == first), 1, Others - 1);
+        Assert.Equal(1, transport.MostSenders);
+        transport.Reply(string.Concat(transport.Sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(static line => "EN " + line.Split(' ')[^1] + "\r\n")));
+        foreach (Task<OperationResult> each in callers.Append(caller))
+        {
+            Assert.Equal(OperationStatus.Miss, (await each.WaitAsync(Eventually.Limit)).Status);
+        }
+    }
+
+    [Fact]
     public async Task ATimeoutThatNoSweepSawIsCountedAllTheSame()
     {
         // Sweeps need the thread pool, and synchronous calls are there for those who have used it up.
