@@ -3,6 +3,7 @@ using System.Text;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Testing;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
@@ -181,11 +182,11 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 /// <summary>A hybrid cache on the model.</summary>
 internal sealed class HybridRig : IDisposable
 {
-    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000)
+    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000, CacheTelemetry? telemetry = null)
     {
         Model = model;
         Client = new HybridModelClient(model);
-        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), null, model.Time, Log, maximumTags);
+        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), null, model.Time, Log, maximumTags, telemetry);
     }
 
     public static HybridSettings Settings { get; } = new()
