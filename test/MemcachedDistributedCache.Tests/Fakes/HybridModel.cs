@@ -121,7 +121,7 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 
     public object NodeOf(ReadOnlySpan<byte> key) => model;
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null)
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false)
         => Run("get", key, name => model.Get(name, Origin));
 
     public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
