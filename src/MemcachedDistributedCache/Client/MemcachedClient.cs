@@ -33,8 +33,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
         CasFloor? outage = sinceOutage && !route.IsStandIn && asked.Floors.SinceOutage.IsSet ? asked.Floors.SinceOutage : null;
         var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Floor is not null || outage is not null || asked.Trust.Floor != 0 };
         ValueTask<OperationResult> reading = asked.Execute(request, hash, target, mode, cancellationToken);
-        reading = route.Floor is null ? reading : RouteChecks.ReadAsync(reading, route, target);
-        return outage is null ? reading : RouteChecks.ReadAsync(reading, new Route(asked, outage), target);
+        return route.Floor is null && outage is null ? reading : RouteChecks.ReadAsync(reading, route, outage, target);
     }
 
     /// <inheritdoc/>
