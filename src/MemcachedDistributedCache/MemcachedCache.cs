@@ -32,7 +32,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     private readonly CacheTelemetry _telemetry;
     private readonly MemcachedClient _client;
     private readonly IEntryStore _entries;
-    private readonly Func<string, MemcachedFailureMode, MemcachedOversizeBehavior, EntryStore> _newPartition;
+    private readonly Func<string, MemcachedFailureMode, MemcachedOversizeBehavior, bool, EntryStore> _newPartition;
     private readonly string _namespace;
     private readonly TimeProvider _clock;
     private readonly bool _isPartition;
@@ -83,9 +83,9 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         }
 
         // It is for the application's own calls; those who make partitions deal with failures themselves.
-        _newPartition = (partition, failureMode, oversizeBehavior) => new EntryStore(
+        _newPartition = (partition, failureMode, oversizeBehavior, ignoreBeforeOutage) => new EntryStore(
             _client,
-            settings with { Partition = partition, FailureMode = failureMode, OversizeBehavior = oversizeBehavior },
+            settings with { Partition = partition, FailureMode = failureMode, OversizeBehavior = oversizeBehavior, IgnoresBeforeOutage = ignoreBeforeOutage },
             retries,
             clock,
             logger);
@@ -115,16 +115,22 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <param name="name">1 to 32 ASCII letters, digits and hyphens. The same name is the same partition, in every process.</param>
     /// <param name="failureMode">What callers see of a server that gives no answer, in place of the option.</param>
     /// <param name="oversizeBehavior">What becomes of a value over the limit, in place of the option.</param>
+    /// <param name="ignoreBeforeOutage">
+    /// Whether what a server has from before this process last saw it down is a miss; false by default. While it was down another process may have replaced
+    /// that, on the server that stood in for it, and not have removed it yet. For few items that all must agree on, such as versions. Such an item can be
+    /// set and removed as always, and is there for <see cref="TryAddAsync"/>.
+    /// </param>
     /// <returns>The partition.</returns>
     /// <exception cref="ArgumentException">The name is of another form.</exception>
     public MemcachedCache CreatePartition(
         string name,
         MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade,
-        MemcachedOversizeBehavior oversizeBehavior = MemcachedOversizeBehavior.Throw)
+        MemcachedOversizeBehavior oversizeBehavior = MemcachedOversizeBehavior.Throw,
+        bool ignoreBeforeOutage = false)
     {
         ArgumentNullException.ThrowIfNull(name);
         return KeyEncoder.IsValidPartition(name)
-            ? new MemcachedCache(this, _newPartition(name, failureMode, oversizeBehavior))
+            ? new MemcachedCache(this, _newPartition(name, failureMode, oversizeBehavior, ignoreBeforeOutage))
             : throw new ArgumentException($"The partition '{name}' must have 1 to 32 ASCII letters, digits or hyphens.", nameof(name));
     }
 

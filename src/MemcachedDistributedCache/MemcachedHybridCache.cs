@@ -212,12 +212,6 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
         return _engine.IsUsable(key)
             ? _engine.FlyAsync(key, call, list, state, factory, cancellationToken)
-            : MakeAsync(call, state, factory, cancellationToken);
-
-        // The key cannot be used; the value can still be made.
-        static async ValueTask<(T Value, CacheSource Source)> MakeAsync(CallOptions call, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
-            => call.MayCreate
-                ? (await factory(state, cancellationToken).ConfigureAwait(false), CacheSource.Factory)
-                : (default!, CacheSource.None);
+            : _engine.MakeAsync(call, state, factory, cancellationToken);
     }
 }

@@ -37,7 +37,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         _statistics = statistics;
         _requests = requests;
         _logger = logger;
-        _versions = new TagVersions(_cache, timeProvider);
+        _versions = new TagVersions(cache.CreatePartition(Partition, MemcachedFailureMode.Throw, MemcachedOversizeBehavior.Throw, ignoreBeforeOutage: true), timeProvider);
         _tags = new PageTags(_versions, timeProvider, options.ClockTolerance);
         _oversize = new OversizeLog(logger);
     }

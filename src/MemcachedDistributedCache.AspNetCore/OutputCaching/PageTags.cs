@@ -124,7 +124,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         }
 
         // A tag that is new to the cluster. Had it been evicted while the page was made, it would have a version, unless that was lost at once.
-        return await versions.MakeAsync(tag, CancellationToken.None).ConfigureAwait(false) is { IsOurs: true } made ? made.Version : null;
+        return await versions.MakeAsync(tag, CancellationToken.None).ConfigureAwait(false) is { IsFirst: true } made ? made.Version : null;
     }
 
     /// <summary>
@@ -193,7 +193,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
                 try
                 {
                     TagVersion? version = await asked.ConfigureAwait(false);
-                    version ??= make && i < _named ? (await versions.MakeAsync(tag, cancellationToken).ConfigureAwait(false))?.Version : null;
+                    version ??= make && i < _named ? (await versions.MakeAsync(tag, cancellationToken).ConfigureAwait(false)).Version : null;
                     if (version is { } known)
                     {
                         read.Add(new(tag, known));

@@ -6,8 +6,11 @@ namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 
 /// <summary>
 /// The versions of tags in memcached. An eviction writes a new one, whatever the number of pages. A version that is missing, because its item
-/// was evicted or its server restarted, is made anew and equals none that was before: a loss costs pages and brings none back.
+/// was evicted or its server restarted, is made anew and equals none that was before: a loss costs pages and brings none back. So is one
+/// that its server has from before it was down: an eviction meanwhile may have gone elsewhere.
 /// </summary>
+/// <param name="cache">Where they lie; it does not read what is from before an outage.</param>
+/// <param name="timeProvider">The clock.</param>
 internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvider)
 {
     /// <summary>Versions that were made lately and are remembered as seen.</summary>
@@ -35,9 +38,9 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
         return version;
     }
 
-    /// <summary>The version of a tag that has none, and whether it was made here; null where it can neither be made nor read.</summary>
+    /// <summary>The version of a tag that has none that can be read, and whether there was none at all until now.</summary>
     /// <exception cref="MemcachedUnavailableException">The tag's server gave no answer.</exception>
-    public async Task<(TagVersion Version, bool IsOurs)?> MakeAsync(TagId tag, CancellationToken cancellationToken)
+    public async Task<(TagVersion Version, bool IsFirst)> MakeAsync(TagId tag, CancellationToken cancellationToken)
     {
         // Added and not set: of several processes that find none at once all must come to use one, and an eviction meanwhile must win.
         TagVersion made = TagVersion.New(timeProvider.GetUtcNow());
@@ -47,18 +50,14 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
             return (made, true);
         }
 
-        return await ReadAsync(tag, cancellationToken).ConfigureAwait(false) is { } version ? (version, false) : null;
+        // One that is there and not read, from before an outage or in doubt, is replaced whatever it is. Should it be of an eviction of this moment: to pages it
+        // makes no difference which version they do not have.
+        return (await ReadAsync(tag, cancellationToken).ConfigureAwait(false) ?? await ReplaceAsync(tag).ConfigureAwait(false), false);
     }
 
     /// <summary>Gives a tag a new version; when this returns no process finds a page that had the one before.</summary>
     /// <exception cref="MemcachedUnavailableException">The tag's server gave no answer.</exception>
-    public async Task EvictAsync(TagId tag)
-    {
-        // Not to be cancelled: what the tag stands for has changed, whether or not the caller still waits.
-        TagVersion version = TagVersion.New(timeProvider.GetUtcNow());
-        await cache.SetAsync(tag.Key, version.ToArray(), LongLived, CancellationToken.None).ConfigureAwait(false);
-        NoteSeen(version);
-    }
+    public Task EvictAsync(TagId tag) => ReplaceAsync(tag);
 
     /// <summary>Whether the version is surely older than a time: seen before it here, or made well before it by the clocks.</summary>
     public bool IsOlderThan(TagVersion version, long timestamp, TimeSpan clockTolerance)
@@ -70,6 +69,15 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
 
         DateTimeOffset then = timeProvider.GetUtcNow() - timeProvider.GetElapsedTime(timestamp);
         return version.MadeAt + (long)Math.Ceiling(clockTolerance.TotalMilliseconds) < then.ToUnixTimeMilliseconds();
+    }
+
+    private async Task<TagVersion> ReplaceAsync(TagId tag)
+    {
+        // Not to be cancelled: what the tag stands for has changed, whether or not the caller still waits.
+        TagVersion version = TagVersion.New(timeProvider.GetUtcNow());
+        await cache.SetAsync(tag.Key, version.ToArray(), LongLived, CancellationToken.None).ConfigureAwait(false);
+        NoteSeen(version);
+        return version;
     }
 
     private void NoteSeen(TagVersion version)

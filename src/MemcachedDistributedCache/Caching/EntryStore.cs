@@ -220,7 +220,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     {
         ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
-        return client.GetAsync(wireKey, target, mode, cancellationToken);
+        return client.GetAsync(wireKey, target, mode, cancellationToken, sinceOutage: settings.IgnoresBeforeOutage);
     }
 
     private ValueTask<OperationResult> SendDelete(string key, CallMode mode, CancellationToken cancellationToken)

@@ -21,6 +21,9 @@ internal sealed record EntryStoreSettings
     /// <summary>What callers see of a failure.</summary>
     public required MemcachedFailureMode FailureMode { get; init; }
 
+    /// <summary>Whether what a server has from before it was last down is a miss.</summary>
+    public bool IgnoresBeforeOutage { get; init; }
+
     /// <summary>How long a write may still happen after its caller has cancelled it: by then it has been answered, or its connection given up.</summary>
     public TimeSpan CancelledWriteWindow { get; init; } = TimeSpan.FromSeconds(3);
 }

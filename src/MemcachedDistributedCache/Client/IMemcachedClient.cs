@@ -12,8 +12,11 @@ internal interface IMemcachedClient
     /// <summary>Whether it has been disposed.</summary>
     bool IsDisposed { get; }
 
-    /// <summary>Reads a value with its flags and time to live, and its CAS if asked for.</summary>
-    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null);
+    /// <summary>
+    /// Reads a value with its flags and time to live, and its CAS if asked for. With <paramref name="sinceOutage"/> what the node has from before it was
+    /// last down is a miss.
+    /// </summary>
+    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false);
 
     /// <summary>
     /// Reads an item, placeholders among them, with its flags, time to live and CAS. Where there is none an empty one is made that lives

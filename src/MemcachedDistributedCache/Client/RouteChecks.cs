@@ -25,8 +25,8 @@ internal static class RouteChecks
         return result;
     }
 
-    /// <summary>Takes what is older than the node's time for this key for a miss.</summary>
-    public static async ValueTask<OperationResult> ReadAsync(ValueTask<OperationResult> reading, Route route, ValueTarget target)
+    /// <summary>Takes what is older than the node's time for this key, or than its last outage where that matters, for a miss.</summary>
+    public static async ValueTask<OperationResult> ReadAsync(ValueTask<OperationResult> reading, Route route, CasFloor? outage, ValueTarget target)
     {
         OperationResult result = await reading.ConfigureAwait(false);
         if (result.Status != OperationStatus.Success)
@@ -34,7 +34,7 @@ internal static class RouteChecks
             return result;
         }
 
-        if (Admits(route, result))
+        if (outage?.Admits(result.Cas) != false && Admits(route, result))
         {
             return result;
         }
@@ -56,7 +56,7 @@ internal static class RouteChecks
 
     private static bool Admits(in Route route, in OperationResult result)
     {
-        if (!route.Floor!.Admits(result.Cas))
+        if (route.Floor?.Admits(result.Cas) == false)
         {
             return false;
         }

@@ -9,6 +9,9 @@ internal sealed class CasFloor
     private const ulong Unknown = ulong.MaxValue;
     private ulong _value;
 
+    /// <summary>Whether there is anything that it does not admit.</summary>
+    public bool IsSet => Volatile.Read(ref _value) != 0;
+
     /// <summary>Whether an item may be read.</summary>
     public bool Admits(ulong cas) => cas > Volatile.Read(ref _value);
 

@@ -9,6 +9,11 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
     private readonly List<CasFloor> _floors = [];
     private bool _isRunning;
 
+    /// <summary>
+    /// Which items are of the time since the node was last down, for those who must not read what may have been replaced elsewhere meanwhile.
+    /// </summary>
+    public CasFloor SinceOutage { get; } = new();
+
     /// <summary>Lets nothing pass a floor until it is raised.</summary>
     public void Forget(CasFloor floor)
     {
@@ -42,8 +47,11 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
         }
     }
 
-    /// <summary>A connection was opened.</summary>
-    public void OnConnected()
+    /// <summary>The node is about to be down.</summary>
+    public void OnGoingDown() => Forget(SinceOutage);
+
+    /// <summary>A connection was opened; <paramref name="isNews"/> if the node was not up before.</summary>
+    public void OnConnected(bool isNews)
     {
         lock (_lock)
         {
@@ -51,6 +59,11 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
             {
                 floor.Doubt_NeedsLock();
             }
+        }
+
+        if (isNews && SinceOutage.IsSet)
+        {
+            Raise(SinceOutage);
         }
 
         Wake();

@@ -213,7 +213,11 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <inheritdoc/>
-    void INodeHealthEvents.OnGoingDown() => _standIns.OnGoingDown();
+    void INodeHealthEvents.OnGoingDown()
+    {
+        Floors.OnGoingDown();
+        _standIns.OnGoingDown();
+    }
 
     /// <inheritdoc/>
     void INodeHealthEvents.OnComingUp() => _standIns.OnComingUp();
@@ -240,7 +244,7 @@ internal sealed class Node : INodeHealthEvents
             Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
         }
 
-        Floors.OnConnected();
+        Floors.OnConnected(isNews);
         _standIns.OnConnected(this);
         _replay.Wake(connected: true);
     }

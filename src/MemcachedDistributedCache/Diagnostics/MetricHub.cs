@@ -25,7 +25,7 @@ internal sealed class MetricHub
     private MetricHub(Meter meter)
     {
         _meter = meter;
-        OperationDuration = Duration(
+        OperationDuration = CreateDuration(
             "db.client.operation.duration",
             "How long a request to a server took, from the call to the result.",
 
@@ -33,7 +33,7 @@ internal sealed class MetricHub
             [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10]);
     }
 
-    /// <summary>How long requests took; the one instrument that is recorded call by call.</summary>
+    /// <summary>How long requests took. This and <see cref="Duration"/> are recorded call by call.</summary>
     public DurationMetric OperationDuration { get; }
 
     /// <summary>A hub to which nobody can listen.</summary>
@@ -57,7 +57,17 @@ internal sealed class MetricHub
 
     /// <summary>Makes a histogram of seconds, or gives the one that was made before under this name.</summary>
     public DurationMetric Duration(string name, string description, double[] bounds)
-        => new(_meter.CreateHistogram(name, "s", description, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = bounds }));
+    {
+        try
+        {
+            return CreateDuration(name, description, bounds);
+        }
+        catch (Exception)
+        {
+            // A listener that throws when it hears of it: it will not see this instrument.
+            return Silent.CreateDuration(name, description, bounds);
+        }
+    }
 
     /// <summary>Publishes metrics of one more source. Detach it when it ends.</summary>
     public void Attach<TSource>(IReadOnlyList<ObservedMetric<TSource>> metrics, TSource source)
@@ -101,6 +111,9 @@ internal sealed class MetricHub
     }
 
     private static MetricHub Create(Meter meter) => new(meter);
+
+    private DurationMetric CreateDuration(string name, string description, double[] bounds)
+        => new(_meter.CreateHistogram(name, "s", description, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = bounds }));
 
     private static MetricHub CreateSilent()
     {

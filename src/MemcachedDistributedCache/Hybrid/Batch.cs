@@ -107,16 +107,11 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             }
 
             stamps = toMake.ConvertAll(item => TagKeeper.Capture(item.Call.Tags, () => TagVersion.Create(engine.Time)));
-            engine.Counters.Add(HybridEvent.FactoryRun);
-            made = await factory(keys, cancellationToken).ConfigureAwait(false) ?? throw new InvalidOperationException("The factory gave null in place of the values by key.");
+            made = await engine.Factories.RunAsync((keys, factory), MakeManyAsync, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
-            if (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
-            {
-                engine.Counters.Add(HybridEvent.FactoryFailed);
-            }
-
+            engine.Factories.NoteFailed(exception, cancellationToken);
             await Task.WhenAll(toMake.Select(static item => item.Lease?.ReleaseAsync().AsTask() ?? Task.CompletedTask)).ConfigureAwait(false);
             throw;
         }
@@ -160,6 +155,9 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             // The factory has no value for this key, and nothing was stored.
         }
     }
+
+    private static async ValueTask<IReadOnlyDictionary<string, T>> MakeManyAsync((string[] Keys, Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> Factory) state, CancellationToken cancellationToken)
+        => await state.Factory(state.Keys, cancellationToken).ConfigureAwait(false) ?? throw new InvalidOperationException("The factory gave null in place of the values by key.");
 
     private static async ValueTask<T> MakeOneAsync((string Key, Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> Factory) state, CancellationToken cancellationToken)
     {

@@ -32,10 +32,13 @@ internal sealed class HybridEngine : IDisposable
         Writer = new EntryWriter(Remote, Local, Layout, settings, Counters, timeProvider, logger);
         Codecs = new ValueCodecs(services);
         Refreshes = new RefreshTable(timeProvider, _disposed.Token);
+        Factories = new FactoryRuns(Counters, telemetry ?? CacheTelemetry.Silent, timeProvider);
         _metrics = new HybridMetrics(Counters, telemetry ?? CacheTelemetry.Silent);
     }
 
     public HybridCounters Counters { get; } = new();
+
+    public FactoryRuns Factories { get; }
 
     public KeyEncoder Keys { get; }
 
@@ -195,6 +198,25 @@ internal sealed class HybridEngine : IDisposable
         }
 
         return (outcome.Take(codec), outcome.Source);
+    }
+
+    /// <summary>Makes a value whose key cannot be used; it is kept nowhere.</summary>
+    public async ValueTask<(T Value, CacheSource Source)> MakeAsync<TState, T>(CallOptions options, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
+    {
+        if (!options.MayCreate)
+        {
+            return (default!, CacheSource.None);
+        }
+
+        try
+        {
+            return (await Factories.RunAsync(state, factory, cancellationToken).ConfigureAwait(false), CacheSource.Factory);
+        }
+        catch (Exception exception)
+        {
+            Factories.NoteFailed(exception, cancellationToken);
+            throw;
+        }
     }
 
     /// <summary>A flight has ended.</summary>

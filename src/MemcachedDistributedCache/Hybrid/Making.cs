@@ -92,7 +92,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
                 throw;
             }
 
-            engine.Counters.Add(HybridEvent.FactoryFailed);
+            engine.Factories.NoteFailed(exception, Token);
             if (fallback is null)
             {
                 throw;
@@ -112,14 +112,13 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
 
-        engine.Counters.Add(HybridEvent.FactoryRun);
         TimeSpan limit = engine.Settings.FactorySoftTimeout;
         if (fallback is null || flight is null || limit == Timeout.InfiniteTimeSpan)
         {
-            return await factory(state, Token).ConfigureAwait(false);
+            return await engine.Factories.RunAsync(state, factory, Token).ConfigureAwait(false);
         }
 
-        Task<T> made = factory(state, Token).AsTask();
+        Task<T> made = engine.Factories.RunAsync(state, factory, Token).AsTask();
         using (var ended = new CancellationTokenSource())
         {
             if (await Task.WhenAny(made, Task.Delay(limit, engine.Time, ended.Token)).ConfigureAwait(false) != made)

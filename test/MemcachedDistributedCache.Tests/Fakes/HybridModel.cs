@@ -3,6 +3,7 @@ using System.Text;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Testing;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
@@ -120,7 +121,7 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 
     public object NodeOf(ReadOnlySpan<byte> key) => model;
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null)
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false)
         => Run("get", key, name => model.Get(name, Origin));
 
     public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
@@ -181,11 +182,11 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 /// <summary>A hybrid cache on the model.</summary>
 internal sealed class HybridRig : IDisposable
 {
-    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000)
+    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000, CacheTelemetry? telemetry = null)
     {
         Model = model;
         Client = new HybridModelClient(model);
-        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), null, model.Time, Log, maximumTags);
+        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), null, model.Time, Log, maximumTags, telemetry);
     }
 
     public static HybridSettings Settings { get; } = new()

@@ -1,0 +1,251 @@
+using System.Diagnostics.Metrics;
+using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+using Microsoft.Extensions.Caching.Hybrid;
+
+namespace MemcachedDistributedCache.Tests.Hybrid;
+
+/// <summary>How long factories take, by a clock that the test moves.</summary>
+public sealed class FactoryDurationTests : IMeterFactory
+{
+    private const string Name = "memcached.hybrid.factory.duration";
+
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+
+    private readonly Meter _meter = new("test");
+    private readonly HybridModel _model = new(new ManualTimeProvider());
+    private readonly List<string> _recorded = [];
+    private readonly List<HybridRig> _rigs = [];
+    private MeterListener? _listener;
+
+    public Meter Create(MeterOptions options) => _meter;
+
+    public void Dispose()
+    {
+        _rigs.ForEach(static rig => rig.Dispose());
+        _listener?.Dispose();
+        _meter.Dispose();
+    }
+
+    [Fact]
+    public async Task AFactoryIsTimedWithItsOutcomeAndTheNameOfTheCache()
+    {
+        HybridRig rig = Listened();
+        await rig.Get("key", _ => Take(rig, 1.5));
+        await rig.Get("key", _ => Take(rig, 7)); // is there
+        await Assert.ThrowsAsync<FormatException>(() => rig.Get("bad", async _ => throw new FormatException(await Take(rig, 0.25))));
+        await Assert.ThrowsAsync<FormatException>(() => rig.Get("worse", _ => throw new FormatException(Take(rig, 0.5).Result)));
+        Expect("1.5 memcached.cache.name=name memcached.outcome=success", "0.25 memcached.cache.name=name memcached.outcome=error", "0.5 memcached.cache.name=name memcached.outcome=error");
+        Assert.Equal((3, 2), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
+    }
+
+    [Fact]
+    public async Task AFactoryThatNobodyWantsAnyMoreIsCanceledIfItEndsForThat()
+    {
+        HybridRig rig = Listened(name: null);
+        using var cancel = new CancellationTokenSource();
+        var goes = new TaskCompletionSource<string>();
+        Task<string> leaving = rig.Get("key", token => goes.Task.WaitAsync(token), cancel.Token);
+        Task<string> heedless = rig.Get("other", _ => goes.Task, cancel.Token);
+        await Eventually.True(() => rig[HybridEvent.FactoryRun] == 2, "both run");
+        rig.Pass(2);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leaving);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => heedless);
+        await Eventually.True(() => Recorded().Length == 1, "the one that heeds its token has ended");
+        rig.Pass(1);
+        goes.SetResult("value");
+        await Eventually.True(() => Recorded().Length == 2, "the other has ended");
+        Expect("2 memcached.outcome=canceled", "3 memcached.outcome=success");
+        Assert.Equal(0, rig[HybridEvent.FactoryFailed]);
+    }
+
+    [Fact]
+    public async Task ACancellationOfTheFactorysOwnIsAnError()
+    {
+        HybridRig rig = Listened(name: null);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => rig.Get("key", static _ => Task.FromException<string>(new TaskCanceledException())));
+        Expect("0 memcached.outcome=error");
+        Assert.Equal(1, rig[HybridEvent.FactoryFailed]);
+    }
+
+    [Fact]
+    public async Task ARefreshBehindItsCallersIsTimed()
+    {
+        HybridRig rig = Listened(static s => s with { StaleWindow = TimeSpan.FromMinutes(5) }, name: null);
+        await rig.Get("key", "old");
+        rig.Pass(301);
+        var goes = new TaskCompletionSource<string>();
+        Assert.Equal("old", await rig.Get("key", _ => goes.Task));
+        await Eventually.True(() => rig[HybridEvent.FactoryRun] == 2, "the refresh runs");
+        rig.Pass(2.5);
+        goes.SetResult("new");
+        await Eventually.True(() => Recorded().Length == 2, "the refresh is timed");
+        Expect("0 memcached.outcome=success", "2.5 memcached.outcome=success");
+    }
+
+    [Fact]
+    public async Task AFactoryThatOutlastsItsCallersPatienceIsTimedToItsEnd()
+    {
+        HybridRig rig = Listened(static s => s with { MaxStale = TimeSpan.FromHours(1), FactorySoftTimeout = TimeSpan.FromSeconds(1) }, name: null);
+        await rig.Get("key", "old");
+        rig.Pass(301);
+        var goes = new TaskCompletionSource<string>();
+        Task<string> waiting = rig.Get("key", _ => goes.Task);
+        await Eventually.True(() => rig[HybridEvent.FactoryRun] == 2, "the factory runs");
+
+        // The timer behind which the caller is served may be set a moment after the factory has begun.
+        double passed = 0;
+        await Eventually.True(
+            () =>
+            {
+                rig.Pass(1);
+                passed++;
+                return waiting.IsCompleted;
+            },
+            "the caller has the last value");
+        Assert.Equal("old", await waiting);
+        Assert.Single(Recorded());
+        rig.Pass(4);
+        goes.SetResult("new");
+        await Eventually.True(() => Recorded().Length == 2, "the factory has ended");
+        Expect("0 memcached.outcome=success", FormattableString.Invariant($"{passed + 4} memcached.outcome=success"));
+    }
+
+    [Fact]
+    public async Task ARunForManyKeysIsOneMeasurement()
+    {
+        HybridRig rig = Listened(name: null);
+        Assert.Equal(2, (await Many(rig, 3, ["a", "b", "left out"])).Count);
+        Expect("3 memcached.outcome=success");
+        await Assert.ThrowsAsync<FormatException>(async () => await Many(rig, 1, ["bad"]));
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await Many(rig, 2, ["null"]));
+        Assert.Equal(2, rig[HybridEvent.FactoryFailed]);
+        using var cancel = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Many(rig, 5, ["cancel"], cancel: cancel));
+        Expect("3 memcached.outcome=success", "1 memcached.outcome=error", "2 memcached.outcome=error", "5 memcached.outcome=canceled");
+        Assert.Equal((4, 2), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
+    }
+
+    [Fact]
+    public async Task AKeyThatABatchAsksForAloneAndThatHasNoValueIsNoError()
+    {
+        HybridRig rig = Listened(name: null);
+        Assert.Empty(await Many(rig, 1, ["left out"], HybridCacheEntryFlags.DisableDistributedCache));
+        Expect("1 memcached.outcome=success");
+        Assert.Equal((1, 0), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
+    }
+
+    [Fact]
+    public async Task AFactoryOfAKeyThatCannotBeUsedIsTimedAndCounted()
+    {
+        HybridRig rig = Listened(name: null);
+        CallOptions options = CallOptions.From(null, rig.Engine.Settings);
+        await rig.Engine.MakeAsync(options, rig, static (rig, _) => new ValueTask<string>(Take(rig, 4)), CancellationToken.None);
+        await Assert.ThrowsAsync<FormatException>(async () => await rig.Engine.MakeAsync<int, string>(options, 0, static (_, _) => throw new FormatException(), CancellationToken.None));
+        Expect("4 memcached.outcome=success", "0 memcached.outcome=error");
+        Assert.Equal((2, 1), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
+    }
+
+    [Fact]
+    public async Task WithoutAListenerTheClockIsNotAskedAndTheFactorysOwnTaskIsGiven()
+    {
+        var runs = new FactoryRuns(new HybridCounters(), new CacheTelemetry(MetricHub.Of(this), null, new Untouchable()), new Untouchable());
+        Task<string> own = Task.FromResult("value");
+        Assert.Same(own, runs.RunAsync(own, static (own, _) => new ValueTask<string>(own), CancellationToken.None).AsTask());
+        Listen();
+        await Assert.ThrowsAsync<NotSupportedException>(async () => await runs.RunAsync(own, static (own, _) => new ValueTask<string>(own), CancellationToken.None));
+        _listener!.Dispose();
+        Assert.Same(own, runs.RunAsync(own, static (own, _) => new ValueTask<string>(own), CancellationToken.None).AsTask());
+    }
+
+    [Fact]
+    public async Task AListenerThatThrowsFailsNoCall()
+    {
+        HybridRig rig = Listened();
+        _listener!.SetMeasurementEventCallback<double>(static (_, _, _, _) => throw new FormatException());
+        Assert.Equal("value", await rig.Get("key", "value"));
+
+        _listener.Dispose();
+        _listener = new MeterListener
+        {
+            InstrumentPublished = static (instrument, _) =>
+            {
+                if (instrument.Name == "unheard")
+                {
+                    throw new FormatException();
+                }
+            },
+        };
+        _listener.Start();
+        Assert.False(MetricHub.Of(this).Duration("unheard", "A histogram.", [1]).IsEnabled);
+    }
+
+    private static Task<string> Take(HybridRig rig, double seconds)
+    {
+        rig.Pass(seconds);
+        return Task.FromResult("value");
+    }
+
+    private static async Task<IReadOnlyDictionary<string, string>> Many(HybridRig rig, double seconds, string[] keys, HybridCacheEntryFlags flags = HybridCacheEntryFlags.None, CancellationTokenSource? cancel = null)
+    {
+        CallOptions options = CallOptions.From(new() { Flags = flags }, rig.Engine.Settings);
+        var batch = new Batch<string>(rig.Engine, options, [], async (wanted, token) =>
+        {
+            await Take(rig, seconds);
+            await (cancel?.CancelAsync() ?? Task.CompletedTask);
+            token.ThrowIfCancellationRequested();
+            return wanted.Contains("bad") ? throw new FormatException() : wanted.Contains("null") ? null! : wanted.Where(static key => key.Length == 1).ToDictionary(static key => key);
+        });
+        return await batch.RunAsync(keys, cancel?.Token ?? CancellationToken.None).AsTask().WaitAsync(Bound);
+    }
+
+    private HybridRig Listened(Func<HybridSettings, HybridSettings>? configure = null, string? name = "name")
+    {
+        var rig = new HybridRig(_model, configure, telemetry: new CacheTelemetry(MetricHub.Of(this), name, _model.Time));
+        _rigs.Add(rig);
+        Listen();
+        return rig;
+    }
+
+    private void Listen()
+    {
+        _listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Meter == _meter && instrument.Name == Name)
+                {
+                    Assert.Equal("s", instrument.Unit);
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        _listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
+        {
+            string[] written = [.. tags.ToArray().Select(static tag => $"{tag.Key}={tag.Value}").Order(StringComparer.Ordinal)];
+            lock (_recorded)
+            {
+                _recorded.Add(FormattableString.Invariant($"{value} {string.Join(' ', written)}"));
+            }
+        });
+        _listener.Start();
+    }
+
+    private string[] Recorded()
+    {
+        lock (_recorded)
+        {
+            return [.. _recorded];
+        }
+    }
+
+    private void Expect(params string[] all) => Assert.Equal(all, Recorded());
+
+    private sealed class Untouchable : TimeProvider
+    {
+        public override long GetTimestamp() => throw new NotSupportedException();
+    }
+}
