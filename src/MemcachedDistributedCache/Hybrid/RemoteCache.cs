@@ -111,7 +111,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     /// <summary>Stores an entry: over the state of a ticket, or over whatever is there.</summary>
     public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, ItemTicket? ticket)
     {
-        TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.Retention;
+        TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.ServerRetention;
         int wireTime = Expiration.WireTimeOf(lifetime, timeProvider.GetUtcNow());
         var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { Ticket = ticket, ReturnsCas = true };
         OperationResult result = await client.StoreAsync(key, entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);

@@ -150,6 +150,91 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
+    public async Task AnExpiredEntryIsMadeOnceThoughTheServerDropsItMeanwhile()
+    {
+        await _other.Set("key", "old");
+
+        // Past its expiration, within the seconds that the server keeps it all the same.
+        _one.Pass(300.5);
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        _one.Pass(2.5);
+        Task<string> second = _other.Get("key", "theirs");
+        await Eventually.True(() => _other[HybridEvent.LeaseWaited] + _other[HybridEvent.FactoryRun] == 1, "the other waits, or makes it too");
+        await EndAsync(go, first, second);
+    }
+
+    [Theory]
+    [InlineData(10, 0, 309, 3)]
+    [InlineData(10, 0, 309, 55)]
+    [InlineData(0, 10, 309, 3)]
+    [InlineData(0, 10, 309, 55)]
+    public async Task ARefreshThatOutlastsItsWindowIsWaitedFor(int window, int stale, double begin, double goOn)
+    {
+        using var one = new HybridRig(_model, Configure);
+        using var other = new HybridRig(_model, Configure);
+        await one.Set("key", "old");
+        one.Pass(begin);
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = one.Get("key", _ => go.Task);
+        await Eventually.True(() => one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        for (double passed = 0; passed < goOn; passed += 2.7)
+        {
+            int renewed = one.Client.Count("cas", "#!key");
+            one.Pass(2.7);
+            await Eventually.True(() => one.Client.Count("cas", "#!key") > renewed, "the lease is renewed");
+        }
+
+        Task<string> second = other.Get("key", "theirs");
+        await Eventually.True(() => other[HybridEvent.LeaseWaited] + other[HybridEvent.FactoryRun] == 1, "the other waits, or makes it too");
+        go.SetResult("new");
+        await Eventually.True(
+            () =>
+            {
+                one.Pass(0.3);
+                return second.IsCompleted;
+            },
+            "the other has it");
+        Assert.Equal(window > 0 ? "old" : "new", await first);
+        Assert.Equal("new", await second);
+        Assert.Equal((1, 0), (one[HybridEvent.FactoryRun], other[HybridEvent.FactoryRun]));
+
+        HybridSettings Configure(HybridSettings s) => s with { StaleWindow = TimeSpan.FromSeconds(window), MaxStale = TimeSpan.FromSeconds(stale) };
+    }
+
+    [Fact]
+    public async Task WhatIsFoundPastItsWindowIsReplacedByOneOfAllWhoMeetIt()
+    {
+        using var one = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
+        using var other = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
+        await one.Set("key", "old");
+        one.Pass(371);
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = one.Get("key", _ => go.Task);
+        await Eventually.True(() => one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        one.Pass(2);
+        Task<string> second = other.Get("key", "theirs");
+        await Eventually.True(() => other[HybridEvent.LeaseWaited] + other[HybridEvent.FactoryRun] == 1, "the other waits, or makes it too");
+        await EndAsync(go, first, second);
+        Assert.Equal((1, 0), (one[HybridEvent.FactoryRun], other[HybridEvent.FactoryRun]));
+    }
+
+    private async Task EndAsync(TaskCompletionSource<string> go, Task<string> first, Task<string> second)
+    {
+        go.SetResult("new");
+        await Eventually.True(
+            () =>
+            {
+                _one.Pass(0.3);
+                return first.IsCompleted && second.IsCompleted;
+            },
+            "both have it");
+        Assert.Equal(("new", "new"), (await first, await second));
+        Assert.Equal(0, _other[HybridEvent.FactoryRun]);
+    }
+
+    [Fact]
     public async Task AnEntryThatLivesHereOnlyLivesAsLongAsItWasGiven()
     {
         var own = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(500), Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCache };
