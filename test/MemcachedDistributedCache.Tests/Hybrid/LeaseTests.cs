@@ -133,6 +133,56 @@ public sealed class LeaseTests : IDisposable
         Assert.Null(await _one.Peek("key"));
     }
 
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task WhatWasReadDuringASetIsNotKeptAfterIt(bool fails, bool isKeptHere)
+    {
+        await _other.Set("key", "old");
+        await _one.Peek("warm");
+        var store = new TaskCompletionSource();
+        var read = new TaskCompletionSource();
+        OperationResult old = _model.Get("#=key", _one.Client.Origin);
+        _one.Client.Hold = (verb, key) => (verb, key) switch
+        {
+            ("set", "#=key") => store.Task,
+            ("lease", "#=key") => read.Task,
+            _ => Task.CompletedTask,
+        };
+
+        // As in the test before: the read is answered before the store happens, and its answer arrives after it.
+        OperationResult lost = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true));
+        _one.Client.Before = (verb, key) => verb == "lease" && key == "#=key" ? old : fails && verb == "set" ? lost : null;
+        var own = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = isKeptHere ? null : Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheWrite };
+        Task setting = _one.Engine.SetAsync("key", "new", CallOptions.From(own, _one.Engine.Settings), []);
+        await Eventually.True(() => _one.Client.Count("set", "#=key") == 1, "the store is under way");
+        Task<string> reading = _one.Get("key", "never");
+        store.SetResult();
+        await setting;
+        read.SetResult();
+        Assert.Equal("old", await reading);
+        _one.Client.Before = null;
+        _one.Client.Hold = null;
+        Assert.Equal("new", await _one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task ASetThatARemovalOvertakesPutsNoCopyInPlace()
+    {
+        await _one.Peek("warm");
+        var store = new TaskCompletionSource();
+        _one.Client.Hold = (verb, key) => verb == "set" && key == "#=key" ? store.Task : Task.CompletedTask;
+        OperationResult stored = _model.Store("#=key", "x"u8.ToArray(), 0, 100, null, false, _one.Client.Origin);
+        _one.Client.Before = (verb, key) => verb == "set" && key == "#=key" ? stored : null;
+        Task setting = _one.Set("key", "set");
+        await _one.Engine.RemoveAsync("key");
+        store.SetResult();
+        await setting;
+        Assert.Equal(0, _one.Engine.Local.Count);
+        Assert.Null(await _one.Peek("key"));
+    }
+
     [Fact]
     public async Task AValueThatWasRemovedElsewhereDuringAFactoryThatFailsStandsInForNobodyWhoComesAfter()
     {
