@@ -121,7 +121,7 @@ internal sealed class Production<TState, T>(
 
                     continue;
 
-                case RemoteState.Unread when !_call.Options.MayReadRemote:
+                case RemoteState.Unread when read.MayBeReplaced:
                     return await NewMaking().RunAsync(null, read.Ticket, null, Keeping.Both).ConfigureAwait(false);
 
                 case RemoteState.Absent:

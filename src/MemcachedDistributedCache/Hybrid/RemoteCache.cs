@@ -47,7 +47,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
             return new RemoteRead(RemoteState.Taken, sentAt) { Ticket = result.Ticket };
         }
 
-        return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket };
+        return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket, MayBeReplaced = !result.IsUnreadable };
     }
 
     /// <summary>Asks for an entry and leaves no trace where there is none.</summary>
@@ -201,4 +201,7 @@ internal readonly record struct RemoteRead(RemoteState State, long SentAt)
 
     /// <summary>The state of what is there.</summary>
     public ItemTicket Ticket { get; init; }
+
+    /// <summary>Whether a value may be stored over that state; if not, it can only be removed.</summary>
+    public bool MayBeReplaced { get; init; }
 }

@@ -93,6 +93,67 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
     }
 
     [MemcachedFact]
+    public async Task A_lease_of_one_outage_undoes_no_removal_in_the_next()
+    {
+        await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
+        Instance one = On([owner, standIn], 1, static options => options.Hybrid.LeaseTime = TimeSpan.FromMinutes(1))[0];
+        string[] keys = await KeysOnAsync(one, owner, 2);
+        await DownAsync();
+        var go = new TaskCompletionSource();
+        Task<string> making = one.Get(keys[0], async _ => { await go.Task; return "old"; }).AsTask();
+        await Until(() => one.Statistics.FactoryRuns == 1, "the factory runs");
+
+        await owner.StartAgainAsync();
+        await one.Below.TrustedAsync();
+        await one.Cache.RemoveAsync(keys[0]);
+        await DownAsync();
+        go.SetResult();
+        Assert.Equal("old", await making.WaitAsync(Caches.Limit));
+        Assert.Equal(1, one.Statistics.LeasesLost);
+        Assert.Null(await one.PeekCluster<string>(keys[0]));
+        Assert.Null(await one.Peek<string>(keys[0]));
+
+        // And the place is free for the next.
+        Assert.Equal("new", await one.Get(keys[0], static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("new", await one.PeekCluster<string>(keys[0]));
+
+        async Task DownAsync()
+        {
+            await owner.KillAsync();
+            await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            await Until(
+                async () =>
+                {
+                    await one.Cache.SetAsync(keys[1], "x");
+                    return await one.PeekCluster<string>(keys[1]) == "x";
+                },
+                "the other stands in");
+        }
+    }
+
+    /// <summary>Keys that a server has the entries of; they are empty.</summary>
+    private static async Task<string[]> KeysOnAsync(Instance one, MemcachedProcess owner, int count)
+    {
+        await one.Below.TrustedAsync();
+        var keys = new List<string>();
+        for (int i = 0; keys.Count < count; i++)
+        {
+            Assert.True(i < 1000, "the server has no keys");
+            string key = "key" + i;
+            await one.Cache.SetAsync(key, "x");
+            if (await Wire.GetAsync(owner, one.Cache.Engine.Keys.Encode(key, Caching.HybridSpace.Entry)) is not null)
+            {
+                keys.Add(key);
+            }
+
+            await one.Cache.RemoveAsync(key);
+        }
+
+        return [.. keys];
+    }
+
+    [MemcachedFact]
     public async Task A_server_without_cas_stores_nothing_and_says_so()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync("-C");

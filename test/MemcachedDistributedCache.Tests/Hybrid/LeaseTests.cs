@@ -2,6 +2,7 @@ using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 
@@ -77,6 +78,56 @@ public sealed class LeaseTests : IDisposable
         Assert.Equal(1, _one[HybridEvent.LeaseLost]);
         Assert.Null(await _other.Peek("key"));
         Assert.Null(await _one.Peek("key"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task TheLeaseOfAStoreThatWasRefusedUnsentIsGivenBack(bool atRenewal)
+    {
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
+        if (atRenewal)
+        {
+            _one.Pass(2.7);
+            await Eventually.True(() => _one.Client.Count("discard", "#=key") == 1, "it is given back");
+        }
+        else
+        {
+            go.SetResult("mine");
+            Assert.Equal("mine", await first);
+        }
+
+        Assert.Equal("theirs", await _other.Get("key", "theirs").WaitAsync(Eventually.Limit));
+        Assert.Equal(0, _other[HybridEvent.LeaseWaited]);
+        go.TrySetResult("mine");
+        Assert.Equal("mine", await first);
+        Assert.Equal(1, _one[HybridEvent.LeaseLost]);
+        _one.Client.Before = null;
+        Assert.Equal("theirs", await _one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task AForcedRefreshRemovesWhatMayNotBeBuiltOn()
+    {
+        await _one.Set("key", "excluded");
+        bool isExcluded = true;
+        _one.Client.Before = (verb, key) =>
+        {
+            if (verb == "discard" && key == "#=key")
+            {
+                isExcluded = false;
+            }
+
+            return isExcluded && verb == "lease" && key == "#=key" ? _model.Get(key, _one.Client.Origin) with { IsUnreadable = true }
+                : isExcluded && verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
+        };
+        var force = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheRead | Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCacheRead };
+        (string value, _) = await _one.Engine.FlyAsync("key", CallOptions.From(force, _one.Engine.Settings), [], 0, static (_, _) => new ValueTask<string>("new"), CancellationToken.None);
+        Assert.Equal("new", value);
+        Assert.Equal("new", await _other.Peek("key"));
     }
 
     [Fact]
