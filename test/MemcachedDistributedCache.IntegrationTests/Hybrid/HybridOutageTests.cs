@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MemcachedDistributedCache.Embedded;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Logging;
@@ -129,6 +130,33 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
                     return await one.PeekCluster<string>(keys[1]) == "x";
                 },
                 "the other stands in");
+        }
+    }
+
+    [MemcachedFact]
+    public async Task A_lease_whose_answer_comes_too_late_keeps_nobody_waiting()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        string space = Instance.Space();
+        await using Instance far = Instance.On([proxy.EndPoint.ToString()!], space, options =>
+        {
+            Configure(options);
+            options.OperationTimeout = TimeSpan.FromSeconds(1);
+        });
+        await using Instance near = Instance.On([server.Server], space, Configure);
+        await far.Below.TrustedAsync();
+        await far.Peek<string>("warm");
+        await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
+        Assert.Equal("alone", await far.Get("key", static _ => new ValueTask<string>("alone")).AsTask().WaitAsync(Caches.Limit));
+        await proxy.ApplyAsync(Fault.None);
+        Assert.Equal("made", await near.Get("key", static _ => new ValueTask<string>("made")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("made", await near.PeekCluster<string>("key"));
+
+        static void Configure(MemcachedCacheOptions options)
+        {
+            options.Hybrid.LeaseTime = TimeSpan.FromMinutes(5);
+            options.Hybrid.MaximumLeaseWait = TimeSpan.FromMinutes(5);
         }
     }
 
