@@ -214,6 +214,23 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         => _entries.SetAsync(key, value, options, CallMode.Async, token);
 
     /// <summary>
+    /// Stores a value that is made anew for each attempt. For values of which none may be stored twice: an attempt that got no answer may have arrived, and
+    /// been replaced by another process before the next.
+    /// </summary>
+    /// <param name="key">The key.</param>
+    /// <param name="value">Makes the value. Its exceptions go to the caller.</param>
+    /// <param name="options">When it expires.</param>
+    /// <param name="token">Ends the wait; the value may have been stored all the same.</param>
+    /// <exception cref="ArgumentException">The key is null or empty.</exception>
+    /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
+    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
+    public ValueTask SetMadeAsync(string key, Func<ReadOnlySequence<byte>> value, DistributedCacheEntryOptions options, CancellationToken token = default)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return _entries.SetAsync(key, value(), options, CallMode.Async, token, value);
+    }
+
+    /// <summary>
     /// Stores a value unless there is one under the key: of several callers, in whatever process, one succeeds. An entry that is past its
     /// exact deadline may still count as there for three seconds.
     /// </summary>

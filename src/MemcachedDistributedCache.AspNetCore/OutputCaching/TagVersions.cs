@@ -74,8 +74,13 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
     private async Task<TagVersion> ReplaceAsync(TagId tag)
     {
         // Not to be cancelled: what the tag stands for has changed, whether or not the caller still waits.
-        TagVersion version = TagVersion.New(timeProvider.GetUtcNow());
-        await cache.SetAsync(tag.Key, version.ToArray(), LongLived, CancellationToken.None).ConfigureAwait(false);
+        // A retry stores another version: the one before may have arrived unheard of, and another eviction may have come since, which it would undo.
+        TagVersion version = default;
+        await cache.SetMadeAsync(
+            tag.Key,
+            () => new ReadOnlySequence<byte>((version = TagVersion.New(timeProvider.GetUtcNow())).ToArray()),
+            LongLived,
+            CancellationToken.None).ConfigureAwait(false);
         NoteSeen(version);
         return version;
     }

@@ -69,7 +69,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
     /// <summary>Stores a value; one that is expired already or too large leaves nothing under the key.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+    public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlySequence<byte>>? again = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
@@ -84,8 +84,8 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         {
             result = await _retries.AgainAsync(
                 result,
-                static call => call.Store.SendStore(call.Key, call.Value, call.Expiration, call.Mode, call.Token),
-                (Store: this, Key: key, Value: value, Expiration: expiration, Mode: mode, Token: cancellationToken),
+                static call => call.Store.SendStore(call.Key, call.Again?.Invoke() ?? call.Value, call.Expiration, call.Mode, call.Token),
+                (Store: this, Key: key, Value: value, Again: again, Expiration: expiration, Mode: mode, Token: cancellationToken),
                 mode,
                 cancellationToken).ConfigureAwait(false);
         }

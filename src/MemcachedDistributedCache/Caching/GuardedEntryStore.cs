@@ -21,10 +21,10 @@ internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline p
         => RunAsync(static (call, token) => call.Entries.TryGetAsync(call.Key, call.Destination!, call.Mode, token), new Call(entries, key, mode) { Destination = destination }, isChange: false, cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+    public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlySequence<byte>>? again = null)
         => await RunAsync(
-            static (call, token) => Done(call.Entries.SetAsync(call.Key, call.Value, call.Options!, call.Mode, token)),
-            new Call(entries, key, mode) { Value = value, Options = options },
+            static (call, token) => Done(call.Entries.SetAsync(call.Key, call.Again?.Invoke() ?? call.Value, call.Options!, call.Mode, token, call.Again)),
+            new Call(entries, key, mode) { Value = value, Options = options, Again = again },
             isChange: true,
             cancellationToken).ConfigureAwait(false);
 
@@ -93,5 +93,7 @@ internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline p
         public ReadOnlySequence<byte> Value { get; init; }
 
         public DistributedCacheEntryOptions? Options { get; init; }
+
+        public Func<ReadOnlySequence<byte>>? Again { get; init; }
     }
 }

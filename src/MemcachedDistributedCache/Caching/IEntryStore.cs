@@ -15,8 +15,8 @@ internal interface IEntryStore
     /// <summary>Reads a value into the caller's writer; false where there is none.</summary>
     ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CallMode mode, CancellationToken cancellationToken);
 
-    /// <summary>Stores a value; one that is expired already or too large leaves nothing under the key.</summary>
-    ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken);
+    /// <summary>Stores a value; one that is expired already or too large leaves nothing under the key. A retry stores what <paramref name="again"/> gives, where that is not null.</summary>
+    ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlySequence<byte>>? again = null);
 
     /// <summary>Stores a value where the server has none under the key; false where it has, or where the value was not stored.</summary>
     ValueTask<bool> AddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken);

@@ -29,7 +29,8 @@ internal interface IMemcachedClient
 
     /// <summary>
     /// Stores a value. One that no server would take is <see cref="Connections.OperationStatus.TooLarge"/>, and nothing is sent. Neither is one whose
-    /// ticket is of another connection than the key's present one: it is a <see cref="Connections.OperationStatus.Conflict"/>.
+    /// ticket is of another connection than the key's present one, or of a state that may not be read in the place of another node: it is a
+    /// <see cref="Connections.OperationStatus.Conflict"/>.
     /// </summary>
     ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken);
 

@@ -1,6 +1,7 @@
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Client;
 
@@ -135,6 +136,12 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
         {
             node.Counters.AddOversized();
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
+        }
+
+        if (item.Ticket is { } state && route.Floor is { } floor && !floor.Admits(state.Cas))
+        {
+            // What is not to be read is not to be built on either: the key may have been changed elsewhere since.
+            return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
         }
 
         RouteChecks.NoteDetour(route, key, mode);

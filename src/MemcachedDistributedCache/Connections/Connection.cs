@@ -46,7 +46,7 @@ internal sealed class Connection
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _sender = new RequestSender(_writer, mode, counters, BreakBy);
-        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust) { Origin = this };
+        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust) { Origin = this, LeaseUnheard = mode == CallMode.Async ? GiveBack : null };
         _failures = new FailureReasons(settings, counters);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();
@@ -227,6 +227,14 @@ internal sealed class Connection
         }
     }
 
+    private void GiveBack(ReadOnlySpan<byte> key, ulong cas)
+    {
+        if (TryExecute(new ConditionalDeleteRequest(key, cas), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result))
+        {
+            _ = result.AsTask();
+        }
+    }
+
     /// <summary>Wakes the pump, wherever it waits.</summary>
     private void Abort()
     {
@@ -364,7 +372,7 @@ internal sealed class Connection
         _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
-            if (sent && !operation.ChangedKey.IsEmpty)
+            if (sent && !operation.ChangedKey.IsEmpty && operation.Kind != OperationKind.Lease)
             {
                 // Before its caller hears of it, if it still waits: a read that follows must find the key in doubt.
                 _whenLost(operation.ChangedKey);

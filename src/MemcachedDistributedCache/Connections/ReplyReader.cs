@@ -37,6 +37,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     /// <summary>Where the items' states come from; see <see cref="ItemTicket"/>.</summary>
     public object? Origin { get; init; }
 
+    /// <summary>Told of a lease that was won by a request whose caller is gone, by its key and the number of its state.</summary>
+    public Action<ReadOnlySpan<byte>, ulong>? LeaseUnheard { get; init; }
+
     /// <summary>The largest value that is believed; set from the server's settings.</summary>
     public int MaximumValueLength { get; set; } = HardLimit;
 
@@ -156,7 +159,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return Describe("a reply that nobody asked for", line);
         }
 
-        if (!IsAnswer(operation, reply))
+        if (!ReplyMatch.IsAnswer(operation, reply))
         {
             return Describe($"the reply to another request than {operation.Kind} O{operation.Opaque}", line);
         }
@@ -172,32 +175,13 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
 
         queue.Dequeue();
-        Complete(operation, ResultOf(operation, reply));
+        if (!Complete(operation, ResultOf(operation, reply)))
+        {
+            NoteUnheard(operation, reply);
+        }
+
         operation.Release();
         return null;
-    }
-
-    /// <summary>Whether a reply with this code and token can be the answer to the operation.</summary>
-    private static bool IsAnswer(PendingOperation operation, in MetaReply reply)
-    {
-        OperationKind kind = operation.Kind;
-        bool fits = reply.Code switch
-        {
-            ReplyCode.Value => kind is OperationKind.Get or OperationKind.Lease,
-            ReplyCode.Done => kind is not (OperationKind.Get or OperationKind.NoOp),
-            ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Lease or OperationKind.Inspect or OperationKind.Touch,
-            ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store or OperationKind.Probe,
-            ReplyCode.Exists => kind is OperationKind.Delete or OperationKind.Store,
-            ReplyCode.NotStored => kind == OperationKind.Store,
-            ReplyCode.NoOp => kind == OperationKind.NoOp,
-
-            // The last two come without a token, in the order of the requests like any reply; the next reply's token is checked again.
-            _ => kind is OperationKind.Store or OperationKind.Probe,
-        };
-
-        // So do misses of servers before 1.6.18, and a miss can do no harm in anybody's hands.
-        bool tokenless = reply.Code is ReplyCode.NoOp or ReplyCode.TooLarge or ReplyCode.OutOfMemory || (reply.Code == ReplyCode.Miss && !reply.HasOpaque);
-        return fits && (tokenless || (reply.HasOpaque && reply.Opaque == operation.Opaque));
     }
 
     private OperationResult ResultOf(PendingOperation operation, in MetaReply reply) => reply.Code switch
@@ -326,6 +310,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         if (!handedOver)
         {
             DropValue(operation.Target);
+            NoteUnheard(operation, _reply);
         }
 
         _value = null;
@@ -342,6 +327,15 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
         Volatile.Write(ref _dropped, _dropped + 1);
         return false;
+    }
+
+    /// <summary>A lease that nobody holds, because whoever won it has given up, would keep everybody waiting.</summary>
+    private void NoteUnheard(PendingOperation operation, in MetaReply reply)
+    {
+        if (operation.Kind == OperationKind.Lease && reply.IsWon && reply.Cas != 0)
+        {
+            LeaseUnheard?.Invoke(operation.ChangedKey, reply.Cas);
+        }
     }
 
     private OperationResult ValueResult(PendingOperation operation, bool isUnreadable)

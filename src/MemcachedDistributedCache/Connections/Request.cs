@@ -136,8 +136,8 @@ internal readonly ref struct LeaseRequest(ReadOnlySpan<byte> key, int seconds, b
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Lease;
 
-    /// <inheritdoc/>
-    public ReadOnlySpan<byte> ChangedKey => default;
+    /// <summary>Where it wins a placeholder is made, which has to be removed if the answer comes too late.</summary>
+    public ReadOnlySpan<byte> ChangedKey => _key;
 
     /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength;

@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Hybrid;
 ///  0       1  version of the layout
 ///  1       1  kind of the payload
 ///  2       8  when its factory ended, Unix time in milliseconds
-/// 10       8  when it expires, the same; the server keeps it longer by the stale window
+/// 10       8  when it expires, the same; the server keeps it longer where it may be of use after that
 /// 18       2  number of tags n
 /// 20       4  length of the payload
 /// 24      16  version of the tag of all entries

@@ -129,11 +129,25 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <param name="pastExpiration">How long past its expiration a stale copy may be served.</param>
     public void Keep(Call call, CachedEntry entry, long knownAt, TimeSpan pastExpiration = default)
     {
-        if (!call.Options.MayWriteLocal)
+        if (call.Options.MayWriteLocal)
         {
-            return;
+            local.TryPut(call.Key, entry, call.Version, Begin(call, entry, knownAt, pastExpiration));
         }
+    }
 
+    /// <summary>Puts a copy in place at the end of a change by this process; <see cref="LocalCache.Replace"/>.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="entry">The copy.</param>
+    /// <param name="knownAt">The moment at which it was surely right.</param>
+    public void Replace(Call call, CachedEntry entry, long knownAt)
+    {
+        bool isKept = call.Options.MayWriteLocal;
+        local.Replace(call.Key, isKept ? entry : null, call.Version, isKept ? Begin(call, entry, knownAt) : default);
+    }
+
+    /// <summary>Fills in the moments of a copy, and gives the time for which it may be of use.</summary>
+    private TimeSpan Begin(Call call, CachedEntry entry, long knownAt, TimeSpan pastExpiration = default)
+    {
         TimeSpan left = TimeSpan.FromMilliseconds(entry.ExpiresAt - timeProvider.GetUtcNow().ToUnixTimeMilliseconds());
         TimeSpan own = entry.IsStale ? left + pastExpiration : Min(left, call.Options.LocalExpiration);
         long now = timeProvider.GetTimestamp();
@@ -141,7 +155,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         entry.FreshUntil = entry.IsDetached ? entry.LocalUntil : Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
 
         // Past its time it may still have to stand in for a factory.
-        local.TryPut(call.Key, entry, call.Version, settings.Retention > TimeSpan.Zero ? left + settings.Retention : own);
+        return settings.Retention > TimeSpan.Zero ? left + settings.Retention : own;
     }
 
     /// <summary>Lets a copy be served on by itself, because it was found to be right at a moment, or nobody can say otherwise.</summary>

@@ -241,7 +241,7 @@ internal sealed class HybridEngine : IDisposable
 
         if (!options.MayWriteRemote)
         {
-            Writer.Keep(call, EntryWriter.CopyOf(call, entry, default, isDetached: true, codec), Time.GetTimestamp());
+            Writer.Replace(call, EntryWriter.CopyOf(call, entry, default, isDetached: true, codec), Time.GetTimestamp());
             return;
         }
 
@@ -254,7 +254,7 @@ internal sealed class HybridEngine : IDisposable
         }
 
         // With the cluster away the process goes on with what it has.
-        Writer.Keep(call, EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec), sentAt);
+        Writer.Replace(call, EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec), sentAt);
     }
 
     /// <summary>Removes an entry everywhere, and whatever is being made for it.</summary>

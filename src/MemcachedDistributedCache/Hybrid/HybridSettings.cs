@@ -53,4 +53,10 @@ internal sealed record HybridSettings
 
     /// <summary>How long an expired entry may still be of use.</summary>
     public TimeSpan Retention => StaleWindow > MaxStale ? StaleWindow : MaxStale;
+
+    /// <summary>
+    /// How long after its expiration the server keeps an entry: a refresh stores over it, and one that began at the last moment must still find it, for as
+    /// long as others wait for its factory.
+    /// </summary>
+    public TimeSpan ServerRetention => Retention > TimeSpan.Zero ? Retention + MaximumLeaseWait : TimeSpan.Zero;
 }

@@ -71,8 +71,14 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
             }
             else if (renewed.Status != OperationStatus.Failed || renewed.Failure!.WasSent)
             {
-                // Lost; or renewed without our hearing of the new state, which is as good as lost.
+                // Lost; or renewed without our hearing of the new state, which is as good as lost. One that was refused without the server being asked is given back.
+                ItemTicket lost = _ticket.Value;
                 _ticket = null;
+                if (renewed.Status == OperationStatus.Conflict)
+                {
+                    await client.DeleteAsync(key, lost, CancellationToken.None).ConfigureAwait(false);
+                }
+
                 return;
             }
         }

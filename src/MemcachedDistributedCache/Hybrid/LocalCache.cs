@@ -74,9 +74,34 @@ internal sealed class LocalCache : IDisposable
                 return false;
             }
 
-            // Its clock may stand up to an interval behind.
-            _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = keepFor + Clock.Interval, Size = Math.Max(entry.Size, _smallestCharge) });
+            Put_NeedsLock(key, entry, keepFor);
             return true;
+        }
+    }
+
+    /// <summary>
+    /// Ends a change of a key: what was asked for since it began may be from before it, and is not put in place after this. Its own copy is, unless the key
+    /// was changed again meanwhile: then nobody knows which change came last.
+    /// </summary>
+    /// <param name="key">The key.</param>
+    /// <param name="entry">The copy, or null where none is kept.</param>
+    /// <param name="version">The key's number from the beginning of the change.</param>
+    /// <param name="keepFor">How long it may be of use.</param>
+    public void Replace(string key, CachedEntry? entry, long version, TimeSpan keepFor)
+    {
+        Stripe stripe = StripeOf(key);
+        lock (stripe)
+        {
+            if (entry is not null && keepFor > TimeSpan.Zero && stripe.Version == version)
+            {
+                Put_NeedsLock(key, entry, keepFor);
+            }
+            else
+            {
+                _memory.Remove(key);
+            }
+
+            stripe.Version++;
         }
     }
 
@@ -112,6 +137,12 @@ internal sealed class LocalCache : IDisposable
     {
         _clock.Dispose();
         _memory.Dispose();
+    }
+
+    private void Put_NeedsLock(string key, CachedEntry entry, TimeSpan keepFor)
+    {
+        // Its clock may stand up to an interval behind.
+        _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = keepFor + Clock.Interval, Size = Math.Max(entry.Size, _smallestCharge) });
     }
 
     private Stripe StripeOf(string key) => _stripes[(uint)key.GetHashCode(StringComparison.Ordinal) % Stripes];

@@ -171,8 +171,8 @@ internal static class Making
             }
             else if (stored.Status == OperationStatus.Conflict)
             {
+                // The place is given back all the same: it may have been refused without the server being asked, and nobody should wait for it.
                 engine.Counters.Add(HybridEvent.LeaseLost);
-                held = over is null ? null : held;
             }
         }
         else

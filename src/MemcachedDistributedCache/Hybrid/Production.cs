@@ -121,7 +121,7 @@ internal sealed class Production<TState, T>(
 
                     continue;
 
-                case RemoteState.Unread when !_call.Options.MayReadRemote:
+                case RemoteState.Unread when read.MayBeReplaced:
                     return await NewMaking().RunAsync(null, read.Ticket, null, Keeping.Both).ConfigureAwait(false);
 
                 case RemoteState.Absent:
@@ -263,7 +263,20 @@ internal sealed class Production<TState, T>(
             return new Verdict { Outcome = await MakeAloneAsync(fallback, Keeping.Local).ConfigureAwait(false) };
         }
 
+        if (fallback is null && Settings.Retention == TimeSpan.Zero)
+        {
+            // The server may drop it any moment, and whoever asked then would be told to make the value beside one who makes it to store over this.
+            return default;
+        }
+
         (RemoteState state, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(_call.Key, HybridSpace.Lease), _call.WireKey, entry.Ticket).ConfigureAwait(false);
+        if (state == RemoteState.Won && fallback is null)
+        {
+            // Nobody refreshes it any more: it goes the way of all that is of no use.
+            await lease!.ReleaseAsync().ConfigureAwait(false);
+            return default;
+        }
+
         return state switch
         {
             RemoteState.Won => new Verdict { Outcome = await NewMaking().RunAsync(lease, entry.Ticket, fallback, Keeping.Both).ConfigureAwait(false) },

@@ -47,7 +47,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
             return new RemoteRead(RemoteState.Taken, sentAt) { Ticket = result.Ticket };
         }
 
-        return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket };
+        return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket, MayBeReplaced = !result.IsUnreadable };
     }
 
     /// <summary>Asks for an entry and leaves no trace where there is none.</summary>
@@ -111,7 +111,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     /// <summary>Stores an entry: over the state of a ticket, or over whatever is there.</summary>
     public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, ItemTicket? ticket)
     {
-        TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.Retention;
+        TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.ServerRetention;
         int wireTime = Expiration.WireTimeOf(lifetime, timeProvider.GetUtcNow());
         var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { Ticket = ticket, ReturnsCas = true };
         OperationResult result = await client.StoreAsync(key, entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
@@ -201,4 +201,7 @@ internal readonly record struct RemoteRead(RemoteState State, long SentAt)
 
     /// <summary>The state of what is there.</summary>
     public ItemTicket Ticket { get; init; }
+
+    /// <summary>Whether a value may be stored over that state; if not, it can only be removed.</summary>
+    public bool MayBeReplaced { get; init; }
 }

@@ -98,7 +98,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
 
     /// <summary>The present versions, for an entry whose value is about to be made.</summary>
     public static TagStamp[] Capture(TagState[] states, Func<TagVersion> create)
-        => Array.ConvertAll(states, state => new TagStamp(state, state.Current ?? create()));
+        => Array.ConvertAll(states, state => new TagStamp(state, state.StampOf(create)));
 
     /// <summary>Invalidates a tag: at once in this process, and in the cluster when this completes, unless a server gave no answer.</summary>
     public async Task InvalidateAsync(string tag)
@@ -111,7 +111,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         }
 
         Interlocked.Increment(ref _invalidations);
-        await Task.WhenAll(states.Select(DeliverAsync)).ConfigureAwait(false);
+        await Task.WhenAll(states.Select(state => state.Deliver(DeliverAsync))).ConfigureAwait(false);
     }
 
     private Task EnsureAsync(TagState[] states, long now)
@@ -146,7 +146,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         {
             if (state.IsPending)
             {
-                await DeliverAsync(state).ConfigureAwait(false);
+                await state.Deliver(DeliverAsync).ConfigureAwait(false);
                 return;
             }
 
@@ -192,8 +192,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
 
     private async Task DeliverAsync(TagState state)
     {
-        int epoch = state.Epoch;
-        if (state.Current is not { } version)
+        if (state.BeginDelivery(() => TagVersion.Create(timeProvider)) is not (TagVersion version, int epoch))
         {
             return;
         }
@@ -210,7 +209,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         OperationResult stored = await storing.ConfigureAwait(false);
         if (stored.Status == OperationStatus.Success)
         {
-            state.NoteDelivered(epoch, sentAt);
+            state.NoteDelivered(version, epoch, sentAt);
             return;
         }
 

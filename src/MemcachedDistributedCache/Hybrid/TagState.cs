@@ -13,9 +13,11 @@ internal sealed class TagState(byte[] wireKey, object? node)
     private readonly Queue<TagVersion> _dead = new();
     private TagVersion? _current;
     private Task? _refreshing;
+    private Task _delivering = Task.CompletedTask;
     private long _readAt = long.MinValue;
     private int _epoch;
     private bool _isPending;
+    private bool _wasSent;
     private bool _isProvisional;
     private bool _isRetired;
 
@@ -58,16 +60,20 @@ internal sealed class TagState(byte[] wireKey, object? node)
             Volatile.Write(ref _isProvisional, false);
             Volatile.Write(ref _isPending, true);
             Volatile.Write(ref _readAt, now);
+            _wasSent = false;
         }
     }
 
-    /// <summary>Makes all that carries this tag invalid for ever, because the tag is going to be forgotten.</summary>
+    /// <summary>
+    /// Makes all that carries this tag invalid for ever, because the tag is going to be forgotten. So is all that is given its version from now on: that
+    /// is one which nobody has, see <see cref="StampOf"/>.
+    /// </summary>
     public void Retire(TagVersion version)
     {
         lock (_lock)
         {
             _epoch++;
-            _isRetired = true;
+            Volatile.Write(ref _isRetired, true);
             Volatile.Write(ref _current, version);
             Volatile.Write(ref _isProvisional, false);
             Volatile.Write(ref _isPending, false);
@@ -75,13 +81,46 @@ internal sealed class TagState(byte[] wireKey, object? node)
         }
     }
 
-    /// <summary>The invalidation has reached the cluster, unless there has been another.</summary>
-    public void NoteDelivered(int epoch, long sentAt)
+    /// <summary>The version for an entry that is about to be made; one that is never right where none is known or the tag has been forgotten.</summary>
+    public TagVersion StampOf(Func<TagVersion> create)
+    {
+        // In this order: a version that was put in place by retiring is seen with the mark.
+        TagVersion? current = Current;
+        return current is null || Volatile.Read(ref _isRetired) ? create() : current;
+    }
+
+    /// <summary>
+    /// What is to be stored in order to deliver the invalidation; null if it has been. A version that was sent before and not answered is never sent
+    /// again: it may have arrived, and another process may have put a newer one in its place since.
+    /// </summary>
+    public (TagVersion Version, int Epoch)? BeginDelivery(Func<TagVersion> create)
+    {
+        lock (_lock)
+        {
+            if (!_isPending || _current is null)
+            {
+                return null;
+            }
+
+            TagVersion version = _wasSent ? create() : _current;
+            _wasSent = true;
+            return (version, _epoch);
+        }
+    }
+
+    /// <summary>The invalidation has reached the cluster, unless there has been another; entries must have the version that did from here on.</summary>
+    public void NoteDelivered(TagVersion version, int epoch, long sentAt)
     {
         lock (_lock)
         {
             if (epoch == _epoch)
             {
+                if (!version.Equals(_current))
+                {
+                    Bury_NeedsLock();
+                    Volatile.Write(ref _current, version);
+                }
+
                 Volatile.Write(ref _isPending, false);
                 Volatile.Write(ref _readAt, sentAt);
             }
@@ -155,6 +194,27 @@ internal sealed class TagState(byte[] wireKey, object? node)
 
         _ = RunAsync(refresh, done);
         return done.Task;
+    }
+
+    /// <summary>Delivers after the delivery that is under way: what is sent later arrives later.</summary>
+    public Task Deliver(Func<TagState, Task> deliver)
+    {
+        Task before;
+        TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            before = _delivering;
+            _delivering = done.Task;
+        }
+
+        _ = RunAfterAsync(before, deliver, done);
+        return done.Task;
+    }
+
+    private async Task RunAfterAsync(Task before, Func<TagState, Task> deliver, TaskCompletionSource done)
+    {
+        await before.ConfigureAwait(false);
+        await RunAsync(deliver, done).ConfigureAwait(false);
     }
 
     private async Task RunAsync(Func<TagState, Task> refresh, TaskCompletionSource done)

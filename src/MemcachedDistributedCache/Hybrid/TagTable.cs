@@ -57,7 +57,7 @@ internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimePro
     }
 
     /// <summary>
-    /// Forgets tags, beginning with those that have not been used for longest. A tag that is forgotten takes its entries' copies in this process with it,
+    /// Forgets tags, beginning with those that have not been used for longest; those that nobody has read yet are about to be. A tag that is forgotten takes its entries' copies in this process with it,
     /// for nobody would hear of its invalidation. One whose invalidation is still to be delivered is kept, until there are too many of them:
     /// then the tag of all entries is invalidated in their place.
     /// </summary>
@@ -71,7 +71,7 @@ internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimePro
         try
         {
             KeyValuePair<string, TagState>[] all = _tags.ToArray();
-            KeyValuePair<string, TagState>[] known = [.. all.Where(pair => !pair.Value.IsPending && pair.Value != except).OrderBy(static pair => pair.Value.ReadAt)];
+            KeyValuePair<string, TagState>[] known = [.. all.Where(pair => !pair.Value.IsPending && pair.Value != except).OrderBy(static pair => pair.Value.ReadAt is var at && at == long.MinValue ? long.MaxValue : at)];
             IEnumerable<KeyValuePair<string, TagState>> forgotten = known.Take(Math.Max(1, all.Length / 2));
             if (known.Length < all.Length / 2)
             {

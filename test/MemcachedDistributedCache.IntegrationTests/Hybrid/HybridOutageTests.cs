@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MemcachedDistributedCache.Embedded;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Logging;
@@ -90,6 +91,94 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await pair[0].Below.TrustedAsync();
         Assert.Null(await pair[1].PeekCluster<string>("removed"));
         Assert.NotEqual("old", await pair[1].PeekCluster<string>("set"));
+    }
+
+    [MemcachedFact]
+    public async Task A_lease_of_one_outage_undoes_no_removal_in_the_next()
+    {
+        await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
+        Instance one = On([owner, standIn], 1, static options => options.Hybrid.LeaseTime = TimeSpan.FromMinutes(1))[0];
+        string[] keys = await KeysOnAsync(one, owner, 2);
+        await DownAsync();
+        var go = new TaskCompletionSource();
+        Task<string> making = one.Get(keys[0], async _ => { await go.Task; return "old"; }).AsTask();
+        await Until(() => one.Statistics.FactoryRuns == 1, "the factory runs");
+
+        await owner.StartAgainAsync();
+        await one.Below.TrustedAsync();
+        await one.Cache.RemoveAsync(keys[0]);
+        await DownAsync();
+        go.SetResult();
+        Assert.Equal("old", await making.WaitAsync(Caches.Limit));
+        Assert.Equal(1, one.Statistics.LeasesLost);
+        Assert.Null(await one.PeekCluster<string>(keys[0]));
+        Assert.Null(await one.Peek<string>(keys[0]));
+
+        // And the place is free for the next.
+        Assert.Equal("new", await one.Get(keys[0], static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("new", await one.PeekCluster<string>(keys[0]));
+
+        async Task DownAsync()
+        {
+            await owner.KillAsync();
+            await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            await Until(
+                async () =>
+                {
+                    await one.Cache.SetAsync(keys[1], "x");
+                    return await one.PeekCluster<string>(keys[1]) == "x";
+                },
+                "the other stands in");
+        }
+    }
+
+    [MemcachedFact]
+    public async Task A_lease_whose_answer_comes_too_late_keeps_nobody_waiting()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        string space = Instance.Space();
+        await using Instance far = Instance.On([proxy.EndPoint.ToString()!], space, options =>
+        {
+            Configure(options);
+            options.OperationTimeout = TimeSpan.FromSeconds(1);
+        });
+        await using Instance near = Instance.On([server.Server], space, Configure);
+        await far.Below.TrustedAsync();
+        await far.Peek<string>("warm");
+        await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
+        Assert.Equal("alone", await far.Get("key", static _ => new ValueTask<string>("alone")).AsTask().WaitAsync(Caches.Limit));
+        await proxy.ApplyAsync(Fault.None);
+        Assert.Equal("made", await near.Get("key", static _ => new ValueTask<string>("made")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("made", await near.PeekCluster<string>("key"));
+
+        static void Configure(MemcachedCacheOptions options)
+        {
+            options.Hybrid.LeaseTime = TimeSpan.FromMinutes(5);
+            options.Hybrid.MaximumLeaseWait = TimeSpan.FromMinutes(5);
+        }
+    }
+
+    /// <summary>Keys that a server has the entries of; they are empty.</summary>
+    private static async Task<string[]> KeysOnAsync(Instance one, MemcachedProcess owner, int count)
+    {
+        await one.Below.TrustedAsync();
+        var keys = new List<string>();
+        for (int i = 0; keys.Count < count; i++)
+        {
+            Assert.True(i < 1000, "the server has no keys");
+            string key = "key" + i;
+            await one.Cache.SetAsync(key, "x");
+            if (await Wire.GetAsync(owner, one.Cache.Engine.Keys.Encode(key, Caching.HybridSpace.Entry)) is not null)
+            {
+                keys.Add(key);
+            }
+
+            await one.Cache.RemoveAsync(key);
+        }
+
+        return [.. keys];
     }
 
     [MemcachedFact]

@@ -21,6 +21,39 @@ public sealed class ConnectionTimeTests
         Assert.Empty(rig.Ends);
     }
 
+    [Theory]
+    [InlineData("VA 0 f0 t9 c7 W O1\r\n\r\n", true)]
+    [InlineData("HD f0 t9 c7 W O1\r\n", true)]
+    [InlineData("VA 0 f0 t9 c7 Z O1\r\n\r\n", false)]
+    [InlineData("VA 3 f0 t9 c7 O1\r\nold\r\n", false)]
+    [InlineData("VA 0 f0 t9 c0 W O1\r\n\r\n", false)]
+    public async Task ALeaseThatIsWonTooLateIsGivenBack(string reply, bool isGivenBack)
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Assert.True(rig.Connection.TryExecute(new LeaseRequest("key"u8, 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> late));
+        Assert.Equal(1, rig.Pass(rig.Limit));
+        Assert.Equal(MemcachedFailureReason.TimedOut, (await late).Failure!.Reason);
+        rig.Transport.Reply(reply);
+        await Eventually.True(() => rig.Transport.Unread == 0, "it is read");
+        Task<OperationResult> next = rig.Execute(OperationKind.Get);
+        await Eventually.True(() => rig.Transport.Sent.Contains("v f t O", StringComparison.Ordinal), "the next is sent");
+        Assert.Equal(isGivenBack, rig.Transport.Sent.Contains("md key C7 ", StringComparison.Ordinal));
+        rig.Transport.Reply(isGivenBack ? "HD O2\r\nEN O3\r\n" : "EN O2\r\n");
+        Assert.Equal(OperationStatus.Miss, (await next.WaitAsync(Eventually.Limit)).Status);
+        Assert.Empty(rig.Ends);
+    }
+
+    [Fact]
+    public async Task ALeaseThatIsLostWithItsConnectionLeavesNoDoubt()
+    {
+        using ConnectionRig rig = await new ConnectionRig().Opened();
+        Assert.True(rig.Connection.TryExecute(new LeaseRequest("key"u8, 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> lost));
+        await Eventually.True(() => rig.Transport.Sent.Contains("mg key", StringComparison.Ordinal), "it is sent");
+        rig.Transport.Close();
+        Assert.Equal(MemcachedFailureReason.ConnectionLost, (await lost.AsTask().WaitAsync(Eventually.Limit)).Failure!.Reason);
+        Assert.Empty(rig.Lost);
+    }
+
     [Fact]
     public async Task AnOperationWhoseValueStopsHalfWayTimesOut()
     {

@@ -2,6 +2,7 @@ using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 
@@ -79,6 +80,56 @@ public sealed class LeaseTests : IDisposable
         Assert.Null(await _one.Peek("key"));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task TheLeaseOfAStoreThatWasRefusedUnsentIsGivenBack(bool atRenewal)
+    {
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
+        if (atRenewal)
+        {
+            _one.Pass(2.7);
+            await Eventually.True(() => _one.Client.Count("discard", "#=key") == 1, "it is given back");
+        }
+        else
+        {
+            go.SetResult("mine");
+            Assert.Equal("mine", await first);
+        }
+
+        Assert.Equal("theirs", await _other.Get("key", "theirs").WaitAsync(Eventually.Limit));
+        Assert.Equal(0, _other[HybridEvent.LeaseWaited]);
+        go.TrySetResult("mine");
+        Assert.Equal("mine", await first);
+        Assert.Equal(1, _one[HybridEvent.LeaseLost]);
+        _one.Client.Before = null;
+        Assert.Equal("theirs", await _one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task AForcedRefreshRemovesWhatMayNotBeBuiltOn()
+    {
+        await _one.Set("key", "excluded");
+        bool isExcluded = true;
+        _one.Client.Before = (verb, key) =>
+        {
+            if (verb == "discard" && key == "#=key")
+            {
+                isExcluded = false;
+            }
+
+            return isExcluded && verb == "lease" && key == "#=key" ? _model.Get(key, _one.Client.Origin) with { IsUnreadable = true }
+                : isExcluded && verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
+        };
+        var force = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheRead | Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCacheRead };
+        (string value, _) = await _one.Engine.FlyAsync("key", CallOptions.From(force, _one.Engine.Settings), [], 0, static (_, _) => new ValueTask<string>("new"), CancellationToken.None);
+        Assert.Equal("new", value);
+        Assert.Equal("new", await _other.Peek("key"));
+    }
+
     [Fact]
     public async Task ACopyFromAnotherConnectionIsReadAnew()
     {
@@ -133,6 +184,56 @@ public sealed class LeaseTests : IDisposable
         Assert.Null(await _one.Peek("key"));
     }
 
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task WhatWasReadDuringASetIsNotKeptAfterIt(bool fails, bool isKeptHere)
+    {
+        await _other.Set("key", "old");
+        await _one.Peek("warm");
+        var store = new TaskCompletionSource();
+        var read = new TaskCompletionSource();
+        OperationResult old = _model.Get("#=key", _one.Client.Origin);
+        _one.Client.Hold = (verb, key) => (verb, key) switch
+        {
+            ("set", "#=key") => store.Task,
+            ("lease", "#=key") => read.Task,
+            _ => Task.CompletedTask,
+        };
+
+        // As in the test before: the read is answered before the store happens, and its answer arrives after it.
+        OperationResult lost = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true));
+        _one.Client.Before = (verb, key) => verb == "lease" && key == "#=key" ? old : fails && verb == "set" ? lost : null;
+        var own = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = isKeptHere ? null : Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheWrite };
+        Task setting = _one.Engine.SetAsync("key", "new", CallOptions.From(own, _one.Engine.Settings), []);
+        await Eventually.True(() => _one.Client.Count("set", "#=key") == 1, "the store is under way");
+        Task<string> reading = _one.Get("key", "never");
+        store.SetResult();
+        await setting;
+        read.SetResult();
+        Assert.Equal("old", await reading);
+        _one.Client.Before = null;
+        _one.Client.Hold = null;
+        Assert.Equal("new", await _one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task ASetThatARemovalOvertakesPutsNoCopyInPlace()
+    {
+        await _one.Peek("warm");
+        var store = new TaskCompletionSource();
+        _one.Client.Hold = (verb, key) => verb == "set" && key == "#=key" ? store.Task : Task.CompletedTask;
+        OperationResult stored = _model.Store("#=key", "x"u8.ToArray(), 0, 100, null, false, _one.Client.Origin);
+        _one.Client.Before = (verb, key) => verb == "set" && key == "#=key" ? stored : null;
+        Task setting = _one.Set("key", "set");
+        await _one.Engine.RemoveAsync("key");
+        store.SetResult();
+        await setting;
+        Assert.Equal(0, _one.Engine.Local.Count);
+        Assert.Null(await _one.Peek("key"));
+    }
+
     [Fact]
     public async Task AValueThatWasRemovedElsewhereDuringAFactoryThatFailsStandsInForNobodyWhoComesAfter()
     {
@@ -147,6 +248,91 @@ public sealed class LeaseTests : IDisposable
         go.SetException(new FormatException());
         Assert.Equal("old", await failing);
         await Assert.ThrowsAsync<FormatException>(() => one.Get("key", static _ => throw new FormatException()));
+    }
+
+    [Fact]
+    public async Task AnExpiredEntryIsMadeOnceThoughTheServerDropsItMeanwhile()
+    {
+        await _other.Set("key", "old");
+
+        // Past its expiration, within the seconds that the server keeps it all the same.
+        _one.Pass(300.5);
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = _one.Get("key", _ => go.Task);
+        await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        _one.Pass(2.5);
+        Task<string> second = _other.Get("key", "theirs");
+        await Eventually.True(() => _other[HybridEvent.LeaseWaited] + _other[HybridEvent.FactoryRun] == 1, "the other waits, or makes it too");
+        await EndAsync(go, first, second);
+    }
+
+    [Theory]
+    [InlineData(10, 0, 309, 3)]
+    [InlineData(10, 0, 309, 55)]
+    [InlineData(0, 10, 309, 3)]
+    [InlineData(0, 10, 309, 55)]
+    public async Task ARefreshThatOutlastsItsWindowIsWaitedFor(int window, int stale, double begin, double goOn)
+    {
+        using var one = new HybridRig(_model, Configure);
+        using var other = new HybridRig(_model, Configure);
+        await one.Set("key", "old");
+        one.Pass(begin);
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = one.Get("key", _ => go.Task);
+        await Eventually.True(() => one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        for (double passed = 0; passed < goOn; passed += 2.7)
+        {
+            int renewed = one.Client.Count("cas", "#!key");
+            one.Pass(2.7);
+            await Eventually.True(() => one.Client.Count("cas", "#!key") > renewed, "the lease is renewed");
+        }
+
+        Task<string> second = other.Get("key", "theirs");
+        await Eventually.True(() => other[HybridEvent.LeaseWaited] + other[HybridEvent.FactoryRun] == 1, "the other waits, or makes it too");
+        go.SetResult("new");
+        await Eventually.True(
+            () =>
+            {
+                one.Pass(0.3);
+                return second.IsCompleted;
+            },
+            "the other has it");
+        Assert.Equal(window > 0 ? "old" : "new", await first);
+        Assert.Equal("new", await second);
+        Assert.Equal((1, 0), (one[HybridEvent.FactoryRun], other[HybridEvent.FactoryRun]));
+
+        HybridSettings Configure(HybridSettings s) => s with { StaleWindow = TimeSpan.FromSeconds(window), MaxStale = TimeSpan.FromSeconds(stale) };
+    }
+
+    [Fact]
+    public async Task WhatIsFoundPastItsWindowIsReplacedByOneOfAllWhoMeetIt()
+    {
+        using var one = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
+        using var other = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
+        await one.Set("key", "old");
+        one.Pass(371);
+        var go = new TaskCompletionSource<string>();
+        Task<string> first = one.Get("key", _ => go.Task);
+        await Eventually.True(() => one[HybridEvent.FactoryRun] == 1, "the factory runs");
+        one.Pass(2);
+        Task<string> second = other.Get("key", "theirs");
+        await Eventually.True(() => other[HybridEvent.LeaseWaited] + other[HybridEvent.FactoryRun] == 1, "the other waits, or makes it too");
+        await EndAsync(go, first, second);
+        Assert.Equal((1, 0), (one[HybridEvent.FactoryRun], other[HybridEvent.FactoryRun]));
+    }
+
+    private async Task EndAsync(TaskCompletionSource<string> go, Task<string> first, Task<string> second)
+    {
+        go.SetResult("new");
+        await Eventually.True(
+            () =>
+            {
+                _one.Pass(0.3);
+                return first.IsCompleted && second.IsCompleted;
+            },
+            "both have it");
+        Assert.Equal(("new", "new"), (await first, await second));
+        Assert.Equal(0, _other[HybridEvent.FactoryRun]);
     }
 
     [Fact]

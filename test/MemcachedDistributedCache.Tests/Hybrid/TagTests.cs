@@ -86,6 +86,70 @@ public sealed class TagTests : IDisposable
         Assert.Equal("x", await other.Peek("other"));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AnInvalidationThatIsDeliveredLateUndoesNoneThatCameBetween(bool arrived)
+    {
+        HybridRig one = New();
+        HybridRig other = New();
+        await one.Set("warm", "x", "t");
+        Assert.Equal("x", await other.Peek("warm"));
+        one.Client.Before = (verb, key) =>
+        {
+            if (verb != "set" || key != "#@t")
+            {
+                return null;
+            }
+
+            if (arrived)
+            {
+                _model.Store(key, one.Engine.TagTable.Of("t").Current!.ToArray(), EntryFormat.FlagsOf(EntryKind.TagVersion), 1000, null, false, this);
+            }
+
+            return OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true));
+        };
+        await one.Engine.Tags.InvalidateAsync("t");
+        one.Client.Before = null;
+        await one.Set("key", "between", "t");
+        await other.Engine.Tags.InvalidateAsync("t");
+        for (int i = 0; i < 3; i++)
+        {
+            one.Pass(2);
+            Assert.Null(await one.Peek("key"));
+            other.Pass(2);
+            Assert.Null(await other.Peek("key"));
+            Assert.Null(await New().Peek("key"));
+        }
+
+        // And it has been delivered: what is made from now on is right for all.
+        await one.Set("new", "y", "t");
+        Assert.Equal("y", await New().Peek("new"));
+        other.Pass(2);
+        Assert.Equal("y", await other.Peek("new"));
+        Assert.False(one.Engine.TagTable.Of("t").IsPending);
+    }
+
+    [Fact]
+    public async Task InvalidationsOfOneTagAreDeliveredOneAfterTheOther()
+    {
+        HybridRig one = New();
+        await one.Set("key", "old", "t");
+        var held = new TaskCompletionSource();
+        one.Client.Hold = (verb, key) => verb == "set" && key == "#@t" ? held.Task : Task.CompletedTask;
+        Task[] all = [.. Enumerable.Range(0, 5).Select(_ => one.Engine.Tags.InvalidateAsync("t"))];
+        Assert.Equal(1, one.Client.Count("set", "#@t"));
+        Assert.Null(await one.Peek("key"));
+        one.Client.Hold = null;
+        held.SetResult();
+        await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(30));
+
+        // The last of them delivers for all who wait.
+        Assert.Equal(2, one.Client.Count("set", "#@t"));
+        Assert.Equal(one.Engine.TagTable.Of("t").Current, TagVersion.Read(_model.Get("#@t", this).Value));
+        Assert.False(one.Engine.TagTable.Of("t").IsPending);
+    }
+
     [Fact]
     public async Task WhereNoVersionCanBeReadAnEntryIsNeitherUsedNorRemoved()
     {
@@ -137,6 +201,45 @@ public sealed class TagTests : IDisposable
         {
             Assert.Null(await one.Peek("key" + i));
         }
+    }
+
+    [Fact]
+    public async Task ATagThatIsForgottenBeforeItsEntryIsMadeLeavesNoCopyBehind()
+    {
+        HybridRig one = New(maximumTags: 20);
+        var held = new TaskCompletionSource();
+        one.Client.Hold = (verb, key) => verb == "lease" && key == "#=key" ? held.Task : Task.CompletedTask;
+        Task<string> making = one.Get("key", "old", "t");
+        TagState state = one.Engine.TagTable.Of("t");
+        for (int i = 0; i < 100; i++)
+        {
+            await one.Set("key" + i, "x", "tag" + i);
+            one.Pass(0.01);
+        }
+
+        one.Client.Hold = null;
+        held.SetResult();
+        Assert.Equal("old", await making);
+        Assert.NotSame(state, one.Engine.TagTable.Of("t"));
+        await one.Engine.Tags.InvalidateAsync("t");
+        Assert.Null(await one.Peek("key"));
+        one.Pass(2);
+        Assert.Null(await one.Peek("key"));
+    }
+
+    [Fact]
+    public async Task TagsThatAreAboutToBeReadAreNotForgottenFirst()
+    {
+        HybridRig one = New(maximumTags: 20);
+        for (int i = 0; i < 18; i++)
+        {
+            await one.Set("key" + i, "x", "tag" + i);
+            one.Pass(0.01);
+        }
+
+        TagState[] states = one.Engine.Tags.Resolve(["a", "b", "c"], [.. "#=key"u8]);
+        Assert.InRange(one.Engine.TagTable.Count, 1, 20);
+        Assert.Equal(states.Skip(1), ((string[])["a", "b", "c"]).Select(one.Engine.TagTable.Of));
     }
 
     [Fact]

@@ -60,7 +60,7 @@ public sealed class MetaRequestsTests
         Assert.True(new StoreRequest(Key, default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty);
         Assert.False(new StoreRequest(Key, default, default, 1, 0, new(0, false, true)).ChangedKey.IsEmpty);
         Assert.True(new ConditionalDeleteRequest(Key, 5).ChangedKey.IsEmpty);
-        Assert.True(new LeaseRequest(Key, 5, true).ChangedKey.IsEmpty);
+        Assert.False(new LeaseRequest(Key, 5, true).ChangedKey.IsEmpty);
     }
 
     [Fact]

@@ -1,0 +1,30 @@
+using MemcachedDistributedCache.Protocol;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>Holds replies against requests.</summary>
+internal static class ReplyMatch
+{
+    /// <summary>Whether a reply with this code and token can be the answer to the operation.</summary>
+    public static bool IsAnswer(PendingOperation operation, in MetaReply reply)
+    {
+        OperationKind kind = operation.Kind;
+        bool fits = reply.Code switch
+        {
+            ReplyCode.Value => kind is OperationKind.Get or OperationKind.Lease,
+            ReplyCode.Done => kind is not (OperationKind.Get or OperationKind.NoOp),
+            ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Lease or OperationKind.Inspect or OperationKind.Touch,
+            ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store or OperationKind.Probe,
+            ReplyCode.Exists => kind is OperationKind.Delete or OperationKind.Store,
+            ReplyCode.NotStored => kind == OperationKind.Store,
+            ReplyCode.NoOp => kind == OperationKind.NoOp,
+
+            // The last two come without a token, in the order of the requests like any reply; the next reply's token is checked again.
+            _ => kind is OperationKind.Store or OperationKind.Probe,
+        };
+
+        // So do misses of servers before 1.6.18, and a miss can do no harm in anybody's hands.
+        bool tokenless = reply.Code is ReplyCode.NoOp or ReplyCode.TooLarge or ReplyCode.OutOfMemory || (reply.Code == ReplyCode.Miss && !reply.HasOpaque);
+        return fits && (tokenless || (reply.HasOpaque && reply.Opaque == operation.Opaque));
+    }
+}
