@@ -67,7 +67,7 @@ public sealed class GutterTests : IAsyncLifetime
         await _proxies[0].ApplyAsync(Fault.None);
         for (bool settled = false; !settled;)
         {
-            settled = cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0 };
+            settled = cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
             Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 2, $"version {version}"));
         }
     }
@@ -101,7 +101,7 @@ public sealed class GutterTests : IAsyncLifetime
         await _proxies[1].ApplyAsync(Fault.None);
         for (bool settled = false; !settled;)
         {
-            settled = cache.GetNodes()[1] is { State: MemcachedNodeState.Up, SuspectKeys: 0 };
+            settled = cache.GetNodes()[1] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
             Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 2, $"version {version}"));
         }
 
