@@ -22,6 +22,7 @@ internal sealed class Node : INodeHealthEvents
     private readonly NodeLanes _lanes;
     private readonly SuspectReplay _replay;
     private readonly NodeHealth _health;
+    private readonly RenumberingWatch _renumbering;
     private readonly SlownessLog _slowness;
     private readonly CancellationTokenSource _disposed = new();
     private readonly ConcurrentDictionary<IPAddress, bool> _addresses = new();
@@ -42,6 +43,7 @@ internal sealed class Node : INodeHealthEvents
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
+        _renumbering = new RenumberingWatch(this, settings, logger, _disposed.Token);
     }
 
     /// <summary>Where the server listens; also what it is on the ring.</summary>
@@ -70,6 +72,12 @@ internal sealed class Node : INodeHealthEvents
 
     /// <summary>The largest item that the server takes, header included; 0 while it has not been asked.</summary>
     public int ItemSizeMax { get; private set; }
+
+    /// <summary>Whether the server is known to leave an item its number (CAS) until it is stored anew.</summary>
+    public bool KeepsNumbers { get; private set; }
+
+    /// <summary>Whether it depends on an item's number whether it is read.</summary>
+    public bool HasFloors => Trust.Floor != 0 || Suspects.DistrustsAll || Floors.AreAnyInForce(except: _standIns.AreNeeded ? null : StandInFloor);
 
     /// <summary>Replies awaited.</summary>
     public int PendingCount => _lanes.PendingCount;
@@ -129,9 +137,21 @@ internal sealed class Node : INodeHealthEvents
         WakeReplay();
     }
 
+    /// <summary>What the floors let through may be old: they are found anew.</summary>
+    public void RaiseFloors()
+    {
+        if (Trust.Floor != 0 || Suspects.DistrustsAll)
+        {
+            DistrustAll();
+        }
+
+        Floors.RaiseAll();
+    }
+
     /// <summary>The number of the newest item's state, 0 from a server that does not count; null if there is no answer.</summary>
     public async Task<ulong?> ProbeCasAsync()
     {
+        await _renumbering.BeginAsync().ConfigureAwait(false);
         OperationResult result = await Execute(
             new KeyRequest(OperationKind.Probe, _settings.ProbeKey, ProbeTimeToLive),
             0,
@@ -247,6 +267,7 @@ internal sealed class Node : INodeHealthEvents
     {
         ServerVersion = connection.Greeting.ServerVersion;
         ItemSizeMax = connection.Greeting.ItemSizeMax;
+        KeepsNumbers = connection.Greeting.KeepsNumbers;
         if (connection.RemoteAddress is { } address && !address.Equals(Interlocked.Exchange(ref _lastAddress, address)) && !_addresses.TryAdd(address, true))
         {
             // The name leads back to a server that was ours before, and holds what has been overwritten elsewhere since.
