@@ -34,6 +34,13 @@ public sealed record MemcachedNodeStatus
     /// </summary>
     public required int SuspectKeys { get; init; }
 
+    /// <summary>
+    /// Whether every key is a miss, because what the server holds may be older than a write that failed, and the keys are not known one by one: there were
+    /// more than <see cref="MemcachedCacheOptions.MaximumSuspectKeys"/>, or its name has led elsewhere and back. False again once it is known up to where
+    /// its items are old; <see cref="SuspectKeys"/> counts from that search on anew.
+    /// </summary>
+    public required bool AllKeysSuspect { get; init; }
+
     /// <summary>Operations that were tried again because an attempt at this server had failed.</summary>
     public required long Retries { get; init; }
 

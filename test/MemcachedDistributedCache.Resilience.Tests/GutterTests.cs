@@ -42,6 +42,9 @@ public sealed class GutterTests : IAsyncLifetime
     {
         await using MemcachedCache cache = Cache();
         await SetAllAsync(cache, 1);
+
+        // Synchronous connections are open by now: where one is opened during an outage, what was stored in the place of others before is not read.
+        Assert.All(Enumerable.Range(0, Keys), key => Assert.NotNull(cache.Get(Name(key))));
         await CutAsync(cache, 0);
         int missed = (await ReadAllAsync(cache)).Count(static version => version is null);
         Assert.InRange(missed, 5, Keys - 5);
@@ -67,7 +70,7 @@ public sealed class GutterTests : IAsyncLifetime
         await _proxies[0].ApplyAsync(Fault.None);
         for (bool settled = false; !settled;)
         {
-            settled = cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0 };
+            settled = cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
             Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 2, $"version {version}"));
         }
     }
@@ -101,7 +104,7 @@ public sealed class GutterTests : IAsyncLifetime
         await _proxies[1].ApplyAsync(Fault.None);
         for (bool settled = false; !settled;)
         {
-            settled = cache.GetNodes()[1] is { State: MemcachedNodeState.Up, SuspectKeys: 0 };
+            settled = cache.GetNodes()[1] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
             Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 2, $"version {version}"));
         }
 
@@ -218,10 +221,11 @@ public sealed class GutterTests : IAsyncLifetime
         await Caches.UntilAsync(() => !standsIn || Enumerable.Range(0, 40).All(key => SetAndGet(cache, "probe " + key)), "the stand-ins are ready");
     }
 
+    /// <summary>Asynchronously: a synchronous write in the place of a node may have been tried there, and is in doubt for seconds after its return.</summary>
     private static bool SetAndGet(MemcachedCache cache, string key)
     {
-        cache.Set(key, [1], Default);
-        return cache.Get(key) is not null;
+        cache.SetAsync(key, [1], Default).GetAwaiter().GetResult();
+        return cache.GetAsync(key).GetAwaiter().GetResult() is not null;
     }
 
     private async Task HealAsync(MemcachedCache cache, int node)

@@ -16,7 +16,7 @@ public sealed class HostNameTests
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();
         await using MemcachedProcess second = await MemcachedProcess.StartBesideAsync(first, IPAddress.Parse("127.0.0.5"));
         var names = new OneName { Address = first.EndPoint.Address };
-        await using MemcachedCache cache = On(names, first.EndPoint.Port);
+        await using MemcachedCache cache = On(names, first.EndPoint.Port, new HastyTimeProvider(10), TimeSpan.FromSeconds(20));
         await cache.SetAsync("key", [1], Default);
         Assert.Equal(new byte[] { 1 }, await cache.GetAsync("key"));
         for (byte version = 2; version < 6; version++)
@@ -63,16 +63,16 @@ public sealed class HostNameTests
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Up, "the next question finds the server");
     }
 
-    private static MemcachedCache On(OneName names, int port) => new(
+    private static MemcachedCache On(OneName names, int port, TimeProvider? timeProvider = null, TimeSpan? limit = null) => new(
         new MemcachedCacheOptions
         {
             Servers = [$"mc.test:{port}"],
-            OperationTimeout = TimeSpan.FromSeconds(2),
-            ConnectTimeout = TimeSpan.FromMilliseconds(500),
+            OperationTimeout = limit ?? TimeSpan.FromSeconds(2),
+            ConnectTimeout = (limit ?? TimeSpan.FromSeconds(2)) / 4,
             DnsRefreshInterval = TimeSpan.FromSeconds(1),
         },
         loggerFactory: null,
-        timeProvider: null,
+        timeProvider,
         meterFactory: null,
         name: null,
         names);

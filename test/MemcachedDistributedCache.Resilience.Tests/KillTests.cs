@@ -27,6 +27,7 @@ public sealed class KillTests(ITestOutputHelper output)
         await using var cache = new MemcachedCache(new MemcachedCacheOptions { Servers = [victim.Server, second.Server, third.Server] }.With(failover), logger);
         await using CallerGroup callers = await CallerGroup.StartAsync(cache, Callers, firstUnpaced: 1, seed);
         int kills = 0;
+        long elsewhere = 0;
         Round? best = null;
         for (int measurement = 0; measurement < Measurements && best?.IsGood(failover) != true; measurement++)
         {
@@ -36,6 +37,9 @@ public sealed class KillTests(ITestOutputHelper output)
             {
                 (double during, TimeSpan[] took) = await KillAsync(cache, victim, callers);
                 kills++;
+                long foundElsewhere = cache.GetNodes().Sum(static node => node.GutterHits);
+                Assert.True(foundElsewhere > elsewhere == Failovers.AnswersElsewhere(failover), $"{foundElsewhere - elsewhere} reads of the dead node's keys found a value");
+                elsewhere = foundElsewhere;
                 await ServeAgainAsync(cache, victim);
                 double after = await callers.RateAsync(Window, 1, 2);
                 rounds.Add(new Round(during / ((before + after) / 2), Percentile(took, 0.5), Percentile(took, 0.99)));

@@ -116,6 +116,79 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
         }
     }
 
+    [MemcachedTheory]
+    [MemberData(nameof(Failovers.All), MemberType = typeof(Failovers))]
+    public async Task For_four_seconds_packets_vanish_on_the_way_to_all_nodes_and_back(string failover)
+    {
+        var vanishing = new StreamFault { Stall = true };
+        var limit = TimeSpan.FromSeconds(1);
+        var servers = new List<MemcachedProcess>();
+        var proxies = new List<FaultProxy>();
+        try
+        {
+            for (int i = 0; i < Nodes; i++)
+            {
+                servers.Add(await MemcachedProcess.StartAsync());
+                proxies.Add(await FaultProxy.StartAsync(servers[i].EndPoint));
+            }
+
+            var logger = new RecordingLogger();
+            await using MemcachedCache cache = On(proxies.Select(proxy => proxy.Server), failover, logger);
+            await using CallerGroup callers = await StartAsync(cache);
+            await callers.RateAsync(TimeSpan.FromSeconds(0.5), 0);
+            foreach (FaultProxy proxy in proxies)
+            {
+                await proxy.ApplyAsync(new Fault { ToServer = vanishing, ToClient = vanishing });
+            }
+
+            // Callers wait for an attempt or two, and no longer once the nodes are known to be silent.
+            long cut = Stopwatch.GetTimestamp();
+            await Caches.UntilAsync(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Down), "all nodes are down");
+            long silent = Stopwatch.GetTimestamp();
+            Assert.True(Stopwatch.GetElapsedTime(cut) < limit * 3.5, $"down after {Stopwatch.GetElapsedTime(cut)}");
+            long hits = cache.GetNodes().Sum(node => node.Hits);
+            await callers.RateAsync(TimeSpan.FromSeconds(4) - Stopwatch.GetElapsedTime(cut), 0);
+            TimeSpan[] took = [.. Enumerable.Range(0, Nodes).SelectMany(callers.Of).SelectMany(caller => caller.Took(silent, Stopwatch.GetTimestamp())).Order()];
+            Assert.True(took.Length > 300, $"{took.Length} calls after the nodes were known to be silent");
+            Assert.True(took[took.Length / 2] < TimeSpan.FromMicroseconds(100) && took[took.Length * 99 / 100] < TimeSpan.FromMilliseconds(2), $"median {took[took.Length / 2]}, p99 {took[took.Length * 99 / 100]}");
+            Assert.Equal(hits, cache.GetNodes().Sum(node => node.Hits));
+            Assert.All(cache.GetNodes(), node => Assert.True(node.SuspectKeys > 0 && node.Timeouts > 0));
+
+            // What was under way never arrives.
+            long[] before = [.. cache.GetNodes().Select(node => node.Hits)];
+            foreach (FaultProxy proxy in proxies)
+            {
+                proxy.DropConnections(reset: true);
+                await proxy.ApplyAsync(Fault.None);
+            }
+
+            long healed = Stopwatch.GetTimestamp();
+            await Caches.UntilAsync(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
+            Assert.True(Stopwatch.GetElapsedTime(healed) < ServingAgain, $"served again after {Stopwatch.GetElapsedTime(healed)}");
+            await cache.TrustedAsync();
+            await callers.StopAsync();
+            Assert.All(Enumerable.Range(0, Nodes).SelectMany(callers.Of), caller => Assert.True(caller.Longest < limit * 2, $"{caller.Longest}")); // the limit, and the pauses of a busy machine
+            Assert.All(Enumerable.Range(0, Nodes).SelectMany(callers.Of), caller => Assert.True(caller.Hits > 0));
+            foreach (FaultProxy proxy in proxies)
+            {
+                await logger.SeesAsync($"memcached {proxy.Server} is down", 1);
+                await logger.SeesAsync($"memcached {proxy.Server} is up", 2);
+            }
+        }
+        finally
+        {
+            foreach (FaultProxy proxy in proxies)
+            {
+                await proxy.DisposeAsync();
+            }
+
+            foreach (MemcachedProcess server in servers)
+            {
+                await server.DisposeAsync();
+            }
+        }
+    }
+
     private static MemcachedCache On(IEnumerable<string> servers, string failover, RecordingLogger logger)
         => new(new MemcachedCacheOptions { Servers = [.. servers] }.With(failover), logger);
 

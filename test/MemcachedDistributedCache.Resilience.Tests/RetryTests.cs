@@ -53,7 +53,7 @@ public sealed class RetryTests
     public async Task A_read_that_times_out_is_asked_again_and_answered_within_the_limit()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
-        await using MemcachedCache cache = Caches.On(server.EndPoint, static options => options.OperationTimeout = TimeSpan.FromSeconds(5));
+        await using MemcachedCache cache = Caches.On(server.EndPoint, static options => options.AttemptTimeout = TimeSpan.FromSeconds(0.5));
         await cache.SetAsync("key", [1], Default);
         server.Freeze();
         Task<byte[]?> reading = cache.GetAsync("key");
@@ -145,11 +145,15 @@ public sealed class RetryTests
         await proxy.ApplyAsync(Fault.None);
     }
 
-    private static MemcachedCache On(FaultProxy proxy) => Caches.On([proxy.Server], static options =>
-    {
-        options.ReconnectDelay = TimeSpan.FromMilliseconds(10);
-        options.MaximumReconnectDelay = TimeSpan.FromMilliseconds(50);
-        options.MaximumRetries = 10;
-        options.RetryDelay = TimeSpan.FromMilliseconds(20);
-    });
+    private static MemcachedCache On(FaultProxy proxy) => Caches.On(
+        [proxy.Server],
+        static options =>
+        {
+            options.OperationTimeout = TimeSpan.FromSeconds(60);
+            options.ReconnectDelay = TimeSpan.FromMilliseconds(100);
+            options.MaximumReconnectDelay = TimeSpan.FromMilliseconds(500);
+            options.MaximumRetries = 10;
+            options.RetryDelay = TimeSpan.FromMilliseconds(200);
+        },
+        new HastyTimeProvider(10));
 }

@@ -19,7 +19,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
     private int _accepted;
 
     /// <summary>Starts it.</summary>
-    /// <param name="answer">From the token of a request (such as <c>O1</c>) to the bytes of its answer; null is silence.</param>
+    /// <param name="answer">From the token of a request (such as <c>O1</c>) to the bytes of its answer; null is silence, for good on its connection: answers come in order.</param>
     /// <param name="greeting">The answer to the greeting's two commands.</param>
     public ScriptedServer(Func<string, string?> answer, string greeting = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n")
     {
@@ -81,6 +81,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
             try
             {
                 using var reader = new StreamReader(client.GetStream(), Encoding.Latin1);
+                bool isSilent = false;
                 while (await reader.ReadLineAsync(_stop.Token) is { } line)
                 {
                     lock (_heard)
@@ -93,9 +94,10 @@ internal sealed class ScriptedServer : IAsyncDisposable
                         "version" => "",
                         "stats settings" => _greeting,
                         "mn" => _answer("") is null ? null : "MN\r\n",
-                        _ => line.Split(' ').SingleOrDefault(static word => word.StartsWith('O')) is { } token ? _answer(token) : null,
+                        _ => line.Split(' ').SingleOrDefault(static word => word.StartsWith('O')) is { } token ? _answer(token) : "",
                     };
-                    await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(answer ?? ""), _stop.Token);
+                    isSilent |= answer is null;
+                    await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(isSilent ? "" : answer!), _stop.Token);
                 }
             }
             catch (Exception exception) when (exception is OperationCanceledException or IOException)

@@ -51,7 +51,7 @@ public sealed class StalenessTests
         for (bool again = true; again;)
         {
             // From the first moment of its return on, and until all is settled.
-            again = cache.GetNodes().Any(node => node is not { State: MemcachedNodeState.Up, SuspectKeys: 0 });
+            again = cache.GetNodes().Any(node => node is not { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false });
             MustBeNew(await ReadAsync(cache, keys));
         }
 
@@ -99,8 +99,10 @@ public sealed class StalenessTests
 
         await CutAsync(cache, proxy);
         await cache.RemoveAsync(Name(0));
+        Assert.True(cache.GetNodes()[0] is { SuspectKeys: 0, AllKeysSuspect: true });
         await proxy.ApplyAsync(Fault.None);
         await Caches.UntilAsync(() => logger.Count("is read again") == 1, "the node is trusted again");
+        Assert.False(cache.GetNodes()[0].AllKeysSuspect);
         Assert.Null(await cache.GetAsync(Name(1)));
 
         // It counts from the beginning now: its new items have smaller numbers than those that are not to be read.
@@ -129,7 +131,7 @@ public sealed class StalenessTests
             () =>
             {
                 Assert.Null(cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult());
-                return cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0 };
+                return cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
             },
             "the key is settled");
         Assert.Null(await cache.GetAsync("key"));
@@ -200,7 +202,7 @@ public sealed class StalenessTests
                 () =>
                 {
                     Assert.True(MayBeThere(cache.Get("key")));
-                    return cache.GetNodes()[0] is { PendingOperations: 0, SuspectKeys: 0 };
+                    return cache.GetNodes()[0] is { PendingOperations: 0, SuspectKeys: 0, AllKeysSuspect: false };
                 },
                 "the write has happened and was undone");
             Assert.True(MayBeThere(await cache.GetAsync("key")));

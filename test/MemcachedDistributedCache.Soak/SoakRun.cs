@@ -81,7 +81,7 @@ public static class SoakRun
 
         await faulting;
         await Settled(() => running.All(static task => task.IsCompleted));
-        await Settled(() => cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, SuspectKeys: 0 }));
+        await Settled(() => cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false }));
         await Settled(() => cache.GetNodes().All(static node => node.PendingOperations == 0));
         IReadOnlyList<MemcachedNodeStatus> nodes = cache.GetNodes();
         (long Managed, long Resident) end = Memory();
@@ -93,7 +93,7 @@ public static class SoakRun
             Faults = faults,
             Errors = nodes.Sum(static node => node.Errors),
             Hung = running.Count(static task => !task.IsCompletedSuccessfully),
-            NotRecovered = nodes.Count(static node => node is not { State: MemcachedNodeState.Up, SuspectKeys: 0 }),
+            NotRecovered = nodes.Count(static node => node is not { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false }),
             PendingLeft = nodes.Sum(static node => node.PendingOperations),
             SocketsLeft = 0,
             BuffersLeft = 0,

@@ -24,6 +24,9 @@ internal sealed class CasFloor
     /// <summary>Whether the server may have restarted since.</summary>
     internal bool IsDoubted { get; private set; }
 
+    /// <summary>Whether an item's number decides about it, or will when the server's is known.</summary>
+    internal bool IsInForce => IsWanted || _value is not (0 or Unknown);
+
     /// <summary>Admits nothing until the number is known.</summary>
     internal void Forget_NeedsLock(bool ask)
     {
@@ -37,7 +40,7 @@ internal sealed class CasFloor
     internal void Doubt_NeedsLock()
     {
         Version++;
-        IsDoubted = !IsWanted && _value is not (0 or Unknown);
+        IsDoubted = !IsWanted && IsInForce;
     }
 
     /// <summary>The server's number of now; 0 from one that does not count, of which nothing can be told apart.</summary>

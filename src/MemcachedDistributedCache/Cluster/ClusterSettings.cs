@@ -8,6 +8,9 @@ internal sealed record ClusterSettings
     /// <summary>The settings of their connections.</summary>
     public required ConnectionSettings Connections { get; init; }
 
+    /// <summary>The limit of a whole operation, of which <see cref="ConnectionSettings.Clock"/> has that of one attempt.</summary>
+    public required TimeSpan OperationTimeout { get; init; }
+
     /// <summary>Connections for asynchronous callers to one node.</summary>
     public required int ConnectionsPerNode { get; init; }
 

@@ -38,6 +38,32 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
         Wake();
     }
 
+    /// <summary>What has a higher number than a floor may be old all the same: those in force are raised anew.</summary>
+    public void RaiseAll()
+    {
+        lock (_lock)
+        {
+            foreach (CasFloor floor in _floors)
+            {
+                if (floor.IsInForce)
+                {
+                    floor.Forget_NeedsLock(ask: true);
+                }
+            }
+        }
+
+        Wake();
+    }
+
+    /// <summary>Whether a floor is in force, beside one that does not count.</summary>
+    public bool AreAnyInForce(CasFloor? except)
+    {
+        lock (_lock)
+        {
+            return _floors.Exists(floor => floor != except && floor.IsInForce);
+        }
+    }
+
     /// <summary>A floor is of no use any more.</summary>
     public void Drop(CasFloor floor)
     {

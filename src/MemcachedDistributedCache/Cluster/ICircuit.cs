@@ -12,7 +12,7 @@ internal interface ICircuit
     /// <summary>Tells how requests fared since the last report; true if that opened the circuit.</summary>
     bool Report(long answered, long failed);
 
-    /// <summary>Opens the circuit whatever was reported: the server cannot be reached at all.</summary>
+    /// <summary>Opens the circuit whatever was reported: the server cannot be reached at all. Runs under the lock of the node's health, and must not wait.</summary>
     void Trip();
 
     /// <summary>Runs a probe if one is due; whether there was one, and it succeeded.</summary>

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
 using System.Net;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
@@ -20,14 +19,13 @@ internal sealed class Node : INodeHealthEvents
     private readonly ClusterSettings _settings;
     private readonly StandIns _standIns;
     private readonly ILogger _logger;
-    private readonly Lane[] _lanes;
-    private readonly Lane _syncLane;
+    private readonly NodeLanes _lanes;
     private readonly SuspectReplay _replay;
     private readonly NodeHealth _health;
+    private readonly RenumberingWatch _renumbering;
     private readonly SlownessLog _slowness;
     private readonly CancellationTokenSource _disposed = new();
     private readonly ConcurrentDictionary<IPAddress, bool> _addresses = new();
-    private ImmutableArray<Connection> _leaving = [];
     private IPAddress? _lastAddress;
     private Connection? _recovering;
     private long _failuresSeen;
@@ -40,12 +38,12 @@ internal sealed class Node : INodeHealthEvents
         Address = address;
         _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
         Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
-        _lanes = [.. Enumerable.Range(0, settings.ConnectionsPerNode).Select(_ => NewLane(CallMode.Async))];
-        _syncLane = NewLane(CallMode.Sync);
+        _lanes = new NodeLanes(settings.ConnectionsPerNode, NewLane);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
+        _renumbering = new RenumberingWatch(this, settings, logger, _disposed.Token);
     }
 
     /// <summary>Where the server listens; also what it is on the ring.</summary>
@@ -75,8 +73,14 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>The largest item that the server takes, header included; 0 while it has not been asked.</summary>
     public int ItemSizeMax { get; private set; }
 
+    /// <summary>Whether the server is known to leave an item its number (CAS) until it is stored anew.</summary>
+    public bool KeepsNumbers { get; private set; }
+
+    /// <summary>Whether it depends on an item's number whether it is read.</summary>
+    public bool HasFloors => Trust.Floor != 0 || Suspects.DistrustsAll || Floors.AreAnyInForce(except: _standIns.AreNeeded ? null : StandInFloor);
+
     /// <summary>Replies awaited.</summary>
-    public int PendingCount => AllLanes().Sum(static lane => lane.Current?.PendingCount ?? 0);
+    public int PendingCount => _lanes.PendingCount;
 
     /// <summary>Sends a request on the lane of its hash, so that the requests of one key keep their order.</summary>
     public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, uint hash, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
@@ -85,7 +89,7 @@ internal sealed class Node : INodeHealthEvents
         // A connection may end between the look and the request; nothing was sent then, and the next one is asked, once.
         for (int attempt = 0; attempt < 2; attempt++)
         {
-            if (Acquire(hash, mode) is not { } connection)
+            if (Acquire(hash, mode, changes: !request.ChangedKey.IsEmpty) is not { } connection)
             {
                 break;
             }
@@ -107,7 +111,7 @@ internal sealed class Node : INodeHealthEvents
     /// </summary>
     public ValueTask<OperationResult> ExecuteOn<TRequest>(object? origin, scoped in TRequest request, uint hash, CancellationToken cancellationToken)
         where TRequest : struct, IRequest, allows ref struct
-        => Acquire(hash, CallMode.Async) is { } connection && connection == origin && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
+        => Acquire(hash, CallMode.Async, changes: false) is { } connection && connection == origin && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
             ? result
             : new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
 
@@ -133,9 +137,21 @@ internal sealed class Node : INodeHealthEvents
         WakeReplay();
     }
 
+    /// <summary>What the floors let through may be old: they are found anew.</summary>
+    public void RaiseFloors()
+    {
+        if (Trust.Floor != 0 || Suspects.DistrustsAll)
+        {
+            DistrustAll();
+        }
+
+        Floors.RaiseAll();
+    }
+
     /// <summary>The number of the newest item's state, 0 from a server that does not count; null if there is no answer.</summary>
     public async Task<ulong?> ProbeCasAsync()
     {
+        await _renumbering.BeginAsync().ConfigureAwait(false);
         OperationResult result = await Execute(
             new KeyRequest(OperationKind.Probe, _settings.ProbeKey, ProbeTimeToLive),
             0,
@@ -146,24 +162,14 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>
-    public void Warm() => _lanes[0].Acquire();
+    public void Warm() => _lanes.First.Acquire();
 
     /// <summary>Looks after the deadlines of all connections.</summary>
     public void Sweep()
     {
         int timedOut = 0;
         long answered = 0;
-        foreach (Lane lane in _lanes)
-        {
-            lane.Current?.Sweep(ref timedOut, ref answered);
-        }
-
-        _syncLane.Current?.Sweep(ref timedOut, ref answered);
-        foreach (Connection connection in _leaving)
-        {
-            connection.Sweep(ref timedOut, ref answered);
-        }
-
+        _lanes.Sweep(ref timedOut, ref answered);
         Volatile.Read(ref _recovering)?.Sweep(ref timedOut, ref answered);
         if (timedOut != 0)
         {
@@ -178,27 +184,14 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>Opens new connections in place of those that lead to an address which is none of the server's any more.</summary>
-    public void Renew(Func<Connection, bool> isOutdated)
-    {
-        foreach (Lane lane in AllLanes())
-        {
-            if (lane.Current is not { IsUsable: true, IsOpen: true } connection || !isOutdated(connection))
-            {
-                continue;
-            }
-
-            // Before it has left its lane: whoever ends all connections finds it in one place or the other.
-            ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Add(one), connection);
-            _ = LeaveAsync(connection, lane.Replace(connection));
-        }
-    }
+    public void Renew(Func<Connection, bool> isOutdated) => _lanes.Renew(isOutdated);
 
     /// <summary>Ends all connections, those in use after what they have been asked.</summary>
     public async Task DrainAsync()
     {
         _health.Retire();
         await _disposed.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(AllLanes().Select(static lane => lane.Close()).Concat(_leaving).Select(static connection => connection?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
+        await Task.WhenAll(_lanes.Close().Select(static connection => connection?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
     }
 
     /// <summary>Ends all connections now.</summary>
@@ -206,7 +199,7 @@ internal sealed class Node : INodeHealthEvents
     {
         _health.Retire();
         _disposed.Cancel();
-        foreach (Connection? connection in AllLanes().Select(static lane => lane.Close()).Concat(_leaving))
+        foreach (Connection? connection in _lanes.Close())
         {
             connection?.Break(ConnectionEndReason.Disposed, "the cache was disposed");
         }
@@ -235,11 +228,7 @@ internal sealed class Node : INodeHealthEvents
     {
         if (isNews)
         {
-            foreach (Lane lane in AllLanes())
-            {
-                lane.HoldBackNoMore();
-            }
-
+            _lanes.HoldBackNoMore();
             Counters.NodeStateChanged(MemcachedNodeState.Up);
             Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
         }
@@ -252,7 +241,7 @@ internal sealed class Node : INodeHealthEvents
     /// <inheritdoc/>
     async ValueTask<Connection?> INodeHealthEvents.ProbeAsync(CancellationToken cancellationToken)
     {
-        Connection? connection = _lanes[0].Current is { IsUsable: true, IsOpen: true } open
+        Connection? connection = _lanes.First.Current is { IsUsable: true, IsOpen: true } open
             ? open
             : await ReconnectAsync(cancellationToken).ConfigureAwait(false);
         return connection is not null
@@ -262,25 +251,9 @@ internal sealed class Node : INodeHealthEvents
             : null;
     }
 
-    private IEnumerable<Lane> AllLanes() => _lanes.Append(_syncLane);
-
     private Lane NewLane(CallMode mode) => new(mode, NewConnection, _settings.Connections.TimeProvider, _settings.ReconnectDelay);
 
-    private Connection? Acquire(uint hash, CallMode mode)
-    {
-        if (State == MemcachedNodeState.Down)
-        {
-            return null;
-        }
-
-        if (mode == CallMode.Sync)
-        {
-            return _syncLane.Acquire();
-        }
-
-        Connection? connection = _lanes[_lanes.Length == 1 ? 0 : (int)(hash % (uint)_lanes.Length)].Acquire();
-        return connection ?? Array.Find(_lanes, static lane => lane.IsOpen)?.Current;
-    }
+    private Connection? Acquire(uint hash, CallMode mode, bool changes) => State == MemcachedNodeState.Down ? null : _lanes.Acquire(hash, mode, changes);
 
     private Connection NewConnection(Lane lane)
         => new(_settings.Connections, Address, lane.Mode, Counters, Trust, key => Suspect(key, mayStillHappen: true), OnOpened, (connection, end) => OnEnded(lane, connection, end));
@@ -293,22 +266,12 @@ internal sealed class Node : INodeHealthEvents
         }
     }
 
-    /// <summary>Lets a connection end what it has been asked; it is swept until then.</summary>
-    private async Task LeaveAsync(Connection connection, bool hasLeft)
-    {
-        if (hasLeft)
-        {
-            await connection.DrainAsync().ConfigureAwait(false);
-        }
-
-        ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Remove(one), connection);
-    }
-
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
     private void OnOpened(Connection connection)
     {
         ServerVersion = connection.Greeting.ServerVersion;
         ItemSizeMax = connection.Greeting.ItemSizeMax;
+        KeepsNumbers = connection.Greeting.KeepsNumbers;
         if (connection.RemoteAddress is { } address && !address.Equals(Interlocked.Exchange(ref _lastAddress, address)) && !_addresses.TryAdd(address, true))
         {
             // The name leads back to a server that was ours before, and holds what has been overwritten elsewhere since.
@@ -326,7 +289,7 @@ internal sealed class Node : INodeHealthEvents
         }
 
         Log.ConnectionEnded(_logger, Counters.Server, end.Message, end.Cause);
-        if (_leaving.Contains(connection))
+        if (_lanes.HasLeft(connection))
         {
             // Another has its place already, and its end says nothing of the server.
             return;
@@ -336,43 +299,27 @@ internal sealed class Node : INodeHealthEvents
         {
             // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing. Synchronous callers open their own. Where
             // that cannot be, another has failed before, and was not believed for this one's sake.
-            Lane next = lane.Mode == CallMode.Async ? lane : _lanes[0];
+            Lane next = lane.Mode == CallMode.Async ? lane : _lanes.First;
             if (State != MemcachedNodeState.Down && next.Acquire() is null)
             {
-                _health.MarkDown(end.Message, () => AllLanes().Any(static lane => lane.IsOpen));
+                _health.MarkDown(end.Message, () => _lanes.ServeWithout(lane));
             }
 
             return;
         }
 
         lane.HoldBack(connection);
-        _health.MarkDown(end.Message, () => AllLanes().Any(static lane => lane.IsOpen));
+        _health.MarkDown(end.Message, () => _lanes.ServeWithout(lane));
         if (State != MemcachedNodeState.Down)
         {
-            AskOthers();
-        }
-    }
-
-    /// <summary>
-    /// Sends a probe on every open connection. One that nobody uses would pass for the proof of a server that has gone silent; asked, it ends if
-    /// there is no answer.
-    /// </summary>
-    private void AskOthers()
-    {
-        foreach (Lane lane in AllLanes())
-        {
-            if (lane.Current is { IsUsable: true, IsOpen: true } connection)
-            {
-                // A synchronous connection blocks whoever asks.
-                _ = lane.Mode == CallMode.Async ? connection.AskAsync() : Task.Run(connection.AskAsync);
-            }
+            _lanes.AskAll();
         }
     }
 
     /// <summary>Opens a connection for the probe of a node that is down, and puts it in place.</summary>
     private async Task<Connection?> ReconnectAsync(CancellationToken cancellationToken)
     {
-        Connection connection = NewConnection(_lanes[0]);
+        Connection connection = NewConnection(_lanes.First);
         Volatile.Write(ref _recovering, connection);
         connection.Start();
         ConnectionEnd? end;
@@ -387,12 +334,12 @@ internal sealed class Node : INodeHealthEvents
             return null;
         }
 
-        if (_lanes[0].TryInstall(connection))
+        if (_lanes.First.TryInstall(connection))
         {
             return connection;
         }
 
         connection.Break(ConnectionEndReason.Disposed, "another connection was opened meanwhile");
-        return _lanes[0].Current is { IsOpen: true } other ? other : null;
+        return _lanes.First.Current is { IsOpen: true } other ? other : null;
     }
 }

@@ -45,12 +45,14 @@ internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, Tim
             }
 
             events.OnGoingDown();
+
+            // Under the lock, and before the state: later, it would open the circuit of a node that has come up again meanwhile, and nothing would close it.
+            circuit.Trip();
             Volatile.Write(ref _state, (int)MemcachedNodeState.Down);
             recover = !_isRecovering;
             _isRecovering = true;
         }
 
-        circuit.Trip();
         events.OnDown(reason);
         if (recover)
         {

@@ -81,7 +81,7 @@ internal sealed class SuspectKeys(int maximum)
     }
 
     /// <summary>
-    /// Forgets the single keys, while all are distrusted, and begins to remember anew: what fails from now on is not covered by the floor that is
+    /// Forgets the single keys, while all are distrusted, and begins to remember anew: what fails from now on may happen after the floor that is
     /// about to be found.
     /// </summary>
     public void BeginAnew()

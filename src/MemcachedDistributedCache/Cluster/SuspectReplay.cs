@@ -20,7 +20,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     private const long LongestGrace = 5 * TimeSpan.TicksPerSecond;
 
     private readonly TimeProvider _time = settings.Connections.TimeProvider;
-    private readonly TimeSpan _grace = TimeSpan.FromTicks(Math.Min(settings.Connections.Clock.OperationTimeout.Ticks * 2, LongestGrace));
+    private readonly TimeSpan _grace = TimeSpan.FromTicks(Math.Min(settings.OperationTimeout.Ticks * 2, LongestGrace));
     private readonly Dictionary<long, long> _removedAt = []; // of suspicions that wait for their second removal, by version
     private readonly Lock _lock = new();
     private bool _isRunning;
@@ -96,9 +96,10 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     /// <summary>Distrusts everything that the server has stored up to now, so that single keys need not be known.</summary>
     private async Task<bool> RaiseFloorAsync()
     {
-        await Task.Delay(_grace, _time, stop).ConfigureAwait(false);
+        // First, so that what fails during the pause is remembered and has a pause of its own.
         node.Suspects.BeginAnew();
         _removedAt.Clear();
+        await Task.Delay(_grace, _time, stop).ConfigureAwait(false);
         if (await ProbeAsync().ConfigureAwait(false) is not { } cas)
         {
             return false;

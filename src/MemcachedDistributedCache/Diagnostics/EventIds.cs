@@ -14,6 +14,7 @@ internal static class EventIds
     public const int NameNotResolved = 1008;
     public const int ServersChanged = 1009;
     public const int ChangeRefused = 1010;
+    public const int FloorsPassed = 1011;
 
     public const int ValueTooLarge = 2000;
     public const int EntryNotReadable = 2001;

@@ -19,6 +19,12 @@ internal sealed class Greeting
     /// <summary>The server's version as it says it, once read.</summary>
     public string? ServerVersion { get; private set; }
 
+    /// <summary>
+    /// Whether the server is known to leave an item its number (CAS) until it is stored anew: memcached since 1.6.24. Up to then one got another when the page
+    /// that it lay on was moved, or when it came back from external storage. What numbers its versions otherwise is no memcached, and cannot be told.
+    /// </summary>
+    public bool KeepsNumbers => ServerVersion is { } version && version.StartsWith("1.", StringComparison.Ordinal) && IsAtLeast(version, 24);
+
     /// <summary>The largest item, header included, that the server takes (<c>item_size_max</c>); 0 where it does not tell.</summary>
     public int ItemSizeMax { get; private set; }
 
@@ -97,7 +103,9 @@ internal sealed class Greeting
         }
 
         string version = Printable(line[name.Length..]);
-        if (!SpeaksMeta(version))
+        // Up to 1.6.9 a store was written otherwise, and a server that does not understand ours takes its value for the next
+        // command: whoever chooses the value would choose the command. So this is asked before anything is stored.
+        if (!IsAtLeast(version, 10))
         {
             Error = $"it is memcached {version}, and 1.6.10 or newer is needed";
             return true;
@@ -107,15 +115,14 @@ internal sealed class Greeting
         return false;
     }
 
-    private static bool SpeaksMeta(string version)
+    /// <summary>Whether a version is 1.6.<paramref name="leastPatch"/> or newer.</summary>
+    private static bool IsAtLeast(string version, int leastPatch)
     {
-        // Up to 1.6.9 a store was written otherwise, and a server that does not understand ours takes its value for the next
-        // command: whoever chooses the value would choose the command. So this is asked before anything is stored.
         string[] parts = version.Split('.', '-', '_', ' ');
         return parts.Length >= 2
             && int.TryParse(parts[0], out int major)
             && int.TryParse(parts[1], out int minor)
-            && (major > 1 || (major == 1 && (minor > 6 || (minor == 6 && parts.Length > 2 && int.TryParse(parts[2], out int patch) && patch >= 10))));
+            && (major > 1 || (major == 1 && (minor > 6 || (minor == 6 && parts.Length > 2 && int.TryParse(parts[2], out int patch) && patch >= leastPatch))));
     }
 
     /// <summary>A line as text that can be logged.</summary>

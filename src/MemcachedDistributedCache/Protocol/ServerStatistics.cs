@@ -19,7 +19,19 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
     /// <summary>The reply is a few kilobytes; one that does not end within this is not memcached's.</summary>
     public const int MaximumLength = 64 * 1024;
 
-    private const int Fields = 8;
+    private const int Required = 8;
+    private const int Fields = Required + 3;
+    private const int Absent = -1;
+    private const int Unreadable = -2;
+
+    /// <summary>
+    /// Items that were given a new number without having been stored anew (<c>slab_reassign_rescues</c> and <c>recache_from_extstore</c>, either absent where the
+    /// server is set not to do that).
+    /// </summary>
+    public long Renumbered { get; init; }
+
+    /// <summary>Whether a page of memory is being moved (<c>slab_reassign_running</c>), whose items are counted at the end.</summary>
+    public bool IsMovingPage { get; init; }
 
     /// <summary>How far a reading came.</summary>
     public enum Progress
@@ -42,7 +54,7 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
     {
         statistics = null;
         Span<long> fields = stackalloc long[Fields];
-        fields.Fill(-1);
+        fields.Fill(Absent);
         while (true)
         {
             switch (ReplyFrame.TryFindLine(received, out int length))
@@ -57,8 +69,12 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
             received = received[(length + 2)..];
             if (line.SequenceEqual("END"u8))
             {
-                statistics = new ServerStatistics(fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7]);
-                return received.IsEmpty && !fields.Contains(-1) ? Progress.Complete : Progress.Invalid;
+                statistics = new ServerStatistics(fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7])
+                {
+                    Renumbered = Math.Max(0, fields[Required]) + Math.Max(0, fields[Required + 1]),
+                    IsMovingPage = fields[Required + 2] > 0,
+                };
+                return received.IsEmpty && !fields[..Required].Contains(Absent) && !fields.Contains(Unreadable) ? Progress.Complete : Progress.Invalid;
             }
 
             if (!line.StartsWith("STAT "u8))
@@ -79,10 +95,7 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
         }
 
         ReadOnlySpan<byte> text = entry[(space + 1)..];
-        if (Utf8Parser.TryParse(text, out long value, out int used) && used == text.Length && value >= 0)
-        {
-            fields[index] = value;
-        }
+        fields[index] = Utf8Parser.TryParse(text, out long value, out int used) && used == text.Length && value >= 0 ? value : Unreadable;
     }
 
     private static int? IndexOf(ReadOnlySpan<byte> name)
@@ -94,5 +107,8 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
             : name.SequenceEqual("get_hits"u8) ? 5
             : name.SequenceEqual("get_misses"u8) ? 6
             : name.SequenceEqual("uptime"u8) ? 7
+            : name.SequenceEqual("slab_reassign_rescues"u8) ? Required
+            : name.SequenceEqual("recache_from_extstore"u8) ? Required + 1
+            : name.SequenceEqual("slab_reassign_running"u8) ? Required + 2
             : null;
 }

@@ -24,10 +24,19 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
                 await socket.ConnectAsync(new IPEndPoint(candidate, address.Port), limit.Token).ConfigureAwait(false);
                 return new TcpConnection(socket, candidate);
             }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                socket?.Dispose();
+                if (i == candidates.Length - 1)
+                {
+                    // As the blocking twin has it: nobody cancelled, the address is silent.
+                    throw new SocketException((int)SocketError.TimedOut);
+                }
+            }
             catch (Exception exception)
             {
                 socket?.Dispose();
-                if (!IsWorthAnother(exception, cancellationToken) || i == candidates.Length - 1)
+                if (exception is not SocketException || i == candidates.Length - 1)
                 {
                     throw;
                 }
@@ -54,7 +63,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             catch (Exception exception)
             {
                 socket?.Dispose();
-                if (!IsWorthAnother(exception, CancellationToken.None) || i == candidates.Length - 1)
+                if (exception is not SocketException || i == candidates.Length - 1)
                 {
                     throw;
                 }
@@ -64,9 +73,6 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
 
     /// <summary>Each address has its share of the time, so that one behind a silent firewall leaves some to the next.</summary>
     private static TimeSpan Share(TimeSpan connectTimeout, IPAddress[] candidates) => connectTimeout / candidates.Length;
-
-    private static bool IsWorthAnother(Exception exception, CancellationToken cancellationToken)
-        => exception is SocketException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     private static IPAddress Candidate(IPAddress[] candidates, int index, ServerAddress address)
         => index < candidates.Length

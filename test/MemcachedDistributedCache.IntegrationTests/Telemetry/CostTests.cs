@@ -80,6 +80,7 @@ public sealed class CostTests
                 MaximumPendingOperations = 1000,
                 MaximumBufferedBytes = 1024 * 1024,
             },
+            OperationTimeout = TimeSpan.FromSeconds(10),
             ConnectionsPerNode = 1,
             ReconnectDelay = TimeSpan.FromMilliseconds(100),
             MaximumSuspectKeys = 100,

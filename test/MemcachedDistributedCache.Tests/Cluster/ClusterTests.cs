@@ -198,31 +198,5 @@ public sealed class ClusterTests : IDisposable
         Assert.True(inTime, "each connection waited for its own limit, one after the other");
     }
 
-    private ServerCluster Cluster(FakeFactory factory, int connections = 1) => new(
-        new ClusterSettings
-        {
-            Connections = new ConnectionSettings
-            {
-                Factory = factory,
-                Clock = new OperationClock(_time, TimeSpan.FromSeconds(1)),
-                HasPrefix = static _ => false,
-                TimeProvider = _time,
-                ConnectTimeout = TimeSpan.FromSeconds(2),
-                IdleTimeout = Timeout.InfiniteTimeSpan,
-                MaximumPendingOperations = 1000,
-                MaximumBufferedBytes = 1_000_000,
-            },
-            ConnectionsPerNode = connections,
-            MaximumSuspectKeys = 1000,
-            ProbeKey = [(byte)'#', (byte)'?'],
-            ReconnectDelay = TimeSpan.FromMilliseconds(100),
-            StandInSeconds = 0,
-            DnsRefreshInterval = Timeout.InfiniteTimeSpan,
-            NewCircuit = () => new CircuitBreaker(
-                new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(5), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(2) },
-                _time),
-        },
-        [ServerSpec.TryParse("mc1", out ServerSpec? spec, out _) ? spec : throw new InvalidOperationException()],
-        NameResolver.System,
-        _log);
+    private ServerCluster Cluster(FakeFactory factory, int connections = 1) => ClusterRig.Start(factory, _time, _log, connections);
 }

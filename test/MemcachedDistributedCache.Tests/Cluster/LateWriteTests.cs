@@ -85,31 +85,5 @@ public sealed partial class LateWriteTests : IDisposable
     [GeneratedRegex(@"^md \S+.* (?<token>O\d+)", RegexOptions.Multiline, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Removal();
 
-    private ServerCluster Cluster(FakeFactory factory) => new(
-        new ClusterSettings
-        {
-            Connections = new ConnectionSettings
-            {
-                Factory = factory,
-                Clock = new OperationClock(_time, TimeSpan.FromSeconds(1)),
-                HasPrefix = static _ => false,
-                TimeProvider = _time,
-                ConnectTimeout = TimeSpan.FromSeconds(2),
-                IdleTimeout = Timeout.InfiniteTimeSpan,
-                MaximumPendingOperations = 1000,
-                MaximumBufferedBytes = 1_000_000,
-            },
-            ConnectionsPerNode = 1,
-            MaximumSuspectKeys = 1000,
-            ProbeKey = [(byte)'#', (byte)'?'],
-            ReconnectDelay = TimeSpan.FromMilliseconds(100),
-            StandInSeconds = 0,
-            DnsRefreshInterval = Timeout.InfiniteTimeSpan,
-            NewCircuit = () => new CircuitBreaker(
-                new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(5), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(2) },
-                _time),
-        },
-        [new ServerSpec(new ServerAddress("mc1", 11211), 1)],
-        NameResolver.System,
-        _log);
+    private ServerCluster Cluster(FakeFactory factory) => ClusterRig.Start(factory, _time, _log);
 }

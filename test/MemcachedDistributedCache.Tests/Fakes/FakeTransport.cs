@@ -20,6 +20,9 @@ internal sealed class FakeTransport : TransportConnection
     /// <summary>Runs before bytes count as sent; may block, wait or throw.</summary>
     public Func<ReadOnlyMemory<byte>, Task>? Sending { get; set; }
 
+    /// <summary>Runs as the connection is ended from this side.</summary>
+    public Action? Disposing { get; set; }
+
     /// <summary>Answers what was sent.</summary>
     public Func<string, string?>? Answer { get; set; }
 
@@ -156,6 +159,7 @@ internal sealed class FakeTransport : TransportConnection
 
     public override void Dispose()
     {
+        Disposing?.Invoke();
         lock (_gate)
         {
             IsDisposed = true;

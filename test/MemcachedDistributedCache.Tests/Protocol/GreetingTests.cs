@@ -29,6 +29,23 @@ public sealed class GreetingTests
     }
 
     [Theory]
+    [InlineData("1.6.10", false)]
+    [InlineData("1.6.23", false)]
+    [InlineData("1.6.24", true)]
+    [InlineData("1.6.24-rc1", true)]
+    [InlineData("1.6.38", true)]
+    [InlineData("1.7.0", true)]
+    [InlineData("2.0.0", false)] // none that is known
+    [InlineData("37.0.0 mcrouter", false)]
+    public void KnowsWhetherItemsKeepTheirNumbers(string version, bool keeps)
+    {
+        var greeting = new Greeting();
+        Assert.False(greeting.KeepsNumbers);
+        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
+        Assert.Equal(keeps, greeting.KeepsNumbers);
+    }
+
+    [Theory]
     [InlineData("1.4.39")]
     [InlineData("1.5.22")]
     [InlineData("1.2.8")]

@@ -23,6 +23,23 @@ public sealed class ServerStatisticsTests
     }
 
     [Theory]
+    [InlineData("", 0, false)] // a server that is set not to move pages says nothing of it
+    [InlineData("STAT slab_reassign_rescues 0\r\nSTAT slab_reassign_running 0\r\n", 0, false)]
+    [InlineData("STAT slab_reassign_rescues 539\r\nSTAT slab_reassign_chunk_rescues 7\r\nSTAT slab_reassign_running 1\r\n", 539, true)]
+    [InlineData("STAT slab_reassign_rescues 539\r\nSTAT recache_from_extstore 61\r\nSTAT slab_reassign_running 0\r\n", 600, false)]
+    public void ItTellsHowManyItemsWereNumberedAnew(string more, long renumbered, bool isMovingPage)
+    {
+        Assert.Equal(ServerStatistics.Progress.Complete, Read(more + Reply, out ServerStatistics? whole));
+        Assert.Equal((renumbered, isMovingPage), (whole!.Renumbered, whole.IsMovingPage));
+    }
+
+    [Theory]
+    [InlineData("STAT slab_reassign_rescues -1\r\n")]
+    [InlineData("STAT slab_reassign_running yes\r\n")]
+    public void ACountThatIsNoneIsNotTakenForOneThatIsNotKept(string more)
+        => Assert.Equal(ServerStatistics.Progress.Invalid, Read(more + Reply, out _));
+
+    [Theory]
     [InlineData("ERROR\r\n")]
     [InlineData("CLIENT_ERROR no\r\n")]
     [InlineData("END\r\n")]

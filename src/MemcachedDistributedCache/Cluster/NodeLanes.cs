@@ -1,0 +1,124 @@
+using System.Collections.Immutable;
+using MemcachedDistributedCache.Connections;
+
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>The places of a node's connections: some for asynchronous callers, who share them by key, and one for those who block.</summary>
+internal sealed class NodeLanes
+{
+    private readonly Lane[] _async;
+    private readonly Lane _sync;
+    private ImmutableArray<Connection> _leaving = [];
+
+    public NodeLanes(int count, Func<CallMode, Lane> create)
+    {
+        _async = [.. Enumerable.Range(0, count).Select(_ => create(CallMode.Async))];
+        _sync = create(CallMode.Sync);
+    }
+
+    /// <summary>The one that is opened before anybody asks, and by which a node that is down is tried.</summary>
+    public Lane First => _async[0];
+
+    /// <summary>Replies awaited.</summary>
+    public int PendingCount => All.Sum(static lane => lane.Current?.PendingCount ?? 0);
+
+    private IEnumerable<Lane> All => _async.Append(_sync);
+
+    /// <summary>
+    /// The connection for a request; null while none can be had. One that changes its key has only the key's own lane: an earlier change may still be on
+    /// its way there, and would come after one that took another.
+    /// </summary>
+    public Connection? Acquire(uint hash, CallMode mode, bool changes)
+    {
+        if (mode == CallMode.Sync)
+        {
+            return _sync.Acquire();
+        }
+
+        Connection? connection = _async[_async.Length == 1 ? 0 : (int)(hash % (uint)_async.Length)].Acquire();
+        return connection ?? (changes ? null : Array.Find(_async, static lane => lane.IsOpen)?.Current);
+    }
+
+    /// <summary>Forgets all failures: the server answers again.</summary>
+    public void HoldBackNoMore()
+    {
+        foreach (Lane lane in All)
+        {
+            lane.HoldBackNoMore();
+        }
+    }
+
+    /// <summary>Looks after the deadlines of all connections.</summary>
+    public void Sweep(ref int timedOut, ref long answered)
+    {
+        foreach (Lane lane in _async)
+        {
+            lane.Current?.Sweep(ref timedOut, ref answered);
+        }
+
+        _sync.Current?.Sweep(ref timedOut, ref answered);
+        foreach (Connection connection in _leaving)
+        {
+            connection.Sweep(ref timedOut, ref answered);
+        }
+    }
+
+    /// <summary>Opens new connections in place of those that are out of date, which end what they have been asked.</summary>
+    public void Renew(Func<Connection, bool> isOutdated)
+    {
+        foreach (Lane lane in All)
+        {
+            if (lane.Current is not { IsUsable: true, IsOpen: true } connection || !isOutdated(connection))
+            {
+                continue;
+            }
+
+            // Before it has left its lane: whoever ends all connections finds it in one place or the other.
+            ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Add(one), connection);
+            _ = LeaveAsync(connection, lane.Replace(connection));
+        }
+    }
+
+    /// <summary>Whether another connection has taken its place.</summary>
+    public bool HasLeft(Connection connection) => _leaving.Contains(connection);
+
+    /// <summary>Whether the callers of a lane that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
+    public bool ServeWithout(Lane failed) => (failed.Mode == CallMode.Async ? _async : All).Any(static lane => lane.IsOpen);
+
+    /// <summary>
+    /// Sends a probe on every open connection. One that nobody uses would pass for the proof of a server that has gone silent; asked, it ends if
+    /// there is no answer.
+    /// </summary>
+    public void AskAll()
+    {
+        foreach (Lane lane in All)
+        {
+            if (lane.Current is { IsUsable: true, IsOpen: true } connection)
+            {
+                // A synchronous connection blocks whoever asks.
+                _ = lane.Mode == CallMode.Async ? connection.AskAsync() : Task.Run(connection.AskAsync);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Lets nothing be opened any more, and gives all connections that there are. Lanes first: a connection that is replaced meanwhile is among those
+    /// that leave before its lane has another.
+    /// </summary>
+    public Connection?[] Close()
+    {
+        Connection?[] current = [.. All.Select(static lane => lane.Close())];
+        return [.. current, .. _leaving];
+    }
+
+    /// <summary>Lets a connection end what it has been asked; it is swept until then.</summary>
+    private async Task LeaveAsync(Connection connection, bool hasLeft)
+    {
+        if (hasLeft)
+        {
+            await connection.DrainAsync().ConfigureAwait(false);
+        }
+
+        ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Remove(one), connection);
+    }
+}

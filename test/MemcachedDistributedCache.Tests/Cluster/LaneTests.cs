@@ -1,0 +1,100 @@
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+/// <summary>What one connection of a node does in the place of another, and what not.</summary>
+public sealed class LaneTests : IDisposable
+{
+    private readonly ManualTimeProvider _time = new();
+    private readonly ListLogger _log = new();
+
+    public void Dispose() => _log.Dispose();
+
+    [Fact]
+    public async Task AChangeTakesTheConnectionOfItsKeyOrNoneAndAReadTakesAnother()
+    {
+        var factory = new FakeFactory(static attempt => attempt == 1 ? new FakeTransport { Answer = Miss } : throw new IOException("refused"));
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
+        var client = new MemcachedClient(cluster);
+        byte[] key = KeyOf(lane: 1);
+        Assert.Equal(MemcachedFailureReason.Unavailable, (await client.DeleteAsync(key, CallMode.Async, CancellationToken.None)).Failure?.Reason);
+        await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) >= 1, "its own connection could not be opened");
+
+        // On the other one it would overtake what may still be on its way on its own.
+        OperationResult removed = await client.DeleteAsync(key, CallMode.Async, CancellationToken.None);
+        Assert.Equal((OperationStatus.Failed, MemcachedFailureReason.Unavailable), (removed.Status, removed.Failure?.Reason));
+        Assert.True(removed.LeavesDoubt);
+        await Eventually.True(
+            () => client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask().GetAwaiter().GetResult().Status == OperationStatus.Miss,
+            "it is read by the other connection");
+        Assert.DoesNotContain("md ", factory.Opened[0].Sent, StringComparison.Ordinal);
+        Assert.Equal(MemcachedNodeState.Up, node.State);
+    }
+
+    [Fact]
+    public async Task AConnectionOfSynchronousCallersKeepsNoNodeUpThatOthersCannotReach()
+    {
+        var factory = new FakeFactory(static attempt => attempt <= 2 ? new FakeTransport { Answer = Miss } : throw new IOException("refused"));
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        var client = new MemcachedClient(cluster);
+        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        factory.Opened[0].Close();
+        await Eventually.True(() => node.State == MemcachedNodeState.Down, "asynchronous callers cannot reach it");
+        Assert.False(factory.Opened[1].IsDisposed);
+    }
+
+    [Fact]
+    public async Task OneThatFailsForSynchronousCallersLeavesANodeUpThatOthersReach()
+    {
+        var factory = new FakeFactory(static attempt => attempt == 1 ? new FakeTransport { Answer = Miss } : throw new IOException("refused"));
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        var client = new MemcachedClient(cluster);
+        Assert.Equal(OperationStatus.Failed, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) >= 1, "its end is told");
+        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
+        Assert.Equal(MemcachedNodeState.Up, node.State);
+    }
+
+    [Fact]
+    public async Task AConnectionThatIsReplacedWhileTheNodeEndsIsEndedToo()
+    {
+        var factory = new FakeFactory();
+        ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
+        ValueTask<OperationResult> asked = new MemcachedClient(cluster).GetAsync(KeyOf(lane: 1), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Length != 0, "the second is open and in use");
+
+        // As the first is ended, the second is found to lead to an address that is out of date.
+        factory.Opened[0].Disposing = () => node.Renew(static _ => true);
+        cluster.Dispose();
+        await Eventually.True(() => factory.Opened.All(static transport => transport.IsDisposed), "all are closed");
+        Assert.Equal(OperationStatus.Failed, (await asked.AsTask().WaitAsync(Eventually.Limit)).Status);
+    }
+
+    private static string Miss(string sent) => sent.EndsWith("mn\r\n", StringComparison.Ordinal) ? "MN\r\n" : $"EN {ClusterRig.TokenOf(sent)}\r\n";
+
+    private static byte[] KeyOf(uint lane)
+    {
+        for (byte letter = (byte)'a'; ; letter++)
+        {
+            byte[] key = [letter];
+            if (HashRing.Hash(key) % 2 == lane)
+            {
+                return key;
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+/// <summary>How long what failed is in doubt. The limit of an operation is a second, and twice that is the grace.</summary>
+public sealed class SuspectReplayTests : IDisposable
+{
+    private readonly ManualTimeProvider _time = new();
+    private readonly ListLogger _log = new();
+    private int _removals;
+    private int _probes;
+
+    public void Dispose() => _log.Dispose();
+
+    [Fact]
+    public async Task AWriteThatMayStillHappenIsInDoubtForTwoLimitsOfAnOperationNotOfAnAttempt()
+    {
+        using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, attemptLimit: TimeSpan.FromSeconds(0.4));
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        node.Suspect("key"u8, mayStillHappen: true);
+        await Eventually.True(() => Volatile.Read(ref _removals) == 1, "it is removed for the first time");
+        DateTimeOffset removed = _time.GetUtcNow();
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+                return node.Suspects.IsEmpty;
+            },
+            "it is trusted again");
+        Assert.Equal(2, Volatile.Read(ref _removals));
+        Assert.True(_time.GetUtcNow() - removed >= TimeSpan.FromSeconds(2), $"trusted after {_time.GetUtcNow() - removed}");
+    }
+
+    [Fact]
+    public async Task AWriteThatFailsWhileAllIsDistrustedHasAGraceOfItsOwn()
+    {
+        using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, maximumSuspects: 1);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        node.Suspect("first"u8, mayStillHappen: true);
+        node.Suspect("second"u8, mayStillHappen: true);
+        Assert.True(node.Suspects.DistrustsAll);
+        await Eventually.True(() => node.Suspects.Count == 0, "it begins to remember anew");
+        await StepAsync(TimeSpan.FromSeconds(1.5));
+        Assert.True(node.Suspects.DistrustsAll);
+        Assert.Equal(0, Volatile.Read(ref _probes));
+        node.Suspect("third"u8, mayStillHappen: true);
+        DateTimeOffset failed = _time.GetUtcNow();
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+                return !node.Suspects.DistrustsAll;
+            },
+            "what it holds is told from what it is given");
+        Assert.True(node.Suspects.Contains("third"u8), "it may come after the probe, and would be read");
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+                return node.Suspects.IsEmpty;
+            },
+            "it is trusted again");
+        Assert.True(_time.GetUtcNow() - failed >= TimeSpan.FromSeconds(2), $"trusted after {_time.GetUtcNow() - failed}");
+        Assert.Equal((2, 1), (Volatile.Read(ref _removals), Volatile.Read(ref _probes)));
+    }
+
+    /// <summary>A server that removes what it is told to, and counts.</summary>
+    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Answer = Answer }));
+
+    private string? Answer(string sent)
+    {
+        var replies = new System.Text.StringBuilder();
+        foreach (string line in sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries))
+        {
+            replies.Append(line.Split(' ')[0] switch
+            {
+                "md" => $"HD {ClusterRig.TokenOf(line)}\r\n",
+                "ms" => $"HD c{100 + Volatile.Read(ref _probes)} {ClusterRig.TokenOf(line)}\r\n",
+                "mn" => "MN\r\n",
+                _ => "",
+            });
+            Interlocked.Add(ref _removals, line.StartsWith("md ", StringComparison.Ordinal) ? 1 : 0);
+            Interlocked.Add(ref _probes, line.StartsWith("ms ", StringComparison.Ordinal) ? 1 : 0);
+        }
+
+        return replies.ToString();
+    }
+
+    private async Task StepAsync(TimeSpan by)
+    {
+        for (TimeSpan gone = TimeSpan.Zero; gone < by; gone += TimeSpan.FromMilliseconds(50))
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(50));
+            await Task.Delay(1);
+        }
+    }
+}
