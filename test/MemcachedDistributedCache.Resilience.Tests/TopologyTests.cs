@@ -224,6 +224,34 @@ public sealed class TopologyTests
         Assert.Equal(MemcachedNodeState.Up, cache.GetNodes()[0].State);
     }
 
+    [MemcachedTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_changed_before_any_server_is_known_brings_nothing_older_back(bool removes)
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        var names = new Names { ["mc.test"] = [server.EndPoint.Address] };
+        string each = $"mc.test:{server.EndPoint.Port};addresses=each";
+        await using MemcachedCache before = On(names, each);
+        await SetAllAsync(before, 1);
+        names["mc.test"] = [];
+        await using MemcachedCache cache = On(names, each);
+        Assert.Empty(cache.GetNodes());
+        await (removes ? cache.RemoveAsync(Name(0)) : cache.SetAsync(Name(0), [2], Default));
+        names["mc.test"] = [server.EndPoint.Address];
+        await Caches.UntilAsync(() => cache.GetNodes() is [{ State: MemcachedNodeState.Up }], "the name is found");
+        Assert.Null(await cache.GetAsync(Name(0)));
+        await Caches.UntilAsync(
+            () =>
+            {
+                cache.Set(Name(1), [3], Default);
+                Assert.Null(cache.GetAsync(Name(0)).GetAwaiter().GetResult());
+                return cache.GetAsync(Name(1)).GetAwaiter().GetResult() is [3];
+            },
+            "what is stored from now on is read");
+        Assert.Null(await cache.GetAsync(Name(0)));
+    }
+
     /// <summary>Who owns a key, of a great many.</summary>
     private static string?[] Owners(params MemcachedProcess[] servers)
     {

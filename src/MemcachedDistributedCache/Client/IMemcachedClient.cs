@@ -91,6 +91,9 @@ internal readonly ref struct Item(ReadOnlySpan<byte> prefix, ReadOnlySequence<by
     /// <summary>Whether to ask for the CAS of what was stored.</summary>
     public bool ReturnsCas { get; init; }
 
+    /// <summary>Whether it holds the place of a value that is being made; a stand-in keeps it as long as its time to live says.</summary>
+    public bool IsPlaceholder { get; init; }
+
     /// <summary>The node to store it on, where that is not to be the key's.</summary>
     public object? Node { get; init; }
 }

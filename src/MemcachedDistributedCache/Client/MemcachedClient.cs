@@ -110,6 +110,11 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     {
         // Who stands in has been asked for the change too, or would have been.
         Route route = RouteOf(HashRing.Hash(key), node);
+        if (route.Node is null)
+        {
+            cluster.NoteLostChange();
+        }
+
         route.Node?.Suspect(key, mayStillHappen);
         route.Owner?.Suspect(key, mayStillHappen);
     }
@@ -145,7 +150,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
         }
 
         RouteChecks.NoteDetour(route, key, mode);
-        int timeToLive = route.IsStandIn ? Math.Min(item.TimeToLive, cluster.StandInSeconds) : item.TimeToLive;
+        int timeToLive = route.IsStandIn && !item.IsPlaceholder ? Math.Min(item.TimeToLive, cluster.StandInSeconds) : item.TimeToLive;
         var condition = new MetaRequests.StoreCondition(item.Ticket?.Cas ?? 0, item.OnlyIfAbsent, item.ReturnsCas);
         var request = new StoreRequest(key, item.Prefix, item.Value, timeToLive, item.Flags, condition);
         ValueTask<OperationResult> storing = item.Ticket is { } ticket

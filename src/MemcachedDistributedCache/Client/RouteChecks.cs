@@ -36,7 +36,7 @@ internal static class RouteChecks
 
         if (outage?.Admits(result.Cas) != false && Admits(route, result))
         {
-            return result;
+            return route.IsStandIn ? result with { IsOfStandIn = true } : result;
         }
 
         if (target == ValueTarget.PooledArray && result.Value is { Length: > 0 } pooled)

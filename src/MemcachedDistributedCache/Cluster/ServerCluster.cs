@@ -23,6 +23,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     private readonly Lock _changing = new();
     private Topology _topology = new([], []);
     private ImmutableArray<Node> _leaving = [];
+    private bool _hasLostChanges;
     private int _sweeping;
     private int _disposed;
 
@@ -75,6 +76,22 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         }
 
         return new Route(owner, topology.FloorOf(hash, owner));
+    }
+
+    /// <summary>Notes a change that no server heard of because none was known: what the first ones hold by the time they are is not to be read.</summary>
+    public void NoteLostChange()
+    {
+        lock (_changing)
+        {
+            if (Nodes.Count == 0)
+            {
+                _hasLostChanges = true;
+                return;
+            }
+        }
+
+        // They have just become known.
+        DistrustAll(Nodes);
     }
 
     /// <summary>Follows a change of the configuration. Nodes that stay keep their connections; those that go end what they have been asked.</summary>
@@ -143,6 +160,12 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                 joined = [.. members.Select(static member => member.Node).Where(node => !known.ContainsKey(node.Address))];
                 left = [.. before.Nodes.Where(node => !Array.Exists(members, member => member.Node == node))];
                 _leaving = _leaving.AddRange(left);
+                if (_hasLostChanges)
+                {
+                    DistrustAll(joined);
+                    _hasLostChanges = false;
+                }
+
                 Volatile.Write(ref _topology, new Topology(members, MovesFrom(before, members)));
                 _standIns.Use(members.Select(static member => member.Node));
             }
@@ -204,6 +227,14 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         lock (_changing)
         {
             _leaving = _leaving.Remove(node);
+        }
+    }
+
+    private static void DistrustAll(IEnumerable<Node> nodes)
+    {
+        foreach (Node node in nodes)
+        {
+            node.DistrustAll();
         }
     }
 

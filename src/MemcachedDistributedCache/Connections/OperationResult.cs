@@ -89,6 +89,9 @@ internal readonly struct OperationResult
     /// <summary>Whether an item that was asked for with a lease is there and must not be read.</summary>
     public bool IsUnreadable { get; init; }
 
+    /// <summary>Whether it was read in the place of a node that is down.</summary>
+    public bool IsOfStandIn { get; init; }
+
     /// <summary>The state that was told.</summary>
     public ItemTicket Ticket => new(Cas, Origin);
 

@@ -17,7 +17,8 @@ namespace MemcachedDistributedCache.Hybrid;
 /// 40          n tags: length of the key (1), key without the namespace, version (16)
 ///             payload
 /// </code>
-/// All numbers are big-endian. Lengths must add up to the item's: what has been cut off or added to is not read.
+/// All numbers are big-endian. Lengths must add up to the item's: what has been cut off or added to is not read, nor what has a time past the
+/// year 9999.
 /// </summary>
 internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
 {
@@ -25,6 +26,9 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
     public const int MaximumTags = ushort.MaxValue;
 
     private const byte Version = 1;
+
+    /// <summary>The end of the year 9999, in milliseconds; no entry has a later time, and arithmetic with it cannot overflow.</summary>
+    private const long LatestTime = 253_402_300_799_999;
     private const int FixedLength = 24 + TagVersion.Length;
 
     /// <summary>The client flags of an entry.</summary>
@@ -70,6 +74,13 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
             return null;
         }
 
+        long createdAt = BinaryPrimitives.ReadInt64BigEndian(bytes[2..]);
+        long expiresAt = BinaryPrimitives.ReadInt64BigEndian(bytes[10..]);
+        if (createdAt is < 0 or > LatestTime || expiresAt is < 0 or > LatestTime)
+        {
+            return null;
+        }
+
         int count = BinaryPrimitives.ReadUInt16BigEndian(bytes[18..]);
         if (bytes.Length - FixedLength < count * (1 + 1 + TagVersion.Length))
         {
@@ -98,8 +109,8 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
             ? null
             : new CachedEntry
             {
-                CreatedAt = BinaryPrimitives.ReadInt64BigEndian(bytes[2..]),
-                ExpiresAt = BinaryPrimitives.ReadInt64BigEndian(bytes[10..]),
+                CreatedAt = createdAt,
+                ExpiresAt = expiresAt,
                 Tags = stamps,
                 Kind = (PayloadKind)bytes[1],
                 Payload = item.AsMemory(at),

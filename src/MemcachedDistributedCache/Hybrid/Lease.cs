@@ -85,5 +85,5 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
     }
 
     private Item Placeholder(ItemTicket held)
-        => new(default, ReadOnlySequence<byte>.Empty, Flags, seconds, int.MaxValue) { Ticket = held, ReturnsCas = true };
+        => new(default, ReadOnlySequence<byte>.Empty, Flags, seconds, int.MaxValue) { Ticket = held, ReturnsCas = true, IsPlaceholder = true };
 }

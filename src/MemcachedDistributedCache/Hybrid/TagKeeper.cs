@@ -153,7 +153,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
             counters.Add(HybridEvent.TagRead);
             long sentAt = timeProvider.GetTimestamp();
             int epoch = state.Epoch;
-            OperationResult read = await client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true, state.Node).ConfigureAwait(false);
+            OperationResult read = await client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true, state.Node, sinceOutage: true).ConfigureAwait(false);
             if (read.Status is not (OperationStatus.Success or OperationStatus.Miss))
             {
                 break;
@@ -229,10 +229,13 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         return client.StoreAsync(state.WireKey, item, CallMode.Async, CancellationToken.None);
     }
 
-    /// <summary>A tag that is in use lives on: a version that ends takes all entries with it.</summary>
+    /// <summary>
+    /// A tag that is in use lives on: a version that ends takes all entries with it. Not on a stand-in, where nothing lives longer than it may: who has not
+    /// seen that the owner is back would go by the old version for ever.
+    /// </summary>
     private void Prolong(TagState state, TagVersion version, in OperationResult read)
     {
-        if (read.TimeToLive is >= 0 and < TimeToLive / 2)
+        if (!read.IsOfStandIn && read.TimeToLive is >= 0 and < TimeToLive / 2)
         {
             _ = StoreAsync(state, version, read.Ticket, onlyIfAbsent: false).AsTask();
         }

@@ -18,7 +18,9 @@ internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimePro
     private readonly ConcurrentDictionary<string, TagState> _tags = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<object, TagState> _wildcards = new();
     private readonly Lock _trimming = new();
+    private readonly Lock _starring = new();
     private int _count;
+    private bool _isStarDue;
 
     /// <summary>How many tags are known.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -27,11 +29,49 @@ internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimePro
     public TagState WildcardOf(byte[] entryKey) => WildcardOn(client.NodeOf(entryKey));
 
     /// <summary>The same for a node.</summary>
-    public TagState WildcardOn(object node)
-        => _wildcards.TryGetValue(node, out TagState? state) ? state : _wildcards.GetOrAdd(node, static (on, key) => new TagState(key, on), _wildcardKey);
+    public TagState WildcardOn(object node) => _wildcards.TryGetValue(node, out TagState? state) ? state : AddWildcard(node);
 
-    /// <summary>The tag of all entries on every node, those among them that are no longer in use.</summary>
-    public TagState[] Wildcards() => [.. client.Nodes.Select(WildcardOn).Concat(_wildcards.Values).Distinct()];
+    /// <summary>
+    /// The tag of all entries on every node, those among them that are no longer in use. While no server is known, the first ones' are invalidated
+    /// as soon as there are any.
+    /// </summary>
+    public TagState[] Wildcards()
+    {
+        lock (_starring)
+        {
+            _isStarDue |= client.Nodes.Count == 0;
+        }
+
+        return [.. client.Nodes.Select(WildcardOn).Concat(_wildcards.Values).Distinct()];
+    }
+
+    private TagState AddWildcard(object node)
+    {
+        TagState added = _wildcards.GetOrAdd(node, static (on, key) => new TagState(key, on), _wildcardKey);
+        IReadOnlyList<object> nodes = client.Nodes;
+        lock (_starring)
+        {
+            if (_isStarDue && nodes.Count != 0)
+            {
+                _isStarDue = false;
+                foreach (object first in nodes)
+                {
+                    _wildcards.GetOrAdd(first, static (on, key) => new TagState(key, on), _wildcardKey).Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+                }
+            }
+        }
+
+        foreach ((object on, TagState state) in _wildcards.Count > nodes.Count + 1 ? _wildcards.ToArray() : [])
+        {
+            // A node that is gone. What this process has of its entries goes too: nobody would invalidate it.
+            if (on != node && !nodes.Contains(on) && !state.IsPending && _wildcards.TryRemove(new(on, state)))
+            {
+                state.Retire(TagVersion.Create(timeProvider));
+            }
+        }
+
+        return added;
+    }
 
     /// <summary>A tag by its name.</summary>
     public TagState Of(string tag) => OfWireKey(keys.Encode(tag, HybridSpace.Tag));

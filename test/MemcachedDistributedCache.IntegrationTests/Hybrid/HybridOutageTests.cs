@@ -160,6 +160,86 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
     }
 
+    [MemcachedFact]
+    public async Task A_tag_version_on_a_stand_in_is_not_stored_again_and_again()
+    {
+        await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
+        Instance one = On([owner, standIn], 1, static options => options.Hybrid.TagRefreshInterval = TimeSpan.FromMilliseconds(50))[0];
+        await one.Below.TrustedAsync();
+        string tag = "";
+        byte[] key = [];
+        for (int i = 0; key.Length == 0 || await Wire.GetAsync(owner, key) is null; i++)
+        {
+            Assert.True(i < 1000, "the server has no tags");
+            tag = "tag" + i;
+            key = one.Cache.Engine.Keys.Encode(tag, Caching.HybridSpace.Tag);
+            await one.Cache.SetAsync("key", "x", tags: [tag]);
+        }
+
+        await owner.KillAsync();
+        await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Until(
+            async () =>
+            {
+                await one.Cache.SetAsync("key", "y", tags: [tag]);
+                return await one.PeekCluster<string>("key") == "y" && await Wire.GetAsync(standIn, key) is not null;
+            },
+            "the other stands in");
+        // The first reads may still come before the server's number is known, and replace it.
+        await Until(
+            async () =>
+            {
+                string state = await Wire.StateAsync(standIn, key);
+                for (long read = one.Cache.Engine.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead]; one.Cache.Engine.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead] < read + 10;)
+                {
+                    await one.Cache.SetAsync("key", "y", tags: [tag]);
+                }
+
+                return await Wire.StateAsync(standIn, key) == state;
+            },
+            "it is read again and again, and not stored");
+        Assert.NotNull(await Wire.GetAsync(standIn, key));
+    }
+
+    [MemcachedFact]
+    public async Task A_lease_on_a_stand_in_lives_as_long_as_any()
+    {
+        await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
+        Instance[] pair = On([owner, standIn], 2, static options => options.GutterTimeToLive = TimeSpan.FromSeconds(1));
+        string[] keys = await KeysOnAsync(pair[0], owner, 2);
+        await owner.KillAsync();
+        foreach (Instance one in pair)
+        {
+            await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            await Until(
+                async () =>
+                {
+                    await one.Cache.SetAsync(keys[1], "x");
+                    return await one.PeekCluster<string>(keys[1]) == "x";
+                },
+                "the other stands in");
+        }
+
+        // For longer than to the second renewal, which comes after five seconds and a half.
+        var go = new TaskCompletionSource();
+        Task<string> making = pair[0].Get(keys[0], async _ => { await go.Task; return "made"; }).AsTask();
+        await Until(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
+        byte[] key = pair[0].Cache.Engine.Keys.Encode(keys[0], Caching.HybridSpace.Entry);
+        for (long started = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(6);)
+        {
+            Assert.NotNull(await Wire.GetAsync(standIn, key));
+            await Task.Delay(50);
+        }
+
+        Task<string> waiting = pair[1].Get(keys[0], static _ => new ValueTask<string>("theirs")).AsTask();
+        await Until(() => pair[1].Statistics.LeasesWaitedFor + pair[1].Statistics.FactoryRuns == 1, "the other waits, or makes it too");
+        go.SetResult();
+        Assert.Equal("made", await making.WaitAsync(Caches.Limit));
+        Assert.Equal("made", await waiting.WaitAsync(Caches.Limit));
+    }
+
     /// <summary>Keys that a server has the entries of; they are empty.</summary>
     private static async Task<string[]> KeysOnAsync(Instance one, MemcachedProcess owner, int count)
     {

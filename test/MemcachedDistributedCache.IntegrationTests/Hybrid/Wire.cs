@@ -17,7 +17,7 @@ internal static class Wire
             return null;
         }
 
-        int length = int.Parse(head[3..head.IndexOf('\r', StringComparison.Ordinal)].Trim(), CultureInfo.InvariantCulture);
+        int length = int.Parse(head.Split(' ', '\r')[1], CultureInfo.InvariantCulture);
         int start = head.IndexOf('\n', StringComparison.Ordinal) + 1;
         return reply[start..(start + length)];
     }
@@ -27,6 +27,10 @@ internal static class Wire
         string head = Encoding.Latin1.GetString(await AskAsync(server, [.. "mg "u8, .. key, .. " f\r\n"u8], "\r\n"));
         return uint.Parse(head.Split(' ', '\r')[1][1..], CultureInfo.InvariantCulture);
     }
+
+    /// <summary>The number of an item's state.</summary>
+    public static async Task<string> StateAsync(MemcachedProcess server, byte[] key)
+        => Encoding.Latin1.GetString(await AskAsync(server, [.. "mg "u8, .. key, .. " c\r\n"u8], "\r\n"));
 
     public static async Task SetAsync(MemcachedProcess server, byte[] key, byte[] value, uint? flags = null)
     {

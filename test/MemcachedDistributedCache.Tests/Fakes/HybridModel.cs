@@ -117,9 +117,10 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 
     public bool IsDisposed => false;
 
-    public IReadOnlyList<object> Nodes => [model];
+    /// <summary>All have the model's items.</summary>
+    public IReadOnlyList<object> Nodes { get; set; } = [model];
 
-    public object NodeOf(ReadOnlySpan<byte> key) => model;
+    public object NodeOf(ReadOnlySpan<byte> key) => Nodes.Count == 0 ? this : Nodes[0];
 
     public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false)
         => Run("get", key, name => model.Get(name, Origin));

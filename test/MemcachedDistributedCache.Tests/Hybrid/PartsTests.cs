@@ -69,6 +69,27 @@ public sealed class PartsTests
         }
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(10)]
+    public async Task AnEntryOfATimeThatCannotBeIsMadeAnew(int at)
+    {
+        var model = new HybridModel(new ManualTimeProvider());
+        using var one = new HybridRig(model);
+        using var other = new HybridRig(model);
+        foreach (long time in (long[])[long.MaxValue, long.MinValue, -1, 253_402_300_800_000])
+        {
+            await one.Set("key", "old");
+            byte[] item = model.Get("#=key", this).Value!;
+            System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(item.AsSpan(at), time);
+            model.Store("#=key", item, EntryLayout.Flags, 100, null, false, this);
+            other.Pass(2);
+            Assert.Equal("new", await other.Get("key", "new"));
+            one.Pass(2);
+            Assert.Equal("new", await one.Get("key", "never"));
+        }
+    }
+
     [Fact]
     public void AWriterGrowsToItsLimitAndNotBeyond()
     {

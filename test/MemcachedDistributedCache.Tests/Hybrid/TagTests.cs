@@ -291,6 +291,63 @@ public sealed class TagTests : IDisposable
         Assert.Null(await other.Peek("key"));
     }
 
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(true, 0)]
+    public async Task AVersionThatIsAboutToEndIsProlongedWhereItBelongsAndNowhereElse(bool onStandIn, int stores)
+    {
+        HybridRig one = New();
+        await one.Set("key", "value", "t");
+        one.Client.Before = (verb, key) => verb == "get" && key == "#@t" ? _model.Get(key, one.Client.Origin) with { TimeToLive = 20, IsOfStandIn = onStandIn } : null;
+        one.Pass(2);
+        Assert.Equal("value", await one.Peek("key"));
+        Assert.Equal(stores, one.Client.Count("cas", "#@t"));
+    }
+
+    [Fact]
+    public async Task WhatIsInvalidatedBeforeAnyServerIsKnownIsInvalidWhenTheFirstOnesAre()
+    {
+        HybridRig other = New();
+        await other.Set("key", "old");
+        HybridRig one = New();
+        (IReadOnlyList<object> nodes, one.Client.Nodes, one.Client.IsAway) = (one.Client.Nodes, [], true);
+        await one.Engine.Tags.InvalidateAsync("*");
+        Assert.Null(await one.Peek("key"));
+        (one.Client.Nodes, one.Client.IsAway) = (nodes, false);
+        Assert.Null(await one.Peek("key"));
+        one.Pass(2);
+        Assert.Null(await one.Peek("key"));
+        Assert.Null(await other.Peek("key"));
+
+        // Once, and not those that join later.
+        await one.Set("key", "new");
+        one.Client.Nodes = [.. nodes, new object()];
+        Assert.Equal("new", await New().Peek("key"));
+        one.Pass(2);
+        Assert.Equal("new", await one.Peek("key"));
+        Assert.Equal("new", await other.Peek("key"));
+        Assert.False(one.Engine.TagTable.WildcardOn(one.Client.Nodes[1]).IsPending);
+    }
+
+    [Fact]
+    public async Task ANodeThatIsGoneIsForgottenWithWhatThisProcessHasOfIt()
+    {
+        HybridRig one = New();
+        IReadOnlyList<object> before = one.Client.Nodes;
+        await one.Set("key", "value");
+        for (int i = 0; i < 10; i++)
+        {
+            one.Client.Nodes = [new object()];
+            await one.Set("key" + i, "value");
+            Assert.InRange(one.Engine.TagTable.Wildcards().Length, 1, 2);
+        }
+
+        // Its copies are read anew, and hear of what is invalidated.
+        one.Client.Nodes = before;
+        await one.Engine.Tags.InvalidateAsync("*");
+        Assert.Null(await one.Peek("key"));
+    }
+
     [Fact]
     public void VersionsAreUniqueAndRoundTrip()
     {
