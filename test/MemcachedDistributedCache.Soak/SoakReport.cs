@@ -41,8 +41,12 @@ public sealed record SoakReport
     /// <summary>Resident bytes: before the load and after it.</summary>
     public required (long Start, long End) Resident { get; init; }
 
-    /// <summary>Whether all that must be 0 is.</summary>
+    /// <summary>What the longest call may take on this machine.</summary>
+    public required TimeSpan LongestAllowed { get; init; }
+
+    /// <summary>Whether all that must be 0 is, and no call took too long.</summary>
     public bool IsClean => Tally is { Wrong: 0, Stale: 0, LostDeletes: 0, Unexpected: 0 }
+        && Tally.Longest <= LongestAllowed
         && (Hung, NotRecovered, PendingLeft, SocketsLeft, BuffersLeft) == (0, 0, 0, 0, 0L);
 
     /// <summary>For people.</summary>
@@ -66,6 +70,7 @@ public sealed record SoakReport
             Line("  replies left pending", $"{PendingLeft}");
             Line("  sockets left", $"{SocketsLeft}");
             Line("  pooled arrays left", $"{BuffersLeft}");
+            Line("  overlong calls", Tally.Longest <= LongestAllowed ? "0" : $"the longest took {Tally.LongestText}, and {LongestAllowed.TotalSeconds:0.00} s are allowed");
             foreach (string complaint in Tally.Complaints)
             {
                 Line("  complaint", complaint);

@@ -11,6 +11,13 @@ public static class SoakRun
     private const int Nodes = 3;
     private const int KeysPerCaller = 16;
     private static readonly TimeSpan OperationTimeout = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>
+    /// What an operation may take in limits of its own. One is promised (two for a refresh, which asks twice, and a sixteenth of an attempt); the rest is for a machine
+    /// that is busy with what the run itself does. Longer pauses of the machine are measured, and come on top.
+    /// </summary>
+    private const int MostLimits = 3;
+
     private static readonly TimeSpan ReportEvery = TimeSpan.FromSeconds(30);
 
     /// <summary>Runs it.</summary>
@@ -36,12 +43,14 @@ public static class SoakRun
                 settings.Servers.Add(proxies[i].Server);
             }
 
+            var changes = new ServerChanges([.. settings.Servers], faults, new Random(Seeds.Of(options.Seed, -1 - Nodes)), isCalm: options.Calm);
             await using var cache = new MemcachedCache(settings);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             stop.CancelAfter(options.Duration);
+            Task changing = Task.Run(() => changes.RunAsync(cache, stop.Token), CancellationToken.None);
             Task faulting = options.Calm ? Task.CompletedTask : Task.WhenAll(Enumerable.Range(0, Nodes).Select(i =>
                 Task.Run(() => new NodeFaults(servers[i], proxies[i], faults, new Random(Seeds.Of(options.Seed, -1 - i))).RunAsync(stop.Token), CancellationToken.None)));
-            report = await DriveAsync(options, cache, faults, progress, faulting, stop.Token) with { Setting = Describe(settings) };
+            report = await DriveAsync(options, cache, changes, faults, progress, Task.WhenAll(faulting, changing), stop.Token) with { Setting = Describe(settings) };
         }
         finally
         {
@@ -60,9 +69,10 @@ public static class SoakRun
         return report with { SocketsLeft = Math.Max(0, OpenSockets.Count() - sockets), BuffersLeft = Math.Max(0, buffers.Outstanding) };
     }
 
-    private static async Task<SoakReport> DriveAsync(SoakOptions options, MemcachedCache cache, ConcurrentDictionary<string, int> faults, Action<string> progress, Task faulting, CancellationToken stop)
+    private static async Task<SoakReport> DriveAsync(SoakOptions options, MemcachedCache cache, ServerChanges changes, ConcurrentDictionary<string, int> faults, Action<string> progress, Task faulting, CancellationToken stop)
     {
         var tally = new SoakTally();
+        using var pauses = new PauseMeter();
         int callers = options.Callers + options.Threads;
         KeyLedger[] ledgers = [.. Enumerable.Range(0, callers * KeysPerCaller).Select(static key => new KeyLedger(key))];
         (long Managed, long Resident) start = Memory();
@@ -91,7 +101,8 @@ public static class SoakRun
             Setting = "",
             Tally = tally,
             Faults = faults,
-            Errors = nodes.Sum(static node => node.Errors),
+            Errors = nodes.Sum(static node => node.Errors) + changes.ErrorsBefore,
+            LongestAllowed = (MostLimits * OperationTimeout) + (2 * pauses.Longest),
             Hung = running.Count(static task => !task.IsCompletedSuccessfully),
             NotRecovered = nodes.Count(static node => node is not { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false }),
             PendingLeft = nodes.Sum(static node => node.PendingOperations),
@@ -116,11 +127,12 @@ public static class SoakRun
             FailureMode = random.Next(2) == 0 ? MemcachedFailureMode.Degrade : MemcachedFailureMode.Throw,
             MaximumSuspectKeys = random.Next(3) switch { 0 => 10, 1 => 100, _ => 100_000 },
             ConnectionsPerNode = random.Next(1, 4),
+            Failover = random.Next(2) == 0 ? MemcachedFailover.Gutter : MemcachedFailover.None,
         };
     }
 
     private static string Describe(MemcachedCacheOptions options)
-        => $"{options.FailureMode}, up to {options.MaximumSuspectKeys} suspects, {options.ConnectionsPerNode} connections per node";
+        => $"{options.FailureMode}, {options.Failover}, up to {options.MaximumSuspectKeys} suspects, {options.ConnectionsPerNode} connections per node";
 
     private static (long Managed, long Resident) Memory()
     {

@@ -21,6 +21,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     private readonly ServerDirectory _directory;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _changing = new();
+    private readonly HashSet<ServerAddress> _leftInDoubt = [];
     private Topology _topology = new([], []);
     private ImmutableArray<Node> _leaving = [];
     private bool _hasLostChanges;
@@ -159,6 +160,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             {
                 joined = [.. members.Select(static member => member.Node).Where(node => !known.ContainsKey(node.Address))];
                 left = [.. before.Nodes.Where(node => !Array.Exists(members, member => member.Node == node))];
+                Distrust_NeedsLock(joined);
                 _leaving = _leaving.AddRange(left);
                 if (_hasLostChanges)
                 {
@@ -221,12 +223,31 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         return moves.Insert(0, new Topology.Move(new Topology(before.Members, []), floors));
     }
 
+    /// <summary>
+    /// What a node was asked before it left, and did not answer, may happen after it has joined again, when newer writes have been made elsewhere: it is not
+    /// believed before a grace has passed.
+    /// </summary>
+    private void Distrust_NeedsLock(Node[] joined)
+    {
+        foreach (Node node in joined)
+        {
+            if (_leftInDoubt.Remove(node.Address) || _leaving.Any(leaving => leaving.Address == node.Address))
+            {
+                node.DistrustAll();
+            }
+        }
+    }
+
     private async Task LeaveAsync(Node node)
     {
         await node.DrainAsync().ConfigureAwait(false);
         lock (_changing)
         {
             _leaving = _leaving.Remove(node);
+            if (!node.Suspects.IsEmpty)
+            {
+                _leftInDoubt.Add(node.Address);
+            }
         }
     }
 
