@@ -243,10 +243,11 @@ public sealed class StalenessTests
         {
             Servers = servers,
             Namespace = "stale",
-            OperationTimeout = TimeSpan.FromSeconds(2.5), // an attempt of a second: the proxy shares the pool with blocked callers
-            ReconnectDelay = TimeSpan.FromMilliseconds(10),
-            MaximumReconnectDelay = TimeSpan.FromMilliseconds(100),
+            OperationTimeout = TimeSpan.FromSeconds(25), // an attempt of a second by the machine's clock: the proxy shares the pool with blocked callers
+            ReconnectDelay = TimeSpan.FromMilliseconds(100),
+            MaximumReconnectDelay = TimeSpan.FromMilliseconds(1000),
             MaximumSuspectKeys = maximumSuspects,
         }.With(failover),
-        logger);
+        logger,
+        new HastyTimeProvider(10));
 }

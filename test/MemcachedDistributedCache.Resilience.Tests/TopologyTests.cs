@@ -103,7 +103,7 @@ public sealed class TopologyTests
     {
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();
         await using MemcachedProcess second = await MemcachedProcess.StartAsync();
-        await using MemcachedCache cache = Caches.On([first.Server, second.Server], static options => options.OperationTimeout = TimeSpan.FromSeconds(2));
+        await using MemcachedCache cache = Caches.On([first.Server, second.Server], static options => options.OperationTimeout = TimeSpan.FromSeconds(20), new HastyTimeProvider(10));
         byte version = 0;
         for (int round = 0; round < rounds; round++)
         {
