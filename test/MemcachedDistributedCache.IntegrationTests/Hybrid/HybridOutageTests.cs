@@ -94,6 +94,36 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
     }
 
     [MemcachedFact]
+    public async Task Who_saw_a_server_down_serves_nothing_that_another_invalidated_meanwhile()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
+        string space = Instance.Space();
+        await using Instance seeing = Instance.On([proxy.Server], space, static options => options.Hybrid.TagRefreshInterval = TimeSpan.Zero);
+        await using (Instance invalidating = Instance.On([proxy.Server], space))
+        {
+            await invalidating.Cache.SetAsync("key", "old", tags: ["t"]);
+            Assert.Equal("old", await seeing.PeekCluster<string>("key"));
+            await proxy.ApplyAsync(Fault.Refuse);
+            proxy.DropConnections(reset: true);
+            foreach (Instance each in new[] { seeing, invalidating })
+            {
+                await Until(() => each.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the server is down");
+            }
+
+            await invalidating.Cache.RemoveByTagAsync("t");
+        }
+
+        // Who invalidated has ended, and what it could not deliver is lost; the server has its version of before.
+        await proxy.ApplyAsync(Fault.None);
+        await seeing.Below.TrustedAsync();
+        Assert.Null(await seeing.PeekCluster<string>("key"));
+        await Until(
+            async () => await seeing.Get("key", static _ => new ValueTask<string>("new"), tags: ["t"]) == "new" && await seeing.PeekCluster<string>("key") == "new",
+            "it is cached again");
+    }
+
+    [MemcachedFact]
     public async Task A_lease_of_one_outage_undoes_no_removal_in_the_next()
     {
         await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
