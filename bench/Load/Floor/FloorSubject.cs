@@ -26,7 +26,7 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
             }
         }
 
-        _keys = [.. workload.Keys(Name).Select(Encoding.UTF8.GetBytes)];
+        _keys = [.. workload.Keys(Name.Replace(' ', '-')).Select(Encoding.UTF8.GetBytes)];
         _values = workload.Values;
         var operation = new FloorOperation(completeInline);
         for (int key = 0; key < _keys.Length; key++)
