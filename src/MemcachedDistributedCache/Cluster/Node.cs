@@ -89,7 +89,7 @@ internal sealed class Node : INodeHealthEvents
         // A connection may end between the look and the request; nothing was sent then, and the next one is asked, once.
         for (int attempt = 0; attempt < 2; attempt++)
         {
-            if (Acquire(hash, mode, changes: !request.ChangedKey.IsEmpty) is not { } connection)
+            if (Acquire(hash, mode, changes: request.Kind != OperationKind.Lease && !request.ChangedKey.IsEmpty) is not { } connection)
             {
                 break;
             }
@@ -138,11 +138,13 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>What the floors let through may be old: they are found anew.</summary>
-    public void RaiseFloors()
+    /// <param name="atOnce">Whether that needs no pause; no write is on its way because of it.</param>
+    public void RaiseFloors(bool atOnce)
     {
         if (Trust.Floor != 0 || Suspects.DistrustsAll)
         {
-            DistrustAll();
+            Suspects.DistrustAll(needsGrace: !atOnce);
+            WakeReplay();
         }
 
         Floors.RaiseAll();

@@ -93,7 +93,8 @@ internal sealed class RenumberingWatch(Node node, ClusterSettings settings, ILog
 
         // First what is compared with, then the floors: they are newer than it.
         _before = now;
-        node.RaiseFloors();
+        // Of one that does not tell, what the pause brings is wanted: it outlasts the time to the next look, and nothing is believed meanwhile.
+        node.RaiseFloors(atOnce: now is not null);
         if (before is not null || now is not null)
         {
             Log.FloorsPassed(logger, node.Counters.Server, node.ServerVersion!);

@@ -14,6 +14,7 @@ internal sealed class SuspectKeys(int maximum)
     private long _versions;
     private int _count;
     private bool _isFull;
+    private bool _needsGrace;
     private bool _distrustsAll;
 
     /// <summary>How many keys are suspect by themselves.</summary>
@@ -39,6 +40,8 @@ internal sealed class SuspectKeys(int maximum)
         {
             if (_isFull)
             {
+                // It is covered by the floor to come, if that is found when its request has surely been made or lost.
+                _needsGrace = true;
                 return false;
             }
 
@@ -46,6 +49,7 @@ internal sealed class SuspectKeys(int maximum)
             if (!known && _count >= maximum)
             {
                 _isFull = true;
+                _needsGrace = true;
                 Volatile.Write(ref _distrustsAll, true);
                 return true;
             }
@@ -57,11 +61,13 @@ internal sealed class SuspectKeys(int maximum)
     }
 
     /// <summary>Makes every key suspect.</summary>
-    public void DistrustAll()
+    /// <param name="needsGrace">Whether requests may be on their way that the floor has to come after.</param>
+    public void DistrustAll(bool needsGrace = true)
     {
         lock (_lock)
         {
             _isFull = true;
+            _needsGrace |= needsGrace;
             Volatile.Write(ref _distrustsAll, true);
         }
     }
@@ -84,13 +90,18 @@ internal sealed class SuspectKeys(int maximum)
     /// Forgets the single keys, while all are distrusted, and begins to remember anew: what fails from now on may happen after the floor that is
     /// about to be found.
     /// </summary>
-    public void BeginAnew()
+    /// <returns>Whether requests may be on their way that the floor has to come after.</returns>
+    public bool BeginAnew()
     {
         lock (_lock)
         {
+            // The single keys that are forgotten may be of such requests.
+            bool needsGrace = _needsGrace || _count != 0;
             _keys.Clear();
             Volatile.Write(ref _count, 0);
             _isFull = false;
+            _needsGrace = false;
+            return needsGrace;
         }
     }
 

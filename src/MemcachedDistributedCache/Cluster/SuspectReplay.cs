@@ -97,9 +97,9 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     private async Task<bool> RaiseFloorAsync()
     {
         // First, so that what fails during the pause is remembered and has a pause of its own.
-        node.Suspects.BeginAnew();
+        bool needsGrace = node.Suspects.BeginAnew();
         _removedAt.Clear();
-        await Task.Delay(_grace, _time, stop).ConfigureAwait(false);
+        await Task.Delay(needsGrace ? _grace : TimeSpan.Zero, _time, stop).ConfigureAwait(false);
         if (await ProbeAsync().ConfigureAwait(false) is not { } cas)
         {
             return false;

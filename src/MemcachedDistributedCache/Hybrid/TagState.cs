@@ -14,6 +14,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
     private TagVersion? _current;
     private Task? _refreshing;
     private Task _delivering = Task.CompletedTask;
+    private Task? _waitingToDeliver;
     private long _readAt = long.MinValue;
     private int _epoch;
     private bool _isPending;
@@ -196,15 +197,23 @@ internal sealed class TagState(byte[] wireKey, object? node)
         return done.Task;
     }
 
-    /// <summary>Delivers after the delivery that is under way: what is sent later arrives later.</summary>
+    /// <summary>
+    /// Delivers after the delivery that is under way: what is sent later arrives later. One that has not begun yet will deliver the newest version there
+    /// is, and serves for all who ask meanwhile.
+    /// </summary>
     public Task Deliver(Func<TagState, Task> deliver)
     {
         Task before;
         TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
         {
+            if (_waitingToDeliver is { } waiting)
+            {
+                return waiting;
+            }
+
             before = _delivering;
-            _delivering = done.Task;
+            _delivering = _waitingToDeliver = done.Task;
         }
 
         _ = RunAfterAsync(before, deliver, done);
@@ -214,6 +223,11 @@ internal sealed class TagState(byte[] wireKey, object? node)
     private async Task RunAfterAsync(Task before, Func<TagState, Task> deliver, TaskCompletionSource done)
     {
         await before.ConfigureAwait(false);
+        lock (_lock)
+        {
+            _waitingToDeliver = null;
+        }
+
         await RunAsync(deliver, done).ConfigureAwait(false);
     }
 

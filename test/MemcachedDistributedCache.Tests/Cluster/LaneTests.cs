@@ -34,6 +34,7 @@ public sealed class LaneTests : IDisposable
         await Eventually.True(
             () => client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask().GetAwaiter().GetResult().Status == OperationStatus.Miss,
             "it is read by the other connection");
+        Assert.Equal(OperationStatus.Miss, (await client.LeaseAsync(key, 10, withValue: true, CancellationToken.None)).Status);
         Assert.DoesNotContain("md ", factory.Opened[0].Sent, StringComparison.Ordinal);
         Assert.Equal(MemcachedNodeState.Up, node.State);
     }

@@ -38,6 +38,30 @@ public sealed class SuspectKeysTests
     }
 
     [Fact]
+    public void AFloorNeedsAPauseOnlyWhereRequestsMayBeOnTheirWay()
+    {
+        var suspects = new SuspectKeys(2);
+        suspects.DistrustAll(needsGrace: false);
+        Assert.False(suspects.BeginAnew());
+        suspects.Add("a"u8, true);
+        suspects.DistrustAll(needsGrace: false);
+        Assert.True(suspects.BeginAnew()); // for a key that is forgotten
+        suspects.DistrustAll(needsGrace: false);
+        suspects.Add("b"u8, true);
+        Assert.True(suspects.BeginAnew()); // for one that was not even remembered
+        suspects.DistrustAll();
+        suspects.DistrustAll(needsGrace: false);
+        Assert.True(suspects.BeginAnew());
+        Assert.False(suspects.BeginAnew());
+        foreach (string key in (string[])["c", "d", "e"])
+        {
+            suspects.Add(System.Text.Encoding.ASCII.GetBytes(key), false);
+        }
+
+        Assert.True(suspects.BeginAnew());
+    }
+
+    [Fact]
     public void WhatFailsWhileTheFloorIsFoundIsNotForgotten()
     {
         var suspects = new SuspectKeys(2);

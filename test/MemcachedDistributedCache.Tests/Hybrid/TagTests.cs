@@ -151,6 +151,24 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
+    public async Task InvalidationsThatWaitForAServerThatIsLateShareOneDelivery()
+    {
+        HybridRig one = New();
+        await one.Set("key", "old", "t");
+        var held = new TaskCompletionSource();
+        one.Client.Hold = (verb, key) => verb == "set" && key == "#@t" ? held.Task : Task.CompletedTask;
+        one.Client.Before = static (verb, key) => verb == "set" && key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
+        Task[] all = [.. Enumerable.Range(0, 5).Select(_ => one.Engine.Tags.InvalidateAsync("t"))];
+        held.SetResult();
+        await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(30));
+
+        // Each on its own would wait a limit after the one before.
+        Assert.Equal(2, one.Client.Count("set", "#@t"));
+        Assert.True(one.Engine.TagTable.Of("t").IsPending);
+        Assert.Null(await one.Peek("key"));
+    }
+
+    [Fact]
     public async Task WhereNoVersionCanBeReadAnEntryIsNeitherUsedNorRemoved()
     {
         HybridRig one = New();
