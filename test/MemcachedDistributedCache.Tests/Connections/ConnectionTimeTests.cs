@@ -34,12 +34,17 @@ public sealed class ConnectionTimeTests
         Assert.Equal(1, rig.Pass(rig.Limit));
         Assert.Equal(MemcachedFailureReason.TimedOut, (await late).Failure!.Reason);
         rig.Transport.Reply(reply);
-        await Eventually.True(() => rig.Transport.Unread == 0, "it is read");
+        if (isGivenBack)
+        {
+            await Eventually.True(() => rig.Transport.Sent.Contains("md key C7 O2", StringComparison.Ordinal), "it is given back");
+        }
+
         Task<OperationResult> next = rig.Execute(OperationKind.Get);
-        await Eventually.True(() => rig.Transport.Sent.Contains("v f t O", StringComparison.Ordinal), "the next is sent");
-        Assert.Equal(isGivenBack, rig.Transport.Sent.Contains("md key C7 ", StringComparison.Ordinal));
         rig.Transport.Reply(isGivenBack ? "HD O2\r\nEN O3\r\n" : "EN O2\r\n");
+
+        // Replies are read in their order: when this one has been, the late one has been dealt with.
         Assert.Equal(OperationStatus.Miss, (await next.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(isGivenBack, rig.Transport.Sent.Contains("md key", StringComparison.Ordinal));
         Assert.Empty(rig.Ends);
     }
 
