@@ -47,7 +47,7 @@ for project in test/*Tests/*.csproj; do
   step "$name"
   # The limit ends a run that hangs and names the test that did.
   dotnet test "$project" --no-build --nologo -v quiet --blame-hang-timeout 4m --blame-hang-dump-type none \
-    --logger "trx;LogFileName=$name.trx" --results-directory "$results" || run_failed=1
+    --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" || run_failed=1
   trx="$results/$name.trx"
   if [ ! -s "$trx" ]; then
     echo "$name left no results"

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
@@ -25,7 +24,8 @@ internal sealed class Node : INodeHealthEvents
     private readonly RenumberingWatch _renumbering;
     private readonly SlownessLog _slowness;
     private readonly CancellationTokenSource _disposed = new();
-    private readonly ConcurrentDictionary<IPAddress, bool> _addresses = new();
+    private readonly Lock _arriving = new();
+    private readonly HashSet<IPAddress> _addresses = [];
     private IPAddress? _lastAddress;
     private Connection? _recovering;
     private long _failuresSeen;
@@ -39,7 +39,7 @@ internal sealed class Node : INodeHealthEvents
         _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
         Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
         _lanes = new NodeLanes(settings.ConnectionsPerNode, NewLane);
-        Suspects = new SuspectKeys(settings.MaximumSuspectKeys);
+        Suspects = new SuspectKeys(settings.MaximumSuspectKeys, Trust);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
@@ -274,13 +274,39 @@ internal sealed class Node : INodeHealthEvents
         ServerVersion = connection.Greeting.ServerVersion;
         ItemSizeMax = connection.Greeting.ItemSizeMax;
         KeepsNumbers = connection.Greeting.KeepsNumbers;
-        if (connection.RemoteAddress is { } address && !address.Equals(Interlocked.Exchange(ref _lastAddress, address)) && !_addresses.TryAdd(address, true))
+        if (connection.RemoteAddress is { } address)
         {
-            // The name leads back to a server that was ours before, and holds what has been overwritten elsewhere since.
-            DistrustAll();
+            Arrive(connection, address);
         }
 
         _health.OnOpened(connection);
+    }
+
+    /// <summary>
+    /// Keeps all connections at one server: what one of them stores the others are to find, and a floor that is found by one is to hold for all.
+    /// </summary>
+    private void Arrive(Connection connection, IPAddress address)
+    {
+        lock (_arriving)
+        {
+            if (address.Equals(_lastAddress) || _lanes.HasLeft(connection))
+            {
+                return;
+            }
+
+            // First the connections, so that the floor is asked of the right server. Nobody else arrives before all is done.
+            _lastAddress = address;
+            _lanes.Renew(other => other.RemoteAddress is { } remote && !remote.Equals(address));
+            if (_addresses.Add(address))
+            {
+                return;
+            }
+
+            // The name leads back to a server that was ours before, and holds what has been overwritten elsewhere since.
+            Suspects.DistrustNewServer();
+        }
+
+        WakeReplay();
     }
 
     private void OnEnded(Lane lane, Connection connection, ConnectionEnd end)

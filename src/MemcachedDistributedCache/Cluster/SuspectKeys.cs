@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using MemcachedDistributedCache.Connections;
 
 namespace MemcachedDistributedCache.Cluster;
 
@@ -7,7 +8,9 @@ namespace MemcachedDistributedCache.Cluster;
 /// The keys of one node whose last write or removal may not have happened: what the server has under them is not to be read. Bounded; once
 /// there are too many, the whole node is suspect instead (<see cref="DistrustsAll"/>).
 /// </summary>
-internal sealed class SuspectKeys(int maximum)
+/// <param name="maximum">How many keys are remembered.</param>
+/// <param name="trust">Told from where on the server is believed again after all was suspect.</param>
+internal sealed class SuspectKeys(int maximum, ItemTrust trust)
 {
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<byte[], Suspicion> _keys = new(KeyComparer.Instance);
@@ -72,6 +75,19 @@ internal sealed class SuspectKeys(int maximum)
         }
     }
 
+    /// <summary>
+    /// Makes every key suspect of a server that takes another's place. Whoever found its key in no doubt before may have a request wait for that very server,
+    /// so what is answered counts as well: the floor that there is stands for the other's numbers.
+    /// </summary>
+    public void DistrustNewServer()
+    {
+        lock (_lock)
+        {
+            DistrustAll();
+            trust.Floor = ItemTrust.Unknown;
+        }
+    }
+
     /// <summary>All suspicions of this moment.</summary>
     public KeyValuePair<byte[], Suspicion>[] Snapshot() => _keys.ToArray();
 
@@ -105,8 +121,9 @@ internal sealed class SuspectKeys(int maximum)
         }
     }
 
-    /// <summary>Ends the suspicion of the whole node; false if there have been too many keys again.</summary>
-    public bool TryTrustAgain()
+    /// <summary>Ends the suspicion of the whole node; false if it has come under a new one since <see cref="BeginAnew"/>.</summary>
+    /// <param name="floor">The number (CAS) of what the server stored last before it is believed again.</param>
+    public bool TryTrustAgain(ulong floor)
     {
         lock (_lock)
         {
@@ -115,8 +132,21 @@ internal sealed class SuspectKeys(int maximum)
                 return false;
             }
 
+            trust.Floor = floor;
             Volatile.Write(ref _distrustsAll, false);
             return true;
+        }
+    }
+
+    /// <summary>Takes back a floor that is the server's no more, unless it has another by now.</summary>
+    public void ForgetFloor(ulong floor)
+    {
+        lock (_lock)
+        {
+            if (trust.Floor == floor && !_distrustsAll)
+            {
+                trust.Floor = 0;
+            }
         }
     }
 

@@ -105,8 +105,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
             return false;
         }
 
-        node.Trust.Floor = cas;
-        if (!node.Suspects.TryTrustAgain())
+        if (!node.Suspects.TryTrustAgain(cas))
         {
             return false;
         }
@@ -128,10 +127,11 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
             _mustCheckFloor = false;
         }
 
+        ulong floor = node.Trust.Floor;
         ulong? cas = await ProbeAsync().ConfigureAwait(false);
-        if (cas is { } counted && counted <= node.Trust.Floor)
+        if (cas <= floor)
         {
-            node.Trust.Floor = 0;
+            node.Suspects.ForgetFloor(floor);
         }
 
         if (cas is null)

@@ -6,6 +6,9 @@ namespace MemcachedDistributedCache.Connections;
 /// </summary>
 internal sealed class ItemTrust
 {
+    /// <summary>Stands for a floor that is still to be found: nothing is read.</summary>
+    public const ulong Unknown = ulong.MaxValue;
+
     private long _floor;
 
     /// <summary>Items up to this CAS are not read; 0 when all are.</summary>

@@ -1,17 +1,23 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
 namespace MemcachedDistributedCache.Transport;
 
-/// <summary>TCP over IPv4 and IPv6. A name with several addresses is tried in the resolver's order until one accepts.</summary>
+/// <summary>
+/// TCP over IPv4 and IPv6. Of a name with several addresses the one that accepted last is tried first, whatever the resolver's order, so that all
+/// connections lead to one server; the others follow in that order until one accepts.
+/// </summary>
 internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFactory
 {
+    private readonly ConcurrentDictionary<ServerAddress, IPAddress> _accepted = new();
+
     /// <inheritdoc/>
     public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
-            : await names.ResolveAsync(address.Host, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
+            : InOrder(address, await names.ResolveAsync(address.Host, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false));
         for (int i = 0; ; i++)
         {
             IPAddress candidate = Candidate(candidates, i, address);
@@ -22,6 +28,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
                 limit.CancelAfter(Share(connectTimeout, candidates));
                 socket = CreateSocket(candidate);
                 await socket.ConnectAsync(new IPEndPoint(candidate, address.Port), limit.Token).ConfigureAwait(false);
+                Note(address, candidate, candidates);
                 return new TcpConnection(socket, candidate);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -49,7 +56,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
-            : names.Resolve(address.Host);
+            : InOrder(address, names.Resolve(address.Host));
         for (int i = 0; ; i++)
         {
             IPAddress candidate = Candidate(candidates, i, address);
@@ -58,6 +65,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             {
                 socket = CreateSocket(candidate);
                 ConnectWithin(socket, new IPEndPoint(candidate, address.Port), Share(connectTimeout, candidates));
+                Note(address, candidate, candidates);
                 return new BlockingTcpConnection(socket, candidate, sendTimeout);
             }
             catch (Exception exception)
@@ -68,6 +76,19 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
                     throw;
                 }
             }
+        }
+    }
+
+    private IPAddress[] InOrder(ServerAddress address, IPAddress[] candidates)
+        => candidates.Length > 1 && _accepted.TryGetValue(address, out IPAddress? accepted) && Array.IndexOf(candidates, accepted) > 0
+            ? [accepted, .. candidates.Where(candidate => !candidate.Equals(accepted))]
+            : candidates;
+
+    private void Note(ServerAddress address, IPAddress accepted, IPAddress[] candidates)
+    {
+        if (candidates.Length > 1)
+        {
+            _accepted[address] = accepted;
         }
     }
 

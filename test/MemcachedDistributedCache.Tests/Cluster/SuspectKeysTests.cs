@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -7,7 +8,7 @@ public sealed class SuspectKeysTests
     [Fact]
     public void AKeyIsSuspectUntilItsNewestSuspicionEnds()
     {
-        var suspects = new SuspectKeys(10);
+        var suspects = new SuspectKeys(10, new ItemTrust());
         Assert.True(suspects.IsEmpty);
         suspects.Add("a"u8, mayStillHappen: true);
         KeyValuePair<byte[], SuspectKeys.Suspicion> first = Assert.Single(suspects.Snapshot());
@@ -26,7 +27,7 @@ public sealed class SuspectKeysTests
     [Fact]
     public void OneKeyTooManyMakesAllSuspect()
     {
-        var suspects = new SuspectKeys(2);
+        var suspects = new SuspectKeys(2, new ItemTrust());
         Assert.False(suspects.Add("a"u8, false));
         Assert.False(suspects.Add("b"u8, false));
         Assert.False(suspects.Add("b"u8, false)); // known already
@@ -40,7 +41,7 @@ public sealed class SuspectKeysTests
     [Fact]
     public void AFloorNeedsAPauseOnlyWhereRequestsMayBeOnTheirWay()
     {
-        var suspects = new SuspectKeys(2);
+        var suspects = new SuspectKeys(2, new ItemTrust());
         suspects.DistrustAll(needsGrace: false);
         Assert.False(suspects.BeginAnew());
         suspects.Add("a"u8, true);
@@ -64,7 +65,7 @@ public sealed class SuspectKeysTests
     [Fact]
     public void WhatFailsWhileTheFloorIsFoundIsNotForgotten()
     {
-        var suspects = new SuspectKeys(2);
+        var suspects = new SuspectKeys(2, new ItemTrust());
         foreach (string key in (string[])["a", "b", "c"])
         {
             suspects.Add(System.Text.Encoding.ASCII.GetBytes(key), false);
@@ -73,7 +74,7 @@ public sealed class SuspectKeysTests
         suspects.BeginAnew();
         Assert.True(suspects.Contains("a"u8)); // everything is, yet
         suspects.Add("d"u8, false);
-        Assert.True(suspects.TryTrustAgain());
+        Assert.True(suspects.TryTrustAgain(1));
         Assert.False(suspects.Contains("a"u8));
         Assert.True(suspects.Contains("d"u8));
 
@@ -85,7 +86,7 @@ public sealed class SuspectKeysTests
             suspects.Add(System.Text.Encoding.ASCII.GetBytes(key), false);
         }
 
-        Assert.False(suspects.TryTrustAgain()); // too many again
+        Assert.False(suspects.TryTrustAgain(1)); // too many again
         Assert.True(suspects.DistrustsAll);
     }
 }

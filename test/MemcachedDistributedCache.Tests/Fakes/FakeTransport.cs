@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using MemcachedDistributedCache.Transport;
 
@@ -13,6 +14,11 @@ internal sealed class FakeTransport : TransportConnection
     private readonly StringBuilder _sent = new();
     private TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _closed;
+
+    /// <summary>Where it leads.</summary>
+    public IPAddress? Address { get; init; }
+
+    public override IPAddress? RemoteAddress => Address;
 
     /// <summary>What the server says to the greeting, or null for silence.</summary>
     public string? Greeting { get; init; } = Welcome;

@@ -40,6 +40,42 @@ public sealed class TcpConnectionFactoryTests
             fillers.ForEach(static socket => socket.Dispose());
         }
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task OfANameWithSeveralAddressesTheOneThatAcceptedLastIsTriedFirst(bool sync)
+    {
+        var first = IPAddress.Parse("127.0.0.1");
+        var second = IPAddress.Parse("127.0.0.2");
+        var third = IPAddress.Parse("127.0.0.3");
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(second, 0));
+        listener.Listen();
+        var address = new ServerAddress("mc.test", ((IPEndPoint)listener.LocalEndPoint!).Port);
+        using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(third, address.Port));
+        other.Listen();
+        var names = new Names { Addresses = [first, second, third] };
+        var factory = new TcpConnectionFactory(names);
+        Assert.Equal(second, await ConnectAsync());
+        names.Addresses = [third, second, first];
+        Assert.Equal(second, await ConnectAsync());
+        names.Addresses = [third, first];
+        Assert.Equal(third, await ConnectAsync());
+        names.Addresses = [second, third];
+        Assert.Equal(third, await ConnectAsync());
+        other.Dispose();
+        Assert.Equal(second, await ConnectAsync());
+
+        async Task<IPAddress?> ConnectAsync()
+        {
+            TimeSpan limit = TimeSpan.FromSeconds(20);
+            using TransportConnection connection = sync ? factory.Connect(address, limit, limit) : await factory.ConnectAsync(address, limit, CancellationToken.None);
+            return connection.RemoteAddress;
+        }
+    }
+
     private static async Task<bool> IsAcceptedAsync(Socket socket, IPEndPoint endPoint)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
@@ -52,5 +88,14 @@ public sealed class TcpConnectionFactoryTests
         {
             return false;
         }
+    }
+
+    private sealed class Names : NameResolver
+    {
+        public IPAddress[] Addresses { get; set; } = [];
+
+        public override Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken) => Task.FromResult(Addresses);
+
+        public override IPAddress[] Resolve(string host) => Addresses;
     }
 }
