@@ -88,6 +88,7 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
     private sealed class ManualTimer(ManualTimeProvider clock, TimerCallback callback, object? state) : ITimer
     {
         private TimeSpan _period;
+        private bool _disposed;
 
         public DateTimeOffset DueAt { get; private set; } = DateTimeOffset.MaxValue;
 
@@ -95,6 +96,11 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
         {
             lock (clock._lock)
             {
+                if (_disposed)
+                {
+                    return false;
+                }
+
                 _period = period;
                 clock._timers.Remove(this);
                 if (dueTime != Timeout.InfiniteTimeSpan)
@@ -125,6 +131,7 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
         {
             lock (clock._lock)
             {
+                _disposed = true;
                 clock._timers.Remove(this);
             }
         }

@@ -41,7 +41,7 @@ internal sealed class Node : INodeHealthEvents
         _lanes = new NodeLanes(settings.ConnectionsPerNode, NewLane);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys, Trust);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
-        _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, logger);
+        _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, settings.Connections.TimeProvider, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
         _renumbering = new RenumberingWatch(this, settings, logger, _disposed.Token);
     }
@@ -184,6 +184,9 @@ internal sealed class Node : INodeHealthEvents
         _failuresSeen = failures;
         _slowness.Note(timedOut);
     }
+
+    /// <summary>Whether no deadline is near.</summary>
+    public bool IsQuiet => _lanes.AreQuiet && Volatile.Read(ref _recovering) is null;
 
     /// <summary>Opens new connections in place of those that lead to an address which is none of the server's any more.</summary>
     public void Renew(Func<Connection, bool> isOutdated) => _lanes.Renew(isOutdated);

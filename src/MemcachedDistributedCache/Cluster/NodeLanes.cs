@@ -22,6 +22,23 @@ internal sealed class NodeLanes
     /// <summary>Replies awaited.</summary>
     public int PendingCount => All.Sum(static lane => lane.Current?.PendingCount ?? 0);
 
+    /// <summary>Whether no deadline is near.</summary>
+    public bool AreQuiet
+    {
+        get
+        {
+            foreach (Lane lane in _async)
+            {
+                if (lane.Current is { IsQuiet: false })
+                {
+                    return false;
+                }
+            }
+
+            return _leaving.IsEmpty && _sync.Current is not { IsQuiet: false };
+        }
+    }
+
     private IEnumerable<Lane> All => _async.Append(_sync);
 
     /// <summary>

@@ -15,8 +15,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
     private readonly ClusterSettings _settings;
     private readonly ILogger _logger;
-    private readonly OperationClock _clock;
-    private readonly ITimer _sweeper;
+    private readonly Sweeper _sweeper;
     private readonly StandIns _standIns;
     private readonly ServerDirectory _directory;
     private readonly CancellationTokenSource _stop = new();
@@ -25,19 +24,17 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     private Topology _topology = new([], []);
     private ImmutableArray<Node> _leaving = [];
     private bool _hasLostChanges;
-    private int _sweeping;
     private int _disposed;
 
     public ServerCluster(ClusterSettings settings, IReadOnlyList<ServerSpec> servers, NameResolver names, ILogger logger)
     {
         _settings = settings;
-        _clock = settings.Connections.Clock;
         _logger = new DetachedLogger(logger);
         _standIns = new StandIns(settings.StandInSeconds != 0);
         _directory = new ServerDirectory(names, settings, servers, Apply, _logger, _stop.Token);
         _directory.ResolveFirst();
         using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
-        _sweeper = settings.Connections.TimeProvider.CreateTimer(static state => ((ServerCluster)state!).Sweep(), this, _clock.Interval, _clock.Interval);
+        _sweeper = new Sweeper(settings.Connections.TimeProvider, settings.Connections.Clock, Sweep, IsQuiet);
 
         // In this order: a name that is found meanwhile is seen by one of them.
         _directory.Follow();
@@ -272,27 +269,34 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
     private void Sweep()
     {
-        // Timer callbacks may overlap when the machine is busy; the watches want one at a time.
-        if (Interlocked.Exchange(ref _sweeping, 1) == 0)
+        foreach (Node node in Nodes)
         {
-            try
-            {
-                _clock.Advance();
-                foreach (Node node in Nodes)
-                {
-                    node.Sweep();
-                }
+            node.Sweep();
+        }
 
-                foreach (Node node in _leaving)
-                {
-                    node.Sweep();
-                }
-            }
-            finally
+        foreach (Node node in _leaving)
+        {
+            node.Sweep();
+        }
+    }
+
+    /// <summary>Whether no deadline is near. A node that leaves has what it was asked to end.</summary>
+    private bool IsQuiet()
+    {
+        if (!_leaving.IsEmpty)
+        {
+            return false;
+        }
+
+        foreach (Node node in Nodes)
+        {
+            if (!node.IsQuiet)
             {
-                Volatile.Write(ref _sweeping, 0);
+                return false;
             }
         }
+
+        return true;
     }
 }
 

@@ -1,25 +1,27 @@
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>Says once that a server does not answer in time, and once that it does again: when it has for five limits in a row.</summary>
-internal sealed class SlownessLog(string server, TimeSpan limit, ILogger logger)
+internal sealed class SlownessLog(string server, TimeSpan limit, TimeProvider timeProvider, ILogger logger)
 {
-    private int _quietSweeps;
+    private long _timedOutAt;
     private bool _isSlow;
 
     /// <summary>Notes how many requests timed out since the last sweep.</summary>
     public void Note(int timedOut)
     {
-        _quietSweeps = timedOut != 0 ? 0 : Math.Min(_quietSweeps + 1, int.MaxValue - 1);
-        if (timedOut != 0 && !_isSlow)
+        if (timedOut != 0)
         {
-            _isSlow = true;
-            Log.NodeSlow(logger, server, limit.TotalMilliseconds);
+            _timedOutAt = timeProvider.GetTimestamp();
+            if (!_isSlow)
+            {
+                _isSlow = true;
+                Log.NodeSlow(logger, server, limit.TotalMilliseconds);
+            }
         }
-        else if (_isSlow && _quietSweeps >= 5 * OperationClock.TicksPerTimeout)
+        else if (_isSlow && timeProvider.GetElapsedTime(_timedOutAt) >= 5 * limit)
         {
             _isSlow = false;
             Log.NodeInTime(logger, server);

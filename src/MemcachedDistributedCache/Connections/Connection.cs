@@ -76,9 +76,13 @@ internal sealed class Connection
     /// <summary>Completes when nothing of the connection is left.</summary>
     public Task Finished => _finished.Task;
 
-    /// <summary>Begins to connect; returns at once.</summary>
+    /// <summary>Whether no deadline of it is near: it is open, or has ended, and nothing is awaited.</summary>
+    public bool IsQuiet => (IsOpen || !IsUsable) && PendingCount == 0;
+
+    /// <summary>Begins to connect; returns at once. To be called when it is where whoever looks after deadlines finds it.</summary>
     public void Start()
     {
+        _settings.Clock.KeepGoing();
         if (_mode == CallMode.Async)
         {
             // Without the context of the caller who happened to be first: its scopes and locals are not the connection's.
@@ -118,6 +122,7 @@ internal sealed class Connection
             throw;
         }
 
+        _settings.Clock.KeepGoing();
         switch (outcome)
         {
             case RequestWriter.Outcome.Closed:

@@ -8,7 +8,7 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
 
     private long _lastReceives = -1;
     private int _lastReceiveTick;
-    private int _lastUsedTick;
+    private TimeSpan _lastUsedAge;
 
     /// <summary>The judgement.</summary>
     public enum Verdict
@@ -41,7 +41,7 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
         if (appended != LastAppended || oldestTick is not null)
         {
             LastAppended = appended;
-            _lastUsedTick = now;
+            _lastUsedAge = age;
         }
 
         if (!isOpen)
@@ -54,7 +54,7 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
             return Verdict.Stalled;
         }
 
-        bool idle = settings.IdleTimeout != Timeout.InfiniteTimeSpan && (now - _lastUsedTick) * settings.Clock.Interval >= settings.IdleTimeout;
+        bool idle = settings.IdleTimeout != Timeout.InfiniteTimeSpan && age - _lastUsedAge >= settings.IdleTimeout;
         return idle ? Verdict.Idle : Verdict.Keep;
     }
 }

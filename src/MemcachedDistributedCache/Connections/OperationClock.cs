@@ -21,6 +21,7 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan operati
     private readonly long[] _cameAt = [.. Enumerable.Repeat(timeProvider.GetTimestamp(), Remembered)];
     private long _last = timeProvider.GetTimestamp();
     private int _now;
+    private bool _isResting;
 
     /// <summary>The length of a tick, at least a millisecond.</summary>
     public TimeSpan Interval { get; } = TimeSpan.FromMilliseconds(Math.Max(1, operationTimeout.TotalMilliseconds / TicksPerTimeout));
@@ -31,7 +32,37 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan operati
     /// <summary>The limit of one operation.</summary>
     public TimeSpan OperationTimeout => operationTimeout;
 
-    /// <summary>Reads the time; called by one timer.</summary>
+    /// <summary>Whether it stands, because nothing is awaited.</summary>
+    public bool IsResting => Volatile.Read(ref _isResting);
+
+    /// <summary>Called when something is awaited while the clock stands; may be called by several threads at once.</summary>
+    public Action? Roused { get; set; }
+
+    /// <summary>Something is awaited: to be called once that can be seen by whoever looks whether the clock may rest.</summary>
+    public void KeepGoing()
+    {
+        if (Volatile.Read(ref _isResting))
+        {
+            Roused!();
+        }
+    }
+
+    /// <summary>Stands still; under the lock of the one who drives it, as <see cref="GoOn"/>.</summary>
+    public void Rest() => Volatile.Write(ref _isResting, true);
+
+    /// <summary>Goes on from the tick at which it stood. All that began at that tick or before counts from now: none of it was awaited while it stood.</summary>
+    public void GoOn()
+    {
+        _last = timeProvider.GetTimestamp();
+        for (int i = 0; i < Remembered; i++)
+        {
+            Volatile.Write(ref _cameAt[i], _last);
+        }
+
+        Volatile.Write(ref _isResting, false);
+    }
+
+    /// <summary>Reads the time; called by one timer, while the clock does not rest.</summary>
     public void Advance()
     {
         long timestamp = timeProvider.GetTimestamp();

@@ -12,7 +12,7 @@ internal static class ClusterRig
     /// <summary>What a request on a fake transport ends with: its token.</summary>
     public static string TokenOf(string request) => request.TrimEnd('\r', '\n').Split(' ', '\r').Last(static word => word.StartsWith('O'));
 
-    public static ServerCluster Start(FakeFactory factory, TimeProvider time, ILogger logger, int connections = 1, int maximumSuspects = 1000, TimeSpan? attemptLimit = null) => new(
+    public static ServerCluster Start(FakeFactory factory, TimeProvider time, ILogger logger, int connections = 1, int maximumSuspects = 1000, TimeSpan? attemptLimit = null, TimeSpan? idle = null, TimeSpan? connect = null) => new(
         new ClusterSettings
         {
             Connections = new ConnectionSettings
@@ -21,8 +21,8 @@ internal static class ClusterRig
                 Clock = new OperationClock(time, attemptLimit ?? TimeSpan.FromSeconds(1)),
                 HasPrefix = static _ => false,
                 TimeProvider = time,
-                ConnectTimeout = TimeSpan.FromSeconds(2),
-                IdleTimeout = Timeout.InfiniteTimeSpan,
+                ConnectTimeout = connect ?? TimeSpan.FromSeconds(2),
+                IdleTimeout = idle ?? Timeout.InfiniteTimeSpan,
                 MaximumPendingOperations = 1000,
                 MaximumBufferedBytes = 1_000_000,
             },

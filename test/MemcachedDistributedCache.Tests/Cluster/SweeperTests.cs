@@ -1,0 +1,199 @@
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+/// <summary>The timer of all deadlines, which rests while nothing is awaited. A tick is 62.5 ms.</summary>
+public sealed class SweeperTests : IDisposable
+{
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(62.5);
+    private readonly ManualTimeProvider _time = new();
+    private readonly ListLogger _log = new();
+
+    public void Dispose() => _log.Dispose();
+
+    [Fact]
+    public void ItRestsWhenNothingHasBeenAwaitedForALimitAndLooksOnceASecond()
+    {
+        int looks = 0;
+        bool isQuiet = false;
+        var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
+        using var sweeper = new Sweeper(_time, clock, () => looks++, () => isQuiet);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal((160, 160, false), (looks, clock.Now, clock.IsResting));
+        isQuiet = true;
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((176, 176, true), (looks, clock.Now, clock.IsResting));
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal((236, 176, true), (looks, clock.Now, clock.IsResting));
+
+        isQuiet = false;
+        clock.KeepGoing();
+        Assert.False(clock.IsResting);
+        Assert.Equal(TimeSpan.Zero, clock.Since(clock.Now - OperationClock.TicksPerTimeout));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((252, 192, false), (looks, clock.Now, clock.IsResting));
+        Assert.Equal(TimeSpan.FromSeconds(1), clock.Since(176));
+    }
+
+    [Fact]
+    public void WhatIsSoonOverKeepsItAwakeForALimitMore()
+    {
+        var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
+        using var sweeper = new Sweeper(_time, clock, static () => { }, static () => true);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.True(clock.IsResting);
+        clock.KeepGoing();
+        _time.Advance(15 * Tick);
+        Assert.False(clock.IsResting);
+        _time.Advance(Tick);
+        Assert.True(clock.IsResting);
+    }
+
+    [Fact]
+    public void WhatNobodyHasSaidEndsTheRestAtTheNextLook()
+    {
+        bool isQuiet = true;
+        var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
+        using var sweeper = new Sweeper(_time, clock, static () => { }, () => isQuiet);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        Assert.True(clock.IsResting);
+        isQuiet = false;
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(clock.IsResting);
+        int then = clock.Now;
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(16, clock.Now - then);
+    }
+
+    [Fact]
+    public void WithTicksAsLongAsARestItNeedsNone()
+    {
+        int looks = 0;
+        var clock = new OperationClock(_time, TimeSpan.FromSeconds(16));
+        using var sweeper = new Sweeper(_time, clock, () => looks++, static () => true);
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal((60, false), (looks, clock.IsResting));
+    }
+
+    [Fact]
+    public async Task NobodyWhoAwaitsSomethingFindsItAtRest()
+    {
+        const int Rounds = 4000;
+        var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
+        int awaited = 0;
+        using var sweeper = new Sweeper(_time, clock, static () => { }, () => Volatile.Read(ref awaited) == 0);
+        int turn = 0;
+        Task waiting = Task.Factory.StartNew(
+            () =>
+            {
+                for (int round = 0; round < Rounds; round++)
+                {
+                    Until((4 * round) + 1);
+                    Thread.SpinWait(round % 32);
+                    awaited = 1;
+                    clock.KeepGoing();
+                    Interlocked.Increment(ref turn);
+                }
+            },
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
+        int caught = 0;
+        for (int round = 0; round < Rounds; round++)
+        {
+            _time.Advance(15 * Tick);
+
+            // The next look is the one after which it rests; meanwhile somebody begins to wait.
+            Interlocked.Increment(ref turn);
+            _time.Advance(Tick);
+            Interlocked.Increment(ref turn);
+            Until((4 * round) + 3);
+            caught += clock.IsResting ? 1 : 0;
+            clock.KeepGoing();
+            _time.Advance(Tick);
+            Volatile.Write(ref awaited, 0);
+            Interlocked.Increment(ref turn);
+        }
+
+        await waiting;
+        Assert.Equal(0, caught);
+
+        void Until(int which)
+        {
+            // Without the kernel's help, so that both go on at nearly the same moment.
+            var spin = default(SpinWait);
+            long start = TimeProvider.System.GetTimestamp();
+            while (Volatile.Read(ref turn) < which)
+            {
+                spin.SpinOnce(sleep1Threshold: -1);
+                Assert.True(TimeProvider.System.GetElapsedTime(start) < Eventually.Limit, "the other has ended");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task WhatIsAskedDuringARestIsTimedOutByItsLimit()
+    {
+        var factory = new FakeFactory();
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
+        _time.Advance(TimeSpan.FromMinutes(1));
+        ValueTask<OperationResult> reading = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        await Eventually.True(() => factory.Opened[0].Sent.Length != 0, "it is sent");
+        _time.Advance(14 * Tick);
+        Assert.False(reading.IsCompleted);
+        _time.Advance(2 * Tick);
+        OperationResult result = await reading.AsTask().WaitAsync(Eventually.Limit);
+        Assert.Equal(MemcachedFailureReason.TimedOut, result.Failure?.Reason);
+        Assert.InRange(result.Failure!.Took ?? TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromSeconds(1.1));
+    }
+
+    [Fact]
+    public async Task AConnectionThatNobodyUsesEndsDuringARest()
+    {
+        var factory = new FakeFactory();
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, idle: TimeSpan.FromSeconds(30));
+        await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
+        _time.Advance(TimeSpan.FromSeconds(29));
+        Assert.False(factory.Opened[0].IsDisposed);
+        _time.Advance(TimeSpan.FromSeconds(3));
+        await Eventually.True(() => factory.Opened[0].IsDisposed, "it is ended");
+        await Eventually.True(() => cluster.Nodes[0].Counters.Ends(ConnectionEndReason.Idle) == 1, "it counts as one that was idle");
+    }
+
+    [Fact]
+    public async Task AConnectionThatIsOpenedDuringARestHasTheLimitThatItAlwaysHas()
+    {
+        long begun = 0;
+        long ended = 0;
+        var factory = new FakeFactory(async (attempt, cancellationToken) =>
+        {
+            if (attempt != 1)
+            {
+                Volatile.Write(ref begun, _time.GetTimestamp());
+                try
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+                }
+                finally
+                {
+                    Volatile.Write(ref ended, _time.GetTimestamp());
+                }
+            }
+
+            return new FakeTransport();
+        });
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connect: TimeSpan.FromSeconds(0.25));
+        await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
+        _time.Advance(TimeSpan.FromMinutes(1) + Tick);
+        factory.Opened[0].Close();
+        await Eventually.True(() => Volatile.Read(ref begun) != 0, "another is opened in its place");
+        _time.Advance(6 * Tick);
+        await Eventually.True(() => Volatile.Read(ref ended) != 0, "it is given up");
+        Assert.InRange(_time.GetElapsedTime(begun, ended), 4 * Tick, 6 * Tick);
+    }
+}
