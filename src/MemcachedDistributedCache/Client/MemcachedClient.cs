@@ -143,9 +143,10 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        if (item.Ticket is { } state && route.Floor is { } floor && !floor.Admits(state.Cas))
+        if (item.Ticket is { } state && (route.Floor?.Admits(state.Cas) == false || node.Suspects.DistrustsAll || node.Trust.Excludes(state.Cas)))
         {
-            // What is not to be read is not to be built on either: the key may have been changed elsewhere since.
+            // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The floor is looked at last: it is there before all
+            // is trusted again.
             return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
         }
 

@@ -1,4 +1,3 @@
-using System.Net;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Transport;
@@ -19,14 +18,12 @@ internal sealed class Node : INodeHealthEvents
     private readonly StandIns _standIns;
     private readonly ILogger _logger;
     private readonly NodeLanes _lanes;
+    private readonly NodeAddress _address;
     private readonly SuspectReplay _replay;
     private readonly NodeHealth _health;
     private readonly RenumberingWatch _renumbering;
     private readonly SlownessLog _slowness;
     private readonly CancellationTokenSource _disposed = new();
-    private readonly Lock _arriving = new();
-    private readonly HashSet<IPAddress> _addresses = [];
-    private IPAddress? _lastAddress;
     private Connection? _recovering;
     private long _failuresSeen;
 
@@ -40,6 +37,7 @@ internal sealed class Node : INodeHealthEvents
         Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
         _lanes = new NodeLanes(settings.ConnectionsPerNode, NewLane);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys, Trust);
+        _address = new NodeAddress(address, _lanes, Suspects, settings.Connections, settings.ReconnectDelay);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, settings.Connections.TimeProvider, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
@@ -274,42 +272,15 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
     private void OnOpened(Connection connection)
     {
+        if (!_address.Arrive(connection))
+        {
+            return;
+        }
+
         ServerVersion = connection.Greeting.ServerVersion;
         ItemSizeMax = connection.Greeting.ItemSizeMax;
         KeepsNumbers = connection.Greeting.KeepsNumbers;
-        if (connection.RemoteAddress is { } address)
-        {
-            Arrive(connection, address);
-        }
-
         _health.OnOpened(connection);
-    }
-
-    /// <summary>
-    /// Keeps all connections at one server: what one of them stores the others are to find, and a floor that is found by one is to hold for all.
-    /// </summary>
-    private void Arrive(Connection connection, IPAddress address)
-    {
-        lock (_arriving)
-        {
-            if (address.Equals(_lastAddress) || _lanes.HasLeft(connection))
-            {
-                return;
-            }
-
-            // First the connections, so that the floor is asked of the right server. Nobody else arrives before all is done.
-            _lastAddress = address;
-            _lanes.Renew(other => other.RemoteAddress is { } remote && !remote.Equals(address));
-            if (_addresses.Add(address))
-            {
-                return;
-            }
-
-            // The name leads back to a server that was ours before, and holds what has been overwritten elsewhere since.
-            Suspects.DistrustNewServer();
-        }
-
-        WakeReplay();
     }
 
     private void OnEnded(Lane lane, Connection connection, ConnectionEnd end)
@@ -365,7 +336,7 @@ internal sealed class Node : INodeHealthEvents
             return null;
         }
 
-        if (_lanes.First.TryInstall(connection))
+        if (_address.TryInstall(_lanes.First, connection))
         {
             return connection;
         }

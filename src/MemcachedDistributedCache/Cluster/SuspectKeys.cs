@@ -31,7 +31,7 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
 
     /// <summary>Whether a key is not to be read.</summary>
     public bool Contains(ReadOnlySpan<byte> key)
-        => DistrustsAll || _keys.GetAlternateLookup<ReadOnlySpan<byte>>().ContainsKey(key);
+        => DistrustsAll || _keys.GetAlternateLookup<ReadOnlySpan<byte>>().ContainsKey(key) || DistrustsAll; // again: it may have just taken the single keys' place
 
     /// <summary>Remembers a key; true if that was the first one too many.</summary>
     /// <param name="key">The key on the wire.</param>

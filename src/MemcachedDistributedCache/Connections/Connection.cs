@@ -345,6 +345,19 @@ internal sealed class Connection
         _counters.AddOpened();
         Volatile.Write(ref _isOpen, true);
         _whenOpened(this);
+        if (_writer.IsClosed)
+        {
+            return false;
+        }
+
+        // Those who have waited for it in vain have forgotten by now, or are about to, that their changes may still be made: they are sent only now.
+        _pending.ForEach(operation =>
+        {
+            if (operation.IsClaimed)
+            {
+                NoteLost(operation);
+            }
+        });
         _opened.TrySetResult(null);
         return true;
     }
@@ -368,6 +381,14 @@ internal sealed class Connection
         return true;
     }
 
+    private void NoteLost(PendingOperation operation)
+    {
+        if (!operation.ChangedKey.IsEmpty && operation.Kind != OperationKind.Lease)
+        {
+            _whenLost(operation.ChangedKey);
+        }
+    }
+
     private void BreakBy(Exception exception)
         => Break(IsOpen ? ConnectionEndReason.SocketError : ConnectionEndReason.ConnectFailed, exception.Message, exception);
 
@@ -377,10 +398,11 @@ internal sealed class Connection
         _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
-            if (sent && !operation.ChangedKey.IsEmpty && operation.Kind != OperationKind.Lease)
+            if (sent || operation.IsClaimed)
             {
-                // Before its caller hears of it, if it still waits: a read that follows must find the key in doubt.
-                _whenLost(operation.ChangedKey);
+                // Before its caller hears of it, if it still waits: a read that follows must find the key in doubt. One who has cancelled hears of nothing, not
+                // even that nothing was sent.
+                NoteLost(operation);
             }
 
             return _failures.Ended(end, sent, operation.StartedAt);

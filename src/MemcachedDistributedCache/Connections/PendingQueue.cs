@@ -78,6 +78,23 @@ internal sealed class PendingQueue
         return operation;
     }
 
+    /// <summary>Looks at all that are awaited; for the read loop only.</summary>
+    public void ForEach(Action<PendingOperation> action)
+    {
+        int left = Count;
+        for (Segment? segment = _head; segment is not null && left > 0; segment = Volatile.Read(ref segment.Next))
+        {
+            for (int i = 0; i < SegmentLength && left > 0; i++)
+            {
+                if (Volatile.Read(ref segment.Items[i]) is { } operation)
+                {
+                    left--;
+                    action(operation);
+                }
+            }
+        }
+    }
+
     /// <summary>
     /// Times out what is past its deadline, oldest first, and stops at the first operation that is not. Operations of one
     /// connection share one limit, so those behind it are not either.

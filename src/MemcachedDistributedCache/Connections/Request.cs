@@ -109,9 +109,10 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     public OperationKind Kind => OperationKind.Store;
 
     /// <summary>
-    /// A conditional store leaves nothing in doubt when its answer is lost: however late it happens, it happens to the state that it was for.
+    /// A store over a state leaves nothing in doubt when its answer is lost: however late it happens, it happens to the state that it was for. That there is
+    /// nothing under a key is no such state: it comes back.
     /// </summary>
-    public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 || condition.OnlyIfAbsent ? default : _key;
+    public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 ? default : _key;
 
     /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength + _length + 2;

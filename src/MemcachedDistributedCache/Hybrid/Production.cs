@@ -173,10 +173,12 @@ internal sealed class Production<TState, T>(
             RemoteState now = local.Ticket.IsKnown ? await engine.Remote.LookAsync(_call.WireKey, local.Ticket).ConfigureAwait(false) : RemoteState.Changed;
             if (now is not (RemoteState.Entry or RemoteState.Unavailable))
             {
-                // Unless it was never in the cluster: then the read that follows tells whether the cluster can be asked again.
+                // Unless it was never in the cluster: then the read that follows tells whether the cluster can be asked again. What the cluster has called changed
+                // is not served any more, also if it cannot be asked for the new value; of another connection's number it cannot be told.
                 if (local.Ticket.IsKnown)
                 {
                     engine.Local.Drop(_call.Key, local);
+                    _local = now == RemoteState.Unread ? local : null;
                 }
 
                 return null;

@@ -71,7 +71,8 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
         OperationResult result = await client.InspectAsync(key, CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
         return result.Status switch
         {
-            OperationStatus.Success => result.Ticket == ticket && !result.IsUnreadable ? RemoteState.Entry : RemoteState.Changed,
+            OperationStatus.Success when result.IsUnreadable => RemoteState.Changed,
+            OperationStatus.Success => result.Ticket == ticket ? RemoteState.Entry : result.Origin == ticket.Origin ? RemoteState.Changed : RemoteState.Unread,
             OperationStatus.Miss => RemoteState.Absent,
             _ => RemoteState.Unavailable,
         };

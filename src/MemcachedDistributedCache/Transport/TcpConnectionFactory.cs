@@ -5,12 +5,12 @@ using System.Net.Sockets;
 namespace MemcachedDistributedCache.Transport;
 
 /// <summary>
-/// TCP over IPv4 and IPv6. Of a name with several addresses the one that accepted last is tried first, whatever the resolver's order, so that all
-/// connections lead to one server; the others follow in that order until one accepts.
+/// TCP over IPv4 and IPv6. Of a name with several addresses the preferred one is tried first, whatever the resolver's order, so that all connections lead to
+/// one server; the others follow in that order until one accepts.
 /// </summary>
 internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFactory
 {
-    private readonly ConcurrentDictionary<ServerAddress, IPAddress> _accepted = new();
+    private readonly ConcurrentDictionary<ServerAddress, IPAddress> _preferred = new();
 
     /// <inheritdoc/>
     public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
@@ -28,7 +28,6 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
                 limit.CancelAfter(Share(connectTimeout, candidates));
                 socket = CreateSocket(candidate);
                 await socket.ConnectAsync(new IPEndPoint(candidate, address.Port), limit.Token).ConfigureAwait(false);
-                Note(address, candidate, candidates);
                 return new TcpConnection(socket, candidate);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -65,7 +64,6 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             {
                 socket = CreateSocket(candidate);
                 ConnectWithin(socket, new IPEndPoint(candidate, address.Port), Share(connectTimeout, candidates));
-                Note(address, candidate, candidates);
                 return new BlockingTcpConnection(socket, candidate, sendTimeout);
             }
             catch (Exception exception)
@@ -79,18 +77,13 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
         }
     }
 
-    private IPAddress[] InOrder(ServerAddress address, IPAddress[] candidates)
-        => candidates.Length > 1 && _accepted.TryGetValue(address, out IPAddress? accepted) && Array.IndexOf(candidates, accepted) > 0
-            ? [accepted, .. candidates.Where(candidate => !candidate.Equals(accepted))]
-            : candidates;
+    /// <inheritdoc/>
+    public override void Prefer(ServerAddress address, IPAddress first) => _preferred[address] = first;
 
-    private void Note(ServerAddress address, IPAddress accepted, IPAddress[] candidates)
-    {
-        if (candidates.Length > 1)
-        {
-            _accepted[address] = accepted;
-        }
-    }
+    private IPAddress[] InOrder(ServerAddress address, IPAddress[] candidates)
+        => candidates.Length > 1 && _preferred.TryGetValue(address, out IPAddress? first) && Array.IndexOf(candidates, first) > 0
+            ? [first, .. candidates.Where(candidate => !candidate.Equals(first))]
+            : candidates;
 
     /// <summary>Each address has its share of the time, so that one behind a silent firewall leaves some to the next.</summary>
     private static TimeSpan Share(TimeSpan connectTimeout, IPAddress[] candidates) => connectTimeout / candidates.Length;

@@ -35,4 +35,9 @@ internal abstract class ConnectionFactory
 
     /// <summary>Opens a connection for blocking use, without the thread pool.</summary>
     public abstract TransportConnection Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout);
+
+    /// <summary>Of several addresses of a name, tries this one first from now on.</summary>
+    public virtual void Prefer(ServerAddress address, IPAddress first)
+    {
+    }
 }

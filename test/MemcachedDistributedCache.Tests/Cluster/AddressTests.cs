@@ -4,6 +4,7 @@ using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Transport;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
@@ -13,6 +14,9 @@ public sealed class AddressTests : IDisposable
 {
     private static readonly IPAddress First = IPAddress.Parse("192.0.2.1");
     private static readonly IPAddress Second = IPAddress.Parse("192.0.2.2");
+
+    /// <summary>At least so long a node stays where it is.</summary>
+    private static readonly TimeSpan Stay = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Of a version that is not asked for its statistics, on connections of their own.</summary>
     private static readonly string Modern = FakeTransport.Welcome.Replace("1.6.18", "1.6.24", StringComparison.Ordinal);
@@ -28,7 +32,7 @@ public sealed class AddressTests : IDisposable
     [InlineData(3ul)]
     public async Task AReadThatWaitsForTheConnectionIsNotAnsweredWithWhatAFormerServerHas(ulong floorOfTheOther)
     {
-        var opening = new TaskCompletionSource();
+        var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var factory = new FakeFactory(async (attempt, _) =>
         {
             await (attempt == 3 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
@@ -37,8 +41,10 @@ public sealed class AddressTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
+        _time.Advance(Stay);
         node.Renew(static _ => true);
-        await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[0].IsDisposed, "it is at the second server");
+        await Eventually.True(() => node.Suspects.DistrustsAll, "it is at the second server");
+        await TrustedAgainAsync(node);
         node.Trust.Floor = floorOfTheOther;
 
         // The read finds its key in no doubt, and a connection of which nobody knows yet where it leads.
@@ -52,40 +58,28 @@ public sealed class AddressTests : IDisposable
         Assert.True(node.Suspects.DistrustsAll);
 
         // Believed again, it gives out what it was given since, and no more.
-        await Eventually.True(
-            () =>
-            {
-                _time.Advance(TimeSpan.FromMilliseconds(50));
-                return !node.Suspects.DistrustsAll;
-            },
-            "it is believed again");
+        await TrustedAgainAsync(node);
         Assert.InRange(node.Trust.Floor, 100ul, 500ul);
     }
 
     [Fact]
     public async Task ALookThatIsUnderWayAsTheServerChangesTakesBackNoFloor()
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = Modern, Address = attempt == 2 ? Second : First, Answer = attempt == 2 ? null : OldValue }));
+        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = Modern, Address = attempt == 3 ? Second : First, Answer = attempt == 2 ? null : OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
         node.Trust.Floor = 500;
         node.Renew(static _ => true);
-        await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("ms ", StringComparison.Ordinal), "the second is asked how far it has counted");
+        await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("ms ", StringComparison.Ordinal), "the server is asked how far it has counted");
 
+        _time.Advance(Stay);
         node.Renew(static _ => true);
-        await Eventually.True(() => node.Suspects.DistrustsAll, "it is back at the first server");
+        await Eventually.True(() => node.Suspects.DistrustsAll, "it is at another server");
         string probe = factory.Opened[1].Sent.Split("\r\n").Last(static line => line.StartsWith("ms ", StringComparison.Ordinal));
         factory.Opened[1].Reply($"HD c7 {ClusterRig.TokenOf(probe)}\r\n");
         await Eventually.True(() => factory.Opened[1].Unread == 0 && node.PendingCount == 0, "the answer has come");
-        await Eventually.True(
-            () =>
-            {
-                Assert.True(node.Trust.Floor >= 100, $"what is numbered above {node.Trust.Floor} would be read");
-                _time.Advance(TimeSpan.FromMilliseconds(50));
-                return !node.Suspects.DistrustsAll;
-            },
-            "it is believed again");
+        await TrustedAgainAsync(node, () => Assert.True(node.Trust.Floor >= 100, $"what is numbered above {node.Trust.Floor} would be read"));
         Assert.InRange(node.Trust.Floor, 100ul, 500ul);
     }
 
@@ -98,7 +92,7 @@ public sealed class AddressTests : IDisposable
         CallMode other = isFoundByBlockedCaller ? CallMode.Async : CallMode.Sync;
         IPAddress address = First;
         var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = Modern, Address = Volatile.Read(ref address), Answer = OldValue }));
-        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
@@ -118,9 +112,114 @@ public sealed class AddressTests : IDisposable
             },
             "both are at the second server");
         Assert.All(factory.Opened.Skip(2), static transport => Assert.Equal(Second, transport.RemoteAddress));
-        Assert.Equal(OperationStatus.Success, (await client.GetAsync("key"u8, ValueTarget.OwnArray, other, CancellationToken.None)).Status);
+
+        // What it held before is not read by either.
+        await TrustedAgainAsync(node);
+        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, finder, CancellationToken.None)).Status);
+        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, other, CancellationToken.None)).Status);
         Assert.Equal(4, factory.Opened.Count);
     }
+
+    [Fact]
+    public async Task WhatWaitsForAConnectionThatWasReplacedBeforeItArrivedElsewhereIsNotSent()
+    {
+        var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var arriving = new ManualResetEventSlim();
+        using var goOn = new ManualResetEventSlim();
+        var factory = new FakeFactory(async (attempt, _) =>
+        {
+            // Not on the thread of whoever asks for it: the test's must not wait for the others.
+            await Task.Yield();
+            await (attempt == 2 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
+            return new FakeTransport { Greeting = Modern, Address = attempt <= 2 ? First : Second, Answer = OldValue };
+        })
+        {
+            Preferring = address =>
+            {
+                if (address.Equals(Second))
+                {
+                    arriving.Set();
+                    Assert.True(goOn.Wait(Eventually.Limit));
+                }
+            },
+        };
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        Node node = cluster.Nodes[0];
+        var client = new MemcachedClient(cluster);
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
+        _time.Advance(TimeSpan.FromSeconds(1));
+        factory.Opened[0].Close();
+        await Eventually.True(() => factory.Attempts == 2, "another is opened in its place");
+        Task<OperationResult> reading = client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask();
+
+        // A blocked caller's connection arrives at the second server; meanwhile the other is open at the first, and is replaced.
+        Task<OperationResult> blocked = Task.Run(() => client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None).AsTask());
+        Assert.True(arriving.Wait(Eventually.Limit));
+        opening.SetResult();
+        bool isReplaced = false;
+        await Eventually.True(
+            () =>
+            {
+                node.Renew(connection => isReplaced |= connection.RemoteAddress!.Equals(First));
+                return isReplaced;
+            },
+            "it is replaced");
+        _time.Advance(Stay);
+        goOn.Set();
+        OperationResult result = await reading.WaitAsync(Eventually.Limit);
+        Assert.Equal((OperationStatus.Failed, false), (result.Status, result.Failure?.WasSent));
+        FakeTransport left = factory.Opened.Single(transport => transport != factory.Opened[0] && transport.Address!.Equals(First));
+        await Eventually.True(() => left.IsDisposed, "it is ended");
+        Assert.DoesNotContain("mg ", left.Sent, StringComparison.Ordinal);
+        Assert.NotEqual(OperationStatus.Success, (await blocked.WaitAsync(Eventually.Limit)).Status);
+    }
+
+    [Fact]
+    public async Task ConnectionsDoNotFollowEachOtherWithoutEnd()
+    {
+        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = Modern, Address = attempt % 2 == 1 ? First : Second, Answer = OldValue }));
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
+        Node node = cluster.Nodes[0];
+        var client = new MemcachedClient(cluster);
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
+        Assert.Equal(OperationStatus.Failed, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) == 1, "the one that is elsewhere is ended");
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.Equal(OperationStatus.Success, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
+            Assert.Equal(OperationStatus.Failed, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        }
+
+        Assert.Equal(2, factory.Attempts);
+    }
+
+    [Fact]
+    public async Task AConnectionThatWasOpenedApartIsNotTakenIfTheOthersHaveGoneElsewhere()
+    {
+        using ConnectionRig before = await Rig(First).Opened();
+        using ConnectionRig after = await Rig(Second).Opened();
+        var lanes = new NodeLanes(1, mode => new Lane(mode, static _ => throw new InvalidOperationException(), before.Time, Stay));
+        var suspects = new SuspectKeys(10, new ItemTrust());
+        var address = new NodeAddress(new ServerAddress("mc1", 11211), lanes, suspects, before.Settings, Stay);
+        Assert.True(address.Arrive(before.Connection));
+        Assert.False(suspects.DistrustsAll);
+        before.Time.Advance(Stay);
+        Assert.True(address.Arrive(after.Connection));
+        Assert.True(suspects.DistrustsAll);
+        Assert.False(address.TryInstall(lanes.First, before.Connection));
+        Assert.True(address.TryInstall(lanes.First, after.Connection));
+
+        static ConnectionRig Rig(IPAddress address) => new(new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Address = address })));
+    }
+
+    private Task TrustedAgainAsync(Node node, Action? meanwhile = null) => Eventually.True(
+        () =>
+        {
+            meanwhile?.Invoke();
+            _time.Advance(TimeSpan.FromMilliseconds(50));
+            return !node.Suspects.DistrustsAll;
+        },
+        "it is believed again");
 
     /// <summary>A server on which everything was stored as its fiftieth item, and which has counted to 100 and more.</summary>
     private string OldValue(string sent)

@@ -272,6 +272,11 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
         }
     }
 
+    /// <summary>Runs as an address is preferred; may block.</summary>
+    public Action<IPAddress>? Preferring { get; set; }
+
+    public override void Prefer(ServerAddress address, IPAddress first) => Preferring?.Invoke(first);
+
     public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
         int attempt = Begin();

@@ -44,7 +44,7 @@ public sealed class TcpConnectionFactoryTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task OfANameWithSeveralAddressesTheOneThatAcceptedLastIsTriedFirst(bool sync)
+    public async Task OfANameWithSeveralAddressesThePreferredOneIsTriedFirst(bool sync)
     {
         var first = IPAddress.Parse("127.0.0.1");
         var second = IPAddress.Parse("127.0.0.2");
@@ -60,10 +60,13 @@ public sealed class TcpConnectionFactoryTests
         var factory = new TcpConnectionFactory(names);
         Assert.Equal(second, await ConnectAsync());
         names.Addresses = [third, second, first];
+        Assert.Equal(third, await ConnectAsync());
+        factory.Prefer(address, second);
         Assert.Equal(second, await ConnectAsync());
         names.Addresses = [third, first];
         Assert.Equal(third, await ConnectAsync());
         names.Addresses = [second, third];
+        factory.Prefer(address, third);
         Assert.Equal(third, await ConnectAsync());
         other.Dispose();
         Assert.Equal(second, await ConnectAsync());

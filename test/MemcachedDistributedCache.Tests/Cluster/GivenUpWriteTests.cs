@@ -1,0 +1,138 @@
+using System.Buffers;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+/// <summary>Writes of which nobody waits for the end, and those that must not be made any more.</summary>
+public sealed class GivenUpWriteTests : IDisposable
+{
+    private readonly ManualTimeProvider _time = new();
+    private readonly ListLogger _log = new();
+
+    public void Dispose() => _log.Dispose();
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public async Task OneThatWaitsForItsConnectionIsInDoubtWhenThatIsOpenedOrCannotBe(bool isCancelled, bool isOpened)
+    {
+        var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var factory = new FakeFactory(async (attempt, _) =>
+        {
+            await (attempt == 2 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
+            return new FakeTransport();
+        });
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
+        byte[] key = KeyOf(lane: 1);
+        using var cancel = new CancellationTokenSource();
+        ValueTask<OperationResult> removing = new MemcachedClient(cluster).DeleteAsync(key, CallMode.Async, cancel.Token);
+        await Eventually.True(() => factory.Attempts == 2, "its own connection is opened");
+        if (isCancelled)
+        {
+            await cancel.CancelAsync();
+        }
+        else
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        OperationResult result = await removing.AsTask().WaitAsync(Eventually.Limit);
+        Assert.Equal(isCancelled ? OperationStatus.Canceled : OperationStatus.Failed, result.Status);
+        Assert.False(node.IsInDoubt(key));
+        if (isOpened)
+        {
+            opening.SetResult();
+            await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("md ", StringComparison.Ordinal), "it is sent all the same");
+        }
+        else
+        {
+            opening.SetException(new IOException("refused"));
+        }
+
+        // What is read or written meanwhile, another connection may carry.
+        await Eventually.True(() => node.IsInDoubt(key), "what its key holds is in doubt");
+        Assert.Equal(1, node.Suspects.Count);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task OneThatIsLostWithItsConnectionLeavesDoubtUnlessItsConditionNeverComesBack(bool isForAbsence, bool isInDoubt)
+    {
+        var factory = new FakeFactory();
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        OperationResult state = await StateAsync(cluster, factory.Opened[0]);
+        ValueTask<OperationResult> storing = Store(cluster, isForAbsence ? null : state.Ticket);
+        await Eventually.True(() => factory.Opened[0].Sent.Contains("ms key ", StringComparison.Ordinal), "it is sent");
+        factory.Opened[0].Close();
+        Assert.Equal(MemcachedFailureReason.ConnectionLost, (await storing.AsTask().WaitAsync(Eventually.Limit)).Failure?.Reason);
+        Assert.Equal(isInDoubt, node.IsInDoubt("key"u8));
+    }
+
+    [Theory]
+    [InlineData(400ul, false, true)]
+    [InlineData(450ul, false, false)]
+    [InlineData(0ul, true, false)]
+    public async Task NothingIsStoredOverAStateThatIsNotToBeRead(ulong floor, bool isAllDistrusted, bool isStored)
+    {
+        var factory = new FakeFactory();
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        OperationResult state = await StateAsync(cluster, factory.Opened[0]);
+        node.Trust.Floor = floor;
+        if (isAllDistrusted)
+        {
+            node.Suspects.DistrustAll();
+        }
+
+        ValueTask<OperationResult> storing = Store(cluster, state.Ticket);
+        Assert.NotEqual(isStored, storing.IsCompleted);
+        if (isStored)
+        {
+            factory.Opened[0].Reply($"HD {ClusterRig.TokenOf(factory.Opened[0].Sent)}\r\n");
+        }
+
+        Assert.Equal(isStored ? OperationStatus.Success : OperationStatus.Conflict, (await storing.AsTask().WaitAsync(Eventually.Limit)).Status);
+    }
+
+    /// <summary>Asks for the state of the key, which is the 450th on the server.</summary>
+    private static async Task<OperationResult> StateAsync(ServerCluster cluster, FakeTransport transport)
+    {
+        ValueTask<OperationResult> looking = new MemcachedClient(cluster).InspectAsync("key"u8, CallMode.Async, CancellationToken.None, withCas: true);
+        await Eventually.True(() => transport.Sent.Length != 0, "the state is asked for");
+        transport.Reply($"HD f0 t-1 c450 {ClusterRig.TokenOf(transport.Sent)}\r\n");
+        OperationResult state = await looking.AsTask().WaitAsync(Eventually.Limit);
+        Assert.Equal(450ul, state.Cas);
+        return state;
+    }
+
+    private static ValueTask<OperationResult> Store(ServerCluster cluster, ItemTicket? ticket)
+        => new MemcachedClient(cluster).StoreAsync(
+            "key"u8,
+            new Item(default, new ReadOnlySequence<byte>([1, 2, 3]), 0, 60, 1000) { Ticket = ticket, OnlyIfAbsent = ticket is null },
+            CallMode.Async,
+            CancellationToken.None);
+
+    private static byte[] KeyOf(uint lane)
+    {
+        for (byte letter = (byte)'a'; ; letter++)
+        {
+            byte[] key = [letter];
+            if (HashRing.Hash(key) % 2 == lane)
+            {
+                return key;
+            }
+        }
+    }
+}

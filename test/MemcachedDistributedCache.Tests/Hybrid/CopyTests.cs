@@ -1,0 +1,55 @@
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Hybrid;
+
+/// <summary>What becomes of a process's own copy that the cluster was asked about.</summary>
+public sealed class CopyTests : IDisposable
+{
+    private readonly HybridModel _model = new(new ManualTimeProvider());
+    private readonly HybridRig _one;
+    private readonly HybridRig _other;
+
+    public CopyTests()
+    {
+        _one = new HybridRig(_model, static settings => settings with { MaxStale = TimeSpan.FromMinutes(10) });
+        _other = new HybridRig(_model);
+    }
+
+    public void Dispose()
+    {
+        _one.Dispose();
+        _other.Dispose();
+    }
+
+    [Theory]
+    [InlineData("replaced", "mine")]
+    [InlineData("removed", "mine")]
+    [InlineData("not known", "old")]
+    public async Task WhatTheClusterHasCalledChangedIsNotServedWhenTheNewValueCannotBeHad(string state, string expected)
+    {
+        Assert.Equal("old", await _one.Get("key", "old"));
+        _one.Pass(2);
+        switch (state)
+        {
+            case "replaced":
+                await _other.Set("key", "new");
+                break;
+            case "removed":
+                _model.Delete("#=key", cas: null);
+                break;
+            default:
+                // The server is the same, and another connection tells its numbers.
+                _one.Client.Origin = new object();
+                break;
+        }
+
+        var failure = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
+        _one.Client.Before = (verb, _) => verb == "lease" ? failure : null;
+        Assert.Equal(expected, await _one.Get("key", "mine"));
+        Assert.Equal(1, _one[HybridEvent.Revalidated]);
+    }
+}
