@@ -225,6 +225,7 @@ public sealed class TopologyTests
         names["mc.test"] = [second.EndPoint.Address];
         await Caches.UntilAsync(() => cache.GetAsync("key").GetAwaiter().GetResult() is null, "the other server is asked, which does not have it");
         await Caches.UntilAsync(() => cache.Get("key") is null, "so do synchronous calls");
+        await cache.TrustedAsync();
         await cache.SetAsync("key", [2], Default);
         Assert.StartsWith("VA 1", await second.CommandAsync("mg topology|key v", "\r\n"), StringComparison.Ordinal);
         Assert.Equal(new byte[] { 2 }, cache.Get("key"));
