@@ -141,7 +141,7 @@ public sealed class MemcachedCacheOptions
 
     /// <summary>
     /// Connections to each server for asynchronous calls, 1 to 64; all callers share them. Synchronous calls use one more, opened when
-    /// they are first made. Default: 1.
+    /// they are first made, and asynchronous reads of values from 64 KiB on another, opened when one is read again. Default: 1.
     /// </summary>
     [Count(1, 64)]
     public int ConnectionsPerNode { get; set; } = 1;

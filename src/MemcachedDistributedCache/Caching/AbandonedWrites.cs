@@ -4,7 +4,8 @@ namespace MemcachedDistributedCache.Caching;
 
 /// <summary>
 /// The keys of writes whose callers cancelled them, while these writes may still be on their way. A later asynchronous write comes after them,
-/// on the same connection. A synchronous one has a connection of its own and may overtake them, so that they undo it.
+/// on the same connection. A synchronous one has a connection of its own and may overtake them, so that they undo it. The read of a large value has one
+/// too, and is kept off it.
 /// </summary>
 /// <param name="timeProvider">The clock.</param>
 /// <param name="window">How long after it was cancelled a write may still happen.</param>

@@ -197,7 +197,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
     /// <summary>
     /// A write that failed leaves in doubt what the server has under the key. One that was cancelled does not: it goes its way, and whatever
-    /// is asked next comes after it on the same connection; unless it is asked synchronously, on another one.
+    /// is asked next comes after it on the same connection, a read of a large value too; unless it is asked synchronously, on another one.
     /// </summary>
     private void NoteDoubt(string key, in OperationResult result, CallMode mode)
     {
@@ -220,7 +220,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     {
         ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
-        return client.GetAsync(wireKey, target, mode, cancellationToken, sinceOutage: settings.IgnoresBeforeOutage);
+        return client.GetAsync(wireKey, target, mode, cancellationToken, sinceOutage: settings.IgnoresBeforeOutage, inOrder: _abandoned.MayHold(key));
     }
 
     private ValueTask<OperationResult> SendDelete(string key, CallMode mode, CancellationToken cancellationToken)

@@ -14,9 +14,10 @@ internal interface IMemcachedClient
 
     /// <summary>
     /// Reads a value with its flags and time to live, and its CAS if asked for. With <paramref name="sinceOutage"/> what the node has from before it was
-    /// last down is a miss.
+    /// last down is a miss. A large value may be read on a connection of its own, and so before what was asked of its key and not answered yet, unless
+    /// <paramref name="inOrder"/> says otherwise or the CAS was asked for, which is good for the key's own connection.
     /// </summary>
-    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false);
+    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false);
 
     /// <summary>
     /// Reads an item, placeholders among them, with its flags, time to live and CAS. Where there is none an empty one is made that lives

@@ -21,7 +21,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     public object NodeOf(ReadOnlySpan<byte> key) => cluster.RouteOf(HashRing.Hash(key)).Node ?? (object)cluster;
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false)
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
     {
         uint hash = HashRing.Hash(key);
         Route route = RouteOf(hash, node);
@@ -32,8 +32,9 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
 
         // In the place of another nothing is read that is as old as that anyway.
         CasFloor? outage = sinceOutage && !route.IsStandIn && asked.Floors.SinceOutage.IsSet ? asked.Floors.SinceOutage : null;
-        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Floor is not null || outage is not null || asked.Trust.Floor != 0 };
-        ValueTask<OperationResult> reading = asked.Execute(request, hash, target, mode, cancellationToken);
+        bool mayOvertake = mode == CallMode.Async && !withCas && !inOrder;
+        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Floor is not null || outage is not null || asked.Trust.Floor != 0, ReadHash = mayOvertake ? hash : 0 };
+        ValueTask<OperationResult> reading = mayOvertake ? asked.Read(request, hash, target, cancellationToken) : asked.Execute(request, hash, target, mode, cancellationToken);
         return route.Floor is null && outage is null ? reading : RouteChecks.ReadAsync(reading, route, outage, target);
     }
 

@@ -56,6 +56,9 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>Which of the server's items may be read at all.</summary>
     public ItemTrust Trust { get; } = new();
 
+    /// <summary>Which keys are read on a connection of their own.</summary>
+    public LargeValues LargeValues { get; } = new();
+
     /// <summary>Looks after the floors that hold for some of the keys.</summary>
     public FloorKeeper Floors { get; }
 
@@ -102,6 +105,15 @@ internal sealed class Node : INodeHealthEvents
         Counters.Telemetry.Refused((int)request.Kind, RequestOutcome.Unavailable);
         return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
     }
+
+    /// <summary>
+    /// Sends a read that need not come after what its key was asked before. Where the value was large the last time another connection takes it, if that is
+    /// open, so that those of small values do not wait for it.
+    /// </summary>
+    public ValueTask<OperationResult> Read(scoped in KeyRequest request, uint hash, ValueTarget target, CancellationToken cancellationToken)
+        => LargeValues.Contains(hash) && State != MemcachedNodeState.Down && _lanes.AcquireBulk() is { } connection && connection.TryExecute(request, target, cancellationToken, out ValueTask<OperationResult> result)
+            ? result
+            : Execute(request, hash, target, CallMode.Async, cancellationToken);
 
     /// <summary>
     /// Sends a request whose condition is a state that <paramref name="origin"/> told. By another connection, or to another node, nothing is sent, and
@@ -259,7 +271,7 @@ internal sealed class Node : INodeHealthEvents
     private Connection? Acquire(uint hash, CallMode mode, bool changes) => State == MemcachedNodeState.Down ? null : _lanes.Acquire(hash, mode, changes);
 
     private Connection NewConnection(Lane lane)
-        => new(_settings.Connections, Address, lane.Mode, Counters, Trust, key => Suspect(key, mayStillHappen: true), OnOpened, (connection, end) => OnEnded(lane, connection, end));
+        => new(_settings.Connections, Address, lane.Mode, Counters, Trust, LargeValues, key => Suspect(key, mayStillHappen: true), connection => OnOpened(lane, connection), (connection, end) => OnEnded(lane, connection, end));
 
     private void WakeReplay()
     {
@@ -270,9 +282,10 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
-    private void OnOpened(Connection connection)
+    private void OnOpened(Lane lane, Connection connection)
     {
-        if (!_address.Arrive(connection))
+        // The others do not move for the sake of large values.
+        if (!_address.Arrive(connection, mayLead: !_lanes.IsBulk(lane)))
         {
             return;
         }
@@ -294,6 +307,18 @@ internal sealed class Node : INodeHealthEvents
         if (_lanes.HasLeft(connection))
         {
             // Another has its place already, and its end says nothing of the server.
+            return;
+        }
+
+        if (_lanes.IsBulk(lane))
+        {
+            // What it did the others do, and theirs are what tells whether the node is up.
+            lane.HoldBack(connection);
+            if (State != MemcachedNodeState.Down)
+            {
+                _lanes.AskAll();
+            }
+
             return;
         }
 

@@ -21,8 +21,10 @@ internal sealed class NodeAddress(Transport.ServerAddress node, NodeLanes lanes,
     /// Has the other connections follow one that finds itself elsewhere, or ends that. Runs before its first request is sent: what has been asked of it may be for
     /// the server where the others are.
     /// </summary>
+    /// <param name="connection">It; open.</param>
+    /// <param name="mayLead">Whether the others follow it.</param>
     /// <returns>Whether it is to be used.</returns>
-    public bool Arrive(Connection connection)
+    public bool Arrive(Connection connection, bool mayLead = true)
     {
         lock (_lock)
         {
@@ -31,7 +33,7 @@ internal sealed class NodeAddress(Transport.ServerAddress node, NodeLanes lanes,
                 return true;
             }
 
-            if (lanes.HasLeft(connection) || (_current is not null && settings.TimeProvider.GetElapsedTime(_currentSince) < pause))
+            if (lanes.HasLeft(connection) || (_current is not null && (!mayLead || settings.TimeProvider.GetElapsedTime(_currentSince) < pause)))
             {
                 // Where a name gives another address each time, the connections would follow each other without end.
                 connection.Break(ConnectionEndReason.ConnectFailed, $"it leads to {address}, and the node's other connections lead to {_current}");

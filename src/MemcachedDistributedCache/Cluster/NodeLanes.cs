@@ -3,16 +3,21 @@ using MemcachedDistributedCache.Connections;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>The places of a node's connections: some for asynchronous callers, who share them by key, and one for those who block.</summary>
+/// <summary>
+/// The places of a node's connections: some for asynchronous callers, who share them by key, one for those who block, and one for reads of large values,
+/// which nothing else may take.
+/// </summary>
 internal sealed class NodeLanes
 {
     private readonly Lane[] _async;
+    private readonly Lane _bulk;
     private readonly Lane _sync;
     private ImmutableArray<Connection> _leaving = [];
 
     public NodeLanes(int count, Func<CallMode, Lane> create)
     {
         _async = [.. Enumerable.Range(0, count).Select(_ => create(CallMode.Async))];
+        _bulk = create(CallMode.Async);
         _sync = create(CallMode.Sync);
     }
 
@@ -23,23 +28,12 @@ internal sealed class NodeLanes
     public int PendingCount => All.Sum(static lane => lane.Current?.PendingCount ?? 0);
 
     /// <summary>Whether no deadline is near.</summary>
-    public bool AreQuiet
-    {
-        get
-        {
-            foreach (Lane lane in _async)
-            {
-                if (lane.Current is { IsQuiet: false })
-                {
-                    return false;
-                }
-            }
+    public bool AreQuiet => _leaving.IsEmpty && IsQuiet(_bulk) && IsQuiet(_sync) && Array.TrueForAll(_async, IsQuiet);
 
-            return _leaving.IsEmpty && _sync.Current is not { IsQuiet: false };
-        }
-    }
+    private IEnumerable<Lane> All => _async.Append(_bulk).Append(_sync);
 
-    private IEnumerable<Lane> All => _async.Append(_sync);
+    /// <summary>Whether a lane is the one for large values.</summary>
+    public bool IsBulk(Lane lane) => lane == _bulk;
 
     /// <summary>
     /// The connection for a request; null while none can be had. One that changes its key has only the key's own lane: an earlier change may still be on
@@ -55,6 +49,12 @@ internal sealed class NodeLanes
         Connection? connection = _async[_async.Length == 1 ? 0 : (int)(hash % (uint)_async.Length)].Acquire();
         return connection ?? (changes ? null : Array.Find(_async, static lane => lane.IsOpen)?.Current);
     }
+
+    /// <summary>
+    /// The connection for reads of large values; null while it is not open. One is begun then, but no read waits for it, or fails because it cannot be had:
+    /// the key's own connection is there. That it has been opened is told after it is known where it leads.
+    /// </summary>
+    public Connection? AcquireBulk() => _bulk.Acquire() is { Opened.IsCompleted: true, IsUsable: true } connection ? connection : null;
 
     /// <summary>Forgets all failures: the server answers again.</summary>
     public void HoldBackNoMore()
@@ -73,6 +73,7 @@ internal sealed class NodeLanes
             lane.Current?.Sweep(ref timedOut, ref answered);
         }
 
+        _bulk.Current?.Sweep(ref timedOut, ref answered);
         _sync.Current?.Sweep(ref timedOut, ref answered);
         foreach (Connection connection in _leaving)
         {
@@ -100,7 +101,7 @@ internal sealed class NodeLanes
     public bool HasLeft(Connection connection) => _leaving.Contains(connection);
 
     /// <summary>Whether the callers of a lane that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
-    public bool ServeWithout(Lane failed) => (failed.Mode == CallMode.Async ? _async : All).Any(static lane => lane.IsOpen);
+    public bool ServeWithout(Lane failed) => (failed.Mode == CallMode.Async ? _async : _async.Append(_sync)).Any(static lane => lane.IsOpen);
 
     /// <summary>
     /// Sends a probe on every open connection. One that nobody uses would pass for the proof of a server that has gone silent; asked, it ends if
@@ -113,7 +114,7 @@ internal sealed class NodeLanes
             if (lane.Current is { IsUsable: true, IsOpen: true } connection)
             {
                 // A synchronous connection blocks whoever asks.
-                _ = lane.Mode == CallMode.Async ? connection.AskAsync() : Task.Run(connection.AskAsync);
+                _ = lane.Mode == CallMode.Async ? AskAsync(connection) : Task.Run(() => AskAsync(connection));
             }
         }
     }
@@ -126,6 +127,17 @@ internal sealed class NodeLanes
     {
         Connection?[] current = [.. All.Select(static lane => lane.Close())];
         return [.. current, .. _leaving];
+    }
+
+    /// <summary>Whether its connection is open, or has ended, and nothing is awaited.</summary>
+    private static bool IsQuiet(Lane lane) => lane.Current is not { } connection || ((connection.IsOpen || !connection.IsUsable) && connection.PendingCount == 0);
+
+    private static async Task AskAsync(Connection connection)
+    {
+        if (connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer))
+        {
+            await answer.ConfigureAwait(false);
+        }
     }
 
     /// <summary>Lets a connection end what it has been asked; it is swept until then.</summary>

@@ -35,7 +35,7 @@ internal sealed class Connection
     private long _answeredBefore;
     private bool _isOpen;
 
-    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, ItemTrust trust, Action<ReadOnlySpan<byte>> lost, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
+    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, ItemTrust trust, LargeValues largeValues, Action<ReadOnlySpan<byte>> lost, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
     {
         _settings = settings;
         _address = address;
@@ -46,7 +46,7 @@ internal sealed class Connection
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _sender = new RequestSender(_writer, mode, counters, BreakBy);
-        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust) { Origin = this, LeaseUnheard = mode == CallMode.Async ? GiveBack : null };
+        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust) { Origin = this, LargeValues = largeValues, LeaseUnheard = mode == CallMode.Async ? GiveBack : null };
         _failures = new FailureReasons(settings, counters);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();
@@ -75,9 +75,6 @@ internal sealed class Connection
 
     /// <summary>Completes when nothing of the connection is left.</summary>
     public Task Finished => _finished.Task;
-
-    /// <summary>Whether no deadline of it is near: it is open, or has ended, and nothing is awaited.</summary>
-    public bool IsQuiet => (IsOpen || !IsUsable) && PendingCount == 0;
 
     /// <summary>Begins to connect; returns at once. To be called when it is where whoever looks after deadlines finds it.</summary>
     public void Start()
@@ -110,6 +107,7 @@ internal sealed class Connection
         long began = _mode == CallMode.Sync ? _settings.TimeProvider.GetTimestamp() : 0;
         PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
         operation.ChangedKey = request.ChangedKey;
+        operation.ReadHash = request.ReadHash;
         RequestWriter.Outcome outcome;
         try
         {
@@ -220,15 +218,6 @@ internal sealed class Connection
 
             // Too full for a fence: what fills it has its deadline, and is looked at again in a moment.
             await Task.Delay(_settings.Clock.Interval, _settings.TimeProvider).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>Asks for an answer to nothing, so that silence shows.</summary>
-    public async Task AskAsync()
-    {
-        if (TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer))
-        {
-            await answer.ConfigureAwait(false);
         }
     }
 
@@ -353,9 +342,9 @@ internal sealed class Connection
         // Those who have waited for it in vain have forgotten by now, or are about to, that their changes may still be made: they are sent only now.
         _pending.ForEach(operation =>
         {
-            if (operation.IsClaimed)
+            if (operation.IsClaimed && operation.IsChange)
             {
-                NoteLost(operation);
+                _whenLost(operation.ChangedKey);
             }
         });
         _opened.TrySetResult(null);
@@ -381,14 +370,6 @@ internal sealed class Connection
         return true;
     }
 
-    private void NoteLost(PendingOperation operation)
-    {
-        if (!operation.ChangedKey.IsEmpty && operation.Kind != OperationKind.Lease)
-        {
-            _whenLost(operation.ChangedKey);
-        }
-    }
-
     private void BreakBy(Exception exception)
         => Break(IsOpen ? ConnectionEndReason.SocketError : ConnectionEndReason.ConnectFailed, exception.Message, exception);
 
@@ -398,11 +379,11 @@ internal sealed class Connection
         _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
-            if (sent || operation.IsClaimed)
+            if ((sent || operation.IsClaimed) && operation.IsChange)
             {
                 // Before its caller hears of it, if it still waits: a read that follows must find the key in doubt. One who has cancelled hears of nothing, not
                 // even that nothing was sent.
-                NoteLost(operation);
+                _whenLost(operation.ChangedKey);
             }
 
             return _failures.Ended(end, sent, operation.StartedAt);

@@ -86,6 +86,12 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         }
     }
 
+    /// <summary>Whether it changes what its key holds; a lease only takes the place of nothing.</summary>
+    public bool IsChange => _changedKeyLength != 0 && Kind != OperationKind.Lease;
+
+    /// <summary>What the length of the value is noted under; see <see cref="IRequest.ReadHash"/>.</summary>
+    public uint ReadHash { get; set; }
+
     /// <summary>The tick at which it began.</summary>
     public int StartedAt => Volatile.Read(ref _startedAt);
 

@@ -40,6 +40,9 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     /// <summary>Told of a lease that was won by a request whose caller is gone, by its key and the number of its state.</summary>
     public Action<ReadOnlySpan<byte>, ulong>? LeaseUnheard { get; init; }
 
+    /// <summary>Told how long values are.</summary>
+    public LargeValues? LargeValues { get; init; }
+
     /// <summary>The largest value that is believed; set from the server's settings.</summary>
     public int MaximumValueLength { get; set; } = HardLimit;
 
@@ -222,6 +225,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         {
             return Describe("a value larger than the server's own limit", line);
         }
+
+        LargeValues?.Note(operation.ReadHash, reply.Length);
 
         // It stays in the queue while its value comes, so that its deadline is looked after.
         _reading = operation;

@@ -60,6 +60,9 @@ internal interface IRequest
     /// <summary>The key that is changed, empty where none is.</summary>
     ReadOnlySpan<byte> ChangedKey { get; }
 
+    /// <summary>The key's hash if the length of the value that is read is to be noted under it (see <see cref="LargeValues"/>), otherwise 0.</summary>
+    uint ReadHash { get; }
+
     /// <summary>No fewer bytes than <see cref="Write"/> fills.</summary>
     int MaximumLength { get; }
 
@@ -77,6 +80,9 @@ internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> k
 
     /// <summary>Whether a read asks for the CAS.</summary>
     public bool WithCas { get; init; }
+
+    /// <inheritdoc/>
+    public uint ReadHash { get; init; }
 
     /// <inheritdoc/>
     public OperationKind Kind => kind;
@@ -115,6 +121,9 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 ? default : _key;
 
     /// <inheritdoc/>
+    public uint ReadHash => 0;
+
+    /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength + _length + 2;
 
     /// <inheritdoc/>
@@ -141,6 +150,9 @@ internal readonly ref struct LeaseRequest(ReadOnlySpan<byte> key, int seconds, b
     public ReadOnlySpan<byte> ChangedKey => _key;
 
     /// <inheritdoc/>
+    public uint ReadHash => 0;
+
+    /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength;
 
     /// <inheritdoc/>
@@ -157,6 +169,9 @@ internal readonly ref struct ConditionalDeleteRequest(ReadOnlySpan<byte> key, ul
 
     /// <inheritdoc/>
     public ReadOnlySpan<byte> ChangedKey => default;
+
+    /// <inheritdoc/>
+    public uint ReadHash => 0;
 
     /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength;

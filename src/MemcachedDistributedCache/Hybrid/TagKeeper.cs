@@ -197,9 +197,9 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
             return;
         }
 
-        // What is there is read on the way, so that it is known for dead should a server ever bring it back.
+        // What is there is read on the way, so that it is known for dead should a server ever bring it back; and in order, or it might be the new one.
         long sentAt = timeProvider.GetTimestamp();
-        ValueTask<OperationResult> reading = client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: false, state.Node);
+        ValueTask<OperationResult> reading = client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: false, state.Node, inOrder: true);
         ValueTask<OperationResult> storing = StoreAsync(state, version, null, onlyIfAbsent: false);
         if (TryRead(await reading.ConfigureAwait(false), out TagVersion? before))
         {

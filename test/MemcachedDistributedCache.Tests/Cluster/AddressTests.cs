@@ -108,7 +108,7 @@ public sealed class AddressTests : IDisposable
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
                 client.GetAsync("key"u8, ValueTarget.OwnArray, finder, CancellationToken.None).AsTask().Wait(Eventually.Limit);
-                return factory.Opened.Count == 4 && factory.Opened[0].IsDisposed && factory.Opened[1].IsDisposed;
+                return factory.Opened.Count == 4 && factory.Opened[0].IsDisposed && factory.Opened[1].IsDisposed && node.State == MemcachedNodeState.Up;
             },
             "both are at the second server");
         Assert.All(factory.Opened.Skip(2), static transport => Assert.Equal(Second, transport.RemoteAddress));

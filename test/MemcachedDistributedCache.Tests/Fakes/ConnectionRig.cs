@@ -23,7 +23,7 @@ internal sealed class ConnectionRig : IDisposable
             MaximumPendingOperations = maximumPending,
             MaximumBufferedBytes = 1024 * 1024,
         };
-        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Counters, new ItemTrust(), key => Lost.Add(System.Text.Encoding.UTF8.GetString(key)), static _ => { }, (_, end) => Ends.Add(end));
+        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Counters, new ItemTrust(), new LargeValues(), key => Lost.Add(System.Text.Encoding.UTF8.GetString(key)), static _ => { }, (_, end) => Ends.Add(end));
         if (start)
         {
             Connection.Start();

@@ -122,8 +122,8 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 
     public object NodeOf(ReadOnlySpan<byte> key) => Nodes.Count == 0 ? this : Nodes[0];
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false)
-        => Run("get", key, name => model.Get(name, Origin));
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
+        => Run(withCas || inOrder ? "get" : "get unordered", key, name => model.Get(name, Origin));
 
     public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
         => Run("lease", key, name => model.Lease(name, seconds, Origin));

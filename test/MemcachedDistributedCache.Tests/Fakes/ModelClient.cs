@@ -35,7 +35,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
     public int Count(OperationKind kind) => Calls.Count(call => call.Kind == kind);
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false)
+    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
     {
         string name = Note(OperationKind.Get, key, 0);
         if (Before?.Invoke(OperationKind.Get) is { } result)

@@ -11,25 +11,28 @@ internal sealed class ReaderRig : IDisposable
 
     private uint _opaque;
 
-    public ReaderRig() => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Trust);
+    public ReaderRig() => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Trust) { LargeValues = LargeValues };
 
     public PendingQueue Queue { get; } = new();
 
     public ItemTrust Trust { get; } = new();
+
+    public LargeValues LargeValues { get; } = new();
 
     public NodeCounters Counters { get; } = new("mc1:11211");
 
     public ReplyReader Reader { get; }
 
     /// <summary>Asks; the first operation has opaque 1, the second 2, and so on.</summary>
-    public ValueTask<OperationResult> Ask(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, CancellationToken cancellationToken = default)
-        => AskOperation(kind, target).AsValueTask(cancellationToken);
+    public ValueTask<OperationResult> Ask(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, uint readHash = 0, CancellationToken cancellationToken = default)
+        => AskOperation(kind, target, readHash: readHash).AsValueTask(cancellationToken);
 
     /// <summary>The connection's side of the next operation.</summary>
-    public PendingOperation AskOperation(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, int startedAt = 0)
+    public PendingOperation AskOperation(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, int startedAt = 0, uint readHash = 0)
     {
         PendingOperation operation = PendingOperation.Rent(Queue, kind, target, CallMode.Async, startedAt);
         operation.Sequence = ++_opaque;
+        operation.ReadHash = readHash;
         Queue.Enqueue_NeedsLock(operation);
         return operation;
     }

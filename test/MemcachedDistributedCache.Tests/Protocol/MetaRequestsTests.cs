@@ -54,10 +54,10 @@ public sealed class MetaRequestsTests
     public void DeleteOfAState() => AssertBytes("md k C77 O42\r\n", static d => MetaRequests.WriteDelete(d, Key, 42, 77));
 
     [Fact]
-    public void ConditionalRequestsChangeNoKeyThatCouldBeDoubted()
+    public void RequestsOverAStateChangeNoKeyThatCouldBeDoubted()
     {
         Assert.True(new StoreRequest(Key, default, default, 1, 0, new(5, false, false)).ChangedKey.IsEmpty);
-        Assert.True(new StoreRequest(Key, default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty);
+        Assert.False(new StoreRequest(Key, default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty); // absence comes back
         Assert.False(new StoreRequest(Key, default, default, 1, 0, new(0, false, true)).ChangedKey.IsEmpty);
         Assert.True(new ConditionalDeleteRequest(Key, 5).ChangedKey.IsEmpty);
         Assert.False(new LeaseRequest(Key, 5, true).ChangedKey.IsEmpty);

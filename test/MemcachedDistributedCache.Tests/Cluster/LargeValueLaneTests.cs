@@ -1,0 +1,225 @@
+using System.Buffers;
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Tests.Fakes;
+using Microsoft.Extensions.Caching.Distributed;
+using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+/// <summary>What is read on the connection for large values, and what not; the ordinary one is the first that is opened.</summary>
+public sealed class LargeValueLaneTests : IDisposable
+{
+    private const int Large = LargeValues.MinimumLength;
+    private readonly LargeValueRig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public async Task ALargeValueHasAConnectionOfItsOwnFromTheSecondReadOn()
+    {
+        FakeFactory factory = _rig.Factory();
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        await _rig.ReadAsync(client, "big");
+        Assert.Equal(1, factory.Attempts);
+        for (int i = 0; i < 10; i++)
+        {
+            await _rig.ReadAsync(client, "big");
+        }
+
+        Assert.Equal((1, 10), (LargeValueRig.Reads(factory.Opened[0], "big"), LargeValueRig.Reads(factory.Opened[1], "big")));
+        Assert.Equal(2, factory.Attempts);
+    }
+
+    [Fact]
+    public async Task NoReadWaitsUntilItIsOpen()
+    {
+        var opening = new TaskCompletionSource();
+        var factory = new FakeFactory(async (attempt, _) =>
+        {
+            await (attempt == 2 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
+            return new FakeTransport { Answer = _rig.Answer };
+        });
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        for (int i = 0; i < 10; i++)
+        {
+            await _rig.ReadAsync(client, "big");
+        }
+
+        Assert.Equal((10, 2), (LargeValueRig.Reads(factory.Opened[0], "big"), factory.Attempts));
+        opening.SetResult();
+        await LargeValueRig.UntilItServesAsync(client, factory);
+        Assert.Equal(2, factory.Attempts);
+    }
+
+    [Fact]
+    public async Task SmallValuesAndWhatIsNotThereStayWhereTheyWere()
+    {
+        FakeFactory factory = _rig.Factory();
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        for (int i = 0; i < 3; i++)
+        {
+            await _rig.ReadAsync(client, "small");
+            Assert.Equal(OperationStatus.Miss, (await LargeValueRig.GetAsync(client, "none")).Status);
+        }
+
+        Assert.Equal(1, factory.Attempts);
+        await LargeValueRig.UntilItServesAsync(client, factory);
+        for (int i = 0; i < 10; i++)
+        {
+            await _rig.ReadAsync(client, "small");
+            Assert.Equal(OperationStatus.Miss, (await LargeValueRig.GetAsync(client, "none")).Status);
+        }
+
+        Assert.Equal((13, 0), (LargeValueRig.Reads(factory.Opened[0], "small"), LargeValueRig.Reads(factory.Opened[1], "small")));
+        Assert.Equal((13, 0), (LargeValueRig.Reads(factory.Opened[0], "none"), LargeValueRig.Reads(factory.Opened[1], "none")));
+    }
+
+    [Fact]
+    public async Task ASmallReadWaitsForNoLargeOne()
+    {
+        // Large values do not come on the second connection.
+        FakeFactory factory = _rig.Factory(static (attempt, answer) => new FakeTransport { Answer = attempt == 2 ? static _ => null : answer });
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        Node node = cluster.Nodes[0];
+        var client = new MemcachedClient(cluster);
+        List<Task<OperationResult>> waiting = [];
+        await Eventually.True(
+            () =>
+            {
+                waiting.Add(LargeValueRig.GetAsync(client, "big").AsTask());
+                return factory.Opened.Count == 2 && LargeValueRig.Reads(factory.Opened[1], "big") != 0;
+            },
+            "one is asked for on the second connection");
+        await _rig.ReadAsync(client, "small");
+        Assert.False(waiting[^1].IsCompleted);
+        Assert.Equal(1, node.PendingCount);
+
+        // It has its deadline like any other.
+        _rig.Time.Advance(TimeSpan.FromSeconds(1.1));
+        Assert.Equal(MemcachedFailureReason.TimedOut, (await waiting[^1].WaitAsync(Eventually.Limit)).Failure?.Reason);
+        Assert.Equal(MemcachedNodeState.Up, node.State);
+    }
+
+    [Fact]
+    public async Task OnlyPlainReadsTakeIt()
+    {
+        FakeFactory factory = _rig.Factory();
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        await LargeValueRig.UntilItServesAsync(client, factory);
+        string before = factory.Opened[1].Sent;
+        var item = new ReadOnlySequence<byte>(new byte[Large]);
+        byte[] key = [.. "big"u8];
+        CancellationToken none = CancellationToken.None;
+        Assert.Equal(OperationStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue), CallMode.Async, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.InspectAsync(key, CallMode.Async, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.TouchAsync(key, 60, CallMode.Async, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.LeaseAsync(key, 10, withValue: true, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, none, inOrder: true)).Status);
+
+        // What is read with its state is good for a change by that state, which is asked on the key's own connection.
+        OperationResult read = await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, none, withCas: true);
+        Assert.Equal(OperationStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue) { Ticket = read.Ticket }, CallMode.Async, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync(key, read.Ticket, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync(key, CallMode.Async, none)).Status);
+        Assert.Equal(before, factory.Opened[1].Sent);
+        Assert.Equal(2, factory.Attempts);
+
+        // Callers who block keep their own connection.
+        Assert.Equal(OperationStatus.Success, (await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Sync, none)).Status);
+        Assert.Equal((before, 3), (factory.Opened[1].Sent, factory.Attempts));
+    }
+
+    [Fact]
+    public async Task ANumberThatIsAskedForAFloorsSakeKeepsNoReadOffIt()
+    {
+        FakeFactory factory = _rig.Factory();
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        await LargeValueRig.UntilItServesAsync(client, factory);
+        cluster.Nodes[0].Trust.Floor = 6;
+        await _rig.ReadAsync(client, "big");
+        Assert.Contains("mg big v f t c ", factory.Opened[1].Sent, StringComparison.Ordinal);
+        cluster.Nodes[0].Trust.Floor = 7;
+        Assert.Equal(OperationStatus.Miss, (await LargeValueRig.GetAsync(client, "big")).Status);
+    }
+
+    [Fact]
+    public async Task AValueThatHasBecomeSmallIsReadOnTheOrdinaryOneAgain()
+    {
+        FakeFactory factory = _rig.Factory();
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        await LargeValueRig.UntilItServesAsync(client, factory);
+        _rig.Lengths["big"] = 5;
+        (int ordinary, int own) = (LargeValueRig.Reads(factory.Opened[0], "big"), LargeValueRig.Reads(factory.Opened[1], "big"));
+        for (int i = 0; i < 3; i++)
+        {
+            await _rig.ReadAsync(client, "big");
+        }
+
+        Assert.Equal((ordinary + 2, own + 1), (LargeValueRig.Reads(factory.Opened[0], "big"), LargeValueRig.Reads(factory.Opened[1], "big")));
+    }
+
+    [Fact]
+    public async Task AReadWhoseOwnConnectionCannotBeOpenedDoesNotTakeIt()
+    {
+        // The second is the one for large values, which are of the first lane; the third would be the second lane's.
+        FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
+        using ServerCluster cluster = await _rig.StartAsync(factory, connections: 2);
+        var client = new MemcachedClient(cluster);
+        string large = LargeValueRig.KeyOf(lane: 0);
+        string small = LargeValueRig.KeyOf(lane: 1);
+        (_rig.Lengths[large], _rig.Lengths[small]) = (Large, 5);
+        await LargeValueRig.UntilItServesAsync(client, factory, large);
+        await Eventually.True(() => LargeValueRig.GetAsync(client, small).AsTask().GetAwaiter().GetResult().Status == OperationStatus.Success, "another connection serves");
+        Assert.True(LargeValueRig.Reads(factory.Opened[0], small) > 0);
+        Assert.Equal(0, LargeValueRig.Reads(factory.Opened[1], small));
+    }
+
+    [Fact]
+    public async Task WhileACancelledWriteMayBeOnItsWayItsKeyIsReadInOrder()
+    {
+        // The first connection holds back whatever comes after the write, and the write.
+        bool isHeld = false;
+        FakeFactory factory = _rig.Factory((attempt, answer) => new FakeTransport { Answer = sent => attempt == 1 && Volatile.Read(ref isHeld) ? null : answer(sent) });
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        await LargeValueRig.UntilItServesAsync(client, factory);
+        EntryStore store = _rig.Store(client);
+        Volatile.Write(ref isHeld, true);
+        using var caller = new CancellationTokenSource();
+        Task writing = store.SetAsync("big", new ReadOnlySequence<byte>([1]), new DistributedCacheEntryOptions(), CallMode.Async, caller.Token).AsTask();
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+
+        string before = factory.Opened[1].Sent;
+        int count = LargeValueRig.Reads(factory.Opened[0], "big");
+        Task<byte[]?> reading = store.GetAsync("big", CallMode.Async, CancellationToken.None).AsTask();
+        await Eventually.True(() => LargeValueRig.Reads(factory.Opened[0], "big") == count + 1, "it is asked for behind the write");
+        Assert.False(reading.IsCompleted);
+        Assert.Equal(before, factory.Opened[1].Sent);
+        string[] lines = factory.Opened[0].Sent.Split("\r\n");
+        string write = lines.Last(static line => line.StartsWith("ms big ", StringComparison.Ordinal));
+        string read = lines.Last(static line => line.StartsWith("mg big ", StringComparison.Ordinal));
+        factory.Opened[0].Reply($"HD {ClusterRig.TokenOf(write)}\r\nVA 1 f0 t-1 {ClusterRig.TokenOf(read)}\r\nn\r\n");
+        Assert.Equal("n"u8.ToArray(), await reading.WaitAsync(Eventually.Limit));
+        Assert.Equal(MemcachedNodeState.Up, cluster.Nodes[0].State);
+
+        // Until it has happened or cannot any more; a small value has no such connection, so it is made large again.
+        Volatile.Write(ref isHeld, false);
+        int own = LargeValueRig.Reads(factory.Opened[1], "big");
+        Assert.Equal(Large, (await store.GetAsync("big", CallMode.Async, CancellationToken.None))!.Length);
+        Assert.Equal(own, LargeValueRig.Reads(factory.Opened[1], "big"));
+        _rig.Time.Advance(TimeSpan.FromSeconds(3));
+        await _rig.ReadAsync(client, "big");
+        Assert.Equal(Large, (await store.GetAsync("big", CallMode.Async, CancellationToken.None))!.Length);
+        Assert.True(LargeValueRig.Reads(factory.Opened[1], "big") > own);
+    }
+}
