@@ -26,6 +26,7 @@ public sealed class KillTests(ITestOutputHelper output)
         // Everything but the servers is as it is by default: the bounds are those that a user gets.
         await using var cache = new MemcachedCache(new MemcachedCacheOptions { Servers = [victim.Server, second.Server, third.Server] }.With(failover), logger);
         await using CallerGroup callers = await CallerGroup.StartAsync(cache, Callers, firstUnpaced: 1, seed);
+        using var machine = new MachinePauses();
         int kills = 0;
         long elsewhere = 0;
         Round? best = null;
@@ -35,14 +36,16 @@ public sealed class KillTests(ITestOutputHelper output)
             double before = await callers.RateAsync(Window, 1, 2);
             for (int i = 0; i < Rounds; i++)
             {
-                (double during, TimeSpan[] took) = await KillAsync(cache, victim, callers);
+                (double during, TimeSpan[] took) = await KillAsync(cache, victim, callers, machine);
                 kills++;
                 long foundElsewhere = cache.GetNodes().Sum(static node => node.GutterHits);
                 Assert.True(foundElsewhere > elsewhere == Failovers.AnswersElsewhere(failover), $"{foundElsewhere - elsewhere} reads of the dead node's keys found a value");
                 elsewhere = foundElsewhere;
-                await ServeAgainAsync(cache, victim);
+                await ServeAgainAsync(cache, victim, machine);
                 double after = await callers.RateAsync(Window, 1, 2);
-                rounds.Add(new Round(during / ((before + after) / 2), Percentile(took, 0.5), Percentile(took, 0.99)));
+
+                // The worse of the windows in which all was well: by as much as these differ, the machine's other work takes and gives.
+                rounds.Add(new Round(during / Math.Min(before, after), Percentile(took, 0.5), Percentile(took, 0.99)));
                 before = after;
             }
 
@@ -54,36 +57,40 @@ public sealed class KillTests(ITestOutputHelper output)
         Assert.True(best!.IsGood(failover), $"{best} in the last of {Measurements} measurements, seed {seed}");
 
         // A call that was under way when the node died ends with its connection, not with its limit.
-        Assert.All(callers.Of(0), caller => Assert.True(caller.Longest < TimeSpan.FromSeconds(1.5), $"{caller.Longest}"));
+        TimeSpan paused = machine.Longest;
+        Assert.All(callers.Of(0), caller => Assert.True(caller.Longest < TimeSpan.FromSeconds(1.5) + (2 * paused), $"{caller.Longest}; the machine paused for {paused} at most"));
         Assert.All(callers.Of(0), caller => Assert.True(caller.Hits > 0));
-        Assert.All(cache.GetNodes().Skip(1), node => Assert.Equal((MemcachedNodeState.Up, 0L), (node.State, node.Errors)));
+        Assert.All(cache.GetNodes().Skip(1), node => Assert.Equal(MemcachedNodeState.Up, node.State));
+
+        // Where the machine itself stood still for about as long as an attempt may last, requests to any node time out.
+        Assert.All(cache.GetNodes().Skip(1), node => Assert.True(node.Errors == 0 || paused > TimeSpan.FromSeconds(0.2), $"{node.Errors} errors; the machine paused for {paused} at most"));
         await logger.SeesAsync($"memcached {victim.Server} is down", kills);
         await logger.SeesAsync($"memcached {victim.Server} is up", kills + 1);
         Assert.Equal(0, logger.Count($"memcached {second.Server} is down") + logger.Count($"memcached {third.Server} is down"));
     }
 
     /// <summary>Kills the node and measures from a second later on.</summary>
-    private static async Task<(double Rate, TimeSpan[] Took)> KillAsync(MemcachedCache cache, MemcachedProcess victim, CallerGroup callers)
+    private static async Task<(double Rate, TimeSpan[] Took)> KillAsync(MemcachedCache cache, MemcachedProcess victim, CallerGroup callers, MachinePauses machine)
     {
         await victim.KillAsync();
         long killed = Stopwatch.GetTimestamp();
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         TimeSpan noticed = Stopwatch.GetElapsedTime(killed);
-        Assert.True(noticed < TimeSpan.FromSeconds(1), $"noticed after {noticed}");
-        await Task.Delay(TimeSpan.FromSeconds(1) - noticed);
+        Assert.True(noticed < TimeSpan.FromSeconds(1) + machine.LongestSince(killed), $"noticed after {noticed}");
+        await Task.Delay(noticed < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) - noticed : TimeSpan.Zero);
         long from = Stopwatch.GetTimestamp();
         double rate = await callers.RateAsync(Window, 1, 2);
         return (rate, [.. callers.Of(0).SelectMany(caller => caller.Took(from, Stopwatch.GetTimestamp()))]);
     }
 
-    private static async Task ServeAgainAsync(MemcachedCache cache, MemcachedProcess victim)
+    private static async Task ServeAgainAsync(MemcachedCache cache, MemcachedProcess victim, MachinePauses machine)
     {
         long hits = cache.GetNodes()[0].Hits;
         await victim.StartAgainAsync();
         long started = Stopwatch.GetTimestamp();
         await Caches.UntilAsync(() => cache.GetNodes()[0].Hits > hits, "the node serves again");
         TimeSpan took = Stopwatch.GetElapsedTime(started);
-        Assert.True(took < TimeSpan.FromSeconds(3), $"served again after {took}");
+        Assert.True(took < TimeSpan.FromSeconds(3) + machine.LongestSince(started), $"served again after {took}");
     }
 
     private static double Percentile(TimeSpan[] took, double share)

@@ -180,8 +180,8 @@ public sealed class StalenessTests
         Assert.Null(cache.Get("key"));
         foreach (bool removes in (bool[])[false, true])
         {
-            // What is long takes a second on its connection, what is short passes at once on the other.
-            await proxy.ApplyAsync(Fault.OnRequests(new StreamFault { DripBytes = 1000, DripInterval = TimeSpan.FromMilliseconds(20) }));
+            // What is long would take most of a minute on its connection, what is short passes at once on the other.
+            await proxy.ApplyAsync(Fault.OnRequests(new StreamFault { DripBytes = 1000, DripInterval = TimeSpan.FromSeconds(1) }));
             using var cancel = new CancellationTokenSource();
             Task write = cache.SetAsync("key", new byte[50_000], Default, cancel.Token);
             await Caches.UntilAsync(() => cache.GetNodes()[0].PendingOperations == 1, "the write is on its way");
@@ -197,6 +197,7 @@ public sealed class StalenessTests
             }
 
             Assert.True(cache.GetNodes()[0].PendingOperations >= 1, "the cancelled write is still on its way");
+            await proxy.ApplyAsync(Fault.OnRequests(new StreamFault { DripBytes = 1000, DripInterval = TimeSpan.FromMilliseconds(20) }));
             bool MayBeThere(byte[]? value) => value is null || (!removes && value is [2]);
             await Caches.UntilAsync(
                 () =>

@@ -19,6 +19,18 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
     /// <inheritdoc/>
     public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
 
+    /// <summary>
+    /// Whether somebody waits for a pause to end: a timer is set that runs once, after so long if that is given. A test that moves the clock only while
+    /// somebody does moves it no faster than they can follow.
+    /// </summary>
+    public bool IsPausing(TimeSpan? pause = null)
+    {
+        lock (_lock)
+        {
+            return _timers.Exists(timer => timer.Pause is { } set && (pause is null || set == pause));
+        }
+    }
+
     /// <inheritdoc/>
     public override DateTimeOffset GetUtcNow()
     {
@@ -92,6 +104,9 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
 
         public DateTimeOffset DueAt { get; private set; } = DateTimeOffset.MaxValue;
 
+        /// <summary>After how long it was to run, if once only.</summary>
+        public TimeSpan? Pause { get; private set; }
+
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             lock (clock._lock)
@@ -102,6 +117,7 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
                 }
 
                 _period = period;
+                Pause = period > TimeSpan.Zero ? null : dueTime;
                 clock._timers.Remove(this);
                 if (dueTime != Timeout.InfiniteTimeSpan)
                 {

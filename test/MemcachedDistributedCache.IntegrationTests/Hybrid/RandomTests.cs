@@ -36,6 +36,7 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
         var source = new Source();
         long end = Stopwatch.GetTimestamp() + (long)(duration.TotalSeconds * Stopwatch.Frequency);
         var failures = new ConcurrentQueue<string>();
+        using var machine = new MachinePauses();
         int reads = 0;
         await Task.WhenAll(Enumerable.Range(0, 24).Select(worker => Task.Run(async () =>
         {
@@ -62,7 +63,7 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
                         await source.ChangeAsync([.. Enumerable.Range(0, Keys)], worker % 3, _ => instance.Cache.RemoveByTagAsync("*"));
                         break;
                     default:
-                        long bound = source.Bound(key, worker % 3);
+                        long asked = Stopwatch.GetTimestamp();
                         TimeSpan pause = TimeSpan.FromMilliseconds(random.Next(8));
                         long value = await instance.Get(
                             name,
@@ -75,6 +76,9 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
                             random.Next(10) == 0 ? new() { Expiration = TimeSpan.FromMilliseconds(50) } : null,
                             tags);
                         Interlocked.Increment(ref reads);
+
+                        // Who joins a flight gets what it began with, and a flight lasts longer where the machine stands still in it.
+                        long bound = source.Bound(key, worker % 3, asked, Interval + Slack + (2 * machine.LongestSince(asked - Stopwatch.Frequency)));
                         if (value < bound)
                         {
                             failures.Enqueue($"seed {seed}: instance {worker % 3} got version {value} of {name}, and {bound} was published before its bound");
@@ -124,12 +128,12 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
 
         public long Read(int key) => Volatile.Read(ref _versions[key]);
 
-        /// <summary>The newest version that this instance must know of now.</summary>
-        public long Bound(int key, int instance)
+        /// <summary>The newest version that this instance must have known of by then.</summary>
+        public long Bound(int key, int instance, long asked, TimeSpan elsewhere)
         {
             lock (_published[key])
             {
-                return _published[key].Where(p => p.By == instance || Stopwatch.GetElapsedTime(p.At) > Interval + Slack).Select(static p => p.Version).DefaultIfEmpty().Max();
+                return _published[key].Where(p => p.At < asked && (p.By == instance || Stopwatch.GetElapsedTime(p.At, asked) > elsewhere)).Select(static p => p.Version).DefaultIfEmpty().Max();
             }
         }
     }

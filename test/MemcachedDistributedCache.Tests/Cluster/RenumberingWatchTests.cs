@@ -8,11 +8,16 @@ namespace MemcachedDistributedCache.Tests.Cluster;
 /// <summary>A server that numbers items anew as it moves them lets old ones past a floor, which is found anew then.</summary>
 public sealed class RenumberingWatchTests : IDisposable
 {
+    /// <summary>What an exchange of statistics may take: the rig's limits of a connect and of an attempt.</summary>
+    private static readonly TimeSpan ExchangeLimit = TimeSpan.FromSeconds(3);
+
     private readonly ManualTimeProvider _time = new();
     private readonly ListLogger _log = new();
     private string _statistics = Statistics(0);
     private long _cas = 100;
     private int _asked;
+    private Node? _node;
+    private bool _wasDistrusted;
 
     public void Dispose() => _log.Dispose();
 
@@ -29,11 +34,14 @@ public sealed class RenumberingWatchTests : IDisposable
 
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(12);
-        await Until(() => node.Suspects.DistrustsAll, "what is there is not read any more");
+        Volatile.Write(ref _wasDistrusted, false);
+        await Until(() => node.Trust.Floor != first, "the floor is raised");
         await Until(() => !node.Suspects.DistrustsAll, "it is read again from a later floor on");
         Assert.Equal(501ul, node.Trust.Floor);
+        Assert.True(Volatile.Read(ref _wasDistrusted), "what is there was read while the floor was asked for");
         await StepAsync(TimeSpan.FromSeconds(5));
         Assert.Equal(501ul, node.Trust.Floor);
+        await Eventually.True(() => Logged() >= 1, "it is logged");
         Assert.Equal(1, Logged());
     }
 
@@ -62,6 +70,7 @@ public sealed class RenumberingWatchTests : IDisposable
         await Until(() => node.Suspects.DistrustsAll, "what is there is not read any more");
         await StepAsync(TimeSpan.FromSeconds(10));
         Assert.True(node.Suspects.DistrustsAll);
+        await Eventually.True(() => Logged() >= 1, "it is logged");
         Assert.Equal(1, Logged());
         _statistics = Statistics(0);
         await Until(() => !node.Suspects.DistrustsAll, "it tells again, and is believed from then on");
@@ -82,10 +91,11 @@ public sealed class RenumberingWatchTests : IDisposable
         Assert.False(node.Suspects.DistrustsAll);
 
         // Nobody asks any more once it is of no use.
+        await WatcherWaits();
         node.Floors.Drop(floor);
-        await StepAsync(TimeSpan.FromSeconds(2));
+        await StepAsync(TimeSpan.FromSeconds(2), isWatched: false);
         int asked = Volatile.Read(ref _asked);
-        await StepAsync(TimeSpan.FromSeconds(5));
+        await StepAsync(TimeSpan.FromSeconds(5), isWatched: false);
         Assert.Equal(asked, Volatile.Read(ref _asked));
     }
 
@@ -94,7 +104,7 @@ public sealed class RenumberingWatchTests : IDisposable
     {
         using ServerCluster cluster = Start("1.6.24");
         Node node = await DistrustedAndTrustedAgainAsync(cluster);
-        await StepAsync(TimeSpan.FromSeconds(5));
+        await StepAsync(TimeSpan.FromSeconds(5), isWatched: false);
         Assert.Equal((101ul, 0, 0), (node.Trust.Floor, Volatile.Read(ref _asked), Logged()));
     }
 
@@ -102,11 +112,13 @@ public sealed class RenumberingWatchTests : IDisposable
         => $"STAT uptime 90\r\nSTAT curr_connections 7\r\nSTAT get_hits 12\r\nSTAT get_misses 3\r\nSTAT slab_reassign_rescues {rescues}\r\nSTAT slab_reassign_running {(isMoving ? 1 : 0)}\r\n"
             + "STAT limit_maxbytes 67108864\r\nSTAT bytes 4096\r\nSTAT curr_items 5\r\nSTAT evictions 2\r\nEND\r\n";
 
-    private ServerCluster Start(string version = "1.6.23") => ClusterRig.Start(
-        new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Welcome.Replace("1.6.18", version, StringComparison.Ordinal), Answer = Answer })),
-        _time,
-        _log,
-        maximumSuspects: 1);
+    private ServerCluster Start(string version = "1.6.23")
+    {
+        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Welcome.Replace("1.6.18", version, StringComparison.Ordinal), Answer = Answer }));
+        ServerCluster cluster = ClusterRig.Start(factory, _time, _log, maximumSuspects: 1);
+        Volatile.Write(ref _node, cluster.Nodes[0]);
+        return cluster;
+    }
 
     private string? Answer(string sent)
     {
@@ -116,9 +128,14 @@ public sealed class RenumberingWatchTests : IDisposable
             return Volatile.Read(ref _statistics);
         }
 
-        return sent.Split(' ')[0] switch
+        if (sent.StartsWith("ms ", StringComparison.Ordinal))
         {
-            "ms" => $"HD c{Interlocked.Increment(ref _cas)} {ClusterRig.TokenOf(sent)}\r\n",
+            Volatile.Write(ref _wasDistrusted, Volatile.Read(ref _node) is { Suspects.DistrustsAll: true });
+            return $"HD c{Interlocked.Increment(ref _cas)} {ClusterRig.TokenOf(sent)}\r\n";
+        }
+
+        return sent switch
+        {
             "mn\r\n" => "MN\r\n",
             _ => null,
         };
@@ -135,20 +152,33 @@ public sealed class RenumberingWatchTests : IDisposable
 
     private int Logged() => _log.Ids.Count(static id => id == EventIds.FloorsPassed);
 
+    /// <summary>The watcher has looked, and waits for the next time.</summary>
+    private Task WatcherWaits() => Eventually.True(() => _time.IsPausing(RenumberingWatch.Interval), "the watcher waits for its next look");
+
     private Task Until(Func<bool> condition, string what) => Eventually.True(
         () =>
         {
-            _time.Advance(TimeSpan.FromMilliseconds(20));
+            if (IsIdle())
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(20));
+            }
+
             return condition();
         },
         what);
 
-    private async Task StepAsync(TimeSpan by)
+    /// <summary>Moves the clock, which stands whenever something is to be done: a busy machine gets as many looks into a second as another.</summary>
+    private async Task StepAsync(TimeSpan by, bool isWatched = true)
     {
         for (TimeSpan gone = TimeSpan.Zero; gone < by; gone += TimeSpan.FromMilliseconds(20))
         {
+            // Where nobody waits for a look, what could be wrong is that somebody looks: real time for that.
+            await (isWatched ? WatcherWaits() : Task.Delay(1));
+            await Eventually.True(IsIdle, "what was asked is answered");
             _time.Advance(TimeSpan.FromMilliseconds(20));
-            await Task.Delay(1);
         }
     }
+
+    /// <summary>Whether nothing has been asked of the server that it has not answered, on the node's connection or on one for statistics.</summary>
+    private bool IsIdle() => _node!.PendingCount == 0 && !_time.IsPausing(ExchangeLimit);
 }
