@@ -157,6 +157,7 @@ public sealed class RetryTests
         static options =>
         {
             options.OperationTimeout = TimeSpan.FromSeconds(60);
+            options.ConnectTimeout = TimeSpan.FromSeconds(60);
             options.ReconnectDelay = TimeSpan.FromMilliseconds(100);
             options.MaximumReconnectDelay = TimeSpan.FromMilliseconds(500);
             options.MaximumRetries = 10;

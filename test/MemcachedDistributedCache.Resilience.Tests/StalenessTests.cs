@@ -245,6 +245,7 @@ public sealed class StalenessTests
             Servers = servers,
             Namespace = "stale",
             OperationTimeout = TimeSpan.FromSeconds(25), // an attempt of a second by the machine's clock: the proxy shares the pool with blocked callers
+            ConnectTimeout = TimeSpan.FromSeconds(20),
             ReconnectDelay = TimeSpan.FromMilliseconds(100),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(1000),
             MaximumSuspectKeys = maximumSuspects,
