@@ -43,9 +43,7 @@ public sealed class KillTests(ITestOutputHelper output)
                 elsewhere = foundElsewhere;
                 await ServeAgainAsync(cache, victim, machine);
                 double after = await callers.RateAsync(Window, 1, 2);
-
-                // The worse of the windows in which all was well: by as much as these differ, the machine's other work takes and gives.
-                rounds.Add(new Round(during / Math.Min(before, after), Percentile(took, 0.5), Percentile(took, 0.99)));
+                rounds.Add(new Round(during / ((before + after) / 2), Percentile(took, 0.5), Percentile(took, 0.99)));
                 before = after;
             }
 
