@@ -23,6 +23,7 @@ internal sealed class Node : INodeHealthEvents
     private readonly NodeHealth _health;
     private readonly RenumberingWatch _renumbering;
     private readonly SlownessLog _slowness;
+    private readonly OutageLog _outages;
     private readonly CancellationTokenSource _disposed = new();
     private Connection? _recovering;
     private long _failuresSeen;
@@ -40,6 +41,7 @@ internal sealed class Node : INodeHealthEvents
         _address = new NodeAddress(address, _lanes, Suspects, settings.Connections, settings.ReconnectDelay);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, settings.Connections.TimeProvider, logger);
+        _outages = new OutageLog(Counters.Server, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
         _renumbering = new RenumberingWatch(this, settings, logger, _disposed.Token);
     }
@@ -148,19 +150,19 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>What the floors let through may be old: they are found anew.</summary>
-    /// <param name="atOnce">Whether that needs no pause; no write is on its way because of it.</param>
-    public void RaiseFloors(bool atOnce)
+    public void RaiseFloors()
     {
         if (Trust.Floor != 0 || Suspects.DistrustsAll)
         {
-            Suspects.DistrustAll(needsGrace: !atOnce);
+            // Without a pause: no write is on its way because of it.
+            Suspects.DistrustAll(needsGrace: false);
             WakeReplay();
         }
 
         Floors.RaiseAll();
     }
 
-    /// <summary>The number of the newest item's state, 0 from a server that does not count; null if there is no answer.</summary>
+    /// <summary>The number of the newest item's state, 0 from a server that does not count; null if there is no answer, or none that can be relied on.</summary>
     public async Task<ulong?> ProbeCasAsync()
     {
         await _renumbering.BeginAsync().ConfigureAwait(false);
@@ -170,7 +172,7 @@ internal sealed class Node : INodeHealthEvents
             ValueTarget.OwnArray,
             CallMode.Async,
             CancellationToken.None).ConfigureAwait(false);
-        return result.Status == OperationStatus.Success ? result.Cas : null;
+        return result.Status == OperationStatus.Success && !_renumbering.IsBlind ? result.Cas : null;
     }
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>
@@ -234,7 +236,7 @@ internal sealed class Node : INodeHealthEvents
     void INodeHealthEvents.OnDown(string reason)
     {
         Counters.NodeStateChanged(MemcachedNodeState.Down);
-        Log.NodeDown(_logger, Counters.Server, reason);
+        _outages.Note(reason);
         _standIns.OnDown();
     }
 
@@ -244,6 +246,7 @@ internal sealed class Node : INodeHealthEvents
         if (isNews)
         {
             _lanes.HoldBackNoMore();
+            _outages.End();
             Counters.NodeStateChanged(MemcachedNodeState.Up);
             Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
         }
@@ -333,6 +336,11 @@ internal sealed class Node : INodeHealthEvents
             }
 
             return;
+        }
+
+        if (State == MemcachedNodeState.Down)
+        {
+            _outages.Note(end.Message);
         }
 
         lane.HoldBack(connection);

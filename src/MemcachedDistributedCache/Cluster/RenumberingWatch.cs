@@ -21,6 +21,10 @@ internal sealed class RenumberingWatch(Node node, ClusterSettings settings, ILog
     private readonly Lock _lock = new();
     private ServerStatistics? _before;
     private bool _isWatching;
+    private bool _isBlind;
+
+    /// <summary>Whether the server did not tell when it was last asked, so that no floor is believed.</summary>
+    public bool IsBlind => Volatile.Read(ref _isBlind) && !node.KeepsNumbers;
 
     /// <summary>Runs before a floor is found: whatever is numbered anew after it must show against a count from before it.</summary>
     public async ValueTask BeginAsync()
@@ -93,8 +97,7 @@ internal sealed class RenumberingWatch(Node node, ClusterSettings settings, ILog
 
         // First what is compared with, then the floors: they are newer than it.
         _before = now;
-        // Of one that does not tell, what the pause brings is wanted: it outlasts the time to the next look, and nothing is believed meanwhile.
-        node.RaiseFloors(atOnce: now is not null);
+        node.RaiseFloors();
         if (before is not null || now is not null)
         {
             Log.FloorsPassed(logger, node.Counters.Server, node.ServerVersion!);
@@ -111,5 +114,10 @@ internal sealed class RenumberingWatch(Node node, ClusterSettings settings, ILog
         }
     }
 
-    private Task<ServerStatistics?> AskAsync() => StatisticsExchange.RunAsync(settings.Connections, node.Address, stop);
+    private async Task<ServerStatistics?> AskAsync()
+    {
+        ServerStatistics? now = await StatisticsExchange.RunAsync(settings.Connections, node.Address, stop).ConfigureAwait(false);
+        Volatile.Write(ref _isBlind, now is null);
+        return now;
+    }
 }

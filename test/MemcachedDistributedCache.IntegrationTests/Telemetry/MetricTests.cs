@@ -48,9 +48,18 @@ public sealed class MetricTests
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
-        using var metrics = new MetricRecorder("memcached.client.network.io");
+        using var metrics = new MetricRecorder("memcached.client.network.io", "memcached.client.connection.count");
         await using MemcachedCache cache = Watched.On(metrics, proxy.Server);
-        await cache.GetAsync("first");
+        await cache.SetAsync("first", new byte[100_000], Sliding);
+        await Caches.UntilAsync(
+            () =>
+            {
+                // So that large values have their connection, and its greeting is over: what is no request or reply is not counted.
+                cache.GetAsync("first").GetAwaiter().GetResult();
+                return metrics.Sum("memcached.client.connection.count") == 2;
+            },
+            "both connections are open");
+        await cache.QuietAsync();
         (long out0, long in0) = (proxy.BytesToServer, proxy.BytesToClient);
         double sent0 = metrics.Sum("memcached.client.network.io", "network.io.direction=transmit");
         double received0 = metrics.Sum("memcached.client.network.io", "network.io.direction=receive");

@@ -13,7 +13,7 @@ public sealed class RenumberingWatchTests : IDisposable
 
     private readonly ManualTimeProvider _time = new();
     private readonly ListLogger _log = new();
-    private string _statistics = Statistics(0);
+    private string? _statistics = Statistics(0);
     private long _cas = 100;
     private int _asked;
     private Node? _node;
@@ -59,6 +59,38 @@ public sealed class RenumberingWatchTests : IDisposable
         await StepAsync(TimeSpan.FromSeconds(5));
         Assert.Equal(501ul, node.Trust.Floor);
         Assert.False(node.Suspects.DistrustsAll);
+    }
+
+    [Fact]
+    public async Task AServerThatTakesTheQuestionAndSaysNothingIsNotBelievedBetweenTwoLooks()
+    {
+        using ServerCluster cluster = Start();
+        Node node = await DistrustedAndTrustedAgainAsync(cluster);
+        _statistics = null;
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(20));
+                return node.Suspects.DistrustsAll;
+            },
+            "what is there is not read any more");
+
+        // Each look lasts three seconds, and a pause of two would be over before the next has ended.
+        for (int step = 0; step < 800; step++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(20));
+            await Eventually.True(() => node.PendingCount == 0, "its own connection answers");
+            Assert.True(node.Suspects.DistrustsAll);
+        }
+
+        _statistics = Statistics(0);
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(20));
+                return !node.Suspects.DistrustsAll;
+            },
+            "it tells again, and is believed from then on");
     }
 
     [Fact]

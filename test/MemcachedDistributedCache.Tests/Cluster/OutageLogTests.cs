@@ -1,0 +1,52 @@
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+
+namespace MemcachedDistributedCache.Tests.Cluster;
+
+/// <summary>What is said of a node that is down.</summary>
+public sealed class OutageLogTests : IDisposable
+{
+    private readonly ManualTimeProvider _time = new();
+    private readonly ListLogger _log = new();
+
+    public void Dispose() => _log.Dispose();
+
+    [Fact]
+    public void EachReasonIsToldOnceAnOutageAndNoEndOfThem()
+    {
+        var outages = new OutageLog("mc1:11211", _log);
+        foreach (string reason in (string[])["refused", "refused", "too old", "refused", "silent", "full", "a fifth"])
+        {
+            outages.Note(reason);
+        }
+
+        Assert.Equal(4, _log.Ids.Count);
+        outages.End();
+        outages.Note("refused");
+        Assert.Equal(5, _log.Ids.Count);
+        Assert.All(_log.Ids, static id => Assert.Equal(EventIds.NodeDown, id));
+    }
+
+    [Fact]
+    public async Task AServerThatIsTooOldIsNamedAlsoIfItCouldNotBeReachedAtFirst()
+    {
+        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => attempt <= 2
+            ? throw new IOException("refused")
+            : new FakeTransport { Greeting = FakeTransport.Welcome.Replace("1.6.18", attempt <= 4 ? "1.5.22" : "1.6.18", StringComparison.Ordinal), AnswersNoOp = true }));
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        await Eventually.True(
+            () =>
+            {
+                if (_time.IsPausing())
+                {
+                    _time.Advance(TimeSpan.FromMilliseconds(50));
+                }
+
+                return _log.Ids.Contains(EventIds.NodeUp);
+            },
+            "a server of this time takes its place");
+        Assert.Equal([EventIds.NodeDown, EventIds.NodeDown, EventIds.NodeUp], _log.Ids);
+    }
+}
