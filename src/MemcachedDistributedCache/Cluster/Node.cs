@@ -166,6 +166,11 @@ internal sealed class Node : INodeHealthEvents
     public async Task<ulong?> ProbeCasAsync()
     {
         await _renumbering.BeginAsync().ConfigureAwait(false);
+        if (_renumbering.IsBlind)
+        {
+            return null;
+        }
+
         OperationResult result = await Execute(
             new KeyRequest(OperationKind.Probe, _settings.ProbeKey, ProbeTimeToLive),
             0,
@@ -236,7 +241,7 @@ internal sealed class Node : INodeHealthEvents
     void INodeHealthEvents.OnDown(string reason)
     {
         Counters.NodeStateChanged(MemcachedNodeState.Down);
-        _outages.Note(reason);
+        _outages.Begin(reason);
         _standIns.OnDown();
     }
 
@@ -338,9 +343,9 @@ internal sealed class Node : INodeHealthEvents
             return;
         }
 
-        if (State == MemcachedNodeState.Down)
+        if (State == MemcachedNodeState.Down && connection.Greeting.Error is { } unfit)
         {
-            _outages.Note(end.Message);
+            _outages.Note(unfit);
         }
 
         lane.HoldBack(connection);

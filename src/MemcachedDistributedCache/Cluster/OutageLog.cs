@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Says why a node is down: once as it goes down, and once for each other reason that a try to reach it ends for. The first may be a connection that was
-/// refused, and the one that matters a server too old that was started since.
+/// Says why a node is down: once as it goes down, and then what a server says of itself that cannot be used, each once. The first reason may be a connection that
+/// was refused, and the one that matters a server too old that was started since.
 /// </summary>
 internal sealed class OutageLog(string server, ILogger logger)
 {
@@ -15,18 +15,30 @@ internal sealed class OutageLog(string server, ILogger logger)
     private readonly Lock _lock = new();
     private readonly HashSet<string> _reasons = new(StringComparer.Ordinal);
 
-    /// <summary>The node is down, or still is.</summary>
-    public void Note(string reason)
+    /// <summary>The node is down.</summary>
+    public void Begin(string reason)
     {
         lock (_lock)
         {
-            if (_reasons.Count == MostReasons || !_reasons.Add(reason))
+            _reasons.Clear();
+            _reasons.Add(reason);
+        }
+
+        Log.NodeDown(logger, server, reason);
+    }
+
+    /// <summary>Something answered while it was down.</summary>
+    public void Note(string unfit)
+    {
+        lock (_lock)
+        {
+            if (_reasons.Count is 0 or MostReasons || !_reasons.Add(unfit))
             {
                 return;
             }
         }
 
-        Log.NodeDown(logger, server, reason);
+        Log.NodeDown(logger, server, unfit);
     }
 
     /// <summary>The node is up.</summary>

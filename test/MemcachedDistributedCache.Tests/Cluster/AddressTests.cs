@@ -18,9 +18,6 @@ public sealed class AddressTests : IDisposable
     /// <summary>At least so long a node stays where it is.</summary>
     private static readonly TimeSpan Stay = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Of a version that is not asked for its statistics, on connections of their own.</summary>
-    private static readonly string Modern = FakeTransport.Welcome.Replace("1.6.18", "1.6.24", StringComparison.Ordinal);
-
     private readonly ManualTimeProvider _time = new();
     private readonly ListLogger _log = new();
     private int _counted = 99;
@@ -36,7 +33,7 @@ public sealed class AddressTests : IDisposable
         var factory = new FakeFactory(async (attempt, _) =>
         {
             await (attempt == 3 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
-            return new FakeTransport { Greeting = Modern, Address = attempt == 2 ? Second : First, Answer = OldValue };
+            return new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt == 2 ? Second : First, Answer = OldValue };
         });
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
@@ -65,7 +62,7 @@ public sealed class AddressTests : IDisposable
     [Fact]
     public async Task ALookThatIsUnderWayAsTheServerChangesTakesBackNoFloor()
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = Modern, Address = attempt == 3 ? Second : First, Answer = attempt == 2 ? null : OldValue }));
+        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt == 3 ? Second : First, Answer = attempt == 2 ? null : OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
@@ -91,7 +88,7 @@ public sealed class AddressTests : IDisposable
         CallMode finder = isFoundByBlockedCaller ? CallMode.Sync : CallMode.Async;
         CallMode other = isFoundByBlockedCaller ? CallMode.Async : CallMode.Sync;
         IPAddress address = First;
-        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = Modern, Address = Volatile.Read(ref address), Answer = OldValue }));
+        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Modern, Address = Volatile.Read(ref address), Answer = OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);
@@ -131,7 +128,7 @@ public sealed class AddressTests : IDisposable
             // Not on the thread of whoever asks for it: the test's must not wait for the others.
             await Task.Yield();
             await (attempt == 2 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
-            return new FakeTransport { Greeting = Modern, Address = attempt <= 2 ? First : Second, Answer = OldValue };
+            return new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt <= 2 ? First : Second, Answer = OldValue };
         })
         {
             Preferring = address =>
@@ -177,7 +174,7 @@ public sealed class AddressTests : IDisposable
     [Fact]
     public async Task ConnectionsDoNotFollowEachOtherWithoutEnd()
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = Modern, Address = attempt % 2 == 1 ? First : Second, Answer = OldValue }));
+        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt % 2 == 1 ? First : Second, Answer = OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);

@@ -17,14 +17,19 @@ public sealed class OutageLogTests : IDisposable
     public void EachReasonIsToldOnceAnOutageAndNoEndOfThem()
     {
         var outages = new OutageLog("mc1:11211", _log);
-        foreach (string reason in (string[])["refused", "refused", "too old", "refused", "silent", "full", "a fifth"])
+        outages.Note("too early");
+        Assert.Empty(_log.Ids);
+        outages.Begin("refused");
+        foreach (string unfit in (string[])["too old", "too old", "refused", "full", "no memcached", "a fifth"])
         {
-            outages.Note(reason);
+            outages.Note(unfit);
         }
 
         Assert.Equal(4, _log.Ids.Count);
         outages.End();
-        outages.Note("refused");
+        outages.Note("too late");
+        Assert.Equal(4, _log.Ids.Count);
+        outages.Begin("refused");
         Assert.Equal(5, _log.Ids.Count);
         Assert.All(_log.Ids, static id => Assert.Equal(EventIds.NodeDown, id));
     }
@@ -33,7 +38,7 @@ public sealed class OutageLogTests : IDisposable
     public async Task AServerThatIsTooOldIsNamedAlsoIfItCouldNotBeReachedAtFirst()
     {
         var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => attempt <= 2
-            ? throw new IOException("refused")
+            ? throw new IOException(attempt == 1 ? "refused" : "silent") // once is enough for those
             : new FakeTransport { Greeting = FakeTransport.Welcome.Replace("1.6.18", attempt <= 4 ? "1.5.22" : "1.6.18", StringComparison.Ordinal), AnswersNoOp = true }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         await Eventually.True(

@@ -69,7 +69,7 @@ public sealed class SuspectReplayTests : IDisposable
     }
 
     /// <summary>A server that removes what it is told to, and counts.</summary>
-    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Answer = Answer }));
+    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Modern, Answer = Answer }));
 
     private string? Answer(string sent)
     {

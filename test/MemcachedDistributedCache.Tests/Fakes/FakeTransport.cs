@@ -9,6 +9,9 @@ internal sealed class FakeTransport : TransportConnection
 {
     public const string Welcome = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n";
 
+    /// <summary>Of a version that is not asked for its statistics, on connections of their own.</summary>
+    public const string Modern = "VERSION 1.6.24\r\nSTAT item_size_max 1048576\r\nEND\r\n";
+
     private readonly object _gate = new();
     private readonly List<byte> _incoming = [];
     private readonly StringBuilder _sent = new();
