@@ -77,7 +77,7 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         await Assert.ThrowsAsync<ArgumentNullException>(async () => await one.Cache.RemoveAsync((string)null!));
-        await Assert.ThrowsAsync<ArgumentNullException>(async () => await one.Cache.GetOrCreateAsync<int, int>("key", 1, null!));
+        await Assert.ThrowsAsync<ArgumentNullException>(async () => await one.Cache.GetOrCreateAsync("key", 1, (Func<int, CancellationToken, ValueTask<int>>)null!));
         Assert.True(one.Statistics.OversizeRejections > 8);
     }
 
