@@ -48,7 +48,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         CallOptions call = Begin(options);
         return key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out _)
             ? new ValueTask<T>(value)
-            : Value(CreateAsync(key, call, tags, state, factory, cancellationToken));
+            : Value(CreateAsync(key, call, tags, ValueFactory.Of(state, factory), cancellationToken));
 
         [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
         static async ValueTask<T> Value(ValueTask<(T Value, CacheSource Source)> creation) => (await creation.ConfigureAwait(false)).Value;
@@ -81,7 +81,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
             return new MemcachedHybridResult<T>(value, (MemcachedHybridSource)source);
         }
 
-        (T made, source) = await CreateAsync(key, call, tags, state, factory, cancellationToken).ConfigureAwait(false);
+        (T made, source) = await CreateAsync(key, call, tags, ValueFactory.Of(state, factory), cancellationToken).ConfigureAwait(false);
         return new MemcachedHybridResult<T>(made, (MemcachedHybridSource)source);
     }
 
@@ -206,12 +206,12 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         return CallOptions.From(options, _engine.Settings);
     }
 
-    private ValueTask<(T Value, CacheSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
+    private ValueTask<(T Value, CacheSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
     {
         _engine.ThrowIfDisposed();
         IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
         return _engine.IsUsable(key)
-            ? _engine.FlyAsync(key, call, list, state, factory, cancellationToken)
-            : _engine.MakeAsync(call, state, factory, cancellationToken);
+            ? _engine.FlyAsync(key, call, list, factory, cancellationToken)
+            : _engine.MakeAsync(call, factory, cancellationToken);
     }
 }

@@ -107,7 +107,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             }
 
             stamps = toMake.ConvertAll(item => TagKeeper.Capture(item.Call.Tags, () => TagVersion.Create(engine.Time)));
-            made = await engine.Factories.RunAsync((keys, factory), MakeManyAsync, cancellationToken).ConfigureAwait(false);
+            made = await engine.Factories.RunAsync(ValueFactory.Of((keys, factory), MakeManyAsync), context: null, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
@@ -141,7 +141,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     {
         try
         {
-            (T value, CacheSource source) = await engine.FlyAsync(key, options, tags, (key, factory), MakeOneAsync, cancellationToken, isShared: false).ConfigureAwait(false);
+            (T value, CacheSource source) = await engine.FlyAsync(key, options, tags, ValueFactory.Of((key, factory), MakeOneAsync), cancellationToken, isShared: false).ConfigureAwait(false);
             if (source != CacheSource.None)
             {
                 lock (_values)

@@ -7,6 +7,12 @@ namespace MemcachedDistributedCache.Hybrid;
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalExpiration, HybridCacheEntryFlags Flags)
 {
+    /// <summary>The <see cref="LocalSize"/> of a caller who gives none.</summary>
+    private const long ComputedSize = -1;
+
+    /// <summary>The bytes that the process's own copy counts for; below zero where they are computed.</summary>
+    public long LocalSize { get; init; } = ComputedSize;
+
     /// <summary>Fills in what a caller left out. One who gives an expiration and no local one means both, as with Microsoft's implementation.</summary>
     public static CallOptions From(HybridCacheEntryOptions? options, HybridSettings settings)
     {
@@ -18,8 +24,32 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
         return new CallOptions(
             options.Expiration ?? settings.DefaultExpiration,
             options.LocalCacheExpiration ?? options.Expiration ?? settings.LocalCacheExpiration,
-            options.Flags ?? HybridCacheEntryFlags.None);
+            options.Flags ?? HybridCacheEntryFlags.None)
+        {
+            LocalSize = Checked(options.LocalSize),
+        };
     }
+
+    /// <summary>What a factory is shown, and may change: the options in effect.</summary>
+    public HybridCacheEntryContext NewContext() => new(new HybridCacheEntryOptions
+    {
+        Expiration = Expiration,
+        LocalCacheExpiration = LocalExpiration,
+        Flags = Flags,
+        LocalSize = LocalSize < 0 ? null : LocalSize,
+    });
+
+    /// <summary>
+    /// The options that a factory has chosen. One who has kept out of the cluster has taken no lease, so that nothing says whether the key was removed while
+    /// the factory ran: the factory cannot bring its value there.
+    /// </summary>
+    public CallOptions ChosenBy(HybridCacheEntryContext context) => new(
+        context.Expiration ?? Expiration,
+        context.LocalCacheExpiration ?? context.Expiration ?? LocalExpiration,
+        (context.Flags ?? Flags) | (Flags & HybridCacheEntryFlags.DisableDistributedCacheWrite))
+    {
+        LocalSize = Checked(context.LocalSize),
+    };
 
     public bool MayReadLocal => (Flags & HybridCacheEntryFlags.DisableLocalCacheRead) == HybridCacheEntryFlags.None;
 
@@ -30,6 +60,13 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
     public bool MayWriteRemote => (Flags & HybridCacheEntryFlags.DisableDistributedCacheWrite) == HybridCacheEntryFlags.None;
 
     public bool MayCreate => (Flags & HybridCacheEntryFlags.DisableUnderlyingData) == HybridCacheEntryFlags.None;
+
+    private static long Checked(long? localSize) => localSize switch
+    {
+        null => ComputedSize,
+        < 0 => throw new ArgumentOutOfRangeException(nameof(localSize), localSize, "LocalSize, the bytes that a copy counts for in the process's own memory, cannot be below 0."),
+        { } size => size,
+    };
 
     /// <summary>The flags that make a difference here; values are never compressed.</summary>
     public HybridCacheEntryFlags Distinct => Flags & ~HybridCacheEntryFlags.DisableCompression;

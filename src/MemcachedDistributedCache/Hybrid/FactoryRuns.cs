@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Diagnostics;
+using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -14,10 +15,13 @@ internal sealed class FactoryRuns(HybridCounters counters, CacheTelemetry teleme
     private readonly MetricTags _canceled = telemetry.Tags.With(AttributeNames.Outcome, RequestOutcome.Canceled.Text());
 
     /// <summary>Runs one.</summary>
-    public ValueTask<T> RunAsync<TState, T>(TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
+    /// <param name="factory">The factory.</param>
+    /// <param name="context">What it may change; <see cref="ValueFactory{TState, T}.NewContext"/>.</param>
+    /// <param name="cancellationToken">Cancelled when nobody wants the value.</param>
+    public ValueTask<T> RunAsync<TState, T>(in ValueFactory<TState, T> factory, HybridCacheEntryContext? context, CancellationToken cancellationToken)
     {
         counters.Add(HybridEvent.FactoryRun);
-        return _duration.IsEnabled ? RunTimedAsync(state, factory, cancellationToken) : factory(state, cancellationToken);
+        return _duration.IsEnabled ? RunTimedAsync(factory, context, cancellationToken) : factory.InvokeAsync(context, cancellationToken);
     }
 
     /// <summary>Counts a run that gave no value, unless it was told to end.</summary>
@@ -29,13 +33,13 @@ internal sealed class FactoryRuns(HybridCounters counters, CacheTelemetry teleme
         }
     }
 
-    private async ValueTask<T> RunTimedAsync<TState, T>(TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
+    private async ValueTask<T> RunTimedAsync<TState, T>(ValueFactory<TState, T> factory, HybridCacheEntryContext? context, CancellationToken cancellationToken)
     {
         long startedAt = timeProvider.GetTimestamp();
         MetricTags outcome = _success;
         try
         {
-            return await factory(state, cancellationToken).ConfigureAwait(false);
+            return await factory.InvokeAsync(context, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {

@@ -167,7 +167,7 @@ internal sealed class HybridEngine : IDisposable
 
     /// <summary>Gets a value that is not in the process's own memory, together with all who ask for it meanwhile where it is shared.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<(T Value, CacheSource Source)> FlyAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken, bool isShared = true)
+    public async ValueTask<(T Value, CacheSource Source)> FlyAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken, bool isShared = true)
     {
         ValueCodec<T> codec = Codecs.Of<T>();
         var flightKey = new FlightKey(key, options.Distinct, typeof(T));
@@ -178,7 +178,7 @@ internal sealed class HybridEngine : IDisposable
             : (new Flight<T>(version, Tags.Invalidations, mayEndEarly), true);
         if (isNew)
         {
-            flight.Start(new Production<TState, T>(this, flightKey, options, tags, version, codec, state, factory));
+            flight.Start(new Production<TState, T>(this, flightKey, options, tags, version, codec, factory));
         }
         else
         {
@@ -201,7 +201,7 @@ internal sealed class HybridEngine : IDisposable
     }
 
     /// <summary>Makes a value whose key cannot be used; it is kept nowhere.</summary>
-    public async ValueTask<(T Value, CacheSource Source)> MakeAsync<TState, T>(CallOptions options, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, CancellationToken cancellationToken)
+    public async ValueTask<(T Value, CacheSource Source)> MakeAsync<TState, T>(CallOptions options, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
     {
         if (!options.MayCreate)
         {
@@ -210,7 +210,7 @@ internal sealed class HybridEngine : IDisposable
 
         try
         {
-            return (await Factories.RunAsync(state, factory, cancellationToken).ConfigureAwait(false), CacheSource.Factory);
+            return (await Factories.RunAsync(factory, factory.NewContext(options), cancellationToken).ConfigureAwait(false), CacheSource.Factory);
         }
         catch (Exception exception)
         {

@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
+using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -26,13 +27,13 @@ internal sealed record Fallback<T>(CachedEntry Entry, T Value);
 /// Runs a factory and keeps what it gives, on the condition that the key is still in the state from before: a removal or a set that came
 /// meanwhile wins, and the value is given to its callers and kept nowhere.
 /// </summary>
-internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCodec<T> codec, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, Flight<T>? flight, Fallback<T>? refreshed = null)
+internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCodec<T> codec, ValueFactory<TState, T> factory, Flight<T>? flight, Fallback<T>? refreshed = null)
 {
     /// <summary>Cancelled when nobody wants the value.</summary>
     public CancellationToken Token => flight?.Token ?? engine.Disposed;
 
     /// <summary>The same for a refresh of an entry, on which nobody waits.</summary>
-    public Making<TState, T> Detach(CachedEntry entry, T value) => new(engine, call, codec, state, factory, flight: null, new Fallback<T>(entry, value));
+    public Making<TState, T> Detach(CachedEntry entry, T value) => new(engine, call, codec, factory, flight: null, new Fallback<T>(entry, value));
 
     /// <summary>Refreshes an entry, if nobody else does; null if another process does, or the factory failed.</summary>
     public async Task<Outcome<T>?> RefreshAsync(CancellationToken cancellationToken)
@@ -75,6 +76,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
     {
         T value;
         TagStamp[] stamps;
+        Call chosen = call;
         try
         {
             Token.ThrowIfCancellationRequested();
@@ -82,7 +84,13 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
 
             // Before the factory: whatever is invalidated from here on invalidates its value.
             stamps = TagKeeper.Capture(call.Tags, () => TagVersion.Create(engine.Time));
-            value = await InvokeAsync(fallback).ConfigureAwait(false);
+            HybridCacheEntryContext? context = factory.NewContext(call.Options);
+            int revision = context?.Revision ?? 0;
+            value = await InvokeAsync(context, fallback).ConfigureAwait(false);
+            if (context is not null && context.Revision != revision)
+            {
+                chosen = call with { Options = call.Options.ChosenBy(context) };
+            }
         }
         catch (Exception exception)
         {
@@ -102,10 +110,10 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
             return await ServeAsync(fallback).ConfigureAwait(false);
         }
 
-        return await Making.KeepAsync(engine, call, codec, value, stamps, lease, over, keeping).ConfigureAwait(false);
+        return await Making.KeepAsync(engine, chosen, codec, value, stamps, lease, over, keeping).ConfigureAwait(false);
     }
 
-    private async ValueTask<T> InvokeAsync(Fallback<T>? fallback)
+    private async ValueTask<T> InvokeAsync(HybridCacheEntryContext? context, Fallback<T>? fallback)
     {
         if (flight?.IsOnCallersThread == true)
         {
@@ -115,10 +123,10 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
         TimeSpan limit = engine.Settings.FactorySoftTimeout;
         if (fallback is null || flight is null || limit == Timeout.InfiniteTimeSpan)
         {
-            return await engine.Factories.RunAsync(state, factory, Token).ConfigureAwait(false);
+            return await engine.Factories.RunAsync(factory, context, Token).ConfigureAwait(false);
         }
 
-        Task<T> made = engine.Factories.RunAsync(state, factory, Token).AsTask();
+        Task<T> made = engine.Factories.RunAsync(factory, context, Token).AsTask();
         using (var ended = new CancellationTokenSource())
         {
             if (await Task.WhenAny(made, Task.Delay(limit, engine.Time, ended.Token)).ConfigureAwait(false) != made)

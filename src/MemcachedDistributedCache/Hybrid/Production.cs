@@ -15,8 +15,7 @@ internal sealed class Production<TState, T>(
     IReadOnlyList<string> tags,
     long version,
     ValueCodec<T> codec,
-    TState state,
-    Func<TState, CancellationToken, ValueTask<T>> factory) : IFlightWork<T>
+    ValueFactory<TState, T> factory) : IFlightWork<T>
 {
     /// <summary>How often something that cannot be used is removed to make place, before the value is made without keeping it.</summary>
     private const int MaximumDiscards = 3;
@@ -35,7 +34,7 @@ internal sealed class Production<TState, T>(
 
     private HybridSettings Settings => engine.Settings;
 
-    private Making<TState, T> NewMaking() => new(engine, _call, codec, state, factory, _flight);
+    private Making<TState, T> NewMaking() => new(engine, _call, codec, factory, _flight);
 
     /// <inheritdoc/>
     public void Ended(Flight<T> flight) => engine.Leave(flightKey, flight);

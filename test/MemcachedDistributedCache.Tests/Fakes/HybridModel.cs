@@ -227,7 +227,7 @@ internal sealed class HybridRig : IDisposable
         CallOptions options = CallOptions.From(null, Engine.Settings);
         return Engine.TryGetLocal<string>(key, options, out string? here, out _)
             ? here
-            : (await Engine.FlyAsync(key, options, tags, factory, static (make, token) => new ValueTask<string>(make(token)), cancellationToken)).Value;
+            : (await Engine.FlyAsync(key, options, tags, ValueFactory.Of(factory, static (make, token) => new ValueTask<string>(make(token))), cancellationToken)).Value;
     }
 
     public Task<string> Get(string key, string value, params string[] tags) => Get(key, _ => Task.FromResult(value), tags);
@@ -238,7 +238,7 @@ internal sealed class HybridRig : IDisposable
         CallOptions options = CallOptions.From(new() { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableUnderlyingData }, Engine.Settings);
         return Engine.TryGetLocal<string>(key, options, out string? here, out _)
             ? here
-            : (await Engine.FlyAsync<int, string>(key, options, [], 0, static (_, _) => throw new InvalidOperationException(), CancellationToken.None)).Value;
+            : (await Engine.FlyAsync(key, options, [], default(ValueFactory<int, string>), CancellationToken.None)).Value;
     }
 
     public Task Set(string key, string value, params string[] tags) => Engine.SetAsync(key, value, CallOptions.From(null, Engine.Settings), tags);

@@ -143,22 +143,24 @@ public sealed class FactoryDurationTests : IMeterFactory
     {
         HybridRig rig = Listened(name: null);
         CallOptions options = CallOptions.From(null, rig.Engine.Settings);
-        await rig.Engine.MakeAsync(options, rig, static (rig, _) => new ValueTask<string>(Take(rig, 4)), CancellationToken.None);
-        await Assert.ThrowsAsync<FormatException>(async () => await rig.Engine.MakeAsync<int, string>(options, 0, static (_, _) => throw new FormatException(), CancellationToken.None));
+        await rig.Engine.MakeAsync(options, ValueFactory.Of(rig, static (rig, _) => new ValueTask<string>(Take(rig, 4))), CancellationToken.None);
+        await Assert.ThrowsAsync<FormatException>(async () => await rig.Engine.MakeAsync(options, new ValueFactory<int, string>(0, static (_, _) => throw new FormatException()), CancellationToken.None));
         Expect("4 memcached.outcome=success", "0 memcached.outcome=error");
         Assert.Equal((2, 1), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
     }
+
+    private static ValueFactory<Task<string>, string> OwnTask(Task<string> own) => new(own, static (own, _) => new ValueTask<string>(own));
 
     [Fact]
     public async Task WithoutAListenerTheClockIsNotAskedAndTheFactorysOwnTaskIsGiven()
     {
         var runs = new FactoryRuns(new HybridCounters(), new CacheTelemetry(MetricHub.Of(this), null, new Untouchable()), new Untouchable());
         Task<string> own = Task.FromResult("value");
-        Assert.Same(own, runs.RunAsync(own, static (own, _) => new ValueTask<string>(own), CancellationToken.None).AsTask());
+        Assert.Same(own, runs.RunAsync(OwnTask(own), context: null, CancellationToken.None).AsTask());
         Listen();
-        await Assert.ThrowsAsync<NotSupportedException>(async () => await runs.RunAsync(own, static (own, _) => new ValueTask<string>(own), CancellationToken.None));
+        await Assert.ThrowsAsync<NotSupportedException>(async () => await runs.RunAsync(OwnTask(own), context: null, CancellationToken.None));
         _listener!.Dispose();
-        Assert.Same(own, runs.RunAsync(own, static (own, _) => new ValueTask<string>(own), CancellationToken.None).AsTask());
+        Assert.Same(own, runs.RunAsync(OwnTask(own), context: null, CancellationToken.None).AsTask());
     }
 
     [Fact]

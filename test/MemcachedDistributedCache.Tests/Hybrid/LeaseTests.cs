@@ -125,7 +125,7 @@ public sealed class LeaseTests : IDisposable
                 : isExcluded && verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
         };
         var force = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheRead | Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCacheRead };
-        (string value, _) = await _one.Engine.FlyAsync("key", CallOptions.From(force, _one.Engine.Settings), [], 0, static (_, _) => new ValueTask<string>("new"), CancellationToken.None);
+        (string value, _) = await _one.Engine.FlyAsync("key", CallOptions.From(force, _one.Engine.Settings), [], ValueFactory.Of(0, static (_, _) => new ValueTask<string>("new")), CancellationToken.None);
         Assert.Equal("new", value);
         Assert.Equal("new", await _other.Peek("key"));
     }
