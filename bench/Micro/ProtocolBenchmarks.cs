@@ -17,10 +17,10 @@ public class ProtocolBenchmarks
     private readonly byte[] _stored = "HD O123456"u8.ToArray();
 
     [Benchmark]
-    public int WriteGet() => MetaRequests.WriteGet(_destination, _key, 123456);
+    public int WriteGet() => MetaRequests.WriteGet(_destination, WireKey.Of(_key), 123456);
 
     [Benchmark]
-    public int WriteStore1K() => new StoreRequest(_key, default, new ReadOnlySequence<byte>(_value), 1201, 0).Write(_destination, 123456);
+    public int WriteStore1K() => new StoreRequest(WireKey.Of(_key), default, new ReadOnlySequence<byte>(_value), 1201, 0).Write(_destination, 123456);
 
     [Benchmark]
     public bool ParseHit() => MetaReplyParser.TryParse(_hit, out _);

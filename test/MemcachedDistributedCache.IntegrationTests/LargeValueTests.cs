@@ -97,10 +97,10 @@ public sealed class LargeValueTests
     private static async Task<long> ConnectionsAsync(MemcachedProcess server) => long.Parse((await server.StatsAsync())["total_connections"], CultureInfo.InvariantCulture);
 
     private static async Task StoreAsync(MemcachedClient client, byte[] value)
-        => Assert.Equal(OperationStatus.Success, (await client.StoreAsync("key"u8, new Item(default, new ReadOnlySequence<byte>(value), 0, 600, int.MaxValue), CallMode.Async, CancellationToken.None)).Status);
+        => Assert.Equal(OperationStatus.Success, (await client.StoreAsync(Protocol.WireKey.Of("key"u8), new Item(default, new ReadOnlySequence<byte>(value), 0, 600, int.MaxValue), CallMode.Async, CancellationToken.None)).Status);
 
     private static async Task<int> ReadAsync(MemcachedClient client)
-        => KeyedValues.VersionOf(1, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Value);
+        => KeyedValues.VersionOf(1, (await client.GetAsync(Protocol.WireKey.Of("key"u8), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Value);
 
     private static ClusterSettings SettingsOf(ConnectionFactory factory) => new()
     {

@@ -218,21 +218,21 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
     private ValueTask<OperationResult> SendGet(string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
     {
-        ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
+        WireKey wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
         return client.GetAsync(wireKey, target, mode, cancellationToken, sinceOutage: settings.IgnoresBeforeOutage, inOrder: _abandoned.MayHold(key));
     }
 
     private ValueTask<OperationResult> SendDelete(string key, CallMode mode, CancellationToken cancellationToken)
     {
-        ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
+        WireKey wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
         return client.DeleteAsync(wireKey, mode, cancellationToken);
     }
 
     private ValueTask<OperationResult> SendStore(string key, in ReadOnlySequence<byte> value, in Expiration expiration, CallMode mode, CancellationToken cancellationToken, bool onlyIfAbsent = false)
     {
-        ReadOnlySpan<byte> wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
+        WireKey wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
         Span<byte> room = stackalloc byte[ValuePrefix.Length];
         ReadOnlySpan<byte> prefix = expiration.HasDeadline ? EntryFormat.WritePrefix(room, expiration.Deadline) : default;

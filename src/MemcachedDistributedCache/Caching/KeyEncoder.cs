@@ -48,22 +48,18 @@ internal sealed class KeyEncoder
 
     /// <summary>Writes the key for the wire into <paramref name="buffer"/>, 250 bytes long, and returns the part that was used.</summary>
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
-    public ReadOnlySpan<byte> Encode(string key, Span<byte> buffer)
+    public WireKey Encode(string key, Span<byte> buffer)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         _prefix.CopyTo(buffer);
         Span<byte> rest = buffer[_prefix.Length..MetaRequests.MaximumKeyLength];
-        if (_partition.Length != 0)
+        if (_partition.Length == 0 && TryEncodePlain(key, rest, out int length) && WireKey.TryCreate(buffer[..(_prefix.Length + length)], out WireKey plain))
         {
-            return buffer[..(_prefix.Length + EncodeHash(_partition + key, rest, PartitionMarker))];
+            return plain;
         }
 
-        if (!TryEncodePlain(key, rest, out int length))
-        {
-            length = EncodeHash(key, rest);
-        }
-
-        return buffer[..(_prefix.Length + length)];
+        length = _partition.Length == 0 ? EncodeHash(key, rest) : EncodeHash(_partition + key, rest, PartitionMarker);
+        return WireKey.Of(buffer[..(_prefix.Length + length)]);
     }
 
     /// <summary>The namespace.</summary>
@@ -87,7 +83,7 @@ internal sealed class KeyEncoder
         rest[0] = HashMarker;
         rest[1] = (byte)plain;
         Span<byte> text = rest[2..];
-        if (!TryEncodeText(key, text, out int length))
+        if (!TryEncodeText(key, text, out int length) || !WireKey.TryCreate(buffer[..(_prefix.Length + 2 + length)], out _))
         {
             Span<byte> hash = stackalloc byte[1 + HashLength];
             EncodeHash(key, hash);
@@ -118,17 +114,12 @@ internal sealed class KeyEncoder
             && destination[0] != HashMarker
             && (_prefix.Length != 0 || !destination[..length].Contains((byte)Separator));
 
+    /// <summary>Writes the text if it has room; whether its bytes can stand in a key is for <see cref="WireKey"/> to say.</summary>
     private static bool TryEncodeText(string key, Span<byte> destination, out int length)
     {
         length = 0;
-        if (key.Length > destination.Length
-            || Utf8.FromUtf16(key, destination, out _, out length, replaceInvalidSequences: false) != System.Buffers.OperationStatus.Done)
-        {
-            return false;
-        }
-
-        ReadOnlySpan<byte> bytes = destination[..length];
-        return !bytes.ContainsAnyInRange((byte)0, (byte)' ') && !bytes.Contains((byte)0x7f);
+        return key.Length <= destination.Length
+            && Utf8.FromUtf16(key, destination, out _, out length, replaceInvalidSequences: false) == System.Buffers.OperationStatus.Done;
     }
 
     /// <summary>Writes the marked hash. Both forms are of one length: a second marker takes the place of the hash's last four bits.</summary>

@@ -34,7 +34,7 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
         }
 
         Span<byte> buffer = stackalloc byte[MetaRequests.MaximumKeyLength];
-        ReadOnlySpan<byte> wireKey = keys.Encode(key, buffer);
+        WireKey wireKey = keys.Encode(key, buffer);
         if (_gate.TryEnter(Mark(wireKey), read.Sequence) is not { } gate)
         {
             return;

@@ -1,10 +1,11 @@
 using System.Buffers;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Client;
 
 /// <summary>
-/// What the caches need of a memcached cluster. Keys are legal on the wire. With <see cref="CallMode.Sync"/> the result is there when
+/// What the caches need of a memcached cluster. Keys are legal on the wire by their type. With <see cref="CallMode.Sync"/> the result is there when
 /// the call returns. A server's failure is a result, never an exception.
 /// </summary>
 internal interface IMemcachedClient
@@ -17,26 +18,26 @@ internal interface IMemcachedClient
     /// last down is a miss. A large value may be read on a connection of its own, and so before what was asked of its key and not answered yet, unless
     /// <paramref name="inOrder"/> says otherwise or the CAS was asked for, which is good for the key's own connection.
     /// </summary>
-    ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false);
+    ValueTask<OperationResult> GetAsync(WireKey key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false);
 
     /// <summary>
     /// Reads an item, placeholders among them, with its flags, time to live and CAS. Where there is none an empty one is made that lives
     /// <paramref name="seconds"/>, and who made it has won the lease.
     /// </summary>
-    ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken);
+    ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken);
 
     /// <summary>Reads flags and time to live, and the CAS if asked for.</summary>
-    ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false);
+    ValueTask<OperationResult> InspectAsync(WireKey key, CallMode mode, CancellationToken cancellationToken, bool withCas = false);
 
     /// <summary>
     /// Stores a value. One that no server would take is <see cref="Connections.OperationStatus.TooLarge"/>, and nothing is sent. Neither is one whose
     /// ticket is of another connection than the key's present one, or of a state that may not be read in the place of another node: it is a
     /// <see cref="Connections.OperationStatus.Conflict"/>.
     /// </summary>
-    ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken);
+    ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>Sets the time to live and reads the flags and the CAS of the item that was touched.</summary>
-    ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken);
+    ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>
     /// Notes that a write was not sent, or not answered in time, or may have been overtaken, so that what the server has under the key is not
@@ -45,13 +46,13 @@ internal interface IMemcachedClient
     /// <param name="key">The key.</param>
     /// <param name="mayStillHappen">Whether the server may yet act on it, after what it is asked from now on.</param>
     /// <param name="node">The node, where it is not the key's.</param>
-    void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null);
+    void Distrust(WireKey key, bool mayStillHappen = false, object? node = null);
 
     /// <summary>Deletes an item.</summary>
-    ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken);
+    ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>Deletes an item if it is in the state of the ticket; like a store, nothing is sent where that cannot be.</summary>
-    ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken);
+    ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken);
 
     /// <summary>All nodes, as what names one in the methods that take one.</summary>
     IReadOnlyList<object> Nodes { get; }

@@ -21,7 +21,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     public object NodeOf(ReadOnlySpan<byte> key) => cluster.RouteOf(HashRing.Hash(key)).Node ?? (object)cluster;
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
+    public ValueTask<OperationResult> GetAsync(WireKey key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
     {
         uint hash = HashRing.Hash(key);
         Route route = RouteOf(hash, node);
@@ -39,7 +39,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
@@ -53,7 +53,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    public ValueTask<OperationResult> InspectAsync(WireKey key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
@@ -67,7 +67,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
@@ -83,7 +83,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
@@ -98,7 +98,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
         return ticket.IsKnown && cluster.RouteOf(hash).Node is { } node
@@ -107,7 +107,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null)
+    public void Distrust(WireKey key, bool mayStillHappen = false, object? node = null)
     {
         // Who stands in has been asked for the change too, or would have been.
         Route route = RouteOf(HashRing.Hash(key), node);
@@ -121,7 +121,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     }
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
         Route route = RouteOf(hash, item.Node);

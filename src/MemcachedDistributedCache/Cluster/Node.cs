@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Logging;
 
@@ -172,7 +173,7 @@ internal sealed class Node : INodeHealthEvents
         }
 
         OperationResult result = await Execute(
-            new KeyRequest(OperationKind.Probe, _settings.ProbeKey, ProbeTimeToLive),
+            new KeyRequest(OperationKind.Probe, WireKey.Of(_settings.ProbeKey), ProbeTimeToLive),
             0,
             ValueTarget.OwnArray,
             CallMode.Async,

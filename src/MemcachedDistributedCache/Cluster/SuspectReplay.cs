@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Protocol;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Cluster;
@@ -182,5 +183,5 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     }
 
     private Task<OperationResult> DeleteAsync(byte[] key)
-        => node.Execute(new KeyRequest(OperationKind.Delete, key), HashRing.Hash(key), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask();
+        => node.Execute(new KeyRequest(OperationKind.Delete, WireKey.Of(key)), HashRing.Hash(key), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask();
 }

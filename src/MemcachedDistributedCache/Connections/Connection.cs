@@ -223,7 +223,7 @@ internal sealed class Connection
 
     private void GiveBack(ReadOnlySpan<byte> key, ulong cas)
     {
-        if (TryExecute(new ConditionalDeleteRequest(key, cas), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result))
+        if (TryExecute(new ConditionalDeleteRequest(WireKey.Of(key), cas), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result))
         {
             _ = result.AsTask();
         }

@@ -71,12 +71,12 @@ internal interface IRequest
 }
 
 /// <summary>A request that consists of a verb and a key.</summary>
-internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive = 0) : IRequest
+internal readonly ref struct KeyRequest(OperationKind kind, WireKey key, int timeToLive = 0) : IRequest
 {
-    private readonly ReadOnlySpan<byte> _key = key;
+    private readonly WireKey _key = key;
 
     /// <inheritdoc/>
-    public ReadOnlySpan<byte> ChangedKey => kind == OperationKind.Delete ? _key : default;
+    public ReadOnlySpan<byte> ChangedKey => kind == OperationKind.Delete ? _key : default(WireKey);
 
     /// <summary>Whether a read asks for the CAS.</summary>
     public bool WithCas { get; init; }
@@ -103,9 +103,9 @@ internal readonly ref struct KeyRequest(OperationKind kind, ReadOnlySpan<byte> k
 }
 
 /// <summary>A request that stores a value, an optional prefix before it.</summary>
-internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<byte> prefix, ReadOnlySequence<byte> value, int timeToLive, uint flags, MetaRequests.StoreCondition condition = default) : IRequest
+internal readonly ref struct StoreRequest(WireKey key, ReadOnlySpan<byte> prefix, ReadOnlySequence<byte> value, int timeToLive, uint flags, MetaRequests.StoreCondition condition = default) : IRequest
 {
-    private readonly ReadOnlySpan<byte> _key = key;
+    private readonly WireKey _key = key;
     private readonly ReadOnlySpan<byte> _prefix = prefix;
     private readonly ReadOnlySequence<byte> _value = value;
     private readonly int _length = prefix.Length + (int)value.Length;
@@ -118,7 +118,7 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
     /// A store over a state leaves nothing in doubt when its answer is lost: however late it happens, it happens to the state that it was for. That there is
     /// nothing under a key is no such state: it comes back.
     /// </summary>
-    public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 ? default : _key;
+    public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 ? default : (ReadOnlySpan<byte>)_key;
 
     /// <inheritdoc/>
     public uint ReadHash => 0;
@@ -139,9 +139,9 @@ internal readonly ref struct StoreRequest(ReadOnlySpan<byte> key, ReadOnlySpan<b
 }
 
 /// <summary>A request for an item that takes the lease of a missing one.</summary>
-internal readonly ref struct LeaseRequest(ReadOnlySpan<byte> key, int seconds, bool withValue) : IRequest
+internal readonly ref struct LeaseRequest(WireKey key, int seconds, bool withValue) : IRequest
 {
-    private readonly ReadOnlySpan<byte> _key = key;
+    private readonly WireKey _key = key;
 
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Lease;
@@ -160,9 +160,9 @@ internal readonly ref struct LeaseRequest(ReadOnlySpan<byte> key, int seconds, b
 }
 
 /// <summary>A request that deletes an item in one state only, and so leaves nothing in doubt when its answer is lost.</summary>
-internal readonly ref struct ConditionalDeleteRequest(ReadOnlySpan<byte> key, ulong cas) : IRequest
+internal readonly ref struct ConditionalDeleteRequest(WireKey key, ulong cas) : IRequest
 {
-    private readonly ReadOnlySpan<byte> _key = key;
+    private readonly WireKey _key = key;
 
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Delete;

@@ -2,6 +2,7 @@ using System.Buffers;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -45,7 +46,7 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
         if (await EndAsync().ConfigureAwait(false) is { } held)
         {
             _ticket = null;
-            await client.DeleteAsync(key, held, CancellationToken.None).ConfigureAwait(false);
+            await client.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
         }
     }
 
@@ -64,7 +65,7 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
                 return;
             }
 
-            OperationResult renewed = await client.StoreAsync(key, Placeholder(_ticket!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+            OperationResult renewed = await client.StoreAsync(WireKey.Of(key), Placeholder(_ticket!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
             if (renewed.Status == OperationStatus.Success && renewed.Ticket.IsKnown)
             {
                 _ticket = renewed.Ticket;
@@ -76,7 +77,7 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
                 _ticket = null;
                 if (renewed.Status == OperationStatus.Conflict)
                 {
-                    await client.DeleteAsync(key, lost, CancellationToken.None).ConfigureAwait(false);
+                    await client.DeleteAsync(WireKey.Of(key), lost, CancellationToken.None).ConfigureAwait(false);
                 }
 
                 return;

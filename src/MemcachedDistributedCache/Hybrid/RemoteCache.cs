@@ -5,6 +5,7 @@ using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Protocol;
 using Microsoft.Extensions.Logging;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
@@ -24,7 +25,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<RemoteRead> LeaseAsync(byte[] key, bool withValue)
     {
         long sentAt = timeProvider.GetTimestamp();
-        OperationResult result = await client.LeaseAsync(key, _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
+        OperationResult result = await client.LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
         if (result.Status != OperationStatus.Success)
         {
             // A miss is a key in doubt, or a server without room for the placeholder: there is nothing to hold a store against.
@@ -54,7 +55,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<RemoteRead> GetAsync(byte[] key)
     {
         long sentAt = timeProvider.GetTimestamp();
-        OperationResult result = await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
+        OperationResult result = await client.GetAsync(WireKey.Of(key), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
         return result.Status switch
         {
             OperationStatus.Success when result.Flags == Lease.Flags => new RemoteRead(RemoteState.Absent, sentAt),
@@ -68,7 +69,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<RemoteState> LookAsync(byte[] key, ItemTicket ticket)
     {
         counters.Add(HybridEvent.Revalidated);
-        OperationResult result = await client.InspectAsync(key, CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
+        OperationResult result = await client.InspectAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
         return result.Status switch
         {
             OperationStatus.Success when result.IsUnreadable => RemoteState.Changed,
@@ -107,7 +108,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     }
 
     /// <summary>Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.</summary>
-    public Task Discard(byte[] key, ItemTicket ticket) => client.DeleteAsync(key, ticket, CancellationToken.None).AsTask();
+    public Task Discard(byte[] key, ItemTicket ticket) => client.DeleteAsync(WireKey.Of(key), ticket, CancellationToken.None).AsTask();
 
     /// <summary>Stores an entry: over the state of a ticket, or over whatever is there.</summary>
     public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, ItemTicket? ticket)
@@ -115,7 +116,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
         TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.ServerRetention;
         int wireTime = Expiration.WireTimeOf(lifetime, timeProvider.GetUtcNow());
         var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { Ticket = ticket, ReturnsCas = true };
-        OperationResult result = await client.StoreAsync(key, entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+        OperationResult result = await client.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         if (ticket is null)
         {
             NoteDoubt(key, result);
@@ -131,13 +132,13 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     }
 
     /// <summary>Removes an entry, or the placeholder of one that is being made.</summary>
-    public async Task RemoveAsync(byte[] key) => NoteDoubt(key, await client.DeleteAsync(key, CallMode.Async, CancellationToken.None).ConfigureAwait(false));
+    public async Task RemoveAsync(byte[] key) => NoteDoubt(key, await client.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).ConfigureAwait(false));
 
     private void NoteDoubt(byte[] key, in OperationResult result)
     {
         if (result.LeavesDoubt)
         {
-            client.Distrust(key);
+            client.Distrust(WireKey.Of(key));
         }
     }
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -153,7 +154,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
             counters.Add(HybridEvent.TagRead);
             long sentAt = timeProvider.GetTimestamp();
             int epoch = state.Epoch;
-            OperationResult read = await client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true, state.Node, sinceOutage: true).ConfigureAwait(false);
+            OperationResult read = await client.GetAsync(WireKey.Of(state.WireKey), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true, state.Node, sinceOutage: true).ConfigureAwait(false);
             if (read.Status is not (OperationStatus.Success or OperationStatus.Miss))
             {
                 break;
@@ -199,7 +200,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
 
         // What is there is read on the way, so that it is known for dead should a server ever bring it back; and in order, or it might be the new one.
         long sentAt = timeProvider.GetTimestamp();
-        ValueTask<OperationResult> reading = client.GetAsync(state.WireKey, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: false, state.Node, inOrder: true);
+        ValueTask<OperationResult> reading = client.GetAsync(WireKey.Of(state.WireKey), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: false, state.Node, inOrder: true);
         ValueTask<OperationResult> storing = StoreAsync(state, version, null, onlyIfAbsent: false);
         if (TryRead(await reading.ConfigureAwait(false), out TagVersion? before))
         {
@@ -214,7 +215,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         }
 
         // Removed from the server before it is read by this process again; and what was not delivered is tried again with the next refresh.
-        client.Distrust(state.WireKey, node: state.Node);
+        client.Distrust(WireKey.Of(state.WireKey), node: state.Node);
         state.NoteUnanswered(version, timeProvider.GetTimestamp());
     }
 
@@ -226,7 +227,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
             OnlyIfAbsent = onlyIfAbsent,
             Node = state.Node,
         };
-        return client.StoreAsync(state.WireKey, item, CallMode.Async, CancellationToken.None);
+        return client.StoreAsync(WireKey.Of(state.WireKey), item, CallMode.Async, CancellationToken.None);
     }
 
     /// <summary>

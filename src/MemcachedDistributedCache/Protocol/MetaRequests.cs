@@ -4,7 +4,7 @@ namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
 /// Writes requests of memcached's meta protocol. Every method is pure: it fills the start of a span and returns the
-/// length. Keys are already legal on the wire (1 to 250 bytes, none of them a space or a control byte).
+/// length. Keys are legal on the wire by their type.
 /// The opaque token comes back in the reply, which proves whose reply it is.
 /// </summary>
 internal static class MetaRequests
@@ -18,11 +18,11 @@ internal static class MetaRequests
     /// <summary>
     /// <c>mg &lt;key&gt; v f t O&lt;opaque&gt;\r\n</c>: value, client flags, remaining seconds; with <c>c</c> before the <c>O</c> the CAS too.
     /// </summary>
-    public static int WriteGet(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque, bool withCas = false)
+    public static int WriteGet(Span<byte> destination, WireKey key, uint opaque, bool withCas = false)
     {
         var line = new LineWriter(destination);
         line.Put("mg "u8);
-        line.Put(key);
+        line.Put(key.ToWrite());
         line.Put(withCas ? " v f t c O"u8 : " v f t O"u8);
         line.Put(opaque);
         return line.End();
@@ -32,11 +32,11 @@ internal static class MetaRequests
     /// <c>mg &lt;key&gt; N&lt;seconds&gt; [v] f t c O&lt;opaque&gt;\r\n</c>: what is there; where nothing is, an empty item is made that lives so long.
     /// Who makes it is told <c>W</c>, who comes later <c>Z</c>.
     /// </summary>
-    public static int WriteLease(Span<byte> destination, ReadOnlySpan<byte> key, int seconds, bool withValue, uint opaque)
+    public static int WriteLease(Span<byte> destination, WireKey key, int seconds, bool withValue, uint opaque)
     {
         var line = new LineWriter(destination);
         line.Put("mg "u8);
-        line.Put(key);
+        line.Put(key.ToWrite());
         line.Put(" N"u8);
         line.Put(seconds);
         line.Put(withValue ? " v f t c O"u8 : " f t c O"u8);
@@ -47,22 +47,22 @@ internal static class MetaRequests
     /// <summary>
     /// <c>mg &lt;key&gt; f t O&lt;opaque&gt;\r\n</c>: client flags and remaining seconds, no value; with <c>c</c> before the <c>O</c> the CAS too.
     /// </summary>
-    public static int WriteInspect(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque, bool withCas = false)
+    public static int WriteInspect(Span<byte> destination, WireKey key, uint opaque, bool withCas = false)
     {
         var line = new LineWriter(destination);
         line.Put("mg "u8);
-        line.Put(key);
+        line.Put(key.ToWrite());
         line.Put(withCas ? " f t c O"u8 : " f t O"u8);
         line.Put(opaque);
         return line.End();
     }
 
     /// <summary><c>mg &lt;key&gt; T&lt;ttl&gt; f t c O&lt;opaque&gt;\r\n</c>: sets the time to live, and tells of which item by its flags and CAS.</summary>
-    public static int WriteTouch(Span<byte> destination, ReadOnlySpan<byte> key, int timeToLive, uint opaque)
+    public static int WriteTouch(Span<byte> destination, WireKey key, int timeToLive, uint opaque)
     {
         var line = new LineWriter(destination);
         line.Put("mg "u8);
-        line.Put(key);
+        line.Put(key.ToWrite());
         line.Put(" T"u8);
         line.Put(timeToLive);
         line.Put(" f t c O"u8);
@@ -71,11 +71,11 @@ internal static class MetaRequests
     }
 
     /// <summary><c>ms &lt;key&gt; 0 T&lt;ttl&gt; c O&lt;opaque&gt;\r\n\r\n</c>: stores nothing under a key, and asks for the CAS that it got.</summary>
-    public static int WriteProbe(Span<byte> destination, ReadOnlySpan<byte> key, int timeToLive, uint opaque)
+    public static int WriteProbe(Span<byte> destination, WireKey key, int timeToLive, uint opaque)
     {
         var line = new LineWriter(destination);
         line.Put("ms "u8);
-        line.Put(key);
+        line.Put(key.ToWrite());
         line.Put(" 0 T"u8);
         line.Put(timeToLive);
         line.Put(" c O"u8);
@@ -88,11 +88,11 @@ internal static class MetaRequests
     /// <c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; [F&lt;flags&gt;] [C&lt;cas&gt;] [ME] [c] O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow. With
     /// <c>C</c> only over the item in that state, with <c>ME</c> only where none is; <c>c</c> asks for the CAS that it got.
     /// </summary>
-    public static int WriteStore(Span<byte> destination, ReadOnlySpan<byte> key, int length, int timeToLive, uint flags, uint opaque, StoreCondition condition = default)
+    public static int WriteStore(Span<byte> destination, WireKey key, int length, int timeToLive, uint flags, uint opaque, StoreCondition condition = default)
     {
         var line = new LineWriter(destination);
         line.Put("ms "u8);
-        line.Put(key);
+        line.Put(key.ToWrite());
         line.Put(" "u8);
         line.Put(length);
         line.Put(" T"u8);
@@ -117,11 +117,11 @@ internal static class MetaRequests
     }
 
     /// <summary><c>md &lt;key&gt; [C&lt;cas&gt;] O&lt;opaque&gt;\r\n</c>; with <c>C</c> only the item in that state.</summary>
-    public static int WriteDelete(Span<byte> destination, ReadOnlySpan<byte> key, uint opaque, ulong cas = 0)
+    public static int WriteDelete(Span<byte> destination, WireKey key, uint opaque, ulong cas = 0)
     {
         var line = new LineWriter(destination);
         line.Put("md "u8);
-        line.Put(key);
+        line.Put(key.ToWrite());
         if (cas != 0)
         {
             line.Put(" C"u8);

@@ -50,7 +50,7 @@ public sealed class CostTests
     {
         for (int i = 0; i < Requests; i++)
         {
-            ValueTask<OperationResult> result = client.GetAsync("missing"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None);
+            ValueTask<OperationResult> result = client.GetAsync(Protocol.WireKey.Of("missing"u8), ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None);
             Assert.True(result.IsCompleted && result.Result.Status == OperationStatus.Miss);
         }
     }

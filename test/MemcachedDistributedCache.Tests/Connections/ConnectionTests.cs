@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Tests.Fakes;
 
 namespace MemcachedDistributedCache.Tests.Connections;
@@ -64,7 +65,7 @@ public sealed class ConnectionTests
         Assert.Same(cause, lost.Cause);
         await rig.Connection.Finished.WaitAsync(Eventually.Limit);
         Assert.Equal(ConnectionEndReason.SocketError, Assert.Single(rig.Ends).Reason);
-        Assert.False(rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, "key"u8), ValueTarget.OwnArray, CancellationToken.None, out _));
+        Assert.False(rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, WireKey.Of("key"u8)), ValueTarget.OwnArray, CancellationToken.None, out _));
         Assert.True(rig.Transport.IsDisposed);
     }
 

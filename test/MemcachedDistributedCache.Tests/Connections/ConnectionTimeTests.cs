@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Testing;
 
@@ -30,7 +31,7 @@ public sealed class ConnectionTimeTests
     public async Task ALeaseThatIsWonTooLateIsGivenBack(string reply, bool isGivenBack)
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
-        Assert.True(rig.Connection.TryExecute(new LeaseRequest("key"u8, 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> late));
+        Assert.True(rig.Connection.TryExecute(new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> late));
         Assert.Equal(1, rig.Pass(rig.Limit));
         Assert.Equal(MemcachedFailureReason.TimedOut, (await late).Failure!.Reason);
         rig.Transport.Reply(reply);
@@ -52,7 +53,7 @@ public sealed class ConnectionTimeTests
     public async Task ALeaseThatIsLostWithItsConnectionLeavesNoDoubt()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
-        Assert.True(rig.Connection.TryExecute(new LeaseRequest("key"u8, 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> lost));
+        Assert.True(rig.Connection.TryExecute(new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> lost));
         await Eventually.True(() => rig.Transport.Sent.Contains("mg key", StringComparison.Ordinal), "it is sent");
         rig.Transport.Close();
         Assert.Equal(MemcachedFailureReason.ConnectionLost, (await lost.AsTask().WaitAsync(Eventually.Limit)).Failure!.Reason);
@@ -120,7 +121,7 @@ public sealed class ConnectionTimeTests
         rig.Pass(TimeSpan.FromSeconds(11));
         await rig.Connection.Finished.WaitAsync(Eventually.Limit);
         Assert.Equal(ConnectionEndReason.Idle, Assert.Single(rig.Ends).Reason);
-        Assert.False(rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, "key"u8), ValueTarget.OwnArray, CancellationToken.None, out _));
+        Assert.False(rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, WireKey.Of("key"u8)), ValueTarget.OwnArray, CancellationToken.None, out _));
     }
 
     [Fact]

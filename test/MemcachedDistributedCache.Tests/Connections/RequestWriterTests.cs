@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -211,13 +212,13 @@ public sealed class RequestWriterTests
         return writer;
     }
 
-    private static RequestWriter.Outcome Delete(RequestWriter writer) => writer.Enqueue(new KeyRequest(OperationKind.Delete, "k"u8), Rent(OperationKind.Delete));
+    private static RequestWriter.Outcome Delete(RequestWriter writer) => writer.Enqueue(new KeyRequest(OperationKind.Delete, WireKey.Of("k"u8)), Rent(OperationKind.Delete));
 
     private static RequestWriter.Outcome Store(RequestWriter writer, int size)
     {
         byte[] value = new byte[size];
         value.AsSpan().Fill((byte)'v');
-        return writer.Enqueue(new StoreRequest("k"u8, default, new ReadOnlySequence<byte>(value), 60, 0), Rent(OperationKind.Store));
+        return writer.Enqueue(new StoreRequest(WireKey.Of("k"u8), default, new ReadOnlySequence<byte>(value), 60, 0), Rent(OperationKind.Store));
     }
 
     private static PendingOperation Rent(OperationKind kind) => PendingOperation.Rent(Elsewhere, kind, ValueTarget.OwnArray, CallMode.Async, 0);

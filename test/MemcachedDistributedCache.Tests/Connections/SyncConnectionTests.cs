@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Tests.Fakes;
 
 namespace MemcachedDistributedCache.Tests.Connections;
@@ -31,7 +32,7 @@ public sealed class SyncConnectionTests
             for (int i = 0; i < 500; i++)
             {
                 byte[] key = System.Text.Encoding.ASCII.GetBytes($"key-{index}-{i}");
-                bool taken = rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, key), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result);
+                bool taken = rig.Connection.TryExecute(new KeyRequest(OperationKind.Get, WireKey.Of(key)), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result);
                 if (!taken || !key.AsSpan().SequenceEqual(result.Result.Value))
                 {
                     Interlocked.Increment(ref wrong);

@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Transport;
 
@@ -59,13 +60,13 @@ internal sealed class ConnectionRig : IDisposable
 
     public Task<OperationResult> Execute(OperationKind kind, CancellationToken cancellationToken = default)
     {
-        Assert.True(Connection.TryExecute(new KeyRequest(kind, "key"u8, 60), ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result));
+        Assert.True(Connection.TryExecute(new KeyRequest(kind, WireKey.Of("key"u8), 60), ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result));
         return result.AsTask();
     }
 
     public Task<OperationResult> Store(byte[] value)
     {
-        var request = new StoreRequest("key"u8, default, new System.Buffers.ReadOnlySequence<byte>(value), 60, 0);
+        var request = new StoreRequest(WireKey.Of("key"u8), default, new System.Buffers.ReadOnlySequence<byte>(value), 60, 0);
         Assert.True(Connection.TryExecute(request, ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result));
         return result.AsTask();
     }

@@ -3,6 +3,7 @@ using System.Text;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Testing;
@@ -122,16 +123,16 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 
     public object NodeOf(ReadOnlySpan<byte> key) => Nodes.Count == 0 ? this : Nodes[0];
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
+    public ValueTask<OperationResult> GetAsync(WireKey key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
         => Run(withCas || inOrder ? "get" : "get unordered", key, name => model.Get(name, Origin));
 
-    public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
         => Run("lease", key, name => model.Lease(name, seconds, Origin));
 
-    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    public ValueTask<OperationResult> InspectAsync(WireKey key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
         => Run("look", key, name => model.Get(name, Origin) with { Value = null });
 
-    public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
         (byte[] data, uint flags, int seconds, ItemTicket? ticket, bool add) = (item.Value.ToArray(), item.Flags, item.TimeToLive, item.Ticket, item.OnlyIfAbsent);
         return Run(add ? "add" : ticket is null ? "set" : "cas", key, name => ticket is { } held && held.Origin != Origin
@@ -139,14 +140,14 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
             : model.Store(name, data, flags, seconds, ticket?.Cas, add, Origin));
     }
 
-    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken) => Run("delete", key, name => model.Delete(name, null));
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken) => Run("delete", key, name => model.Delete(name, null));
 
-    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken)
         => Run("discard", key, name => ticket.Origin != Origin ? OperationResult.Of(OperationStatus.Conflict) : model.Delete(name, ticket.Cas));
 
-    public ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null)
+    public void Distrust(WireKey key, bool mayStillHappen = false, object? node = null)
     {
         lock (Doubts)
         {

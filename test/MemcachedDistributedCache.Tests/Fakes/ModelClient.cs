@@ -4,6 +4,7 @@ using System.Text;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Tests.Fakes;
@@ -35,7 +36,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
     public int Count(OperationKind kind) => Calls.Count(call => call.Kind == kind);
 
-    public ValueTask<OperationResult> GetAsync(ReadOnlySpan<byte> key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
+    public ValueTask<OperationResult> GetAsync(WireKey key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
     {
         string name = Note(OperationKind.Get, key, 0);
         if (Before?.Invoke(OperationKind.Get) is { } result)
@@ -65,7 +66,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         });
     }
 
-    public ValueTask<OperationResult> InspectAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    public ValueTask<OperationResult> InspectAsync(WireKey key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
         => new(Describe(OperationKind.Inspect, key, 0));
 
     public async ValueTask<OperationResult> TouchWhenFree(string key, int timeToLive)
@@ -74,7 +75,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         return Describe(OperationKind.Touch, Encoding.UTF8.GetBytes(key), timeToLive, note: false);
     }
 
-    public ValueTask<OperationResult> TouchAsync(ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
     {
         if (TouchesWait is not null && mode == CallMode.Async)
         {
@@ -84,7 +85,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         return new(Describe(OperationKind.Touch, key, timeToLive));
     }
 
-    public ValueTask<OperationResult> StoreAsync(ReadOnlySpan<byte> key, in Item item, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
         string name = Note(OperationKind.Store, key, item.TimeToLive);
         if (Before?.Invoke(OperationKind.Store) is { } result)
@@ -102,7 +103,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         return new(OperationResult.Of(OperationStatus.Success));
     }
 
-    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken)
     {
         string name = Note(OperationKind.Delete, key, 0);
         return new(Before?.Invoke(OperationKind.Delete) ?? OperationResult.Of(Items.Remove(name) ? OperationStatus.Success : OperationStatus.Miss));
@@ -115,13 +116,13 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
     public object NodeOf(ReadOnlySpan<byte> key) => this;
 
-    public ValueTask<OperationResult> LeaseAsync(ReadOnlySpan<byte> key, int seconds, bool withValue, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
         => throw new NotSupportedException("Plain caches take no leases.");
 
-    public ValueTask<OperationResult> DeleteAsync(ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken)
         => throw new NotSupportedException("Plain caches delete unconditionally.");
 
-    public void Distrust(ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null) => Doubts.Add(Encoding.UTF8.GetString(key));
+    public void Distrust(WireKey key, bool mayStillHappen = false, object? node = null) => Doubts.Add(Encoding.UTF8.GetString(key));
 
     /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>
     private static ulong CasOf(byte[] data) => (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);

@@ -12,59 +12,59 @@ public sealed class MetaRequestsTests
     private delegate int Writer(Span<byte> destination);
 
     [Fact]
-    public void Get() => AssertBytes("mg k v f t O1\r\n", static d => MetaRequests.WriteGet(d, Key, 1));
+    public void Get() => AssertBytes("mg k v f t O1\r\n", static d => MetaRequests.WriteGet(d, WireKey.Of(Key), 1));
 
     [Fact]
-    public void Inspect() => AssertBytes("mg k f t O4294967295\r\n", static d => MetaRequests.WriteInspect(d, Key, uint.MaxValue));
+    public void Inspect() => AssertBytes("mg k f t O4294967295\r\n", static d => MetaRequests.WriteInspect(d, WireKey.Of(Key), uint.MaxValue));
 
     [Fact]
-    public void Touch() => AssertBytes("mg k T61 f t c O0\r\n", static d => MetaRequests.WriteTouch(d, Key, 61, 0));
+    public void Touch() => AssertBytes("mg k T61 f t c O0\r\n", static d => MetaRequests.WriteTouch(d, WireKey.Of(Key), 61, 0));
 
     [Fact]
-    public void StoreWithoutFlags() => AssertBytes("ms k 5 T1200 O7\r\n", static d => MetaRequests.WriteStore(d, Key, 5, 1200, 0, 7));
+    public void StoreWithoutFlags() => AssertBytes("ms k 5 T1200 O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 1200, 0, 7));
 
     [Fact]
-    public void StoreWhereThereIsNone() => AssertBytes("ms k 5 T1200 ME O7\r\n", static d => MetaRequests.WriteStore(d, Key, 5, 1200, 0, 7, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)));
+    public void StoreWhereThereIsNone() => AssertBytes("ms k 5 T1200 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 1200, 0, 7, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)));
 
     [Fact]
-    public void StoreWithFlags() => AssertBytes("ms k 0 T2147483646 F3305111552 O7\r\n", static d => MetaRequests.WriteStore(d, Key, 0, int.MaxValue - 1, 3305111552, 7));
+    public void StoreWithFlags() => AssertBytes("ms k 0 T2147483646 F3305111552 O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 0, int.MaxValue - 1, 3305111552, 7));
 
     [Fact]
-    public void GetWithCas() => AssertBytes("mg k v f t c O1\r\n", static d => MetaRequests.WriteGet(d, Key, 1, withCas: true));
+    public void GetWithCas() => AssertBytes("mg k v f t c O1\r\n", static d => MetaRequests.WriteGet(d, WireKey.Of(Key), 1, withCas: true));
 
     [Fact]
-    public void Lease() => AssertBytes("mg k N10 v f t c O1\r\n", static d => MetaRequests.WriteLease(d, Key, 10, withValue: true, 1));
+    public void Lease() => AssertBytes("mg k N10 v f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 10, withValue: true, 1));
 
     [Fact]
-    public void LeaseWithoutValue() => AssertBytes("mg k N600 f t c O1\r\n", static d => MetaRequests.WriteLease(d, Key, 600, withValue: false, 1));
+    public void LeaseWithoutValue() => AssertBytes("mg k N600 f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 600, withValue: false, 1));
 
     [Fact]
-    public void InspectWithCas() => AssertBytes("mg k f t c O2\r\n", static d => MetaRequests.WriteInspect(d, Key, 2, withCas: true));
+    public void InspectWithCas() => AssertBytes("mg k f t c O2\r\n", static d => MetaRequests.WriteInspect(d, WireKey.Of(Key), 2, withCas: true));
 
     [Fact]
-    public void StoreOverAState() => AssertBytes("ms k 5 T9 F3 C18446744073709551615 c O7\r\n", static d => MetaRequests.WriteStore(d, Key, 5, 9, 3, 7, new(ulong.MaxValue, false, true)));
+    public void StoreOverAState() => AssertBytes("ms k 5 T9 F3 C18446744073709551615 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 9, 3, 7, new(ulong.MaxValue, false, true)));
 
     [Fact]
-    public void StoreWhereNothingIs() => AssertBytes("ms k 16 T9 ME O7\r\n", static d => MetaRequests.WriteStore(d, Key, 16, 9, 0, 7, new(0, true, false)));
+    public void StoreWhereNothingIs() => AssertBytes("ms k 16 T9 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 16, 9, 0, 7, new(0, true, false)));
 
     [Fact]
-    public void StoreThatTellsItsState() => AssertBytes("ms k 1 T9 c O7\r\n", static d => MetaRequests.WriteStore(d, Key, 1, 9, 0, 7, new(0, false, true)));
+    public void StoreThatTellsItsState() => AssertBytes("ms k 1 T9 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 1, 9, 0, 7, new(0, false, true)));
 
     [Fact]
-    public void DeleteOfAState() => AssertBytes("md k C77 O42\r\n", static d => MetaRequests.WriteDelete(d, Key, 42, 77));
+    public void DeleteOfAState() => AssertBytes("md k C77 O42\r\n", static d => MetaRequests.WriteDelete(d, WireKey.Of(Key), 42, 77));
 
     [Fact]
     public void RequestsOverAStateChangeNoKeyThatCouldBeDoubted()
     {
-        Assert.True(new StoreRequest(Key, default, default, 1, 0, new(5, false, false)).ChangedKey.IsEmpty);
-        Assert.False(new StoreRequest(Key, default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty); // absence comes back
-        Assert.False(new StoreRequest(Key, default, default, 1, 0, new(0, false, true)).ChangedKey.IsEmpty);
-        Assert.True(new ConditionalDeleteRequest(Key, 5).ChangedKey.IsEmpty);
-        Assert.False(new LeaseRequest(Key, 5, true).ChangedKey.IsEmpty);
+        Assert.True(new StoreRequest(WireKey.Of(Key), default, default, 1, 0, new(5, false, false)).ChangedKey.IsEmpty);
+        Assert.False(new StoreRequest(WireKey.Of(Key), default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty); // absence comes back
+        Assert.False(new StoreRequest(WireKey.Of(Key), default, default, 1, 0, new(0, false, true)).ChangedKey.IsEmpty);
+        Assert.True(new ConditionalDeleteRequest(WireKey.Of(Key), 5).ChangedKey.IsEmpty);
+        Assert.False(new LeaseRequest(WireKey.Of(Key), 5, true).ChangedKey.IsEmpty);
     }
 
     [Fact]
-    public void Delete() => AssertBytes("md k O42\r\n", static d => MetaRequests.WriteDelete(d, Key, 42));
+    public void Delete() => AssertBytes("md k O42\r\n", static d => MetaRequests.WriteDelete(d, WireKey.Of(Key), 42));
 
     [Fact]
     public void NoOp() => AssertBytes("mn\r\n", static d => MetaRequests.WriteNoOp(d));
@@ -77,14 +77,14 @@ public sealed class MetaRequestsTests
         byte[] room = new byte[MetaRequests.MaximumLineLength];
         int[] lengths =
         [
-            MetaRequests.WriteGet(room, key, uint.MaxValue),
-            MetaRequests.WriteInspect(room, key, uint.MaxValue),
-            MetaRequests.WriteTouch(room, key, int.MinValue, uint.MaxValue),
-            MetaRequests.WriteStore(room, key, int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)),
-            MetaRequests.WriteDelete(room, key, uint.MaxValue),
-            MetaRequests.WriteDelete(room, key, uint.MaxValue, ulong.MaxValue),
-            MetaRequests.WriteLease(room, key, int.MinValue, withValue: true, uint.MaxValue),
-            MetaRequests.WriteStore(room, key, int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue, new(ulong.MaxValue, true, true)),
+            MetaRequests.WriteGet(room, WireKey.Of(key), uint.MaxValue),
+            MetaRequests.WriteInspect(room, WireKey.Of(key), uint.MaxValue),
+            MetaRequests.WriteTouch(room, WireKey.Of(key), int.MinValue, uint.MaxValue),
+            MetaRequests.WriteStore(room, WireKey.Of(key), int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)),
+            MetaRequests.WriteDelete(room, WireKey.Of(key), uint.MaxValue),
+            MetaRequests.WriteDelete(room, WireKey.Of(key), uint.MaxValue, ulong.MaxValue),
+            MetaRequests.WriteLease(room, WireKey.Of(key), int.MinValue, withValue: true, uint.MaxValue),
+            MetaRequests.WriteStore(room, WireKey.Of(key), int.MaxValue, int.MinValue, uint.MaxValue, uint.MaxValue, new(ulong.MaxValue, true, true)),
         ];
         Assert.All(lengths, static length => Assert.InRange(length, MetaRequests.MaximumKeyLength, MetaRequests.MaximumLineLength));
     }
@@ -98,7 +98,7 @@ public sealed class MetaRequestsTests
     public void KeyRequestWritesItsVerb(string kind, string expected)
     {
         byte[] room = new byte[MetaRequests.MaximumLineLength];
-        var request = new KeyRequest(Enum.Parse<OperationKind>(kind), "key"u8, 30);
+        var request = new KeyRequest(Enum.Parse<OperationKind>(kind), WireKey.Of("key"u8), 30);
         int length = request.Write(room, 9);
         Assert.Equal(expected, Encoding.ASCII.GetString(room, 0, length));
         Assert.True(length <= request.MaximumLength);
@@ -108,7 +108,7 @@ public sealed class MetaRequestsTests
     public void StoreRequestWritesPrefixAndEverySegment()
     {
         byte[] room = new byte[1000];
-        var request = new StoreRequest("key"u8, "PP"u8, Segments("ab", "", "c\r\n", "d"), 30, 1);
+        var request = new StoreRequest(WireKey.Of("key"u8), "PP"u8, Segments("ab", "", "c\r\n", "d"), 30, 1);
         int length = request.Write(room, 9);
         Assert.Equal("ms key 8 T30 F1 O9\r\nPPabc\r\nd\r\n", Encoding.ASCII.GetString(room, 0, length));
         Assert.True(length <= request.MaximumLength);
@@ -118,7 +118,7 @@ public sealed class MetaRequestsTests
     public void StoreRequestWritesAnEmptyValue()
     {
         byte[] room = new byte[1000];
-        int length = new StoreRequest("key"u8, default, ReadOnlySequence<byte>.Empty, 30, 0).Write(room, 9);
+        int length = new StoreRequest(WireKey.Of("key"u8), default, ReadOnlySequence<byte>.Empty, 30, 0).Write(room, 9);
         Assert.Equal("ms key 0 T30 O9\r\n\r\n", Encoding.ASCII.GetString(room, 0, length));
     }
 
