@@ -57,6 +57,9 @@ internal readonly record struct TagVersion(UInt128 Number, long MadeAt)
     /// <summary>Bytes of a version.</summary>
     public const int Length = 24;
 
+    /// <summary>The beginning of the year 9000: no version was made later.</summary>
+    private const long LatestTime = 221_845_392_000_000;
+
     /// <summary>Bytes of its number.</summary>
     public const int NumberLength = 16;
 
@@ -68,7 +71,7 @@ internal readonly record struct TagVersion(UInt128 Number, long MadeAt)
         return new(BinaryPrimitives.ReadUInt128BigEndian(random), now.ToUnixTimeMilliseconds());
     }
 
-    /// <summary>Reads a version; false for what is none.</summary>
+    /// <summary>Reads a version; false for what is none, or was made at a time that cannot be.</summary>
     public static bool TryRead(ReadOnlySpan<byte> source, out TagVersion version)
     {
         version = default;
@@ -78,7 +81,9 @@ internal readonly record struct TagVersion(UInt128 Number, long MadeAt)
         }
 
         version = new(BinaryPrimitives.ReadUInt128BigEndian(source), BinaryPrimitives.ReadInt64BigEndian(source[NumberLength..]));
-        return true;
+
+        // A tolerance is added to the time: one near the end of the numbers would turn into one of long ago.
+        return version.MadeAt is >= 0 and <= LatestTime;
     }
 
     /// <summary>The version as it lies in memcached.</summary>

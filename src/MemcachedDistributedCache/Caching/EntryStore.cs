@@ -265,6 +265,12 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
             return true;
         }
 
+        if (format.HasDeadline && !StoredTime.IsDeadline(result.Prefix))
+        {
+            Log.EntryNotReadable(logger, result.Flags, result.Length);
+            return false;
+        }
+
         DateTimeOffset now = timeProvider.GetUtcNow();
         long left = format.HasDeadline ? result.Prefix - now.ToUnixTimeMilliseconds() : long.MaxValue;
         if (left <= 0)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Runtime.InteropServices;
@@ -35,6 +36,7 @@ internal sealed class KeyEncoder
     private const int HashLength = 43;
     private const int ShortHashLength = HashLength - 1;
     private const byte PartitionMarker = (byte)'^';
+    private static readonly SearchValues<byte> HashCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"u8);
     private readonly byte[] _prefix;
     private readonly string _partition;
 
@@ -93,6 +95,26 @@ internal sealed class KeyEncoder
         }
 
         return buffer[..(_prefix.Length + 2 + length)].ToArray();
+    }
+
+    /// <summary>
+    /// Whether this is a key, without the namespace, that <see cref="Encode(string, HybridSpace)"/> makes of a tag which an entry can carry. Asked of keys that were
+    /// read: one of another form, or of another space, must not be sent to a server. The tag <c>*</c> is none that an entry can name.
+    /// </summary>
+    public bool IsTagKey(ReadOnlySpan<byte> key)
+    {
+        if (key.Length < 3 || key.Length > MetaRequests.MaximumKeyLength - _prefix.Length || key[0] != HashMarker || !WireKey.TryCreate(key, out _))
+        {
+            return false;
+        }
+
+        ReadOnlySpan<byte> text = key[2..];
+        return key[1] switch
+        {
+            (byte)'@' => Utf8.IsValid(text) && !text.SequenceEqual("*"u8),
+            (byte)'%' => text.Length == ShortHashLength && !text.ContainsAnyExcept(HashCharacters),
+            _ => false,
+        };
     }
 
     /// <summary>A legal key of this namespace that no string is encoded to.</summary>

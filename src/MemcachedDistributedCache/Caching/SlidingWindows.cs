@@ -99,8 +99,13 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
             return Expiration.WireTimeOf(settings.DefaultTimeToLive, now);
         }
 
-        return format.SlidingSeconds != 0
-            ? Expiration.WireTimeOfWindow(format.SlidingSeconds, now)
+        if (format.SlidingSeconds != 0)
+        {
+            return Expiration.WireTimeOfWindow(format.SlidingSeconds, now);
+        }
+
+        return !StoredTime.IsDeadline(entry.Prefix)
+            ? Expiration.WireTimeOf(settings.DefaultTimeToLive, now)
             : Expiration.WireTimeOf(TimeSpan.FromMilliseconds(entry.Prefix - now.ToUnixTimeMilliseconds()), now);
     }
 

@@ -17,8 +17,8 @@ namespace MemcachedDistributedCache.Hybrid;
 /// 40          n tags: length of the key (1), key without the namespace, version (16)
 ///             payload
 /// </code>
-/// All numbers are big-endian. Lengths must add up to the item's: what has been cut off or added to is not read, nor what has a time past the
-/// year 9999.
+/// All numbers are big-endian. An item is read as if a stranger had written it: lengths must add up to the item's, the key of a tag must be one that
+/// <see cref="KeyEncoder"/> makes, and times must leave room for arithmetic with them.
 /// </summary>
 internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
 {
@@ -27,8 +27,6 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
 
     private const byte Version = 1;
 
-    /// <summary>The end of the year 9999, in milliseconds; no entry has a later time, and arithmetic with it cannot overflow.</summary>
-    private const long LatestTime = 253_402_300_799_999;
     private const int FixedLength = 24 + TagVersion.Length;
 
     /// <summary>The client flags of an entry.</summary>
@@ -76,45 +74,63 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
 
         long createdAt = BinaryPrimitives.ReadInt64BigEndian(bytes[2..]);
         long expiresAt = BinaryPrimitives.ReadInt64BigEndian(bytes[10..]);
-        if (createdAt is < 0 or > LatestTime || expiresAt is < 0 or > LatestTime)
+        if (!StoredTime.CanBeAddedTo(createdAt) || !StoredTime.CanBeAddedTo(expiresAt))
         {
             return null;
         }
 
-        int count = BinaryPrimitives.ReadUInt16BigEndian(bytes[18..]);
-        if (bytes.Length - FixedLength < count * (1 + 1 + TagVersion.Length))
+        if (!TryMeasure(bytes, out int payloadAt))
         {
             return null;
         }
 
-        var stamps = new TagStamp[count + 1];
-        stamps[0] = new TagStamp(tags.WildcardOf(wireKey), TagVersion.Read(bytes[24..]));
-        int at = FixedLength;
-        Span<byte> key = stackalloc byte[Protocol.MetaRequests.MaximumKeyLength];
-        wireKey.AsSpan(0, keys.PrefixLength).CopyTo(key);
-        for (int i = 1; i < stamps.Length; i++)
+        return new CachedEntry
         {
-            int length = at < bytes.Length ? bytes[at] : 0;
-            if (length == 0 || length + keys.PrefixLength > key.Length || bytes.Length - at < 1 + length + TagVersion.Length)
+            CreatedAt = createdAt,
+            ExpiresAt = expiresAt,
+            Tags = ReadStamps(bytes, wireKey),
+            Kind = (PayloadKind)bytes[1],
+            Payload = item.AsMemory(payloadAt),
+            Ticket = ticket,
+        };
+    }
+
+    /// <summary>
+    /// Finds where the payload begins, if all lengths add up and each tag has a key that this cache would make of one. The keys are sent to servers later on, so one
+    /// that is merely odd is refused. Nothing is remembered of an item before all of it has been seen.
+    /// </summary>
+    private bool TryMeasure(ReadOnlySpan<byte> item, out int payloadAt)
+    {
+        payloadAt = FixedLength;
+        for (int left = BinaryPrimitives.ReadUInt16BigEndian(item[18..]); left > 0; left--)
+        {
+            int length = payloadAt < item.Length ? item[payloadAt] : 0;
+            if (item.Length - payloadAt < 1 + length + TagVersion.Length || !keys.IsTagKey(item.Slice(payloadAt + 1, length)))
             {
-                return null;
+                return false;
             }
 
-            bytes.Slice(at + 1, length).CopyTo(key[keys.PrefixLength..]);
-            stamps[i] = new TagStamp(tags.OfWireKey(key[..(keys.PrefixLength + length)]), TagVersion.Read(bytes[(at + 1 + length)..]));
+            payloadAt += 1 + length + TagVersion.Length;
+        }
+
+        return BinaryPrimitives.ReadInt32BigEndian(item[20..]) == item.Length - payloadAt;
+    }
+
+    private TagStamp[] ReadStamps(ReadOnlySpan<byte> item, byte[] wireKey)
+    {
+        var stamps = new TagStamp[1 + BinaryPrimitives.ReadUInt16BigEndian(item[18..])];
+        stamps[0] = new TagStamp(tags.WildcardOf(wireKey), TagVersion.Read(item[24..]));
+        Span<byte> key = stackalloc byte[Protocol.MetaRequests.MaximumKeyLength];
+        wireKey.AsSpan(0, keys.PrefixLength).CopyTo(key);
+        int at = FixedLength;
+        for (int i = 1; i < stamps.Length; i++)
+        {
+            int length = item[at];
+            item.Slice(at + 1, length).CopyTo(key[keys.PrefixLength..]);
+            stamps[i] = new TagStamp(tags.OfWireKey(key[..(keys.PrefixLength + length)]), TagVersion.Read(item[(at + 1 + length)..]));
             at += 1 + length + TagVersion.Length;
         }
 
-        return BinaryPrimitives.ReadInt32BigEndian(bytes[20..]) != bytes.Length - at
-            ? null
-            : new CachedEntry
-            {
-                CreatedAt = createdAt,
-                ExpiresAt = expiresAt,
-                Tags = stamps,
-                Kind = (PayloadKind)bytes[1],
-                Payload = item.AsMemory(at),
-                Ticket = ticket,
-            };
+        return stamps;
     }
 }

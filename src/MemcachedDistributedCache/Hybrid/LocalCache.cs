@@ -16,6 +16,11 @@ internal sealed class LocalCache : IDisposable
     /// <summary>About what an entry takes besides its value.</summary>
     private const int Overhead = 256;
 
+    /// <summary>
+    /// No copy is kept for longer. The memory below adds the time to its clock, and an entry's own expiration may lie at the end of the calendar.
+    /// </summary>
+    private static readonly TimeSpan LongestKept = TimeSpan.FromDays(3650);
+
     private readonly MemoryCache _memory;
     private readonly TimeProvider _time;
     private readonly Clock _clock;
@@ -130,7 +135,7 @@ internal sealed class LocalCache : IDisposable
 
     /// <summary>The timestamp that lies a time span after another.</summary>
     public long After(long timestamp, TimeSpan span)
-        => span >= TimeSpan.FromDays(3650) ? long.MaxValue : timestamp + (long)(span.TotalSeconds * _time.TimestampFrequency);
+        => span >= LongestKept ? long.MaxValue : timestamp + (long)(span.TotalSeconds * _time.TimestampFrequency);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -142,7 +147,8 @@ internal sealed class LocalCache : IDisposable
     private void Put_NeedsLock(string key, CachedEntry entry, TimeSpan keepFor)
     {
         // Its clock may stand up to an interval behind.
-        _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = keepFor + Clock.Interval, Size = Math.Max(entry.Size, _smallestCharge) });
+        TimeSpan bounded = keepFor < LongestKept ? keepFor : LongestKept;
+        _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = bounded + Clock.Interval, Size = Math.Max(entry.Size, _smallestCharge) });
     }
 
     private Stripe StripeOf(string key) => _stripes[(uint)key.GetHashCode(StringComparison.Ordinal) % Stripes];
