@@ -76,7 +76,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     {
         CachedEntry entry = read.Entry!;
         if (entry.ExpiresAt <= engine.Time.GetUtcNow().ToUnixTimeMilliseconds()
-            || await engine.Tags.CheckAsync(entry.Tags).ConfigureAwait(false) != TagCheck.Valid
+            || await engine.Tags.CheckReadAsync(entry.Tags).ConfigureAwait(false) != TagCheck.Valid
             || !engine.TryRead<T>(call.Key, entry, out T? value))
         {
             return false;

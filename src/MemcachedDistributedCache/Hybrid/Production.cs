@@ -221,7 +221,7 @@ internal sealed class Production<TState, T>(
     private async ValueTask<Verdict> JudgeAsync(RemoteRead read, bool mayLease)
     {
         CachedEntry entry = read.Entry!;
-        TagCheck check = await engine.Tags.CheckAsync(entry.Tags).ConfigureAwait(false);
+        TagCheck check = await engine.Tags.CheckReadAsync(entry.Tags).ConfigureAwait(false);
         if (check == TagCheck.Invalid)
         {
             return default;

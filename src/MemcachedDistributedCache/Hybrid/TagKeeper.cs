@@ -18,6 +18,12 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
 
     private const int MaximumAttempts = 4;
 
+    /// <summary>
+    /// A version is sent once, when its tag is invalidated. One that an entry had, and its server had not, this long ago will not arrive any more.
+    /// </summary>
+    private static readonly TimeSpan OnItsWay = TimeSpan.FromSeconds(5);
+
+    private readonly long _onItsWay = (long)(OnItsWay.TotalSeconds * timeProvider.TimestampFrequency);
     private readonly long _interval = (long)(interval.TotalSeconds * timeProvider.TimestampFrequency);
     private int _invalidations;
 
@@ -94,6 +100,47 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         return check == TagCheck.NeedsRefresh ? TagCheck.Unverifiable : check;
     }
 
+    /// <summary>
+    /// The same for an entry that was read from the cluster just now. It may be newer than what this process knows of its tags, so a version that is neither the known
+    /// one nor one known to be superseded is held against the cluster once more, by a read that is sent after the entry was read. To judge by what was known before
+    /// would destroy an entry that another process has just made.
+    /// </summary>
+    public ValueTask<TagCheck> CheckReadAsync(TagStamp[] stamps)
+        => Check(stamps, timeProvider.GetTimestamp()) == TagCheck.Valid ? new ValueTask<TagCheck>(TagCheck.Valid) : CheckReadSlowAsync(stamps);
+
+    private async ValueTask<TagCheck> CheckReadSlowAsync(TagStamp[] stamps)
+    {
+        TagCheck check = await CheckAsync(stamps).ConfigureAwait(false);
+        long now = timeProvider.GetTimestamp();
+        TagStamp[] others = check == TagCheck.Invalid ? Array.FindAll(stamps, static stamp => !stamp.State.IsCurrent(stamp.Version)) : [];
+        if (others.Length == 0 || Array.Exists(others, stamp => stamp.State.IsSuperseded(stamp.Version, now - _onItsWay)))
+        {
+            return check;
+        }
+
+        await Task.WhenAll(Array.ConvertAll(others, AskAgainAsync)).ConfigureAwait(false);
+        check = Check(stamps, now);
+        if (check == TagCheck.Invalid && !Array.Exists(stamps, stamp => stamp.State.Refutes(stamp.Version, now)))
+        {
+            // Nobody has said that it is wrong: it is neither used nor touched.
+            return TagCheck.Unverifiable;
+        }
+
+        return check == TagCheck.NeedsRefresh ? TagCheck.Unverifiable : check;
+    }
+
+    /// <summary>Reads a tag's version anew, unless a read that is under way brings the one that an entry has.</summary>
+    private async Task AskAgainAsync(TagStamp stamp)
+    {
+        int begun = stamp.State.RefreshesBegun;
+        await stamp.State.Refresh(RefreshAsync).ConfigureAwait(false);
+        if (!stamp.State.IsCurrent(stamp.Version))
+        {
+            // That one may have been sent before the entry was read; what has begun since was not.
+            await stamp.State.RefreshSince(begun, RefreshAsync).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Reads anew what is older than the interval; all of it at once.</summary>
     public Task EnsureAsync(TagState[] states) => EnsureAsync(states, timeProvider.GetTimestamp());
 
@@ -145,6 +192,11 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
     {
         for (int attempt = 0; attempt < MaximumAttempts; attempt++)
         {
+            if (state.IsRetired)
+            {
+                return;
+            }
+
             if (state.IsPending)
             {
                 await state.Deliver(DeliverAsync).ConfigureAwait(false);

@@ -6,21 +6,24 @@ namespace MemcachedDistributedCache.Hybrid;
 /// </summary>
 internal sealed class TagState(byte[] wireKey, object? node)
 {
-    /// <summary>How many superseded versions are remembered.</summary>
+    /// <summary>How many superseded versions are remembered, and how many that were not the cluster's.</summary>
     private const int MaximumDead = 16;
 
     private readonly Lock _lock = new();
     private readonly Queue<TagVersion> _dead = new();
+    private readonly Queue<(TagVersion Version, long At)> _refuted = new();
     private TagVersion? _current;
     private Task? _refreshing;
     private Task _delivering = Task.CompletedTask;
     private Task? _waitingToDeliver;
     private long _readAt = long.MinValue;
     private int _epoch;
+    private int _refreshesBegun;
     private bool _isPending;
     private bool _wasSent;
     private bool _isProvisional;
     private bool _isRetired;
+    private bool _isAnswered;
 
     /// <summary>The tag's key in the cluster.</summary>
     public byte[] WireKey => wireKey;
@@ -43,11 +46,52 @@ internal sealed class TagState(byte[] wireKey, object? node)
     /// <summary>Changes with each invalidation by this process: what was read before is not to be believed after.</summary>
     public int Epoch => Volatile.Read(ref _epoch);
 
-    /// <summary>Whether somebody has put a newer version in place of this one.</summary>
+    /// <summary>How many refreshes have begun so far.</summary>
+    public int RefreshesBegun => Volatile.Read(ref _refreshesBegun);
+
+    /// <summary>Whether the tag has been forgotten.</summary>
+    public bool IsRetired => Volatile.Read(ref _isRetired);
+
+    /// <summary>Whether a version is the one that entries must have.</summary>
     public bool IsCurrent(TagVersion version)
     {
         TagVersion? current = Current;
         return ReferenceEquals(current, version) || version.Equals(current);
+    }
+
+    /// <summary>
+    /// Whether an entry's version is known to be over: it was replaced, or an entry had it before <paramref name="since"/> and the cluster had not. What may still
+    /// be on its way to the server is not.
+    /// </summary>
+    public bool IsSuperseded(TagVersion version, long since)
+    {
+        lock (_lock)
+        {
+            return _dead.Contains(version) || _refuted.Any(refuted => refuted.At < since && version.Equals(refuted.Version));
+        }
+    }
+
+    /// <summary>Whether the cluster's answer to the last question is another version than an entry's, which is remembered; false where there was no answer.</summary>
+    public bool Refutes(TagVersion version, long now)
+    {
+        lock (_lock)
+        {
+            if (_isRetired || version.Equals(_current))
+            {
+                return false;
+            }
+
+            if (_isAnswered && !_dead.Contains(version) && !_refuted.Any(refuted => version.Equals(refuted.Version)))
+            {
+                _refuted.Enqueue((version, now));
+                if (_refuted.Count > MaximumDead)
+                {
+                    _refuted.Dequeue();
+                }
+            }
+
+            return _isAnswered || _dead.Contains(version);
+        }
     }
 
     /// <summary>Invalidates: from here on only entries with the new version are right.</summary>
@@ -124,6 +168,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
 
                 Volatile.Write(ref _isPending, false);
                 Volatile.Write(ref _readAt, sentAt);
+                _isAnswered = true;
             }
         }
     }
@@ -158,6 +203,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
 
             Volatile.Write(ref _isProvisional, false);
             Volatile.Write(ref _readAt, sentAt);
+            _isAnswered = true;
             return true;
         }
     }
@@ -174,7 +220,22 @@ internal sealed class TagState(byte[] wireKey, object? node)
             }
 
             Volatile.Write(ref _readAt, Math.Max(now, _readAt));
+            _isAnswered = false;
         }
+    }
+
+    /// <summary>The last refresh if it began after <paramref name="begun"/> others had, or a new one.</summary>
+    public Task RefreshSince(int begun, Func<TagState, Task> refresh)
+    {
+        lock (_lock)
+        {
+            if (_refreshesBegun != begun && _refreshing is { } later)
+            {
+                return later;
+            }
+        }
+
+        return Refresh(refresh);
     }
 
     /// <summary>The refresh that is under way, or a new one.</summary>
@@ -191,6 +252,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
             // It begins by sending, which must not happen under the lock.
             done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _refreshing = done.Task;
+            _refreshesBegun++;
         }
 
         _ = RunAsync(refresh, done);

@@ -182,6 +182,33 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
     }
 
     [MemcachedFact]
+    public async Task One_factory_run_follows_an_invalidation_however_long_others_go_by_what_they_knew()
+    {
+        Instance[] six = Make(6, static options =>
+        {
+            options.Hybrid.TagRefreshInterval = TimeSpan.FromSeconds(10);
+            options.Hybrid.LocalCacheRevalidation = TimeSpan.FromMilliseconds(20);
+        });
+        int runs = 0;
+        ValueTask<int> Make1(CancellationToken token) => new(Interlocked.Increment(ref runs));
+        foreach (Instance instance in six)
+        {
+            Assert.Equal(1, await instance.Get("hot", Make1, tags: ["t"]));
+        }
+
+        await six[0].Cache.RemoveByTagAsync("t");
+        Assert.Equal(2, await six[0].Get("hot", Make1, tags: ["t"]));
+        for (int round = 0; round < 10; round++)
+        {
+            await Task.WhenAll(six.Select(async instance => await instance.Get("hot", Make1, tags: ["t"])));
+            await Task.Delay(25);
+        }
+
+        Assert.All(await Task.WhenAll(six.Select(async instance => await instance.Get("hot", Make1, tags: ["t"]))), static value => Assert.Equal(2, value));
+        Assert.Equal(2, runs);
+    }
+
+    [MemcachedFact]
     public async Task Reads_within_the_interval_cost_no_round_trip()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
