@@ -186,7 +186,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 
     /// <inheritdoc/>
     public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
-        => _entries.TryGetAsync(key, destination, CallMode.Async, token);
+        => _entries.TryGetAsync(key, destination, CallMode.Async, token).Unpooled();
 
     /// <inheritdoc/>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
@@ -212,7 +212,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <inheritdoc/>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
     public ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CancellationToken token = default)
-        => _entries.SetAsync(key, value, options, CallMode.Async, token);
+        => _entries.SetAsync(key, value, options, CallMode.Async, token).Unpooled();
 
     /// <summary>
     /// Stores a value that is made anew for each attempt. For values of which none may be stored twice: an attempt that got no answer may have arrived, and
@@ -228,7 +228,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public ValueTask SetMadeAsync(string key, Func<ReadOnlySequence<byte>> value, DistributedCacheEntryOptions options, CancellationToken token = default)
     {
         ArgumentNullException.ThrowIfNull(value);
-        return _entries.SetAsync(key, value(), options, CallMode.Async, token, value);
+        return _entries.SetAsync(key, value(), options, CallMode.Async, token, value).Unpooled();
     }
 
     /// <summary>
@@ -244,7 +244,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw. What is there stays.</exception>
     public ValueTask<bool> TryAddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CancellationToken token = default)
-        => _entries.AddAsync(key, value, options, CallMode.Async, token);
+        => _entries.AddAsync(key, value, options, CallMode.Async, token).Unpooled();
 
     /// <inheritdoc/>
     public void Refresh(string key) => Complete(_entries.RefreshAsync(key, CallMode.Sync, CancellationToken.None));

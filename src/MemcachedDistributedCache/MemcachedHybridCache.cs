@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Hybrid;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Logging;
@@ -34,6 +35,8 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentNullException">The factory is null, and the flags do not say that none is to be run (<see cref="HybridCacheEntryFlags.DisableUnderlyingData"/>).</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A <see cref="HybridCacheEntryOptions.LocalSize"/> is below 0.</exception>
     /// <exception cref="InvalidOperationException">No serializer is known for the type; happens only without reflection.</exception>
     public override ValueTask<T> GetOrCreateAsync<TState, T>(
         string key,
@@ -42,48 +45,88 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         HybridCacheEntryOptions? options = null,
         IEnumerable<string>? tags = null,
         CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(factory);
-        cancellationToken.ThrowIfCancellationRequested();
-        CallOptions call = Begin(options);
-        return key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out _)
-            ? new ValueTask<T>(value)
-            : Value(CreateAsync(key, call, tags, ValueFactory.Of(state, factory), cancellationToken));
+        => GetAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
 
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        static async ValueTask<T> Value(ValueTask<(T Value, CacheSource Source)> creation) => (await creation.ConfigureAwait(false)).Value;
-    }
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The context shows the options in effect. What the factory makes of them counts for its value alone: how long it lives, in the cluster and here; whether it is
+    /// stored (an expiration of zero or less is nowhere, <see cref="HybridCacheEntryFlags.DisableDistributedCacheWrite"/> in this process only); and the bytes that it
+    /// counts for here. It cannot bring into the cluster what its caller keeps out of it. Callers who share the run share its choice.
+    /// </remarks>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentNullException">The factory is null, and the flags do not say that none is to be run.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A <see cref="HybridCacheEntryOptions.LocalSize"/> is below 0, the caller's or the factory's.</exception>
+    public override ValueTask<T> GetOrCreateAsync<TState, T>(
+        string key,
+        TState state,
+        Func<TState, HybridCacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+        => GetAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
+
+    /// <inheritdoc/>
+    /// <remarks>No string is made of the key for a value that is in the process's own memory.</remarks>
+    public override ValueTask<T> GetOrCreateAsync<TState, T>(
+        ReadOnlySpan<char> key,
+        TState state,
+        Func<TState, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+        => GetAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
+
+    /// <inheritdoc/>
+    /// <remarks>No string is made of the key for a value that is in the process's own memory. For the context see the overload with a string.</remarks>
+    public override ValueTask<T> GetOrCreateAsync<TState, T>(
+        ReadOnlySpan<char> key,
+        TState state,
+        Func<TState, HybridCacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+        => GetAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
 
     /// <summary>The same as <c>GetOrCreateAsync</c>, and tells where the value came from.</summary>
     /// <typeparam name="TState">The type of the state.</typeparam>
     /// <typeparam name="T">The type of the value.</typeparam>
     /// <param name="key">The key of the entry.</param>
     /// <param name="state">What the factory needs; saves a closure.</param>
-    /// <param name="factory">Makes the value if there is none.</param>
+    /// <param name="factory">Makes the value if there is none. Not needed with <see cref="HybridCacheEntryFlags.DisableUnderlyingData"/>.</param>
     /// <param name="options">Options of this entry.</param>
     /// <param name="tags">The tags of the entry, should it be made.</param>
     /// <param name="cancellationToken">Ends this caller's wait; the factory is cancelled when all of its callers have left.</param>
     /// <returns>The value and its source.</returns>
     /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
-    public async ValueTask<MemcachedHybridResult<T>> GetOrCreateWithSourceAsync<TState, T>(
+    public ValueTask<MemcachedHybridResult<T>> GetOrCreateWithSourceAsync<TState, T>(
         string key,
         TState state,
         Func<TState, CancellationToken, ValueTask<T>> factory,
         HybridCacheEntryOptions? options = null,
         IEnumerable<string>? tags = null,
         CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(factory);
-        cancellationToken.ThrowIfCancellationRequested();
-        CallOptions call = Begin(options);
-        if (key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out CacheSource source))
-        {
-            return new MemcachedHybridResult<T>(value, (MemcachedHybridSource)source);
-        }
+        => GetWithSourceAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
 
-        (T made, source) = await CreateAsync(key, call, tags, ValueFactory.Of(state, factory), cancellationToken).ConfigureAwait(false);
-        return new MemcachedHybridResult<T>(made, (MemcachedHybridSource)source);
-    }
+    /// <summary>The same for a factory that chooses how its value is kept.</summary>
+    /// <typeparam name="TState">The type of the state.</typeparam>
+    /// <typeparam name="T">The type of the value.</typeparam>
+    /// <param name="key">The key of the entry.</param>
+    /// <param name="state">What the factory needs; saves a closure.</param>
+    /// <param name="factory">Makes the value if there is none, and may change the context, which shows the options in effect.</param>
+    /// <param name="options">Options of this entry.</param>
+    /// <param name="tags">The tags of the entry, should it be made.</param>
+    /// <param name="cancellationToken">Ends this caller's wait; the factory is cancelled when all of its callers have left.</param>
+    /// <returns>The value and its source.</returns>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A <see cref="HybridCacheEntryOptions.LocalSize"/> is below 0, the caller's or the factory's.</exception>
+    public ValueTask<MemcachedHybridResult<T>> GetOrCreateWithSourceAsync<TState, T>(
+        string key,
+        TState state,
+        Func<TState, HybridCacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+        => GetWithSourceAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
 
     /// <summary>
     /// Gets many values at once: those that are missing are asked for with one round trip to each server, and those that are nowhere are made by one run of
@@ -93,7 +136,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     /// <param name="keys">The keys; one that comes twice counts once.</param>
     /// <param name="factory">
     /// Makes the values of the keys that it is given. A key that it leaves out has no value and is not stored. It may run more than once, for different keys,
-    /// where other processes make some of the values and fail.
+    /// where other processes make some of the values and fail. Not needed with <see cref="HybridCacheEntryFlags.DisableUnderlyingData"/>.
     /// </param>
     /// <param name="options">Options of these entries.</param>
     /// <param name="tags">The tags of the entries that are made.</param>
@@ -108,14 +151,13 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(keys);
-        ArgumentNullException.ThrowIfNull(factory);
         cancellationToken.ThrowIfCancellationRequested();
-        CallOptions call = Begin(options);
+        CallOptions call = BeginGet(options, factory);
         _engine.ThrowIfDisposed();
         string[] distinct = [.. keys.Distinct(StringComparer.Ordinal)];
         return Array.IndexOf(distinct, null) >= 0
             ? throw new ArgumentException("A key is null.", nameof(keys))
-            : new Batch<T>(_engine, call, TagList.Of(tags, nameof(tags)), factory).RunAsync(distinct, cancellationToken);
+            : new Batch<T>(_engine, call, TagList.Of(tags, nameof(tags)), factory!).RunAsync(distinct, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -204,6 +246,55 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     {
         _engine.ThrowIfDisposed(orBelow: false);
         return CallOptions.From(options, _engine.Settings);
+    }
+
+    /// <summary>Who wants no value made needs no factory, as with Microsoft's implementation.</summary>
+    private CallOptions BeginGet(HybridCacheEntryOptions? options, Delegate? factory)
+    {
+        CallOptions call = Begin(options);
+        if (call.MayCreate)
+        {
+            ArgumentNullException.ThrowIfNull(factory);
+        }
+
+        return call;
+    }
+
+    private ValueTask<T> GetAsync<TState, T>(string? key, in ValueFactory<TState, T> factory, HybridCacheEntryOptions? options, IEnumerable<string>? tags, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        CallOptions call = BeginGet(options, factory.Delegate);
+        return key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out _)
+            ? new ValueTask<T>(value)
+            : ValueOfAsync(CreateAsync(key, call, tags, factory, cancellationToken)).Unpooled();
+    }
+
+    private ValueTask<T> GetAsync<TState, T>(ReadOnlySpan<char> key, in ValueFactory<TState, T> factory, HybridCacheEntryOptions? options, IEnumerable<string>? tags, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        CallOptions call = BeginGet(options, factory.Delegate);
+        return _engine.TryGetLocal<T>(key, call, out T? value, out _)
+            ? new ValueTask<T>(value)
+            : ValueOfAsync(CreateAsync(key.ToString(), call, tags, factory, cancellationToken)).Unpooled();
+    }
+
+    private ValueTask<MemcachedHybridResult<T>> GetWithSourceAsync<TState, T>(string? key, in ValueFactory<TState, T> factory, HybridCacheEntryOptions? options, IEnumerable<string>? tags, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        CallOptions call = BeginGet(options, factory.Delegate);
+        return key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out CacheSource source)
+            ? new ValueTask<MemcachedHybridResult<T>>(new MemcachedHybridResult<T>(value, (MemcachedHybridSource)source))
+            : ResultOfAsync(CreateAsync(key, call, tags, factory, cancellationToken)).Unpooled();
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<T> ValueOfAsync<T>(ValueTask<(T Value, CacheSource Source)> creation) => (await creation.ConfigureAwait(false)).Value;
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<MemcachedHybridResult<T>> ResultOfAsync<T>(ValueTask<(T Value, CacheSource Source)> creation)
+    {
+        (T value, CacheSource source) = await creation.ConfigureAwait(false);
+        return new MemcachedHybridResult<T>(value, (MemcachedHybridSource)source);
     }
 
     private ValueTask<(T Value, CacheSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken)

@@ -27,7 +27,8 @@ public sealed class MemcachedHybridCacheOptions
     public TimeSpan LocalCacheRevalidation { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The bound of the process's own copies in bytes, their overhead of about 256 bytes each included. 65 536 to 2 147 483 647. Default: 134 217 728
+    /// The bound of the process's own copies in bytes, their overhead of about 256 bytes each included; a copy whose caller or factory gives a <c>LocalSize</c>
+    /// counts for that. 65 536 to 2 147 483 647. Default: 134 217 728
     /// (128 MiB).
     /// </summary>
     [Count(64 * 1024, int.MaxValue)]

@@ -33,7 +33,7 @@ internal class CachedEntry
     public bool IsStale { get; init; }
 
     /// <summary>The bytes that it counts for.</summary>
-    public int Size { get; init; }
+    public long Size { get; init; }
 
     /// <summary>The moment after which the process's own copy is no longer served by itself.</summary>
     public long LocalUntil { get; set; }

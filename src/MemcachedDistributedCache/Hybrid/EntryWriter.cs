@@ -56,7 +56,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <summary>An entry as it is kept in the process's own memory, and as further callers' objects are made of.</summary>
     public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, ItemTicket ticket, bool isDetached, ValueCodec<T> codec)
     {
-        int size = LocalCache.SizeOf(call.Key, entry.PayloadLength + (entry.Value is null ? 0 : codec.ExtraSize(entry.Value)));
+        long size = SizeOf(call, entry.PayloadLength, entry.Value, codec);
         return ShareableTypes<T>.IsShareable
             ? new CachedEntry<T>
             {
@@ -94,7 +94,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <summary>An entry that was read from the cluster, as it is kept in the process's own memory.</summary>
     public static CachedEntry CopyOf<T>(Call call, CachedEntry read, T value, bool isStale, ValueCodec<T> codec)
     {
-        int size = LocalCache.SizeOf(call.Key, read.Payload.Length + (value is null ? 0 : codec.ExtraSize(value)));
+        long size = SizeOf(call, read.Payload.Length, value, codec);
         return ShareableTypes<T>.IsShareable
             ? new CachedEntry<T>
             {
@@ -169,6 +169,10 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
 #pragma warning restore CA5394
         return Math.Max(1, (long)(milliseconds * (1 + jitter)));
     }
+
+    /// <summary>The bytes that a copy counts for: what the caller or its factory says, or what it takes.</summary>
+    private static long SizeOf<T>(Call call, int payloadLength, T? value, ValueCodec<T> codec)
+        => call.Options.LocalSize is >= 0 and long chosen ? chosen : LocalCache.SizeOf(call.Key, (long)payloadLength + (value is null ? 0 : codec.ExtraSize(value)));
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }

@@ -98,24 +98,14 @@ internal sealed class HybridEngine : IDisposable
     /// <summary>A value from the process's own memory that may be served without asking anybody.</summary>
     public bool TryGetLocal<T>(string key, in CallOptions options, [MaybeNullWhen(false)] out T value, out CacheSource source)
     {
-        if (options.MayReadLocal && Local.Find(key) is { } entry)
+        if (options.MayReadLocal && Local.Find(key) is { } entry && IsFresh(entry))
         {
-            long now = Time.GetTimestamp();
-            if (now < entry.FreshUntil && Tags.Check(entry.Tags, now) == TagCheck.Valid)
+            if (TryServe(entry, out value, out source))
             {
-                if (entry is CachedEntry<T> shared)
-                {
-                    value = shared.Value;
-                    source = NoteServed(entry);
-                    return true;
-                }
-
-                if (TryRead(key, entry, out value))
-                {
-                    source = NoteServed(entry);
-                    return true;
-                }
+                return true;
             }
+
+            Local.Drop(key, entry);
         }
 
         value = default;
@@ -123,14 +113,56 @@ internal sealed class HybridEngine : IDisposable
         return false;
     }
 
-    private CacheSource NoteServed(CachedEntry entry)
+    /// <summary>The same by a key that is no string: none is made for a value that is there.</summary>
+    public bool TryGetLocal<T>(ReadOnlySpan<char> key, in CallOptions options, [MaybeNullWhen(false)] out T value, out CacheSource source)
     {
+        if (options.MayReadLocal && Local.Find(key) is { } entry && IsFresh(entry))
+        {
+            if (TryServe(entry, out value, out source))
+            {
+                return true;
+            }
+
+            Local.Drop(key.ToString(), entry);
+        }
+
+        value = default;
+        source = CacheSource.None;
+        return false;
+    }
+
+    private bool IsFresh(CachedEntry entry)
+    {
+        long now = Time.GetTimestamp();
+        return now < entry.FreshUntil && Tags.Check(entry.Tags, now) == TagCheck.Valid;
+    }
+
+    private bool TryServe<T>(CachedEntry entry, [MaybeNullWhen(false)] out T value, out CacheSource source)
+    {
+        if (!TryDecode(entry, out value))
+        {
+            source = CacheSource.None;
+            return false;
+        }
+
         Counters.Add(entry.IsStale ? HybridEvent.StaleServed : HybridEvent.LocalHit);
-        return entry.IsStale ? CacheSource.Stale : CacheSource.Local;
+        source = entry.IsStale ? CacheSource.Stale : CacheSource.Local;
+        return true;
     }
 
     /// <summary>The value of an entry for one caller; false if it is not one of this type, and then the process's own copy is forgotten.</summary>
     public bool TryRead<T>(string key, CachedEntry entry, [MaybeNullWhen(false)] out T value)
+    {
+        if (TryDecode(entry, out value))
+        {
+            return true;
+        }
+
+        Local.Drop(key, entry);
+        return false;
+    }
+
+    private bool TryDecode<T>(CachedEntry entry, [MaybeNullWhen(false)] out T value)
     {
         if (entry is CachedEntry<T> shared)
         {
@@ -160,7 +192,6 @@ internal sealed class HybridEngine : IDisposable
             }
         }
 
-        Local.Drop(key, entry);
         value = default;
         return false;
     }

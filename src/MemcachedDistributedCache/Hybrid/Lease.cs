@@ -41,13 +41,17 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
     }
 
     /// <summary>Gives the lease back, so that the next who asks wins it.</summary>
-    public async ValueTask ReleaseAsync()
+    /// <returns>Whether it was held until now: nobody has removed or set the key since it was won, as far as the server tells.</returns>
+    public async ValueTask<bool> ReleaseAsync()
     {
-        if (await EndAsync().ConfigureAwait(false) is { } held)
+        if (await EndAsync().ConfigureAwait(false) is not { } held)
         {
-            _ticket = null;
-            await client.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
+            return false;
         }
+
+        _ticket = null;
+        OperationResult released = await client.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
+        return released.Status == OperationStatus.Success;
     }
 
     private async Task RenewAsync()

@@ -51,10 +51,13 @@ internal sealed class LocalCache : IDisposable
     public int Count => _memory.Count;
 
     /// <summary>The bytes that an entry counts for.</summary>
-    public static int SizeOf(string key, int valueBytes) => (int)Math.Min(int.MaxValue, Overhead + ((long)key.Length * sizeof(char)) + valueBytes);
+    public static long SizeOf(string key, long valueBytes) => Overhead + ((long)key.Length * sizeof(char)) + valueBytes;
 
     /// <summary>A copy, fresh or not.</summary>
     public CachedEntry? Find(string key) => _memory.TryGetValue(key, out object? found) ? (CachedEntry?)found : null;
+
+    /// <summary>The same by a key that is no string; none is made.</summary>
+    public CachedEntry? Find(ReadOnlySpan<char> key) => _memory.TryGetValue(key, out object? found) ? (CachedEntry?)found : null;
 
     /// <summary>The number to give to <see cref="TryPut"/> with what is asked for from now on.</summary>
     public long VersionOf(string key) => Volatile.Read(ref StripeOf(key).Version);

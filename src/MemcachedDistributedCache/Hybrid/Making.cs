@@ -89,6 +89,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
             value = await InvokeAsync(context, fallback).ConfigureAwait(false);
             if (context is not null && context.Revision != revision)
             {
+                // Checked here, where a factory that has chosen what cannot be is a factory that failed.
                 chosen = call with { Options = call.Options.ChosenBy(context) };
             }
         }
@@ -154,6 +155,12 @@ internal static class Making
             return new Outcome<T>(value, CacheSource.Factory, null);
         }
 
+        if (keeping is Keeping.Both or Keeping.LocalUntilSeen && !call.Options.MayWriteRemote)
+        {
+            // The factory wants it in this process only. A removal or a set that came meanwhile wins here too.
+            keeping = await IsUntouchedAsync(engine, call, lease, over).ConfigureAwait(false) ? Keeping.Local : Keeping.None;
+        }
+
         if (keeping != Keeping.Both)
         {
             CachedEntry own = EntryWriter.CopyOf(call, entry, default, isDetached: keeping == Keeping.Local, codec);
@@ -197,12 +204,13 @@ internal static class Making
         return new Outcome<T>(value, CacheSource.Factory, copy);
     }
 
-    /// <summary>Gives a lease back, if there is one.</summary>
-    public static async Task ReleaseAsync(Lease? lease)
+    /// <summary>Gives the lease back, and tells whether the key is as it was when the factory began; true where there is no lease and nothing to compare.</summary>
+    private static async ValueTask<bool> IsUntouchedAsync(HybridEngine engine, Call call, Lease? lease, ItemTicket? over)
     {
-        if (lease is not null)
-        {
-            await lease.ReleaseAsync().ConfigureAwait(false);
-        }
+        bool isHeld = await ReleaseAsync(lease).ConfigureAwait(false);
+        return over is { } ticket ? await engine.Remote.LookAsync(call.WireKey, ticket).ConfigureAwait(false) == RemoteState.Entry : isHeld;
     }
+
+    /// <summary>Gives a lease back, if there is one; false if it was lost before.</summary>
+    public static async Task<bool> ReleaseAsync(Lease? lease) => lease is null || await lease.ReleaseAsync().ConfigureAwait(false);
 }

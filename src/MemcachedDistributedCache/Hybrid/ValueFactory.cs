@@ -26,8 +26,8 @@ internal readonly struct ValueFactory<TState, T>
         _choosing = factory;
     }
 
-    /// <summary>Whether there is a factory.</summary>
-    public bool IsGiven => _plain is not null || _choosing is not null;
+    /// <summary>What the caller gave; null where no value is to be made.</summary>
+    public Delegate? Delegate => (Delegate?)_plain ?? _choosing;
 
     /// <summary>The context for one run; null for a factory that takes none, which is spared the object.</summary>
     public HybridCacheEntryContext? NewContext(in CallOptions options) => _choosing is null ? null : options.NewContext();
