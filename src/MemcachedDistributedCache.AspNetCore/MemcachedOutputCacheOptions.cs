@@ -18,6 +18,12 @@ public sealed class MemcachedOutputCacheOptions
     /// </summary>
     public TimeSpan ClockTolerance { get; set; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// The most tags of a page, 1 to 1 000. The version of each is a request to a server with every look-up of the page. A page that has more is sent and not
+    /// cached, which is logged once for its route; one in the cluster that has more is made anew. All instances should have the same. Default: 64.
+    /// </summary>
+    public int MaximumTags { get; set; } = 64;
+
     internal sealed class Validator : IValidateOptions<MemcachedOutputCacheOptions>
     {
         public ValidateOptionsResult Validate(string? name, MemcachedOutputCacheOptions options)
@@ -25,6 +31,11 @@ public sealed class MemcachedOutputCacheOptions
             if (options.ServiceKey is { Length: 0 })
             {
                 return ValidateOptionsResult.Fail("MemcachedOutputCacheOptions.ServiceKey is empty: name a cache that AddKeyedMemcachedDistributedCache registered, or leave it null.");
+            }
+
+            if (options.MaximumTags is < 1 or > 1000)
+            {
+                return ValidateOptionsResult.Fail($"MemcachedOutputCacheOptions.MaximumTags is {options.MaximumTags}: use a whole number from 1 to 1000, such as 64.");
             }
 
             return options.ClockTolerance < TimeSpan.Zero || options.ClockTolerance > TimeSpan.FromMinutes(1)

@@ -188,6 +188,23 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
         => _entries.TryGetAsync(key, destination, CallMode.Async, token).Unpooled();
 
+    /// <summary>
+    /// Reads a value and shows it to a check before anybody gets it, for values that carry a checksum. One that does not pass is a miss, and is removed from the server,
+    /// unless it has been replaced meanwhile.
+    /// </summary>
+    /// <param name="key">The key.</param>
+    /// <param name="destination">Where the value is written to; nothing is where the method returns false.</param>
+    /// <param name="check">Whether the value is whole. What it is given is valid until it returns; its exceptions go to the caller.</param>
+    /// <param name="token">Ends the wait.</param>
+    /// <returns>Whether there was a value that passed.</returns>
+    /// <exception cref="ArgumentException">The key is null or empty.</exception>
+    /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
+    public ValueTask<bool> TryGetCheckedAsync(string key, IBufferWriter<byte> destination, Func<ReadOnlyMemory<byte>, bool> check, CancellationToken token = default)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        return _entries.TryGetAsync(key, destination, CallMode.Async, token, check);
+    }
+
     /// <inheritdoc/>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
     public void Set(string key, byte[] value, DistributedCacheEntryOptions options)
@@ -323,6 +340,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         FactorySoftTimeout = options.FactorySoftTimeout,
         MaximumPayloadBytes = options.MaximumPayloadBytes,
         MaximumKeyLength = options.MaximumKeyLength,
+        MaximumTags = options.MaximumTags,
         CacheNullValues = options.CacheNullValues,
         ExpirationJitter = options.ExpirationJitter,
     };

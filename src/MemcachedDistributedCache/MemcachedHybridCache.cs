@@ -34,7 +34,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     internal HybridEngine Engine => _engine;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>, or there are more than <see cref="MemcachedHybridCacheOptions.MaximumTags"/>.</exception>
     /// <exception cref="ArgumentNullException">The factory is null, and the flags do not say that none is to be run (<see cref="HybridCacheEntryFlags.DisableUnderlyingData"/>).</exception>
     /// <exception cref="ArgumentOutOfRangeException">A <see cref="HybridCacheEntryOptions.LocalSize"/> is below 0.</exception>
     /// <exception cref="InvalidOperationException">No serializer is known for the type; happens only without reflection.</exception>
@@ -53,7 +53,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     /// stored (an expiration of zero or less is nowhere, <see cref="HybridCacheEntryFlags.DisableDistributedCacheWrite"/> in this process only); and the bytes that it
     /// counts for here. It cannot bring into the cluster what its caller keeps out of it. Callers who share the run share its choice.
     /// </remarks>
-    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>, or there are more than <see cref="MemcachedHybridCacheOptions.MaximumTags"/>.</exception>
     /// <exception cref="ArgumentNullException">The factory is null, and the flags do not say that none is to be run.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A <see cref="HybridCacheEntryOptions.LocalSize"/> is below 0, the caller's or the factory's.</exception>
     public override ValueTask<T> GetOrCreateAsync<TState, T>(
@@ -97,7 +97,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     /// <param name="tags">The tags of the entry, should it be made.</param>
     /// <param name="cancellationToken">Ends this caller's wait; the factory is cancelled when all of its callers have left.</param>
     /// <returns>The value and its source.</returns>
-    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>, or there are more than <see cref="MemcachedHybridCacheOptions.MaximumTags"/>.</exception>
     public ValueTask<MemcachedHybridResult<T>> GetOrCreateWithSourceAsync<TState, T>(
         string key,
         TState state,
@@ -117,7 +117,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     /// <param name="tags">The tags of the entry, should it be made.</param>
     /// <param name="cancellationToken">Ends this caller's wait; the factory is cancelled when all of its callers have left.</param>
     /// <returns>The value and its source.</returns>
-    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>, or there are more than <see cref="MemcachedHybridCacheOptions.MaximumTags"/>.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A <see cref="HybridCacheEntryOptions.LocalSize"/> is below 0, the caller's or the factory's.</exception>
     public ValueTask<MemcachedHybridResult<T>> GetOrCreateWithSourceAsync<TState, T>(
         string key,
@@ -142,7 +142,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     /// <param name="tags">The tags of the entries that are made.</param>
     /// <param name="cancellationToken">Cancels the wait and the factory.</param>
     /// <returns>The values by key; without the keys that have none.</returns>
-    /// <exception cref="ArgumentException">A key is null, or a tag is empty or <c>*</c>.</exception>
+    /// <exception cref="ArgumentException">A key is null, or a tag is empty or <c>*</c>, or there are more than <see cref="MemcachedHybridCacheOptions.MaximumTags"/>.</exception>
     public ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<T>(
         IEnumerable<string> keys,
         Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
@@ -157,17 +157,17 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         string[] distinct = [.. keys.Distinct(StringComparer.Ordinal)];
         return Array.IndexOf(distinct, null) >= 0
             ? throw new ArgumentException("A key is null.", nameof(keys))
-            : new Batch<T>(_engine, call, TagList.Of(tags, nameof(tags)), factory!).RunAsync(distinct, cancellationToken);
+            : new Batch<T>(_engine, call, TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags)), factory!).RunAsync(distinct, cancellationToken);
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>, or there are more than <see cref="MemcachedHybridCacheOptions.MaximumTags"/>.</exception>
     public override ValueTask SetAsync<T>(string key, T value, HybridCacheEntryOptions? options = null, IEnumerable<string>? tags = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = Begin(options);
         _engine.ThrowIfDisposed();
-        IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
+        IReadOnlyList<string> list = TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags));
 
         // Once begun it goes its way: half a change would be worse than one that nobody waits for.
         return _engine.IsUsable(key) ? new ValueTask(_engine.SetAsync(key, value, call, list).WaitAsync(cancellationToken)) : default;
@@ -300,7 +300,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
     private ValueTask<(T Value, CacheSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
     {
         _engine.ThrowIfDisposed();
-        IReadOnlyList<string> list = TagList.Of(tags, nameof(tags));
+        IReadOnlyList<string> list = TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags));
         return _engine.IsUsable(key)
             ? _engine.FlyAsync(key, call, list, factory, cancellationToken)
             : _engine.MakeAsync(call, factory, cancellationToken);

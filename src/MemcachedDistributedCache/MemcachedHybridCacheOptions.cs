@@ -100,6 +100,13 @@ public sealed class MemcachedHybridCacheOptions
     [Count(1, ushort.MaxValue)]
     public int MaximumKeyLength { get; set; } = 1024;
 
+    /// <summary>
+    /// The most tags of an entry, 1 to 1 000. The version of each is a request to a server once in <see cref="TagRefreshInterval"/>. A caller who gives more gets an
+    /// <see cref="ArgumentException"/>; an entry in the cluster that has more is made anew. Default: 64.
+    /// </summary>
+    [Count(1, 1000)]
+    public int MaximumTags { get; set; } = 64;
+
     /// <summary>Whether a factory's null is stored like any value; if not, the factory runs each time. Default: true.</summary>
     public bool CacheNullValues { get; set; } = true;
 

@@ -7,4 +7,6 @@ internal static class EventIds
     public const int EvictionFailed = 3001;
     public const int PageOutdated = 3002;
     public const int StoreFailed = 3003;
+    public const int PageOfTooManyTags = 4004;
+    public const int PageDamaged = 4005;
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using MemcachedDistributedCache.AspNetCore.Diagnostics;
+using MemcachedDistributedCache.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.Extensions.Caching.Distributed;
@@ -23,6 +24,9 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     private readonly TagVersions _versions;
     private readonly PageTags _tags;
     private readonly OversizeLog _oversize;
+    private readonly LogLimiter _damaged = new();
+    private readonly int _maximumTags;
+    private readonly Func<ReadOnlyMemory<byte>, bool> _check;
 
     public MemcachedOutputCacheStore(
         MemcachedCache cache,
@@ -38,7 +42,9 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         _requests = requests;
         _logger = logger;
         _versions = new TagVersions(cache.CreatePartition(Partition, MemcachedFailureMode.Throw, MemcachedOversizeBehavior.Throw, ignoreBeforeOutage: true), timeProvider);
-        _tags = new PageTags(_versions, timeProvider, options.ClockTolerance);
+        _tags = new PageTags(_versions, timeProvider, options.ClockTolerance, options.MaximumTags);
+        _maximumTags = options.MaximumTags;
+        _check = IsIntact;
         _oversize = new OversizeLog(logger);
     }
 
@@ -90,7 +96,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     public ValueTask SetAsync(string key, ReadOnlySequence<byte> value, ReadOnlyMemory<string> tags, TimeSpan validFor, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
-        TagId[] ids = IdsOf(tags.Span);
+        TagId[]? ids = IdsOf(tags.Span);
 
         // An endpoint that stops when its client is gone may have left half a page.
         cancellationToken.ThrowIfCancellationRequested();
@@ -123,23 +129,43 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     internal static bool IsOfTheCache(Exception exception)
         => exception is MemcachedUnavailableException or ObjectDisposedException or MemcachedValueTooLargeException;
 
-    private static TagId[] IdsOf(ReadOnlySpan<string> tags)
+    /// <summary>The tags' ids, each once; null where there are too many, and then not all of them are looked at.</summary>
+    private TagId[]? IdsOf(ReadOnlySpan<string> tags)
     {
         if (tags.IsEmpty)
         {
             return [];
         }
 
-        var ids = new HashSet<TagId>(tags.Length);
+        var ids = new HashSet<TagId>(Math.Min(tags.Length, _maximumTags));
         foreach (string? tag in tags)
         {
-            ids.Add(TagId.Of(tag ?? throw new ArgumentException("A tag is null.", nameof(tags))));
+            if (ids.Add(TagId.Of(tag ?? throw new ArgumentException("A tag is null.", nameof(tags)))) && ids.Count > _maximumTags)
+            {
+                return null;
+            }
         }
 
-        return ids.Count <= PageEnvelope.MaximumTags ? [.. ids] : throw new ArgumentException($"A response has more than {PageEnvelope.MaximumTags} tags.", nameof(tags));
+        return [.. ids];
     }
 
-    private static string PageKey(string key) => "p" + key;
+    /// <summary>The sign is of the format's version: instances of the one before, which had 'p', keep their pages beside these while an application is deployed.</summary>
+    private static string PageKey(string key) => "q" + key;
+
+    private bool IsIntact(ReadOnlyMemory<byte> stored)
+    {
+        if (PageEnvelope.IsIntact(stored.Span))
+        {
+            return true;
+        }
+
+        if (_damaged.TryPass(out long suppressed))
+        {
+            Log.PageDamaged(_logger, stored.Length, suppressed);
+        }
+
+        return false;
+    }
 
     private OwnLookup Enter(string key, CancellationToken cancellationToken)
     {
@@ -179,8 +205,8 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     {
         try
         {
-            return await _cache.TryGetAsync(PageKey(key), buffer, cancellationToken).ConfigureAwait(false)
-                && PageEnvelope.TryUnwrap(buffer.Written, out (TagId Tag, UInt128 Number)[] found, out int start)
+            return await _cache.TryGetCheckedAsync(PageKey(key), buffer, _check, cancellationToken).ConfigureAwait(false)
+                && PageEnvelope.TryUnwrap(buffer.Written, _maximumTags, out (TagId Tag, UInt128 Number)[] found, out int start)
                 && await reading.MatchesAsync(found).ConfigureAwait(false)
                     ? start
                     : -1;
@@ -193,11 +219,16 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     }
 
     /// <summary>Stores a page. Once begun it is finished: a caller who hangs up after the last byte of a response has not made it any less good.</summary>
-    private async ValueTask StoreAsync(string key, ReadOnlySequence<byte> value, TagId[] ids, TimeSpan validFor, HttpContext? request, OwnLookup? own)
+    private async ValueTask StoreAsync(string key, ReadOnlySequence<byte> value, TagId[]? ids, TimeSpan validFor, HttpContext? request, OwnLookup? own)
     {
         try
         {
-            if (validFor <= TimeSpan.Zero)
+            if (ids is null)
+            {
+                _oversize.NoteTags(request, key, _maximumTags);
+            }
+
+            if (ids is null || validFor <= TimeSpan.Zero)
             {
                 await _cache.RemoveAsync(PageKey(key), CancellationToken.None).ConfigureAwait(false);
                 return;

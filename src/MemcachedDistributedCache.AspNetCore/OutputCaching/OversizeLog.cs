@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 
-/// <summary>Logs a page that is too large once for each route, so that one endpoint cannot fill the log.</summary>
+/// <summary>Logs a page that is too large, or has too many tags, once for each route, so that one endpoint cannot fill the log.</summary>
 internal sealed class OversizeLog(ILogger logger)
 {
     /// <summary>Routes are as many as endpoints; what has no endpoint is told by its path, which callers choose.</summary>
@@ -14,15 +14,30 @@ internal sealed class OversizeLog(ILogger logger)
 
     private const int LongestPath = 100;
     private readonly ConcurrentDictionary<string, bool> _routes = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _routesOfTags = new(StringComparer.Ordinal);
 
-    /// <summary>Logs it, unless its route has been.</summary>
+    /// <summary>Logs a page that is too large, unless its route has been.</summary>
     public void Note(HttpContext? context, string key, long size, long limit)
     {
-        string route = RouteOf(context, key);
-        if (_routes.Count < MaximumRoutes && _routes.TryAdd(route, true))
+        if (IsFirst(_routes, context, key, out string route))
         {
             Log.PageTooLarge(logger, route, size, limit);
         }
+    }
+
+    /// <summary>Logs a page that has too many tags, unless its route has been.</summary>
+    public void NoteTags(HttpContext? context, string key, int limit)
+    {
+        if (IsFirst(_routesOfTags, context, key, out string route))
+        {
+            Log.PageOfTooManyTags(logger, route, limit);
+        }
+    }
+
+    private static bool IsFirst(ConcurrentDictionary<string, bool> routes, HttpContext? context, string key, out string route)
+    {
+        route = RouteOf(context, key);
+        return routes.Count < MaximumRoutes && routes.TryAdd(route, true);
     }
 
     private static string RouteOf(HttpContext? context, string key) => context?.GetEndpoint() switch

@@ -12,7 +12,7 @@ namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 /// eviction that is longer past than the clocks can be apart. If not, the page is not stored.</item>
 /// </list>
 /// </summary>
-internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, TimeSpan clockTolerance)
+internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, TimeSpan clockTolerance, int maximumTags)
 {
     /// <summary>How long before a request a look-up may have ended that it shares: while its result was on its way to those who waited for it.</summary>
     private static readonly TimeSpan Sharing = TimeSpan.FromSeconds(1);
@@ -45,6 +45,12 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         var reading = new Reading(versions, cancellationToken);
         foreach (string? tag in tags ?? [])
         {
+            // A page that has all of them is not cached; of one that has not, enough is known.
+            if (reading.Count == maximumTags)
+            {
+                break;
+            }
+
             if (tag is not null)
             {
                 reading.Begin(TagId.Of(tag));
@@ -93,7 +99,8 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
             return [];
         }
 
-        TagVersion?[] found = await Task.WhenAll(tags.Select(tag => VersionAsync(tag, lookup, begun))).ConfigureAwait(false);
+        Dictionary<TagId, TagVersion>? known = lookup?.Tags.ToDictionary(static tag => tag.Tag, static tag => tag.Version);
+        TagVersion?[] found = await Task.WhenAll(tags.Select(tag => VersionAsync(tag, known, begun))).ConfigureAwait(false);
         var result = new VersionedTag[tags.Length];
         for (int i = 0; i < tags.Length; i++)
         {
@@ -108,14 +115,11 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         return result;
     }
 
-    private async Task<TagVersion?> VersionAsync(TagId tag, LookupLog.Lookup? lookup, long? begun)
+    private async Task<TagVersion?> VersionAsync(TagId tag, Dictionary<TagId, TagVersion>? known, long? begun)
     {
-        foreach (VersionedTag known in lookup?.Tags ?? [])
+        if (known is not null && known.TryGetValue(tag, out TagVersion looked))
         {
-            if (known.Tag == tag)
-            {
-                return known.Version;
-            }
+            return looked;
         }
 
         if (await versions.ReadAsync(tag, CancellationToken.None).ConfigureAwait(false) is { } read)
@@ -153,7 +157,11 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
     internal sealed class Reading(TagVersions versions, CancellationToken cancellationToken)
     {
         private readonly List<(TagId Tag, Task<TagVersion?> Version)> _asked = [];
+        private readonly Dictionary<TagId, int> _places = [];
         private int _named;
+
+        /// <summary>How many tags have been asked for.</summary>
+        public int Count => _asked.Count;
 
         /// <summary>Asks for a tag that the page will have.</summary>
         public void Begin(TagId tag)
@@ -162,7 +170,11 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
             _named = _asked.Count;
         }
 
-        /// <summary>Whether the page's tags have the versions that stand in it; those that nobody named are asked for now.</summary>
+        /// <summary>
+        /// Whether the page's tags have the versions that stand in it; those that nobody named are asked for now. What was asked for together with the page may have been
+        /// read before another instance evicted the tag and stored this page, so a version that differs is asked for once more: a page that is newer than what is known
+        /// of its tags is not made again and replaced by an older one.
+        /// </summary>
         public async ValueTask<bool> MatchesAsync((TagId Tag, UInt128 Number)[] tags)
         {
             foreach ((TagId tag, _) in tags)
@@ -171,9 +183,39 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
             }
 
             bool all = true;
+            var again = new List<(int Place, UInt128 Number)>();
             foreach ((TagId tag, UInt128 number) in tags)
             {
-                TagVersion? version = await _asked.Find(asked => asked.Tag == tag).Version.ConfigureAwait(false);
+                int place = _places[tag];
+                TagVersion? version = await _asked[place].Version.ConfigureAwait(false);
+                if (version?.Number == number)
+                {
+                    continue;
+                }
+
+                if (place < _named)
+                {
+                    again.Add((place, number));
+                }
+                else
+                {
+                    all = false;
+                }
+            }
+
+            if (!all)
+            {
+                return false;
+            }
+
+            foreach ((int place, _) in again)
+            {
+                _asked[place] = (_asked[place].Tag, versions.ReadAsync(_asked[place].Tag, cancellationToken));
+            }
+
+            foreach ((int place, UInt128 number) in again)
+            {
+                TagVersion? version = await _asked[place].Version.ConfigureAwait(false);
                 all &= version?.Number == number;
             }
 
@@ -217,7 +259,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
 
         private void Ask(TagId tag)
         {
-            if (!_asked.Exists(asked => asked.Tag == tag))
+            if (_places.TryAdd(tag, _asked.Count))
             {
                 _asked.Add((tag, versions.ReadAsync(tag, cancellationToken)));
             }

@@ -21,6 +21,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     private readonly RetryPolicy? _retries = retries;
     private readonly KeyEncoder _keys = new(settings.Namespace, settings.Partition);
     private readonly SlidingWindows _windows = new(client, settings, timeProvider);
+    private readonly LogLimiter _unreadable = new();
     private readonly AbandonedWrites _abandoned = new(timeProvider, settings.CancelledWriteWindow);
 
     /// <summary>Reads a value into an array of its own, or null.</summary>
@@ -36,21 +37,28 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         return IsLive(key, result, cancellationToken) ? result.Value : null;
     }
 
-    /// <summary>Reads a value into the caller's writer; false where there is none.</summary>
+    /// <summary>Reads a value into the caller's writer; false where there is none, or where it does not pass the check: then it is removed, unless it has been replaced.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CallMode mode, CancellationToken cancellationToken)
+    public async ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlyMemory<byte>, bool>? check = null)
     {
         ArgumentNullException.ThrowIfNull(destination);
-        OperationResult result = await SendGet(key, ValueTarget.PooledArray, mode, cancellationToken).ConfigureAwait(false);
+        bool withCas = check is not null;
+        OperationResult result = await SendGet(key, ValueTarget.PooledArray, mode, cancellationToken, withCas).ConfigureAwait(false);
         if (result.Status == OperationStatus.Failed)
         {
-            result = await GetAgainAsync(result, key, ValueTarget.PooledArray, mode, cancellationToken).ConfigureAwait(false);
+            result = await GetAgainAsync(result, key, ValueTarget.PooledArray, mode, cancellationToken, withCas).ConfigureAwait(false);
         }
 
         try
         {
             if (!IsLive(key, result, cancellationToken))
             {
+                return false;
+            }
+
+            if (check is not null && !check(result.Value.AsMemory(0, result.Length)))
+            {
+                Discard(key, result.Ticket);
                 return false;
             }
 
@@ -168,13 +176,21 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     [MemberNotNullWhen(true, nameof(_retries))]
     private bool IsWorthAnother(in OperationResult result) => _retries is not null && RetryPolicy.IsTransient(result);
 
-    private async ValueTask<OperationResult> GetAgainAsync(OperationResult first, string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    private void NoteNotReadable(in OperationResult result)
+    {
+        if (_unreadable.TryPass(out long suppressed))
+        {
+            Log.EntryNotReadable(logger, result.Flags, result.Length, suppressed);
+        }
+    }
+
+    private async ValueTask<OperationResult> GetAgainAsync(OperationResult first, string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
         => _retries is null || !RetryPolicy.IsTransient(first)
             ? first
             : await _retries.AgainAsync(
                 first,
-                static call => call.Store.SendGet(call.Key, call.Target, call.Mode, call.Token),
-                (Store: this, Key: key, Target: target, Mode: mode, Token: cancellationToken),
+                static call => call.Store.SendGet(call.Key, call.Target, call.Mode, call.Token, call.WithCas),
+                (Store: this, Key: key, Target: target, Mode: mode, Token: cancellationToken, WithCas: withCas),
                 mode,
                 cancellationToken).ConfigureAwait(false);
 
@@ -216,11 +232,20 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         }
     }
 
-    private ValueTask<OperationResult> SendGet(string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    private ValueTask<OperationResult> SendGet(string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
     {
         WireKey wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
-        return client.GetAsync(wireKey, target, mode, cancellationToken, sinceOutage: settings.IgnoresBeforeOutage, inOrder: _abandoned.MayHold(key));
+        return client.GetAsync(wireKey, target, mode, cancellationToken, withCas, sinceOutage: settings.IgnoresBeforeOutage, inOrder: _abandoned.MayHold(key));
+    }
+
+    /// <summary>Removes an entry that is of no use, if it is still that. Not waited for; where it does not arrive, the next reader does the same.</summary>
+    private void Discard(string key, ItemTicket ticket)
+    {
+        if (ticket.IsKnown)
+        {
+            _ = client.DeleteAsync(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), ticket, CancellationToken.None).AsTask();
+        }
     }
 
     private ValueTask<OperationResult> SendDelete(string key, CallMode mode, CancellationToken cancellationToken)
@@ -256,7 +281,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
         if (!EntryFormat.TryRead(result.Flags, out EntryFormat format) || result.Length < 0)
         {
-            Log.EntryNotReadable(logger, result.Flags, result.Length);
+            NoteNotReadable(result);
             return false;
         }
 
@@ -267,7 +292,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
         if (format.HasDeadline && !StoredTime.IsDeadline(result.Prefix))
         {
-            Log.EntryNotReadable(logger, result.Flags, result.Length);
+            NoteNotReadable(result);
             return false;
         }
 

@@ -17,8 +17,8 @@ internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline p
         => RunAsync(static (call, token) => call.Entries.GetAsync(call.Key, call.Mode, token), new Call(entries, key, mode), isChange: false, cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CallMode mode, CancellationToken cancellationToken)
-        => RunAsync(static (call, token) => call.Entries.TryGetAsync(call.Key, call.Destination!, call.Mode, token), new Call(entries, key, mode) { Destination = destination }, isChange: false, cancellationToken);
+    public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlyMemory<byte>, bool>? check = null)
+        => RunAsync(static (call, token) => call.Entries.TryGetAsync(call.Key, call.Destination!, call.Mode, token, call.Check), new Call(entries, key, mode) { Destination = destination, Check = check }, isChange: false, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlySequence<byte>>? again = null)
@@ -89,6 +89,8 @@ internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline p
     private readonly record struct Call(EntryStore Entries, string Key, CallMode Mode)
     {
         public IBufferWriter<byte>? Destination { get; init; }
+
+        public Func<ReadOnlyMemory<byte>, bool>? Check { get; init; }
 
         public ReadOnlySequence<byte> Value { get; init; }
 

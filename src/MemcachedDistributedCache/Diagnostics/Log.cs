@@ -47,8 +47,8 @@ internal static partial class Log
     [LoggerMessage(EventIds.ValueNotAdded, LogLevel.Warning, "A value of {Size} bytes was not added, the limit is {Limit} bytes")]
     public static partial void ValueNotAdded(ILogger logger, long size, long limit);
 
-    [LoggerMessage(EventIds.EntryNotReadable, LogLevel.Warning, "An item with client flags {Flags} and {Length} bytes is not an entry of this cache and counts as a miss; another client seems to write under the same namespace")]
-    public static partial void EntryNotReadable(ILogger logger, uint flags, int length);
+    [LoggerMessage(EventIds.EntryNotReadable, LogLevel.Warning, "An item with client flags {Flags} and {Length} bytes is not an entry of this cache and counts as a miss; another client seems to write under the same namespace. Told once a minute; {Suppressed} more came since the last time")]
+    public static partial void EntryNotReadable(ILogger logger, uint flags, int length, long suppressed);
 
     [LoggerMessage(EventIds.WriteDropped, LogLevel.Debug, "A {Operation} did not reach memcached {Server}: {Reason}")]
     public static partial void WriteDropped(ILogger logger, string operation, string server, string reason);
@@ -62,8 +62,8 @@ internal static partial class Log
     [LoggerMessage(EventIds.HybridNotSerializable, LogLevel.Error, "A value of type {Type} could not be serialized and was not cached")]
     public static partial void HybridNotSerializable(ILogger logger, string type, Exception exception);
 
-    [LoggerMessage(EventIds.HybridNotDeserializable, LogLevel.Warning, "A cached value could not be read as {Type} and is made anew")]
-    public static partial void HybridNotDeserializable(ILogger logger, string type, Exception exception);
+    [LoggerMessage(EventIds.HybridNotDeserializable, LogLevel.Warning, "A cached value could not be read as {Type} and is made anew. Told once a minute for a type; {Suppressed} more came since the last time")]
+    public static partial void HybridNotDeserializable(ILogger logger, string type, long suppressed, Exception exception);
 
     [LoggerMessage(EventIds.HybridFactoryFailed, LogLevel.Warning, "A factory failed, and the last value stands in for its result")]
     public static partial void HybridFactoryFailed(ILogger logger, Exception exception);

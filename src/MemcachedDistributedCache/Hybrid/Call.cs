@@ -83,8 +83,12 @@ internal sealed record Call(string Key, byte[] WireKey, CallOptions Options, Tag
 /// <summary>Checks the tags that callers give.</summary>
 internal static class TagList
 {
+    /// <summary>Up to here a list is searched faster than a set is made.</summary>
+    private const int FewTags = 8;
+
     /// <summary>The tags, each once.</summary>
-    public static IReadOnlyList<string> Of(IEnumerable<string>? tags, string parameter)
+    /// <exception cref="ArgumentException">A tag is none, or there are too many; no more of them are looked at than can be had.</exception>
+    public static IReadOnlyList<string> Of(IEnumerable<string>? tags, int maximum, string parameter)
     {
         if (tags is null)
         {
@@ -92,6 +96,7 @@ internal static class TagList
         }
 
         var list = new List<string>();
+        HashSet<string>? set = null;
         foreach (string tag in tags)
         {
             if (string.IsNullOrWhiteSpace(tag))
@@ -104,12 +109,23 @@ internal static class TagList
                 throw new ArgumentException("The tag '*' stands for all entries, and none can be given it. To invalidate all entries call RemoveByTagAsync(\"*\").", parameter);
             }
 
-            if (!list.Contains(tag, StringComparer.Ordinal))
+            if (set is null ? list.Contains(tag, StringComparer.Ordinal) : !set.Add(tag))
             {
-                list.Add(tag);
+                continue;
+            }
+
+            if (list.Count == maximum)
+            {
+                throw new ArgumentException($"An entry can have {maximum} tags, and there are more. Give it fewer, or raise {nameof(MemcachedHybridCacheOptions)}.{nameof(MemcachedHybridCacheOptions.MaximumTags)} in all processes.", parameter);
+            }
+
+            list.Add(tag);
+            if (list.Count == FewTags)
+            {
+                set = new HashSet<string>(list, StringComparer.Ordinal);
             }
         }
 
-        return list.Count <= EntryLayout.MaximumTags ? list : throw new ArgumentException($"An entry can have {EntryLayout.MaximumTags} tags, and not {list.Count}.", parameter);
+        return list;
     }
 }

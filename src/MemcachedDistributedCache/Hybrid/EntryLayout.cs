@@ -20,11 +20,8 @@ namespace MemcachedDistributedCache.Hybrid;
 /// All numbers are big-endian. An item is read as if a stranger had written it: lengths must add up to the item's, the key of a tag must be one that
 /// <see cref="KeyEncoder"/> makes, and times must leave room for arithmetic with them.
 /// </summary>
-internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
+internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTags)
 {
-    /// <summary>The most tags of an entry.</summary>
-    public const int MaximumTags = ushort.MaxValue;
-
     private const byte Version = 1;
 
     private const int FixedLength = 24 + TagVersion.Length;
@@ -97,12 +94,18 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags)
 
     /// <summary>
     /// Finds where the payload begins, if all lengths add up and each tag has a key that this cache would make of one. The keys are sent to servers later on, so one
-    /// that is merely odd is refused. Nothing is remembered of an item before all of it has been seen.
+    /// that is merely odd is refused; each costs a request, so that more than an entry may have are as well. Nothing is remembered of an item before all of it has been seen.
     /// </summary>
     private bool TryMeasure(ReadOnlySpan<byte> item, out int payloadAt)
     {
         payloadAt = FixedLength;
-        for (int left = BinaryPrimitives.ReadUInt16BigEndian(item[18..]); left > 0; left--)
+        int count = BinaryPrimitives.ReadUInt16BigEndian(item[18..]);
+        if (count > maximumTags)
+        {
+            return false;
+        }
+
+        for (int left = count; left > 0; left--)
         {
             int length = payloadAt < item.Length ? item[payloadAt] : 0;
             if (item.Length - payloadAt < 1 + length + TagVersion.Length || !keys.IsTagKey(item.Slice(payloadAt + 1, length)))

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using MemcachedDistributedCache.Caching;
@@ -13,6 +14,7 @@ internal sealed class HybridEngine : IDisposable
 {
     private readonly CancellationTokenSource _disposed = new();
     private readonly FlightTable _flights = new();
+    private readonly ConcurrentDictionary<Type, LogLimiter> _unreadable = new();
     private readonly IMemcachedClient _client;
     private readonly HybridMetrics _metrics;
     private int _isDisposed;
@@ -26,7 +28,7 @@ internal sealed class HybridEngine : IDisposable
         Logger = logger;
         TagTable = new TagTable(client, keys, timeProvider, maximumTags);
         Tags = new TagKeeper(client, TagTable, Counters, timeProvider, settings.TagRefreshInterval);
-        Layout = new EntryLayout(keys, TagTable);
+        Layout = new EntryLayout(keys, TagTable, settings.MaximumTags);
         Local = new LocalCache(settings, timeProvider);
         Remote = new RemoteCache(client, Layout, settings, Counters, timeProvider, logger);
         Writer = new EntryWriter(Remote, Local, Layout, settings, Counters, timeProvider, logger);
@@ -188,7 +190,10 @@ internal sealed class HybridEngine : IDisposable
             {
                 // Whatever a serializer throws at what it cannot read: it is a miss.
                 Counters.Add(HybridEvent.DeserializationFailed);
-                Log.HybridNotDeserializable(Logger, typeof(T).ToString(), exception);
+                if (_unreadable.GetOrAdd(typeof(T), static _ => new LogLimiter()).TryPass(out long suppressed))
+                {
+                    Log.HybridNotDeserializable(Logger, typeof(T).ToString(), suppressed, exception);
+                }
             }
         }
 

@@ -45,6 +45,9 @@ internal sealed record HybridSettings
     /// <summary>The longest key, in characters.</summary>
     public required int MaximumKeyLength { get; init; }
 
+    /// <summary>The most tags of an entry.</summary>
+    public required int MaximumTags { get; init; }
+
     /// <summary>Whether null is a value.</summary>
     public required bool CacheNullValues { get; init; }
 

@@ -15,6 +15,7 @@ namespace MemcachedDistributedCache.Hybrid;
 internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, ILogger logger)
 {
     private readonly int _leaseSeconds = (int)Math.Ceiling(settings.LeaseTime.TotalSeconds);
+    private readonly LogLimiter _unreadable = new();
     private int _saidNoCas;
 
     /// <summary>
@@ -152,7 +153,10 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
         if (!result.IsUnreadable)
         {
             counters.Add(HybridEvent.DeserializationFailed);
-            Log.EntryNotReadable(logger, result.Flags, result.Length);
+            if (_unreadable.TryPass(out long suppressed))
+            {
+                Log.EntryNotReadable(logger, result.Flags, result.Length, suppressed);
+            }
         }
 
         return new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket };

@@ -136,7 +136,7 @@ public sealed class StoreTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     public async Task Any_text_is_a_key_and_a_tag_and_no_two_meet()
     {
         await using PageApp app = await StartAsync();
-        string[] texts = ["a", "A", "a ", " ", "\0", "GET\x1eHTTP\x1eHOST/P\x1eQ\x1eA=1\x1f2", "GET\x1eHTTP\x1eHOST/P\x1eQ\x1eA=1\x1f3", "\ud83d", "\ude00", "\ud83d\ude00", "\ufffd", "\u00e9", "e\u0301", new('k', 250), new('k', 100_000), new('k', 100_001), "p", "pa", "t" + new string('0', 64)];
+        string[] texts = ["a", "A", "a ", " ", "\0", "GET\x1eHTTP\x1eHOST/P\x1eQ\x1eA=1\x1f2", "GET\x1eHTTP\x1eHOST/P\x1eQ\x1eA=1\x1f3", "\ud83d", "\ude00", "\ud83d\ude00", "\ufffd", "\u00e9", "e\u0301", new('k', 250), new('k', 100_000), new('k', 100_001), "q", "qa", "t" + new string('0', 64)];
         for (int i = 0; i < texts.Length; i++)
         {
             await app.Store.SetAsync(texts[i], Page(i + 1), [texts[i]], Minute, default);
@@ -160,7 +160,7 @@ public sealed class StoreTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     {
         await using PageApp app = await StartAsync();
         await app.Store.SetAsync("key", Page(3), ["tag"], Minute, default);
-        foreach (string key in (string[])["key", "pkey", "output-cache\0pkey", PageApp.VersionKey("tag")])
+        foreach (string key in (string[])["key", "qkey", "output-cache\0qkey", PageApp.VersionKey("tag")])
         {
             Assert.Null(await app.Cache.GetAsync(key));
             await app.Cache.SetAsync(key, Page(1), new DistributedCacheEntryOptions());
@@ -191,15 +191,15 @@ public sealed class StoreTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     {
         await using PageApp app = await StartAsync();
         await app.Store.SetAsync("key", Page(9), ["a"], Minute, default);
-        byte[] stored = (await app.Pages.GetAsync("pkey"))!;
-        byte[][] spoiled = [[], [0xA1], [0xA1, 0], [0xA1, 0, 1], [0xA1, 0xff, 0xff, 1, 2, 3], [0, .. stored[1..]], [0xA1, 0, 2, .. stored[3..]], "hello"u8.ToArray()];
+        byte[] stored = (await app.Pages.GetAsync("qkey"))!;
+        byte[][] spoiled = [[], [0xA2], [0xA2, 0], [0xA2, 0, 1], [0xA2, 0xff, 0xff, 1, 2, 3], [0, .. stored[1..]], [0xA2, 0, 2, .. stored[3..]], [0xA1, .. stored[1..3], .. stored[7..]], "hello"u8.ToArray()];
         foreach (byte[] bytes in spoiled)
         {
-            await app.Pages.SetAsync("pkey", bytes, new DistributedCacheEntryOptions());
+            await app.Pages.SetAsync("qkey", bytes, new DistributedCacheEntryOptions());
             Assert.Null(await app.Store.GetAsync("key", default));
         }
 
-        await app.Pages.SetAsync("pkey", stored, new DistributedCacheEntryOptions());
+        await app.Pages.SetAsync("qkey", stored, new DistributedCacheEntryOptions());
         Assert.Equal(Page(9), await app.Store.GetAsync("key", default));
         await app.Pages.SetAsync(PageApp.VersionKey("a"), [1, 2, 3], new DistributedCacheEntryOptions());
         Assert.Null(await app.Store.GetAsync("key", default));

@@ -207,6 +207,7 @@ internal sealed class HybridRig : IDisposable
         FactorySoftTimeout = Timeout.InfiniteTimeSpan,
         MaximumPayloadBytes = 1000,
         MaximumKeyLength = 1024,
+        MaximumTags = 64,
         CacheNullValues = true,
         ExpirationJitter = 0,
     };

@@ -53,6 +53,7 @@ public sealed class HybridOptionsTests
             Counts(nameof(MemcachedHybridCacheOptions.MaximumLocalEntries), 1, 10_000_000);
             Counts(nameof(MemcachedHybridCacheOptions.MaximumPayloadBytes), 1, 1_073_741_824);
             Counts(nameof(MemcachedHybridCacheOptions.MaximumKeyLength), 1, 65_535);
+            Counts(nameof(MemcachedHybridCacheOptions.MaximumTags), 1, 1000);
             data.Add(nameof(MemcachedHybridCacheOptions.ExpirationJitter), 0d, true);
             data.Add(nameof(MemcachedHybridCacheOptions.ExpirationJitter), 0.5, true);
             data.Add(nameof(MemcachedHybridCacheOptions.ExpirationJitter), -0.01, false);
