@@ -15,6 +15,12 @@ internal sealed class Node : INodeHealthEvents
 {
     private const int ProbeTimeToLive = 60;
 
+    /// <summary>
+    /// No server counts further: at a million stores a second that takes 292 000 years. A greater number was set by a client (E), or is a lie; as a floor it would let
+    /// nothing pass for ever.
+    /// </summary>
+    private const ulong LargestCount = long.MaxValue;
+
     private readonly ClusterSettings _settings;
     private readonly StandIns _standIns;
     private readonly ILogger _logger;
@@ -178,7 +184,7 @@ internal sealed class Node : INodeHealthEvents
             ValueTarget.OwnArray,
             CallMode.Async,
             CancellationToken.None).ConfigureAwait(false);
-        return result.Status == OperationStatus.Success && !_renumbering.IsBlind ? result.Cas : null;
+        return result.Status == OperationStatus.Success && !_renumbering.IsBlind && result.Cas <= LargestCount ? result.Cas : null;
     }
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>

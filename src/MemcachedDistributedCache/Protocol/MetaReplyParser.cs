@@ -5,8 +5,9 @@ internal static class MetaReplyParser
 {
     /// <summary>
     /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|OK|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | one of two error lines;
-    /// flag: <c>c&lt;u64&gt;</c> | <c>f&lt;u32&gt;</c> | <c>t&lt;i32&gt;</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after spaces; the
-    /// last three come unasked, with items that a client has leased or marked as old.
+    /// flag: <c>c&lt;u64&gt;</c> | <c>f&lt;u64&gt;</c> | <c>t&lt;u32&gt;</c> | <c>t-1</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after
+    /// spaces; the last three come unasked, with items that a client has leased or marked as old. Numbers are read as far as memcached can say them, for whoever may
+    /// write an item chooses some of them; what is more than we can use is read as the largest that we can.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out MetaReply reply)
     {
@@ -107,19 +108,20 @@ internal static class MetaReplyParser
                     reply.HasOpaque = true;
                     break;
                 case (byte)'c':
-                    if (!TryReadNumber(ref rest, ulong.MaxValue / 10, out reply.Cas))
+                    if (!TryReadNumber(ref rest, ulong.MaxValue, out reply.Cas))
                     {
                         return false;
                     }
 
                     break;
                 case (byte)'f':
-                    if (!TryReadNumber(ref rest, uint.MaxValue, out ulong clientFlags))
+                    // A server may be built with flags of 64 bits. Ours have 32; these are another client's, and no format of ours is marked as the largest is.
+                    if (!TryReadNumber(ref rest, ulong.MaxValue, out ulong clientFlags))
                     {
                         return false;
                     }
 
-                    reply.Flags = (uint)clientFlags;
+                    reply.Flags = (uint)Math.Min(clientFlags, uint.MaxValue);
                     break;
                 case (byte)'W' or (byte)'Z':
                     reply.IsLeased = true;
@@ -131,12 +133,12 @@ internal static class MetaReplyParser
                 case (byte)'t':
                     bool never = rest.StartsWith("-"u8);
                     rest = never ? rest[1..] : rest;
-                    if (!TryReadNumber(ref rest, int.MaxValue, out ulong seconds) || (never && seconds != 1))
+                    if (!TryReadNumber(ref rest, uint.MaxValue, out ulong seconds) || (never && seconds != 1))
                     {
                         return false;
                     }
 
-                    reply.TimeToLive = never ? -1 : (int)seconds;
+                    reply.TimeToLive = never ? -1 : (int)Math.Min(seconds, int.MaxValue);
                     break;
                 default:
                     return false;
@@ -159,8 +161,14 @@ internal static class MetaReplyParser
                 return false;
             }
 
+            // Past 19 digits the product may not fit, and neither may what is added to it.
+            if (number > ulong.MaxValue / 10)
+            {
+                return false;
+            }
+
             number = (number * 10) + digit;
-            if (number > maximum)
+            if (number > maximum || number < digit)
             {
                 return false;
             }

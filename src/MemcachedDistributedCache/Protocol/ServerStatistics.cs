@@ -95,7 +95,7 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
         }
 
         ReadOnlySpan<byte> text = entry[(space + 1)..];
-        fields[index] = Utf8Parser.TryParse(text, out long value, out int used) && used == text.Length && value >= 0 ? value : Unreadable;
+        fields[index] = Utf8Parser.TryParse(text, out ulong value, out int used) && used == text.Length ? (long)Math.Min(value, long.MaxValue) : Unreadable;
     }
 
     private static int? IndexOf(ReadOnlySpan<byte> name)

@@ -20,6 +20,10 @@ public sealed class MetaReplyParserTests
     [InlineData("MN", "NoOp", 0, 0u, 0, null)]
     [InlineData("SERVER_ERROR object too large for cache", "TooLarge", 0, 0u, 0, null)]
     [InlineData("SERVER_ERROR out of memory storing object", "OutOfMemory", 0, 0u, 0, null)]
+    [InlineData("VA 5 f4294967296 O1", "Value", 5, uint.MaxValue, 0, 1u)]
+    [InlineData("VA 5 f18446744073709551615 O1", "Value", 5, uint.MaxValue, 0, 1u)]
+    [InlineData("VA 5 t2147483648 O1", "Value", 5, 0u, int.MaxValue, 1u)]
+    [InlineData("VA 5 t4294967295 O1", "Value", 5, 0u, int.MaxValue, 1u)]
     [InlineData("HD O007", "Done", 0, 0u, 0, 7u)]
     public void ReadsWhatMemcachedSays(string line, string code, int length, uint flags, int timeToLive, uint? opaque)
     {
@@ -72,12 +76,12 @@ public sealed class MetaReplyParserTests
     [InlineData("VA 5 O1x")]
     [InlineData("VA 5 f")]
     [InlineData("VA 5 f-1")]
-    [InlineData("VA 5 f4294967296")]
+    [InlineData("VA 5 f18446744073709551616")]
     [InlineData("VA 5 t")]
     [InlineData("VA 5 t-")]
     [InlineData("VA 5 t-2")]
     [InlineData("VA 5 t--1")]
-    [InlineData("VA 5 t2147483648")]
+    [InlineData("VA 5 t4294967296")]
     [InlineData("VA 5 k1")]
     [InlineData("VA 5 q0")]
     [InlineData("VA\t5")]
@@ -143,11 +147,29 @@ public sealed class MetaReplyParserTests
         Assert.Equal(opaque, reply.HasOpaque ? reply.Opaque : null);
     }
 
-    [Fact]
-    public void ReadsTheCas()
+    [Theory]
+    [InlineData("0", 0ul)]
+    [InlineData("18446744073709551", 18446744073709551ul)]
+    [InlineData("1844674407370955161", 1844674407370955161ul)] // a tenth of all numbers
+    [InlineData("1844674407370955162", 1844674407370955162ul)]
+    [InlineData("9223372036854775808", 9223372036854775808ul)]
+    [InlineData("18446744073709551609", 18446744073709551609ul)]
+    [InlineData("18446744073709551615", ulong.MaxValue)]
+    [InlineData("0018446744073709551615", ulong.MaxValue)]
+    public void Reads_every_CAS_that_a_client_can_give_an_item(string text, ulong cas)
     {
-        Assert.True(MetaReplyParser.TryParse("HD c18446744073709551 O1"u8, out MetaReply reply));
-        Assert.Equal(18446744073709551ul, reply.Cas);
-        Assert.False(MetaReplyParser.TryParse("HD c99999999999999999999 O1"u8, out _));
+        Assert.True(MetaReplyParser.TryParse(Encoding.ASCII.GetBytes($"HD c{text} O1"), out MetaReply reply));
+        Assert.Equal((cas, 1u), (reply.Cas, reply.Opaque));
     }
+
+    [Theory]
+    [InlineData("18446744073709551616")]
+    [InlineData("18446744073709551619")]
+    [InlineData("18446744073709551620")]
+    [InlineData("99999999999999999999")]
+    [InlineData("184467440737095516150")]
+    [InlineData("-1")]
+    [InlineData("")]
+    public void Refuses_a_CAS_that_is_no_number_of_64_bits(string text)
+        => Assert.False(MetaReplyParser.TryParse(Encoding.ASCII.GetBytes($"HD c{text} O1"), out _));
 }

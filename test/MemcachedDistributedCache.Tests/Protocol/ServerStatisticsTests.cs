@@ -74,6 +74,16 @@ public sealed class ServerStatisticsTests
         }
     }
 
+    [Theory]
+    [InlineData("9223372036854775807")]
+    [InlineData("9223372036854775808")]
+    [InlineData("18446744073709551615")]
+    public void A_count_beyond_what_we_keep_is_the_largest_that_we_keep(string number)
+    {
+        Assert.Equal(ServerStatistics.Progress.Complete, Read(Reply.Replace("get_hits 12", "get_hits " + number, StringComparison.Ordinal), out ServerStatistics? statistics));
+        Assert.Equal(long.MaxValue, statistics!.Hits);
+    }
+
     private static ServerStatistics.Progress Read(string text, out ServerStatistics? statistics)
         => ServerStatistics.TryRead(Encoding.ASCII.GetBytes(text), out statistics);
 }
