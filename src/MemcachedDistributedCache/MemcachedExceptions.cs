@@ -6,8 +6,8 @@ namespace MemcachedDistributedCache;
 /// </summary>
 public sealed class MemcachedUnavailableException : Exception
 {
-    internal MemcachedUnavailableException(string operation, string server, MemcachedFailureReason reason, bool wasSent, TimeSpan? retryAfter, Exception? cause)
-        : base($"{operation} on memcached {server} failed: {Describe(reason)}", cause)
+    internal MemcachedUnavailableException(string operation, string server, MemcachedFailureReason reason, bool wasSent, TimeSpan? retryAfter, Exception? cause, string? detail = null)
+        : base($"{operation} on memcached {server} failed: {Describe(reason, detail)}", cause)
     {
         Operation = operation;
         Server = server;
@@ -33,9 +33,11 @@ public sealed class MemcachedUnavailableException : Exception
     /// </summary>
     public TimeSpan? RetryAfter { get; }
 
-    private static string Describe(MemcachedFailureReason reason) => reason switch
+    private static string Describe(MemcachedFailureReason reason, string? detail) => reason switch
     {
+        MemcachedFailureReason.Unavailable when detail is not null => $"the server cannot be used: {detail}.",
         MemcachedFailureReason.Unavailable => "the server cannot be reached.",
+        MemcachedFailureReason.ServerError => $"the server answered '{detail}'.",
         MemcachedFailureReason.TimedOut => "no answer came within MemcachedCacheOptions.OperationTimeout.",
         MemcachedFailureReason.ConnectionLost => "the connection broke before the answer came.",
         MemcachedFailureReason.Overloaded => "too many requests wait for it; see MemcachedCacheOptions.MaximumPendingOperations and MaximumBufferedBytes.",

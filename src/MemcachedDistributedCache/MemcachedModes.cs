@@ -50,6 +50,9 @@ public enum MemcachedFailureReason
 
     /// <summary>The server has no memory for the item and may not evict others. Nothing was stored.</summary>
     ServerOutOfMemory,
+
+    /// <summary>The server answered the request with an error, which the exception quotes. A write may have happened.</summary>
+    ServerError,
 }
 
 /// <summary>Whether a server is worth asking.</summary>

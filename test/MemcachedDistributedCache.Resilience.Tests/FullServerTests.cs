@@ -38,6 +38,50 @@ public sealed class FullServerTests
     }
 
     [MemcachedTheory]
+    [InlineData(MemcachedFailureMode.Degrade)]
+    [InlineData(MemcachedFailureMode.Throw)]
+    public async Task A_server_whose_memory_ends_while_a_large_value_comes_refuses_that_value_and_nobody_loses_a_read(MemcachedFailureMode mode)
+    {
+        // Above about half of the page size memcached takes a value in pieces, and may find only while it reads it that there is no memory for the next.
+        byte[] large = new byte[600_000];
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync("-m", "8", "-M");
+        await using MemcachedCache cache = Caches.On(server.EndPoint, options => options.FailureMode = mode);
+        for (int key = 0; key < 50; key++)
+        {
+            await cache.SetAsync("small" + key, KeyedValues.Create(key, 1, 100), Default);
+        }
+
+        for (int filled = 0; await TryAsync(() => cache.SetAsync("fill" + filled, large, Default)) && cache.GetNodes()[0].Errors == 0; filled++)
+        {
+            Assert.True(filled < 100, "a memcached of 8 MB takes no end of values");
+        }
+
+        using var stop = new CancellationTokenSource();
+        Task<int>[] readers = [.. Enumerable.Range(0, 8).Select(reader => Task.Run(async () =>
+        {
+            int reads = 0;
+            for (; !stop.IsCancellationRequested; reads++)
+            {
+                int key = (reads + reader) % 50;
+                Assert.Equal(1, KeyedValues.VersionOf(key, await cache.GetAsync("small" + key)));
+            }
+
+            return reads;
+        }))];
+        long refused = cache.GetNodes()[0].Errors;
+        for (int i = 0; i < 30; i++)
+        {
+            Assert.Equal(mode == MemcachedFailureMode.Degrade, await TryAsync(() => cache.SetAsync("large", large, Default)));
+            Assert.Null(await cache.GetAsync("large"));
+            Assert.Equal(mode == MemcachedFailureMode.Degrade, await TryAsync(() => Task.Run(() => cache.Set("large", large, Default))));
+        }
+
+        await stop.CancelAsync();
+        Assert.All(await Task.WhenAll(readers).WaitAsync(Caches.Limit), static reads => Assert.True(reads > 0));
+        Assert.Equal((MemcachedNodeState.Up, refused + 60, 0), (cache.GetNodes()[0].State, cache.GetNodes()[0].Errors, cache.GetNodes()[0].SuspectKeys));
+    }
+
+    [MemcachedTheory]
     [InlineData("maxconns_fast")]
     [InlineData("no_maxconns_fast")]
     public async Task A_server_with_too_many_connections_is_down_until_there_is_room(string manner)

@@ -346,7 +346,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
         if (settings.FailureMode == MemcachedFailureMode.Throw)
         {
-            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Node.RetryAfter, failure.Cause);
+            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Node.RetryAfter, failure.Cause, failure.Detail);
         }
 
         if (operation != "Get" && logger.IsEnabled(LogLevel.Debug))

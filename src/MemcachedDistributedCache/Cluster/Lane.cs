@@ -22,6 +22,26 @@ internal sealed class Lane(CallMode mode, Func<Lane, Connection> create, TimePro
     /// <summary>Whether there is an open connection.</summary>
     public bool IsOpen => Current is { IsUsable: true, IsOpen: true };
 
+    /// <summary>
+    /// The open connection, if it is any use for a probe. One that is behind with its replies is none: the probe would wait behind them, time and again, while the
+    /// server may answer others at once. It is given up.
+    /// </summary>
+    public Connection? CurrentInStep()
+    {
+        if (Current is not { IsUsable: true, IsOpen: true } connection)
+        {
+            return null;
+        }
+
+        if (connection.IsBehind)
+        {
+            connection.Break(ConnectionEndReason.Stalled, "a reply is overdue, and the server is tried anew");
+            return null;
+        }
+
+        return connection;
+    }
+
     /// <summary>The connection, a new one if need be; null while it holds back.</summary>
     public Connection? Acquire()
         => Current is { IsUsable: true } connection ? connection : Connect();

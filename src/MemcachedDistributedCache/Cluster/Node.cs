@@ -271,9 +271,7 @@ internal sealed class Node : INodeHealthEvents
     /// <inheritdoc/>
     async ValueTask<Connection?> INodeHealthEvents.ProbeAsync(CancellationToken cancellationToken)
     {
-        Connection? connection = _lanes.First.Current is { IsUsable: true, IsOpen: true } open
-            ? open
-            : await ReconnectAsync(cancellationToken).ConfigureAwait(false);
+        Connection? connection = _lanes.First.CurrentInStep() ?? await ReconnectAsync(cancellationToken).ConfigureAwait(false);
         return connection is not null
             && connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer)
             && (await answer.ConfigureAwait(false)).Status == OperationStatus.Success

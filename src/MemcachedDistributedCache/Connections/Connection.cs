@@ -31,7 +31,6 @@ internal sealed class Connection
     private readonly ConnectionWatch _watch;
     private readonly long _createdAt;
     private TransportConnection? _transport;
-    private long _receives;
     private long _answeredBefore;
     private bool _isOpen;
 
@@ -46,7 +45,16 @@ internal sealed class Connection
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _sender = new RequestSender(_writer, mode, counters, BreakBy);
-        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust) { Origin = this, LargeValues = largeValues, LeaseUnheard = mode == CallMode.Async ? GiveBack : null };
+        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust)
+        {
+            Origin = this,
+            LargeValues = largeValues,
+            LargestKept = settings.LargestKept,
+
+            // Not on a connection whose requests block: the read loop would wait for itself.
+            LeaseUnheard = mode == CallMode.Async ? this.GiveBack : null,
+            ProofNeeded = mode == CallMode.Async ? this.SendFence : null,
+        };
         _failures = new FailureReasons(settings, counters);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();
@@ -60,6 +68,9 @@ internal sealed class Connection
 
     /// <summary>Whether it has been opened.</summary>
     public bool IsOpen => Volatile.Read(ref _isOpen);
+
+    /// <summary>Whether an operation waits, at the last look, that nobody waits for any more: what is asked now comes after it.</summary>
+    public bool IsBehind => _watch.IsBehind;
 
     /// <summary>Replies awaited.</summary>
     public int PendingCount => _pending.Count;
@@ -166,13 +177,13 @@ internal sealed class Connection
             _answeredBefore = done;
         }
 
-        switch (_watch.Look(now, oldest, Volatile.Read(ref _receives), _writer.Appended, IsOpen, Age))
+        switch (_watch.Look(now, oldest, _pending.Dequeued, _writer.Appended, IsOpen, Age))
         {
             case ConnectionWatch.Verdict.ConnectTimedOut:
                 Break(ConnectionEndReason.ConnectFailed, $"no connection within {_settings.ConnectTimeout.TotalSeconds:0.###} s");
                 break;
             case ConnectionWatch.Verdict.Stalled:
-                Break(ConnectionEndReason.Stalled, "replies are due and nothing comes");
+                Break(ConnectionEndReason.Stalled, "a reply is overdue and does not end");
                 break;
             case ConnectionWatch.Verdict.Idle when _writer.CloseIfIdle(_watch.LastAppended, new ConnectionEnd(ConnectionEndReason.Idle, "idle")):
                 Abort();
@@ -195,7 +206,7 @@ internal sealed class Connection
         if (PendingCount != 0)
         {
             // A synchronous connection blocks for its fence.
-            await (_mode == CallMode.Async ? FenceAsync() : Task.Run(FenceAsync)).ConfigureAwait(false);
+            await (_mode == CallMode.Async ? this.FenceAsync(_settings) : Task.Run(() => this.FenceAsync(_settings))).ConfigureAwait(false);
         }
 
         Break(ConnectionEndReason.Disposed, "the cache was disposed");
@@ -203,29 +214,6 @@ internal sealed class Connection
         {
             // A thread that is still in a blocking connect cannot be woken, and ends by itself.
             await Finished.ConfigureAwait(false);
-        }
-    }
-
-    private async Task FenceAsync()
-    {
-        for (int i = 0; i < OperationClock.TicksPerTimeout; i++)
-        {
-            if (!TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> fence)
-                || (await fence.ConfigureAwait(false)).Failure?.Reason != MemcachedFailureReason.Overloaded)
-            {
-                return;
-            }
-
-            // Too full for a fence: what fills it has its deadline, and is looked at again in a moment.
-            await Task.Delay(_settings.Clock.Interval, _settings.TimeProvider).ConfigureAwait(false);
-        }
-    }
-
-    private void GiveBack(ReadOnlySpan<byte> key, ulong cas)
-    {
-        if (TryExecute(new ConditionalDeleteRequest(WireKey.Of(key), cas), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result))
-        {
-            _ = result.AsTask();
         }
     }
 
@@ -359,7 +347,6 @@ internal sealed class Connection
             return false;
         }
 
-        Volatile.Write(ref _receives, _receives + 1);
         _counters.AddReceived(count);
         if (_reader.Advance(count) is { } violation)
         {

@@ -15,6 +15,9 @@ internal sealed record ConnectionSettings
     /// <summary>Tells from client flags whether a prefix stands before the value.</summary>
     public required Func<uint, bool> HasPrefix { get; init; }
 
+    /// <summary>The largest value that is kept, prefix included; one that another client has stored may be larger, and is a miss.</summary>
+    public int LargestKept { get; init; } = int.MaxValue;
+
     /// <summary>The clock of everything else.</summary>
     public required TimeProvider TimeProvider { get; init; }
 

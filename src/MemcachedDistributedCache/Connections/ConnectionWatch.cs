@@ -3,11 +3,15 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>Judges from what a sweep sees whether a connection is still worth having. Used by one sweeper at a time.</summary>
 internal sealed class ConnectionWatch(ConnectionSettings settings)
 {
-    /// <summary>A connection is given up when a reply is overdue by a whole limit and nothing has come for as long.</summary>
+    /// <summary>
+    /// A connection is given up when a reply is overdue by a whole limit and none has ended for as long. Bytes alone are no progress: a server that sends one now and
+    /// then would hold a value's memory, and all that was asked behind it, for ever. What takes longer than this to arrive has no caller any more.
+    /// </summary>
     private const int StallTicks = 2 * OperationClock.TicksPerTimeout;
 
-    private long _lastReceives = -1;
-    private int _lastReceiveTick;
+    private long _lastAnswered = -1;
+    private int _lastAnswerTick;
+    private bool _isBehind;
     private TimeSpan _lastUsedAge;
 
     /// <summary>The judgement.</summary>
@@ -19,24 +23,29 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
         /// <summary>It was not open within the limit.</summary>
         ConnectTimedOut,
 
-        /// <summary>The server has gone silent.</summary>
+        /// <summary>The server has gone silent, or does not come to the end of a reply.</summary>
         Stalled,
 
         /// <summary>Nobody has used it for the idle limit.</summary>
         Idle,
     }
 
+    /// <summary>Whether, at the last look, an operation was due for longer than its limit. May be read by others.</summary>
+    public bool IsBehind => Volatile.Read(ref _isBehind);
+
     /// <summary>How many bytes had been written when the connection was last seen in use.</summary>
     public long LastAppended { get; private set; } = -1;
 
     /// <summary>Compares with the last look.</summary>
-    public Verdict Look(int now, int? oldestTick, long receives, long appended, bool isOpen, TimeSpan age)
+    public Verdict Look(int now, int? oldestTick, long answered, long appended, bool isOpen, TimeSpan age)
     {
-        if (receives != _lastReceives)
+        if (answered != _lastAnswered)
         {
-            _lastReceives = receives;
-            _lastReceiveTick = now;
+            _lastAnswered = answered;
+            _lastAnswerTick = now;
         }
+
+        Volatile.Write(ref _isBehind, now - oldestTick > OperationClock.TicksPerTimeout);
 
         if (appended != LastAppended || oldestTick is not null)
         {
@@ -49,7 +58,7 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
             return age >= settings.ConnectTimeout ? Verdict.ConnectTimedOut : Verdict.Keep;
         }
 
-        if (now - oldestTick >= StallTicks && now - _lastReceiveTick >= OperationClock.TicksPerTimeout)
+        if (now - oldestTick >= StallTicks && now - _lastAnswerTick >= OperationClock.TicksPerTimeout)
         {
             return Verdict.Stalled;
         }

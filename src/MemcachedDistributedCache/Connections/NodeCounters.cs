@@ -83,6 +83,9 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     /// <summary>The failure of a store that the server had no memory for.</summary>
     public OperationFailure OutOfMemory => field ??= new(MemcachedFailureReason.ServerOutOfMemory, this, WasSent: true);
 
+    /// <summary>The failure of an operation that the server answered with an error line.</summary>
+    public OperationFailure ServerError(string line) => new(MemcachedFailureReason.ServerError, this, WasSent: true) { Detail = line };
+
     /// <summary>The failure of an operation while the server is not reachable.</summary>
     public OperationFailure Unavailable => field ??= new(MemcachedFailureReason.Unavailable, this, WasSent: false) { IsRefusal = true };
 

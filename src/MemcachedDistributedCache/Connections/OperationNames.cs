@@ -35,6 +35,7 @@ internal static class OutcomeNames
         MemcachedFailureReason.ConnectionLost => RequestOutcome.ConnectionLost,
         MemcachedFailureReason.Overloaded => RequestOutcome.Overloaded,
         MemcachedFailureReason.ServerOutOfMemory => RequestOutcome.OutOfMemory,
+        MemcachedFailureReason.ServerError => RequestOutcome.ServerError,
         _ => RequestOutcome.Other,
     };
 }

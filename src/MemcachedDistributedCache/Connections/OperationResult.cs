@@ -106,7 +106,7 @@ internal readonly struct OperationResult
 
     /// <summary>Whether, of a change, it is not known that it happened, and nobody has noted that yet. A lost connection notes it by itself.</summary>
     public bool LeavesDoubt
-        => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut;
+        => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut or MemcachedFailureReason.ServerError;
 
     /// <summary>
     /// Whether the server may yet make a change that leaves doubt, after what it is asked from now on. Changes of one key keep their order, except
@@ -130,6 +130,9 @@ internal sealed record OperationFailure(MemcachedFailureReason Reason, NodeCount
 {
     /// <summary>The server's address as configured.</summary>
     public string Server => Node.Server;
+
+    /// <summary>What the server said, or why it cannot be used, where that is known; without a key or a value.</summary>
+    public string? Detail { get; init; }
 
     /// <summary>Whether it was told at once, and nothing was tried.</summary>
     public bool IsRefusal { get; init; }

@@ -65,6 +65,23 @@ internal sealed class PendingQueue
         return Volatile.Read(ref _head.Items[_headIndex]);
     }
 
+    /// <summary>The operation that so many come before; for the read loop only. It walks, and is for the rare case.</summary>
+    public PendingOperation? Peek(int index)
+    {
+        if (Peek() is null || index >= Count)
+        {
+            return null;
+        }
+
+        Segment? segment = _head;
+        for (index += _headIndex; segment is not null && index >= SegmentLength; index -= SegmentLength)
+        {
+            segment = Volatile.Read(ref segment.Next);
+        }
+
+        return segment is null ? null : Volatile.Read(ref segment.Items[index]);
+    }
+
     /// <summary>Takes the oldest operation; for the read loop only.</summary>
     public PendingOperation? Dequeue()
     {

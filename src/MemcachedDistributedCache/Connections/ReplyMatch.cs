@@ -19,12 +19,12 @@ internal static class ReplyMatch
             ReplyCode.NotStored => kind == OperationKind.Store,
             ReplyCode.NoOp => kind == OperationKind.NoOp,
 
-            // The last two come without a token, in the order of the requests like any reply; the next reply's token is checked again.
-            _ => kind is OperationKind.Store or OperationKind.Probe,
+            // Error lines come without a token, in the order of the requests like any reply. A fence draws none.
+            _ => kind != OperationKind.NoOp,
         };
 
         // So do misses of servers before 1.6.18, and a miss can do no harm in anybody's hands.
-        bool tokenless = reply.Code is ReplyCode.NoOp or ReplyCode.TooLarge or ReplyCode.OutOfMemory || (reply.Code == ReplyCode.Miss && !reply.HasOpaque);
+        bool tokenless = reply.Code >= ReplyCode.NoOp || (reply.Code == ReplyCode.Miss && !reply.HasOpaque);
         return fits && (tokenless || (reply.HasOpaque && reply.Opaque == operation.Opaque));
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Buffers.Binary;
 using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Connections;
@@ -14,24 +13,15 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="trust">Which items may be read.</param>
 internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters, ItemTrust trust) : IDisposable
 {
-    /// <summary>A value that lacks at least this much is received straight into its array.</summary>
-    private const int DirectThreshold = 4 * 1024;
-
     /// <summary>memcached takes no larger item, whatever its <c>-I</c>.</summary>
     private const int HardLimit = 1024 * 1024 * 1024;
 
-    private readonly byte[] _prefix = new byte[ValuePrefix.Length];
+    private readonly IncomingValue _value = new(hasPrefix);
+    private readonly UnplacedReplies _unplaced = new();
     private byte[] _buffer = ReadBuffer.Rent();
     private int _start;
     private int _end;
-
-    // The value that is being read, if _reading is set.
-    private PendingOperation? _reading;
     private long _dropped;
-    private MetaReply _reply;
-    private byte[]? _value;
-    private int _prefixLength;
-    private int _received; // of prefix, value and the final \r\n together
     private bool _direct;
 
     /// <summary>Where the items' states come from; see <see cref="ItemTicket"/>.</summary>
@@ -43,21 +33,23 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     /// <summary>Told how long values are.</summary>
     public LargeValues? LargeValues { get; init; }
 
+    /// <summary>Told that a reply came whose place only a later one can prove, so that there is a later one.</summary>
+    public Action? ProofNeeded { get; init; }
+
     /// <summary>The largest value that is believed; set from the server's settings.</summary>
     public int MaximumValueLength { get; set; } = HardLimit;
 
-    private int ValueLength => _reply.Length - _prefixLength;
-
-    private int ValueReceived => _received - _prefixLength;
+    /// <summary>The largest value that is kept, prefix included. A larger one, which another client may have stored, is a miss.</summary>
+    public int LargestKept { get; init; } = HardLimit;
 
     /// <summary>Where the next bytes go: the read buffer, or the array of a large value.</summary>
     public Memory<byte> GetMemory()
     {
-        _direct = _reading is not null && _value is not null && _start == _end
-            && _received >= _prefixLength && ValueLength - ValueReceived >= DirectThreshold;
+        Memory<byte> room = _start == _end && _value.Operation is not null ? _value.DirectRoom() : default;
+        _direct = !room.IsEmpty;
         if (_direct)
         {
-            return _value.AsMemory(ValueReceived, ValueLength - ValueReceived);
+            return room;
         }
 
         ReadBuffer.MakeRoom(ref _buffer, ref _start, ref _end);
@@ -70,7 +62,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     {
         if (_direct)
         {
-            _received += count;
+            _value.AddDirect(count);
         }
         else
         {
@@ -87,8 +79,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     /// <returns>How many were still waited for.</returns>
     public int FailAll(Func<PendingOperation, OperationResult> failure)
     {
-        DropValue();
-        _reading = null;
+        _value.End(handedOver: false);
+        _unplaced.Clear();
         int failed = 0;
         while (queue.Dequeue() is { } operation)
         {
@@ -123,7 +115,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     {
         while (true)
         {
-            if (_reading is not null)
+            if (_value.Operation is not null)
             {
                 if (!ReadValue(out string? broken))
                 {
@@ -157,6 +149,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return Describe("an unexpected line", line);
         }
 
+        if (_unplaced.IsOpen && (Unplaced(reply, line, out string? misplaced) || misplaced is not null))
+        {
+            return misplaced;
+        }
+
         if (queue.Peek() is not { } operation)
         {
             return Describe("a reply that nobody asked for", line);
@@ -172,22 +169,69 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return BeginValue(operation, reply, line);
         }
 
+        if (reply.Code == ReplyCode.Error)
+        {
+            _unplaced.Open();
+        }
+
+        End(reply, reply.Code >= ReplyCode.TooLarge ? Greeting.Printable(line) : null);
+        return null;
+    }
+
+    /// <summary>Holds a reply against an error line before it: true where it waits to be placed, with a violation where it never can be.</summary>
+    private bool Unplaced(in MetaReply reply, ReadOnlySpan<byte> line, out string? misplaced)
+    {
+        misplaced = null;
+        if (reply.HasOpaque || reply.Code == ReplyCode.NoOp)
+        {
+            if (!_unplaced.AreProvenBy(reply, queue))
+            {
+                misplaced = Describe($"a reply that does not follow from {_unplaced.Count} without a token", line);
+                return false;
+            }
+
+            for (int i = 0; i < _unplaced.Count; i++)
+            {
+                End(_unplaced[i].Reply, _unplaced[i].Error);
+            }
+
+            _unplaced.Clear();
+            return false;
+        }
+
+        if (_unplaced.Count >= queue.Count)
+        {
+            misplaced = Describe("a reply that nobody asked for", line);
+            return false;
+        }
+
+        _unplaced.Add(reply, reply.Code >= ReplyCode.TooLarge ? Greeting.Printable(line) : null);
+        if (_unplaced.Count == 1)
+        {
+            ProofNeeded?.Invoke();
+        }
+
+        return true;
+    }
+
+    /// <summary>Ends the oldest operation with a reply that is its own.</summary>
+    private void End(in MetaReply reply, string? error)
+    {
+        PendingOperation operation = queue.Dequeue()!;
         if (operation.Kind is OperationKind.Get or OperationKind.Lease && reply.Code == ReplyCode.Miss && !operation.IsClaimed)
         {
             counters.AddMiss();
         }
 
-        queue.Dequeue();
-        if (!Complete(operation, ResultOf(operation, reply)))
+        if (!Complete(operation, ResultOf(operation, reply, error)))
         {
             NoteUnheard(operation, reply);
         }
 
         operation.Release();
-        return null;
     }
 
-    private OperationResult ResultOf(PendingOperation operation, in MetaReply reply) => reply.Code switch
+    private OperationResult ResultOf(PendingOperation operation, in MetaReply reply, string? error) => reply.Code switch
     {
         ReplyCode.Done or ReplyCode.NoOp => new OperationResult
         {
@@ -202,15 +246,16 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         },
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
         ReplyCode.NotFound => OperationResult.Of(operation.Kind == OperationKind.Delete ? OperationStatus.Miss : OperationStatus.Conflict),
-        ReplyCode.TooLarge => TooLarge(),
-        ReplyCode.OutOfMemory => OutOfMemory(),
+        ReplyCode.TooLarge when operation.Kind is OperationKind.Store or OperationKind.Probe => TooLarge(),
+        ReplyCode.OutOfMemory => Refused(counters.OutOfMemory),
+        ReplyCode.TooLarge or ReplyCode.Error => Refused(counters.ServerError(error!)),
         _ => OperationResult.Of(OperationStatus.Conflict),
     };
 
-    private OperationResult OutOfMemory()
+    private OperationResult Refused(OperationFailure failure)
     {
-        counters.AddErrors(1, MemcachedFailureReason.ServerOutOfMemory);
-        return OperationResult.Failed(counters.OutOfMemory);
+        counters.AddErrors(1, failure.Reason);
+        return OperationResult.Failed(failure);
     }
 
     private OperationResult TooLarge()
@@ -229,13 +274,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         LargeValues?.Note(operation.ReadHash, reply.Length);
 
         // It stays in the queue while its value comes, so that its deadline is looked after.
-        _reading = operation;
-        _reply = reply;
-        _received = 0;
-        _prefixLength = hasPrefix(reply.Flags) ? Math.Min(reply.Length, ValuePrefix.Length) : 0;
-        _value = operation.IsClaimed ? null
-            : operation.Target == ValueTarget.PooledArray ? ValueArrays.Rent(ValueLength)
-            : ValueLength == 0 ? [] : GC.AllocateUninitializedArray<byte>(ValueLength);
+        _value.Begin(operation, reply, isWanted: !operation.IsClaimed && reply.Length <= LargestKept);
         return null;
     }
 
@@ -243,28 +282,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private bool ReadValue(out string? violation)
     {
         violation = null;
-        while (_start < _end && _received < _reply.Length)
-        {
-            ReadOnlySpan<byte> bytes = _buffer.AsSpan(_start, _end - _start);
-            if (_received < _prefixLength)
-            {
-                bytes = bytes[..Math.Min(bytes.Length, _prefixLength - _received)];
-                bytes.CopyTo(_prefix.AsSpan(_received));
-            }
-            else
-            {
-                bytes = bytes[..Math.Min(bytes.Length, _reply.Length - _received)];
-                if (_value is not null)
-                {
-                    bytes.CopyTo(_value.AsSpan(ValueReceived));
-                }
-            }
-
-            _start += bytes.Length;
-            _received += bytes.Length;
-        }
-
-        if (_received < _reply.Length || _end - _start < 2)
+        _start += _value.Add(_buffer.AsSpan(_start, _end - _start));
+        if (!_value.IsWhole || _end - _start < 2)
         {
             return false;
         }
@@ -283,42 +302,39 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private void CompleteValue()
     {
         PendingOperation operation = queue.Dequeue()!;
-        _reading = null;
-        bool handedOver;
-        bool isPlaceholder = _reply.IsLeased && _reply.Length == 0;
-        bool isUnreadable = _reply.IsStale || trust.Excludes(_reply.Cas);
-        if (operation.Kind == OperationKind.Get && (isUnreadable || isPlaceholder))
+        ref readonly MetaReply reply = ref _value.Reply;
+        bool handedOver = false;
+        bool isPlaceholder = reply.IsLeased && reply.Length == 0;
+        bool isUnreadable = reply.IsStale || trust.Excludes(reply.Cas);
+        bool isMiss = isUnreadable || isPlaceholder || _value.IsDropped;
+        if (!operation.IsClaimed)
         {
-            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it may not be read.
-            handedOver = false;
-            if (!operation.IsClaimed)
+            if (isMiss)
             {
                 counters.AddMiss();
             }
+            else
+            {
+                counters.AddHit();
+            }
+        }
 
+        if (operation.Kind == OperationKind.Get && isMiss)
+        {
+            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it may not be read, or is larger than what is kept.
             Complete(operation, OperationResult.Of(OperationStatus.Miss));
         }
         else
         {
-            if (!operation.IsClaimed && (isUnreadable || isPlaceholder))
-            {
-                counters.AddMiss();
-            }
-            else if (!operation.IsClaimed)
-            {
-                counters.AddHit();
-            }
-
-            handedOver = _value is not null && Complete(operation, ValueResult(operation, isUnreadable));
+            handedOver = Complete(operation, _value.ToResult(Origin, isUnreadable));
         }
 
         if (!handedOver)
         {
-            DropValue(operation.Target);
-            NoteUnheard(operation, _reply);
+            NoteUnheard(operation, reply);
         }
 
-        _value = null;
+        _value.End(handedOver);
         operation.Release();
     }
 
@@ -341,37 +357,6 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         {
             LeaseUnheard?.Invoke(operation.ChangedKey, reply.Cas);
         }
-    }
-
-    private OperationResult ValueResult(PendingOperation operation, bool isUnreadable)
-    {
-        bool whole = _prefixLength is 0 or ValuePrefix.Length;
-        return new OperationResult
-        {
-            Status = OperationStatus.Success,
-            Flags = _reply.Flags,
-            TimeToLive = _reply.TimeToLive,
-            Cas = _reply.Cas,
-            Origin = Origin,
-            Lease = LeaseStates.Of(_reply),
-            IsUnreadable = isUnreadable,
-            Sequence = operation.Sequence,
-            Length = whole ? ValueLength : -1,
-            Value = _value,
-            Prefix = whole && _prefixLength != 0 ? BinaryPrimitives.ReadInt64BigEndian(_prefix) : 0,
-        };
-    }
-
-    private void DropValue() => DropValue(_reading?.Target ?? ValueTarget.OwnArray);
-
-    private void DropValue(ValueTarget target)
-    {
-        if (_value is not null && target == ValueTarget.PooledArray)
-        {
-            ValueArrays.Return(_value);
-        }
-
-        _value = null;
     }
 
     /// <summary>Says what came. Error lines are quoted; other bytes may be a value's, which no log may hold.</summary>

@@ -33,6 +33,9 @@ internal enum RequestOutcome
     /// <summary>The server had no memory for the item.</summary>
     OutOfMemory,
 
+    /// <summary>The server answered with another error.</summary>
+    ServerError,
+
     /// <summary>Something else.</summary>
     Other,
 }
@@ -65,6 +68,7 @@ internal static class RequestOutcomes
         RequestOutcome.ConnectionLost => "connection_lost",
         RequestOutcome.Overloaded => "overloaded",
         RequestOutcome.OutOfMemory => "out_of_memory",
+        RequestOutcome.ServerError => "server_error",
         _ => "_OTHER",
     };
 }

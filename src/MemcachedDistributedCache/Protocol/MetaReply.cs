@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Protocol;
 
-/// <summary>The two-letter code at the start of a reply, and the two error lines that stand for a reply to a store.</summary>
+/// <summary>The two-letter code at the start of a reply, and the error lines that stand for a reply. The order counts: those without a token come last, error lines behind <see cref="NoOp"/>.</summary>
 internal enum ReplyCode : byte
 {
     /// <summary><c>VA</c>: a value follows.</summary>
@@ -27,8 +27,11 @@ internal enum ReplyCode : byte
     /// <summary><c>SERVER_ERROR object too large for cache</c>.</summary>
     TooLarge,
 
-    /// <summary><c>SERVER_ERROR out of memory storing object</c>.</summary>
+    /// <summary><c>SERVER_ERROR out of memory …</c>, whatever it was needed for: nothing was done, and no second line follows.</summary>
     OutOfMemory,
+
+    /// <summary>Any other <c>ERROR</c>, <c>CLIENT_ERROR</c> or <c>SERVER_ERROR</c>.</summary>
+    Error,
 }
 
 /// <summary>What a reply line says. A field that the line does not carry has its default.</summary>

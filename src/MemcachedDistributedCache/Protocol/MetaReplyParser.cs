@@ -1,10 +1,12 @@
+using System.Text;
+
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>Reads one reply line, without its <c>\r\n</c>. Anything that a server has no reason to say is refused, not skipped.</summary>
 internal static class MetaReplyParser
 {
     /// <summary>
-    /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|OK|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | one of two error lines;
+    /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|OK|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | <c>ERROR|CLIENT_ERROR|SERVER_ERROR[ &lt;text&gt;]</c>;
     /// flag: <c>c&lt;u64&gt;</c> | <c>f&lt;u64&gt;</c> | <c>t&lt;u32&gt;</c> | <c>t-1</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after
     /// spaces; the last three come unasked, with items that a client has leased or marked as old. Numbers are read as far as memcached can say them, for whoever may
     /// write an item chooses some of them; what is more than we can use is read as the largest that we can.
@@ -59,21 +61,27 @@ internal static class MetaReplyParser
         return TryReadFlags(line[2..], ref reply);
     }
 
+    /// <summary>The texts are those of memcached 1.6.10 to 1.6.45, which spell "out of memory" in two ways; docs/failures.md lists them.</summary>
     private static bool TryParseError(ReadOnlySpan<byte> line, ref MetaReply reply)
     {
-        if (line.SequenceEqual("SERVER_ERROR object too large for cache"u8))
+        if (!IsError(line))
         {
-            reply.Code = ReplyCode.TooLarge;
-            return true;
+            return false;
         }
 
-        if (line.SequenceEqual("SERVER_ERROR out of memory storing object"u8))
-        {
-            reply.Code = ReplyCode.OutOfMemory;
-            return true;
-        }
+        ReadOnlySpan<byte> memory = "SERVER_ERROR out of memory"u8;
+        reply.Code = line.SequenceEqual("SERVER_ERROR object too large for cache"u8) ? ReplyCode.TooLarge
+            : line.Length >= memory.Length && Ascii.EqualsIgnoreCase(line[..memory.Length], memory) ? ReplyCode.OutOfMemory
+            : ReplyCode.Error;
+        return true;
+    }
 
-        return false;
+    /// <summary>Whether a line tells of an error, as memcached and the proxies before it write them: the word, and perhaps a text behind it.</summary>
+    public static bool IsError(ReadOnlySpan<byte> line)
+    {
+        int word = line.IndexOfAny((byte)' ', (byte)':');
+        ReadOnlySpan<byte> name = word < 0 ? line : line[..word];
+        return name.SequenceEqual("ERROR"u8) || name.SequenceEqual("CLIENT_ERROR"u8) || name.SequenceEqual("SERVER_ERROR"u8);
     }
 
     private static bool TryReadFlags(ReadOnlySpan<byte> rest, ref MetaReply reply)

@@ -70,7 +70,7 @@ public sealed class ConnectionTests
     }
 
     [Theory]
-    [InlineData("ERROR\r\n", "ProtocolViolation")]
+    [InlineData("STORED\r\n", "ProtocolViolation")]
     [InlineData("EN O2\r\n", "ProtocolViolation")]
     [InlineData(null, "ClosedByServer")]
     public async Task AnEndFailsAllThatIsPending(string? reply, string reason)

@@ -11,7 +11,8 @@ internal sealed class ReaderRig : IDisposable
 
     private uint _opaque;
 
-    public ReaderRig() => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Trust) { LargeValues = LargeValues };
+    public ReaderRig(int largestKept = int.MaxValue)
+        => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Trust) { LargeValues = LargeValues, LargestKept = largestKept };
 
     public PendingQueue Queue { get; } = new();
 

@@ -20,6 +20,7 @@ public sealed class RetryOutcomeTests
     [InlineData(MemcachedFailureReason.Unavailable, true)] // accepted, and not sent
     [InlineData(MemcachedFailureReason.Overloaded, false)]
     [InlineData(MemcachedFailureReason.ServerOutOfMemory, false)]
+    [InlineData(MemcachedFailureReason.ServerError, false)]
     public void OnlyWhatMayPassIsTriedAgain(MemcachedFailureReason reason, bool isTransient)
         => Assert.Equal(isTransient, RetryPolicy.IsTransient(Failed(reason)));
 
