@@ -354,7 +354,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             Factory = new TcpConnectionFactory(names),
             Clock = new OperationClock(clock, EffectiveTimes.AttemptTimeout(options)),
             HasPrefix = EntryFormat.HasPrefix,
-            LargestKept = LargestKept(options),
+            LargestKept = EffectiveSizes.LargestKept(options),
             TimeProvider = clock,
             Telemetry = telemetry,
             ConnectTimeout = options.ConnectTimeout,
@@ -371,13 +371,6 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         DnsRefreshInterval = options.DnsRefreshInterval,
         NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), clock),
     };
-
-    /// <summary>What this cache may have stored itself: a plain value with its deadline, or an entry of the hybrid cache with what stands before its payload.</summary>
-    private static int LargestKept(MemcachedCacheOptions options)
-    {
-        const int RoomForTags = 1024 * 1024;
-        return (int)Math.Min(int.MaxValue, Math.Max((long)options.MaximumValueBytes + ValuePrefix.Length, (long)options.Hybrid.MaximumPayloadBytes + RoomForTags));
-    }
 
     private static BreakerSettings BreakerSettingsOf(MemcachedCacheOptions options) => new()
     {
