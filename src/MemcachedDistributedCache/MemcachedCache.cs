@@ -202,7 +202,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public ValueTask<bool> TryGetCheckedAsync(string key, IBufferWriter<byte> destination, Func<ReadOnlyMemory<byte>, bool> check, CancellationToken token = default)
     {
         ArgumentNullException.ThrowIfNull(check);
-        return _entries.TryGetAsync(key, destination, CallMode.Async, token, check);
+        return _entries.TryGetAsync(key, destination, CallMode.Async, token, check).Unpooled();
     }
 
     /// <inheritdoc/>
