@@ -91,7 +91,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             logger);
         _namespace = options.Namespace;
         _clock = clock;
-        Hybrid = Settings(options.Hybrid);
+        Hybrid = Settings(options.Hybrid) with { MaximumFanOut = HybridSettings.FanOutBelow(options.MaximumPendingOperations) };
     }
 
     private MemcachedCache(MemcachedCache whole, IEntryStore entries)
@@ -138,7 +138,11 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     internal HybridSettings Hybrid { get; }
 
     /// <summary>Makes a hybrid cache on the same connections.</summary>
-    internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger) => new(_client, new KeyEncoder(_namespace), Hybrid, services, _clock, logger, telemetry: _telemetry);
+    internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger)
+    {
+        HybridSettings settings = Hybrid with { VerifiesSerialization = Hybrid.VerifiesSerialization ?? HostEnvironment.IsDevelopment(services) };
+        return new(_client, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry);
+    }
 
     /// <summary>What this process has seen of each server, in the order of the options.</summary>
     public IReadOnlyList<MemcachedNodeStatus> GetNodes()
@@ -343,6 +347,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         MaximumTags = options.MaximumTags,
         CacheNullValues = options.CacheNullValues,
         ExpirationJitter = options.ExpirationJitter,
+        VerifiesSerialization = options.VerifySerialization,
     };
 
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);

@@ -116,4 +116,12 @@ public sealed class MemcachedHybridCacheOptions
     /// </summary>
     [Share(0, 0.5)]
     public double ExpirationJitter { get; set; } = 0.05;
+
+    /// <summary>
+    /// Whether the first value of each type is compared with what its serializer gives back, before it is stored; each difference is logged once, with the member and what
+    /// to do (event 3007). It costs some time with that one value and nothing with later ones. Default: null, which means yes where the host's environment is
+    /// <c>Development</c> (<c>environment</c> of the container's configuration, or else the variables <c>ASPNETCORE_ENVIRONMENT</c> and <c>DOTNET_ENVIRONMENT</c>),
+    /// and no elsewhere. Whatever this says, a type that can be written but not read is found with its first value, and not stored (event 3006).
+    /// </summary>
+    public bool? VerifySerialization { get; set; }
 }

@@ -27,4 +27,6 @@ internal static class EventIds
     public const int HybridNotDeserializable = 3003;
     public const int HybridFactoryFailed = 3004;
     public const int HybridNeedsCas = 3005;
+    public const int HybridNeverCached = 3006;
+    public const int HybridNotCarried = 3007;
 }

@@ -59,7 +59,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.HybridKeyNotUsable, LogLevel.Warning, "A key of {Length} characters cannot be used, the limit is {Limit} and there must be one that is no space; its value was made and not cached")]
     public static partial void HybridKeyNotUsable(ILogger logger, int length, int limit);
 
-    [LoggerMessage(EventIds.HybridNotSerializable, LogLevel.Error, "A value of type {Type} could not be serialized and was not cached")]
+    [LoggerMessage(EventIds.HybridNotSerializable, LogLevel.Error, "A value of type {Type} could not be serialized, or not read back, and was not cached")]
     public static partial void HybridNotSerializable(ILogger logger, string type, Exception exception);
 
     [LoggerMessage(EventIds.HybridNotDeserializable, LogLevel.Warning, "A cached value could not be read as {Type} and is made anew. Told once a minute for a type; {Suppressed} more came since the last time")]
@@ -70,4 +70,10 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.HybridNeedsCas, LogLevel.Error, "A memcached server has CAS switched off (-C): the hybrid cache stores nothing there, because a removal could not be told from what it removed")]
     public static partial void HybridNeedsCas(ILogger logger);
+
+    [LoggerMessage(EventIds.HybridNeverCached, LogLevel.Error, "Values of type {Type} will never be cached by this process, and their factories run each time, because {Reason} {Remedy} See docs/serialization.md")]
+    public static partial void HybridNeverCached(ILogger logger, string type, string reason, string remedy);
+
+    [LoggerMessage(EventIds.HybridNotCarried, LogLevel.Warning, "A value of type {Type} comes back from its serializer as another, so that the caller whose factory made it sees what later callers do not. {Member}: {Difference}. {Remedy} See docs/serialization.md")]
+    public static partial void HybridNotCarried(ILogger logger, string type, string member, string difference, string remedy);
 }

@@ -51,6 +51,9 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
         LocalSize = Checked(context.LocalSize),
     };
 
+    /// <summary>The same for a caller who neither asks the cluster nor stores there.</summary>
+    public CallOptions OutOfTheCluster() => this with { Flags = Flags | HybridCacheEntryFlags.DisableDistributedCache };
+
     public bool MayReadLocal => (Flags & HybridCacheEntryFlags.DisableLocalCacheRead) == HybridCacheEntryFlags.None;
 
     public bool MayWriteLocal => (Flags & HybridCacheEntryFlags.DisableLocalCacheWrite) == HybridCacheEntryFlags.None;

@@ -20,12 +20,25 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             return null;
         }
 
+        if (value is not null && codec.IsRefused)
+        {
+            counters.Add(HybridEvent.SerializationFailed);
+            return null;
+        }
+
         var writer = new PooledWriter();
         try
         {
             int header = layout.WriteHeader(writer, stamps);
             writer.MaximumLength = (long)header + settings.MaximumPayloadBytes;
             PayloadKind kind = value is null ? PayloadKind.Null : codec.Write(value, writer);
+            if (value is not null && codec.Proof?.Holds(codec, value, kind, writer.Written[header..]) == false)
+            {
+                counters.Add(HybridEvent.SerializationFailed);
+                writer.Dispose();
+                return null;
+            }
+
             long createdAt = timeProvider.GetUtcNow().ToUnixTimeMilliseconds();
             long lifetime = Lifetime(call.Options.Expiration);
             EntryLayout.Complete(writer.Written.Span, kind, createdAt, createdAt + lifetime, writer.Length - header);
@@ -41,11 +54,23 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             else
             {
                 counters.Add(HybridEvent.SerializationFailed);
-                Log.HybridNotSerializable(logger, typeof(T).ToString(), exception);
+                NoteUnwritable(codec, exception);
             }
 
             writer.Dispose();
             return null;
+        }
+    }
+
+    private void NoteUnwritable<T>(ValueCodec<T> codec, Exception exception)
+    {
+        if (codec.Proof is { } proof)
+        {
+            proof.NoteUnwritable(exception);
+        }
+        else
+        {
+            Log.HybridNotSerializable(logger, typeof(T).ToString(), exception);
         }
     }
 

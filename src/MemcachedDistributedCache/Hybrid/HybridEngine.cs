@@ -32,7 +32,7 @@ internal sealed class HybridEngine : IDisposable
         Local = new LocalCache(settings, timeProvider);
         Remote = new RemoteCache(client, Layout, settings, Counters, timeProvider, logger);
         Writer = new EntryWriter(Remote, Local, Layout, settings, Counters, timeProvider, logger);
-        Codecs = new ValueCodecs(services);
+        Codecs = new ValueCodecs(services, settings.VerifiesSerialization == true, logger);
         Refreshes = new RefreshTable(timeProvider, _disposed.Token);
         Factories = new FactoryRuns(Counters, telemetry ?? CacheTelemetry.Silent, timeProvider);
         _metrics = new HybridMetrics(Counters, telemetry ?? CacheTelemetry.Silent);
@@ -194,6 +194,8 @@ internal sealed class HybridEngine : IDisposable
                 {
                     Log.HybridNotDeserializable(Logger, typeof(T).ToString(), suppressed, exception);
                 }
+
+                codec.Proof?.NoteUnreadable(exception);
             }
         }
 
@@ -206,6 +208,12 @@ internal sealed class HybridEngine : IDisposable
     public async ValueTask<(T Value, CacheSource Source)> FlyAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken, bool isShared = true)
     {
         ValueCodec<T> codec = Codecs.Of<T>();
+        if (codec.IsRefused)
+        {
+            // The cluster has no value that could be read, and a lease would only hold others up.
+            options = options.OutOfTheCluster();
+        }
+
         var flightKey = new FlightKey(key, options.Distinct, typeof(T));
         long version = Local.VersionOf(key);
         bool mayEndEarly = Settings.FactorySoftTimeout != Timeout.InfiniteTimeSpan;

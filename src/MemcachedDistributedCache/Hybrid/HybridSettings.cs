@@ -3,6 +3,9 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <summary>The options of the hybrid cache, copied when it is made.</summary>
 internal sealed record HybridSettings
 {
+    /// <summary>More at once is no faster, as each connection sends what has gathered.</summary>
+    private const int LargestFanOut = 256;
+
     /// <summary>The time to live of an entry whose caller gives none.</summary>
     public required TimeSpan DefaultExpiration { get; init; }
 
@@ -54,6 +57,12 @@ internal sealed record HybridSettings
     /// <summary>By which share of itself an expiration is shortened or lengthened at random.</summary>
     public required double ExpirationJitter { get; init; }
 
+    /// <summary>Whether the first value of each type is compared with what comes back of it; null where the host's environment decides.</summary>
+    public bool? VerifiesSerialization { get; init; }
+
+    /// <summary>How many requests of one call may be under way at once.</summary>
+    public int MaximumFanOut { get; init; } = LargestFanOut;
+
     /// <summary>How long an expired entry may still be of use.</summary>
     public TimeSpan Retention => StaleWindow > MaxStale ? StaleWindow : MaxStale;
 
@@ -62,4 +71,7 @@ internal sealed record HybridSettings
     /// long as others wait for its factory.
     /// </summary>
     public TimeSpan ServerRetention => Retention > TimeSpan.Zero ? Retention + MaximumLeaseWait : TimeSpan.Zero;
+
+    /// <summary>A call with many keys leaves room for others in the queue of a connection.</summary>
+    public static int FanOutBelow(int maximumPending) => Math.Clamp(maximumPending / 4, 1, LargestFanOut);
 }

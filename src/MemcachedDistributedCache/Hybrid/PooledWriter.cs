@@ -20,6 +20,14 @@ internal sealed class PooledWriter : IBufferWriter<byte>, IDisposable
     /// <summary>What has been written.</summary>
     public Memory<byte> Written => _array.AsMemory(0, Length);
 
+    /// <summary>Takes back what was written behind a length.</summary>
+    public void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        Length = length;
+    }
+
     /// <inheritdoc/>
     public void Advance(int count)
     {

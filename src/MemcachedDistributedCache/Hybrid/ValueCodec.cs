@@ -17,13 +17,22 @@ internal abstract class ValueCodec<T>
     /// <summary>The bytes of memory that a value takes besides its payload.</summary>
     public virtual int ExtraSize(T value) => 0;
 
+    /// <summary>Whether what is written is known to be readable; null where nothing has to be proved.</summary>
+    public virtual SerializationProof<T>? Proof => null;
+
+    /// <summary>Whether values of the type are kept nowhere, as nobody could read them.</summary>
+    public bool IsRefused => Proof is { IsRefused: true };
+
     protected static InvalidDataException Unexpected(PayloadKind kind)
         => new($"The entry holds a payload of kind {kind}, which is not how a {typeof(T)} is kept.");
 }
 
 /// <summary>A serializer's values.</summary>
-internal sealed class SerializerCodec<T>(IHybridCacheSerializer<T> serializer) : ValueCodec<T>
+internal sealed class SerializerCodec<T>(IHybridCacheSerializer<T> serializer, SerializationProof<T> proof) : ValueCodec<T>
 {
+    /// <inheritdoc/>
+    public override SerializationProof<T> Proof => proof;
+
     /// <inheritdoc/>
     public override PayloadKind Write(T value, PooledWriter writer)
     {

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -11,7 +12,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// Finds how values of a type are kept: by a serializer of just this type in the container, as they are if they are text or bytes, by the last factory
 /// in the container that takes the type, or as JSON.
 /// </summary>
-internal sealed class ValueCodecs(IServiceProvider? services)
+internal sealed class ValueCodecs(IServiceProvider? services, bool verifies, ILogger logger)
 {
     private readonly ConcurrentDictionary<Type, object> _codecs = new();
     private readonly IHybridCacheSerializerFactory[] _factories = [.. (services?.GetServices<IHybridCacheSerializerFactory>() ?? []).Reverse()];
@@ -24,7 +25,7 @@ internal sealed class ValueCodecs(IServiceProvider? services)
     {
         if (services?.GetService<IHybridCacheSerializer<T>>() is { } own)
         {
-            return new SerializerCodec<T>(own);
+            return new SerializerCodec<T>(own, NewProof<T>());
         }
 
         if (typeof(T) == typeof(string))
@@ -41,23 +42,69 @@ internal sealed class ValueCodecs(IServiceProvider? services)
         {
             if (factory.TryCreateSerializer(out IHybridCacheSerializer<T>? made))
             {
-                return new SerializerCodec<T>(made);
+                return new SerializerCodec<T>(made, NewProof<T>());
             }
         }
 
-        return new SerializerCodec<T>(new JsonCacheSerializer<T>(JsonOptionsOf<T>()));
+        JsonSerializerOptions? given = JsonOptionsOf<T>();
+        JsonTypeInfo<T> type = given is null ? DescribeByDefault<T>() : Describe<T>(JsonFields.WithTuples(WithResolver(given), typeof(T)));
+        return new JsonCodec<T>(type, NewProof<T>(type), mayLeaveOutFields: given is null);
     }
 
     /// <summary>
     /// Options for JSON are looked for where Microsoft's implementation looks: under the serializer's type as the key, of this type or of any.
     /// </summary>
-    private JsonSerializerOptions JsonOptionsOf<T>()
+    private JsonSerializerOptions? JsonOptionsOf<T>()
     {
         var keyed = services as IKeyedServiceProvider;
-        return WithResolver(keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<T>))
-            ?? keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>))
-            ?? JsonDefaults.Options);
+        return keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<T>)) ?? keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>));
     }
+
+    /// <summary>A proof; what another serializer than JSON gives back is compared all the same, by what JSON knows of the type.</summary>
+    private SerializationProof<T> NewProof<T>(JsonTypeInfo<T>? type = null)
+    {
+        JsonSerializerOptions? options = type?.Options ?? (JsonSerializer.IsReflectionEnabledByDefault ? WithResolver(JsonDefaults.Options) : null);
+        return new SerializationProof<T>(
+            logger,
+            verifies && options is not null ? (value, copy) => ValueComparison.Between(value, copy, options) : null,
+            type is null ? null : path => JsonMembers.Of(type, path));
+    }
+
+    private static JsonTypeInfo<T> DescribeByDefault<T>()
+    {
+        try
+        {
+            return Describe<T>(WithResolver(JsonDefaults.Options));
+        }
+        catch (InvalidOperationException) when (JsonSerializer.IsReflectionEnabledByDefault)
+        {
+            // There may be a field that JSON cannot even describe, such as a pointer.
+            return Describe<T>(WithResolver(JsonDefaults.WithoutFields));
+        }
+    }
+
+    private static JsonTypeInfo<T> Describe<T>(JsonSerializerOptions options)
+    {
+        try
+        {
+            return (JsonTypeInfo<T>)options.GetTypeInfo(typeof(T));
+        }
+        catch (NotSupportedException exception)
+        {
+            throw Unknown<T>(
+                exception,
+                $"or JsonSerializerOptions with source-generated metadata of the type: services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions {{ TypeInfoResolver = YourContext.Default }})");
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException)
+        {
+            throw Unknown<T>(exception, options.TypeInfoResolver is null
+                ? $"or JsonSerializerOptions with source-generated metadata of the type: services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions {{ TypeInfoResolver = YourContext.Default }})"
+                : "or change the member, or mark it [JsonIgnore]");
+        }
+    }
+
+    private static InvalidOperationException Unknown<T>(Exception exception, string remedy)
+        => new($"No serializer is known for {typeof(T)}: {exception.GetType().Name}: {exception.Message} Register an IHybridCacheSerializer<{typeof(T).Name}>, {remedy}.", exception);
 
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Reached only where reflection is switched on; elsewhere the application gives metadata, and is told so.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
@@ -75,40 +122,7 @@ internal sealed class ValueCodecs(IServiceProvider? services)
     {
         /// <summary>Fields count too, so that value tuples are kept whole.</summary>
         public static JsonSerializerOptions Options { get; } = new() { IncludeFields = true };
-    }
-}
 
-/// <summary>JSON by the metadata of the options, source-generated or found by reflection.</summary>
-internal sealed class JsonCacheSerializer<T>(JsonSerializerOptions options) : IHybridCacheSerializer<T>
-{
-    private readonly JsonTypeInfo<T> _type = (JsonTypeInfo<T>)TypeInfo(options);
-
-    /// <inheritdoc/>
-    public T Deserialize(System.Buffers.ReadOnlySequence<byte> source)
-    {
-        var reader = new Utf8JsonReader(source);
-        T value = JsonSerializer.Deserialize(ref reader, _type)!;
-        return reader.Read() ? throw new JsonException("More follows the value.") : value;
-    }
-
-    /// <inheritdoc/>
-    public void Serialize(T value, System.Buffers.IBufferWriter<byte> target)
-    {
-        using var writer = new Utf8JsonWriter(target, new JsonWriterOptions { SkipValidation = true, Encoder = _type.Options.Encoder, Indented = _type.Options.WriteIndented });
-        JsonSerializer.Serialize(writer, value, _type);
-    }
-
-    private static JsonTypeInfo TypeInfo(JsonSerializerOptions options)
-    {
-        try
-        {
-            return options.GetTypeInfo(typeof(T));
-        }
-        catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException)
-        {
-            throw new InvalidOperationException(
-                $"No serializer is known for {typeof(T)}. Register an IHybridCacheSerializer<{typeof(T).Name}>, or JsonSerializerOptions with source-generated metadata of the type: services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions {{ TypeInfoResolver = YourContext.Default }}).",
-                exception);
-        }
+        public static JsonSerializerOptions WithoutFields { get; } = new();
     }
 }

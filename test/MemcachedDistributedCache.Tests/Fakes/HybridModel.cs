@@ -184,11 +184,11 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 /// <summary>A hybrid cache on the model.</summary>
 internal sealed class HybridRig : IDisposable
 {
-    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000, CacheTelemetry? telemetry = null)
+    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000, CacheTelemetry? telemetry = null, IServiceProvider? services = null)
     {
         Model = model;
         Client = new HybridModelClient(model);
-        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), null, model.Time, Log, maximumTags, telemetry);
+        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), services, model.Time, Log, maximumTags, telemetry);
     }
 
     public static HybridSettings Settings { get; } = new()

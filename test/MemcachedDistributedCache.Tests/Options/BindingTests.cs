@@ -38,7 +38,7 @@ public sealed class BindingTests
             {
                 Type type when type == typeof(TimeSpan) => ("00:00:07.5", TimeSpan.FromSeconds(7.5)),
                 Type type when type == typeof(int) => ("77777", 77777),
-                Type type when type == typeof(bool) => ((!(bool)option.GetValue(defaults)!).ToString(), !(bool)option.GetValue(defaults)!),
+                Type type when type == typeof(bool) => ((option.GetValue(defaults) is not true).ToString(), option.GetValue(defaults) is not true),
                 Type type when type == typeof(double) => ("0.125", 0.125),
                 Type type when type == typeof(string) => ("text", "text"),
                 Type type when type.IsEnum => (Enum.GetNames(type)[^1].ToLowerInvariant(), Enum.GetValues(type).GetValue(Enum.GetNames(type).Length - 1)!),

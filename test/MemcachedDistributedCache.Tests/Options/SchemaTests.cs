@@ -169,7 +169,11 @@ public sealed partial class SchemaTests
             default:
                 Assert.True(type == typeof(bool), $"say here how the rule of {property.Name} is told in JSON schema");
                 option["type"] = "boolean";
-                option["default"] = (bool)value!;
+                if (value is bool flag)
+                {
+                    option["default"] = flag;
+                }
+
                 break;
         }
 
