@@ -91,7 +91,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             logger);
         _namespace = options.Namespace;
         _clock = clock;
-        Hybrid = Settings(options.Hybrid) with { MaximumFanOut = HybridSettings.FanOutBelow(options.MaximumPendingOperations) };
+        Hybrid = options.Hybrid.ToSettings(options.MaximumPendingOperations);
     }
 
     private MemcachedCache(MemcachedCache whole, IEntryStore entries)
@@ -327,28 +327,6 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         options.Resilience!(builder);
         return builder.Build();
     }
-
-    private static HybridSettings Settings(MemcachedHybridCacheOptions options) => new()
-    {
-        DefaultExpiration = options.DefaultExpiration,
-        LocalCacheExpiration = options.LocalCacheExpiration,
-        LocalCacheRevalidation = options.LocalCacheRevalidation,
-        MaximumLocalBytes = options.MaximumLocalBytes,
-        MaximumLocalEntries = options.MaximumLocalEntries,
-        TagRefreshInterval = options.TagRefreshInterval,
-        LeaseTime = options.LeaseTime,
-        MaximumLeaseWait = options.MaximumLeaseWait,
-        StaleWindow = options.StaleWindow,
-        MaxStale = options.MaxStale,
-        RefreshInBackground = options.RefreshInBackground,
-        FactorySoftTimeout = options.FactorySoftTimeout,
-        MaximumPayloadBytes = options.MaximumPayloadBytes,
-        MaximumKeyLength = options.MaximumKeyLength,
-        MaximumTags = options.MaximumTags,
-        CacheNullValues = options.CacheNullValues,
-        ExpirationJitter = options.ExpirationJitter,
-        VerifiesSerialization = options.VerifySerialization,
-    };
 
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
 

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Options;
 
 namespace MemcachedDistributedCache;
@@ -124,4 +125,29 @@ public sealed class MemcachedHybridCacheOptions
     /// and no elsewhere. Whatever this says, a type that can be written but not read is found with its first value, and not stored (event 3006).
     /// </summary>
     public bool? VerifySerialization { get; set; }
+
+    /// <summary>A copy that does not change any more.</summary>
+    /// <param name="maximumPending">How many requests a connection takes.</param>
+    internal HybridSettings ToSettings(int maximumPending) => new()
+    {
+        DefaultExpiration = DefaultExpiration,
+        LocalCacheExpiration = LocalCacheExpiration,
+        LocalCacheRevalidation = LocalCacheRevalidation,
+        MaximumLocalBytes = MaximumLocalBytes,
+        MaximumLocalEntries = MaximumLocalEntries,
+        TagRefreshInterval = TagRefreshInterval,
+        LeaseTime = LeaseTime,
+        MaximumLeaseWait = MaximumLeaseWait,
+        StaleWindow = StaleWindow,
+        MaxStale = MaxStale,
+        RefreshInBackground = RefreshInBackground,
+        FactorySoftTimeout = FactorySoftTimeout,
+        MaximumPayloadBytes = MaximumPayloadBytes,
+        MaximumKeyLength = MaximumKeyLength,
+        MaximumTags = MaximumTags,
+        CacheNullValues = CacheNullValues,
+        ExpirationJitter = ExpirationJitter,
+        VerifiesSerialization = VerifySerialization,
+        MaximumFanOut = HybridSettings.FanOutBelow(maximumPending),
+    };
 }
