@@ -228,7 +228,7 @@ internal sealed class StrangeServer : IAsyncDisposable
         {
             (byte[] Data, uint Flags)? spoiled = kind switch
             {
-                KeyKind.HybridEntry => random.Next(12) == 0 ? strange.Placeholder() : strange.HybridEntry(tag => _items.TryGetValue("fz|" + tag, out Item? version) ? version.Data : null),
+                KeyKind.HybridEntry => random.Next(12) == 0 ? strange.Placeholder() : strange.HybridEntry(tag => _items.TryGetValue("fz|" + tag, out Item? version) && version.Data.Length == 16 ? version.Data : null),
                 KeyKind.Lease => strange.Placeholder(),
                 KeyKind.Tag => random.Next(3) == 0 ? strange.TagVersion(item?.Data ?? new byte[16]) : null,
                 KeyKind.Plain => strange.PlainEntry(),
