@@ -33,7 +33,8 @@ public sealed class MemcachedCacheOptions
 
     /// <summary>
     /// The longest value, in bytes, 1 to 1 073 741 824. The server's item size (<c>memcached -I</c>, 1 MiB by default, read when
-    /// connecting) holds besides; the smaller of the two counts. Default: 1 073 741 824, so that the server decides.
+    /// connecting) holds besides; the smaller of the two counts. An item that is larger than this and than <see cref="MemcachedHybridCacheOptions.MaximumPayloadBytes"/>
+    /// is a miss when it is read, whoever has stored it. Default: 1 073 741 824, so that the server decides.
     /// </summary>
     [Count(1, 1024 * 1024 * 1024)]
     public int MaximumValueBytes { get; set; } = 1024 * 1024 * 1024;

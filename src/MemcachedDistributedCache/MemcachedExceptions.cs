@@ -35,7 +35,7 @@ public sealed class MemcachedUnavailableException : Exception
 
     private static string Describe(MemcachedFailureReason reason, string? detail) => reason switch
     {
-        MemcachedFailureReason.Unavailable when detail is not null => $"the server cannot be used: {detail}.",
+        MemcachedFailureReason.Unavailable when detail is not null => $"the server cannot be used: {detail.TrimEnd('.')}.",
         MemcachedFailureReason.Unavailable => "the server cannot be reached.",
         MemcachedFailureReason.ServerError => $"the server answered '{detail}'.",
         MemcachedFailureReason.TimedOut => "no answer came within MemcachedCacheOptions.OperationTimeout.",

@@ -48,7 +48,7 @@ internal sealed class Node : INodeHealthEvents
         _address = new NodeAddress(address, _lanes, Suspects, settings.Connections, settings.ReconnectDelay);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, settings.Connections.TimeProvider, logger);
-        _outages = new OutageLog(Counters.Server, logger);
+        _outages = new OutageLog(Counters, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
         _renumbering = new RenumberingWatch(this, settings, logger, _disposed.Token);
     }
@@ -335,6 +335,8 @@ internal sealed class Node : INodeHealthEvents
             return;
         }
 
+        // Before the node can be down because of it: whoever is refused then is told why.
+        Counters.NoteOutage(end.Message);
         if (connection.IsOpen && connection.Age >= _settings.ReconnectDelay && end.Reason != ConnectionEndReason.Stalled)
         {
             // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing. Synchronous callers open their own. Where

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
 using Microsoft.Extensions.Logging;
 
@@ -7,7 +8,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// Says why a node is down: once as it goes down, and then what a server says of itself that cannot be used, each once. The first reason may be a connection that
 /// was refused, and the one that matters a server too old that was started since.
 /// </summary>
-internal sealed class OutageLog(string server, ILogger logger)
+internal sealed class OutageLog(NodeCounters counters, ILogger logger)
 {
     /// <summary>So many reasons are told of one outage.</summary>
     private const int MostReasons = 4;
@@ -24,7 +25,8 @@ internal sealed class OutageLog(string server, ILogger logger)
             _reasons.Add(reason);
         }
 
-        Log.NodeDown(logger, server, reason);
+        counters.NoteOutage(reason);
+        Log.NodeDown(logger, counters.Server, reason);
     }
 
     /// <summary>Something answered while it was down.</summary>
@@ -38,7 +40,8 @@ internal sealed class OutageLog(string server, ILogger logger)
             }
         }
 
-        Log.NodeDown(logger, server, unfit);
+        counters.NoteOutage(unfit);
+        Log.NodeDown(logger, counters.Server, unfit);
     }
 
     /// <summary>The node is up.</summary>
@@ -48,5 +51,7 @@ internal sealed class OutageLog(string server, ILogger logger)
         {
             _reasons.Clear();
         }
+
+        counters.NoteOutage(null);
     }
 }

@@ -24,6 +24,6 @@ internal sealed class FailureReasons(ConnectionSettings settings, NodeCounters c
         MemcachedFailureReason reason = !wasSent ? MemcachedFailureReason.Unavailable
             : end.Reason == ConnectionEndReason.Stalled ? MemcachedFailureReason.TimedOut
             : MemcachedFailureReason.ConnectionLost;
-        return OperationResult.Failed(new OperationFailure(reason, counters, wasSent, end.Cause) { Took = settings.Clock.Since(startedAt) });
+        return OperationResult.Failed(new OperationFailure(reason, counters, wasSent, end.Cause) { Took = settings.Clock.Since(startedAt), Detail = end.Reason == ConnectionEndReason.ConnectFailed ? end.Message : null });
     }
 }

@@ -24,6 +24,10 @@ internal static class GreetingExchange
             while (count != 0 && !greeting.Advance(buffer.AsSpan(0, length)));
             return Verdict(greeting, count);
         }
+        catch (Exception exception) when (SocketEnd.IsByPeer(exception))
+        {
+            return Verdict(greeting, 0);
+        }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
@@ -47,12 +51,15 @@ internal static class GreetingExchange
             while (count != 0 && !greeting.Advance(buffer.AsSpan(0, length)));
             return Verdict(greeting, count);
         }
+        catch (Exception exception) when (SocketEnd.IsByPeer(exception))
+        {
+            return Verdict(greeting, 0);
+        }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
-    private static string? Verdict(Greeting greeting, int lastCount)
-        => lastCount == 0 ? "the server closed the connection before it had answered" : greeting.Error;
+    private static string? Verdict(Greeting greeting, int lastCount) => lastCount == 0 ? PeerDiagnosis.Closed : greeting.Error;
 }

@@ -15,6 +15,7 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     private readonly long[] _errorsByReason = new long[Enum.GetValues<MemcachedFailureReason>().Length];
     private readonly long[] _endsByReason = new long[Enum.GetValues<ConnectionEndReason>().Length];
     private readonly long[] _changesByState = new long[Enum.GetValues<MemcachedNodeState>().Length];
+    private OperationFailure? _unavailable;
     private long _hits;
     private long _misses;
     private long _errors;
@@ -87,13 +88,21 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     public OperationFailure ServerError(string line) => new(MemcachedFailureReason.ServerError, this, WasSent: true) { Detail = line };
 
     /// <summary>The failure of an operation while the server is not reachable.</summary>
-    public OperationFailure Unavailable => field ??= new(MemcachedFailureReason.Unavailable, this, WasSent: false) { IsRefusal = true };
+    public OperationFailure Unavailable => Volatile.Read(ref _unavailable) ?? NoteOutage(null);
 
     /// <summary>The failure of an operation for which there is no room.</summary>
     public OperationFailure Overloaded => field ??= new(MemcachedFailureReason.Overloaded, this, WasSent: false);
 
     /// <summary>The failure of an operation whose reply did not come in time.</summary>
     public OperationFailure TimedOut => field ??= new(MemcachedFailureReason.TimedOut, this, WasSent: true);
+
+    /// <summary>Notes why the server cannot be used, for those who are refused because of it; null where it can.</summary>
+    public OperationFailure NoteOutage(string? reason)
+    {
+        var failure = new OperationFailure(MemcachedFailureReason.Unavailable, this, WasSent: false) { IsRefusal = true, Detail = reason };
+        Volatile.Write(ref _unavailable, failure);
+        return failure;
+    }
 
     /// <summary>Counts a read that found a value; before its caller hears of it, so that whoever has a value finds it counted.</summary>
     public void AddHit() => Interlocked.Increment(ref _hits);

@@ -37,6 +37,11 @@ internal sealed class Greeting
     /// <summary>Reads on in all that has come so far; true when the exchange is over, well or with an <see cref="Error"/>.</summary>
     public bool Advance(ReadOnlySpan<byte> received)
     {
+        if (ServerVersion is null && PeerDiagnosis.IsTls(received))
+        {
+            Error = PeerDiagnosis.Tls;
+        }
+
         while (Error is null)
         {
             switch (ReplyFrame.TryFindLine(received[_consumed..], out int length))
@@ -98,7 +103,7 @@ internal sealed class Greeting
         ReadOnlySpan<byte> name = "VERSION "u8;
         if (!line.StartsWith(name))
         {
-            Error = $"it answered '{Printable(line)}' when asked for its version";
+            Error = PeerDiagnosis.OfLine(line);
             return true;
         }
 

@@ -61,7 +61,7 @@ internal static class MetaReplyParser
         return TryReadFlags(line[2..], ref reply);
     }
 
-    /// <summary>The texts are those of memcached 1.6.10 to 1.6.45, which spell "out of memory" in two ways; docs/failures.md lists them.</summary>
+    /// <summary>The texts are those of memcached 1.6.10 to 1.6.45, which spell "out of memory" in two ways; docs/adr/0017-error-lines.md lists them.</summary>
     private static bool TryParseError(ReadOnlySpan<byte> line, ref MetaReply reply)
     {
         if (!IsError(line))

@@ -22,4 +22,10 @@ internal static class SocketEnd
 
         socket.Dispose();
     }
+
+    /// <summary>
+    /// Whether a peer that was reached has ended the connection. That says something of the peer; as an error of the socket it would pass for one of the network.
+    /// </summary>
+    public static bool IsByPeer(Exception exception)
+        => exception is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown };
 }

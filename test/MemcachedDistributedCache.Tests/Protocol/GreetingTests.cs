@@ -100,6 +100,23 @@ public sealed class GreetingTests
     }
 
     [Theory]
+    [InlineData("HTTP/1.1 400 Bad Request\r\n", "HTTP")]
+    [InlineData("-ERR unknown command 'version'\r\n", "Redis")]
+    [InlineData("-NOAUTH Authentication required.\r\n", "Redis")]
+    [InlineData("CLIENT_ERROR unauthenticated\r\n", "-Y")]
+    [InlineData("ERROR Too many open connections\r\n", "-c")]
+    [InlineData("\u0015\u0003\u0001\0\u0002\u0002", "TLS")] // an alert has no line end
+    [InlineData("SSH-2.0-x\r\n", "SSH")]
+    [InlineData("hello\r\n", "no memcached")]
+    public void Says_what_a_peer_seems_to_be_and_quotes_it(string text, string expected)
+    {
+        var greeting = new Greeting();
+        Assert.True(greeting.Advance(Bytes(text)));
+        Assert.Contains(expected, greeting.Error, StringComparison.Ordinal);
+        Assert.True(text.EndsWith('\u0002') || greeting.Error!.Contains(text.TrimEnd(), StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("HTTP/1.1 400 Bad Request\r\n")]
     [InlineData("-ERR unknown command 'version'\r\n")]
     [InlineData("ERROR Too many open connections\r\n")]
@@ -176,7 +193,7 @@ public sealed class GreetingTests
     {
         var greeting = new Greeting();
         Assert.True(greeting.Advance(Bytes("\0\u001b[31m" + new string('\u00ff', 1000) + "\r\n")));
-        Assert.True(greeting.Error!.Length < 250);
+        Assert.True(greeting.Error!.Length < 300);
         Assert.DoesNotContain(greeting.Error, static c => c is < ' ' or >= (char)0x7f);
     }
 
