@@ -1,5 +1,7 @@
+using System.Diagnostics.Metrics;
 using MemcachedDistributedCache;
 using MemcachedDistributedCache.AspNetCore;
+using MemcachedDistributedCache.AspNetCore.Diagnostics;
 using MemcachedDistributedCache.AspNetCore.OutputCaching;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -48,6 +50,7 @@ public static class MemcachedOutputCacheServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(configure);
         services.AddOutputCache();
         services.AddHttpContextAccessor();
+        services.AddMetrics();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedOutputCacheOptions>, MemcachedOutputCacheOptions.Validator>());
         services.AddOptions<MemcachedOutputCacheOptions>().Configure(configure).ValidateOnStart();
         if (!services.Any(static service => service.ServiceType == typeof(MemcachedOutputCacheStore)))
@@ -70,10 +73,12 @@ public static class MemcachedOutputCacheServiceCollectionExtensions
             ?? throw new InvalidOperationException(options.ServiceKey is { } missing
                 ? $"There is no memcached cache with the service key '{missing}' of MemcachedOutputCacheOptions.ServiceKey: call AddKeyedMemcachedDistributedCache(\"{missing}\", ...)."
                 : "There is no memcached cache for output caching: call AddMemcachedDistributedCache(...), or give AddMemcachedOutputCache a connection string.");
+        MemcachedOutputCacheStatistics statistics = provider.GetRequiredService<MemcachedOutputCacheStatistics>();
+        OutputCacheMetrics.Publish(provider.GetRequiredService<IMeterFactory>(), statistics, options.ServiceKey);
         return new MemcachedOutputCacheStore(
             cache,
             options,
-            provider.GetRequiredService<MemcachedOutputCacheStatistics>(),
+            statistics,
             provider.GetRequiredService<IHttpContextAccessor>(),
             provider.GetService<TimeProvider>() ?? TimeProvider.System,
             (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger<MemcachedOutputCacheStore>());

@@ -10,6 +10,8 @@ public sealed class MemcachedOutputCacheStatistics
     private long _outdated;
     private long _evictions;
     private long _failures;
+    private long _damaged;
+    private long _tooManyTags;
 
     internal MemcachedOutputCacheStatistics()
     {
@@ -36,6 +38,12 @@ public sealed class MemcachedOutputCacheStatistics
     /// <summary>Look-ups, stores and evictions that ended without an answer from a server.</summary>
     public long Failures => Volatile.Read(ref _failures);
 
+    /// <summary>Look-ups that found a damaged page, which is a miss and is removed.</summary>
+    public long Damaged => Volatile.Read(ref _damaged);
+
+    /// <summary>Pages that were not stored because they have more tags than <see cref="MemcachedOutputCacheOptions.MaximumTags"/>.</summary>
+    public long TooManyTags => Volatile.Read(ref _tooManyTags);
+
     internal void AddHit() => Interlocked.Increment(ref _hits);
 
     internal void AddMiss() => Interlocked.Increment(ref _misses);
@@ -49,4 +57,8 @@ public sealed class MemcachedOutputCacheStatistics
     internal void AddEviction() => Interlocked.Increment(ref _evictions);
 
     internal void AddFailure() => Interlocked.Increment(ref _failures);
+
+    internal void AddDamaged() => Interlocked.Increment(ref _damaged);
+
+    internal void AddTooManyTags() => Interlocked.Increment(ref _tooManyTags);
 }

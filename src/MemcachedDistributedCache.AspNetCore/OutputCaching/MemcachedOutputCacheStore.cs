@@ -159,6 +159,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
             return true;
         }
 
+        _statistics.AddDamaged();
         if (_damaged.TryPass(out long suppressed))
         {
             Log.PageDamaged(_logger, stored.Length, suppressed);
@@ -225,6 +226,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         {
             if (ids is null)
             {
+                _statistics.AddTooManyTags();
                 _oversize.NoteTags(request, key, _maximumTags);
             }
 

@@ -1,6 +1,9 @@
 namespace MemcachedDistributedCache.Diagnostics;
 
-/// <summary>Event ids of the log, in ranges: 1000 nodes and connections, 2000 the cache, 3000 the hybrid cache. An id once published keeps its meaning.</summary>
+/// <summary>
+/// Event ids of the log, in ranges: 1000 nodes and connections, 2000 the cache, 3000 the hybrid cache, 4000 the package for ASP.NET Core.
+/// An id once published keeps its meaning. Each has its line in docs/observability.md.
+/// </summary>
 internal static class EventIds
 {
     public const int NodeUp = 1000;

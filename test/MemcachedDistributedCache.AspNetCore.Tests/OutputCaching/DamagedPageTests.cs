@@ -31,6 +31,7 @@ public sealed class DamagedPageTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         }
 
         Assert.Equal(1, app.Log.Entries.Count(static entry => entry.Id == 4005));
+        Assert.Equal((400, 400), (app.Statistics.Damaged, app.Statistics.Misses));
         await app.Pages.SetAsync("qkey", stored, ForAMinute);
         Assert.Equal(page, await app.Store.GetAsync("key", default));
     }
@@ -77,7 +78,7 @@ public sealed class DamagedPageTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         }
 
         Assert.Equal(1, app.Log.Entries.Count(static entry => entry.Id == 4004));
-        Assert.Equal(0, app.Statistics.Stored);
+        Assert.Equal((0, 3), (app.Statistics.Stored, app.Statistics.TooManyTags));
 
         // What was there before under the key is gone; one with as many tags as may be is stored.
         await app.Store.SetAsync("key", [1], tags[..5], Minute, default);

@@ -50,7 +50,7 @@ public sealed class FailoverTests : IAsyncLifetime
         int node = await NodeOfTagAsync(evicting);
         await CutAsync(node, standsIn: true, evicting);
         await evicting.EvictAsync(Tag);
-        Assert.Empty(evicting.Log.Of(3001));
+        Assert.Empty(evicting.Log.Of(4001));
         Assert.Empty((await ReadAsync(evicting)).Intersect(old));
 
         await HealAsync(node);
@@ -78,7 +78,7 @@ public sealed class FailoverTests : IAsyncLifetime
         int node = await NodeOfTagAsync(evicting);
         await CutAsync(node, standsIn: failover == MemcachedFailover.Gutter, evicting, seeing);
         await evicting.EvictAsync(Tag);
-        Assert.Equal(failover == MemcachedFailover.None, evicting.Log.Of(3001).Count == 1);
+        Assert.Equal(failover == MemcachedFailover.None, evicting.Log.Of(4001).Count == 1);
         if (looksMeanwhile)
         {
             // Half of them: the others are looked for when the server is back.

@@ -273,7 +273,7 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
 
         Assert.Equal(4, pair.Calls.Count);
         Assert.Equal(4, pair.One.Statistics.TooLarge);
-        IReadOnlyList<string> logged = pair.One.Log.Of(3000);
+        IReadOnlyList<string> logged = pair.One.Log.Of(4000);
         Assert.Equal(2, logged.Count);
         Assert.Contains("/large/{id}", logged[0], StringComparison.Ordinal);
         Assert.Contains("/other", logged[1], StringComparison.Ordinal);

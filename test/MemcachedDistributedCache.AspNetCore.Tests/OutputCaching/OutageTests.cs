@@ -32,7 +32,7 @@ public sealed class OutageTests
         }
 
         Assert.InRange(pair.One.Statistics.Failures, 1, int.MaxValue);
-        Assert.NotEmpty(pair.One.Log.Of(3001));
+        Assert.NotEmpty(pair.One.Log.Of(4001));
 
         await Task.WhenAll(servers.Select(static server => server.StartAgainAsync()));
         await Wait.UntilAsync(() => pair.One.GetAsync("/page").Result == pair.One.GetAsync("/page").Result, "pages are cached again");

@@ -32,6 +32,9 @@ internal sealed class PageApp : IAsyncDisposable
     /// <summary>What the store has done.</summary>
     public MemcachedOutputCacheStatistics Statistics => _app.Services.GetRequiredService<MemcachedOutputCacheStatistics>();
 
+    /// <summary>Its services.</summary>
+    public IServiceProvider Services => _app.Services;
+
     /// <summary>The cache.</summary>
     public MemcachedCache Cache => _app.Services.GetRequiredService<MemcachedCache>();
 

@@ -2,8 +2,12 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using MemcachedDistributedCache.AspNetCore;
+using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Hybrid;
+using Microsoft.AspNetCore.OutputCaching;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MemcachedDistributedCache.Tests.Diagnostics;
@@ -11,7 +15,13 @@ namespace MemcachedDistributedCache.Tests.Diagnostics;
 /// <summary>docs/observability.md and the dashboard speak of the metrics that there are, by the names that they have.</summary>
 public sealed partial class ObservabilityDocumentTests : IDisposable
 {
-    private static readonly string[] Attributes = [.. typeof(AttributeNames).GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetValue(null)!)];
+    private const string OutputCacheEvent = "memcached.output_cache.event";
+
+    private static readonly string[] Attributes =
+    [
+        .. typeof(AttributeNames).GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetValue(null)!),
+        OutputCacheEvent,
+    ];
 
     private static readonly string Document = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "observability.md"));
 
@@ -20,14 +30,17 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     private readonly Factory _factory = new();
     private readonly MeterListener _listener = new();
     private readonly List<Instrument> _instruments = [];
+    private readonly List<string> _outputCacheEvents = [];
     private readonly Dictionary<string, HashSet<string>> _seenAttributes = new(StringComparer.Ordinal);
     private readonly MemcachedCache _cache;
     private readonly HybridEngine _hybrid;
+    private readonly ServiceProvider _pages;
 
     public ObservabilityDocumentTests()
     {
         _cache = new MemcachedCache(new MemcachedCacheOptions { Servers = ["127.0.0.1:1"] }, null, null, _factory, "name");
         _hybrid = _cache.CreateHybrid(null, NullLogger.Instance);
+        _pages = new ServiceCollection().AddLogging().AddMemcachedOutputCache("127.0.0.1:1").AddSingleton<IMeterFactory>(_factory).BuildServiceProvider();
         _listener.InstrumentPublished = (instrument, self) =>
         {
             if (instrument.Meter == _factory.Meter)
@@ -39,11 +52,13 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
         _listener.SetMeasurementEventCallback<long>((instrument, _, tags, _) => Note(instrument, tags));
         _listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Note(instrument, tags));
         _listener.Start();
+        _ = _pages.GetRequiredService<IOutputCacheStore>();
     }
 
     public void Dispose()
     {
         _listener.Dispose();
+        _pages.Dispose();
         _hybrid.Dispose();
         _cache.Dispose();
         _factory.Dispose();
@@ -70,8 +85,9 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
         {
             if (_seenAttributes.TryGetValue(row[0], out HashSet<string>? seen))
             {
-                // The hybrid cache's own numbers are of no server.
-                string[] given = row[0].StartsWith("memcached.hybrid.", StringComparison.Ordinal) ? [AttributeNames.CacheName] : common;
+                // The numbers of the hybrid cache and of output caching are of no server.
+                bool isOfNoServer = row[0].StartsWith("memcached.hybrid.", StringComparison.Ordinal) || row[0].StartsWith("memcached.output_cache.", StringComparison.Ordinal);
+                string[] given = isOfNoServer ? [AttributeNames.CacheName] : common;
                 Assert.Equal(given.Concat(Names().Matches(row[3]).Select(static match => match.Groups[1].Value)).Order(), seen.Order());
             }
             else
@@ -82,6 +98,37 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
         }
 
         Assert.All(Attributes, static attribute => Assert.Contains($"`{attribute}`", Document, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Every_event_of_the_hybrid_cache_and_of_output_caching_has_its_line()
+    {
+        Assert.Equal(Enum.GetNames<HybridEvent>().Select(OutcomeNames.Snake), EventsUnder("event of the hybrid cache"));
+        _listener.RecordObservableInstruments();
+        Assert.Equal(_outputCacheEvents, EventsUnder("event of output caching"));
+    }
+
+    [Fact]
+    public void Every_count_of_output_caching_is_published()
+    {
+        _listener.RecordObservableInstruments();
+        Assert.Equal(typeof(MemcachedOutputCacheStatistics).GetProperties().Length, _outputCacheEvents.Distinct().Count());
+    }
+
+    [Fact]
+    public void The_lists_of_values_are_complete()
+    {
+        Assert.All(OperationNames.All, static name => Assert.Contains($"`{name}`", ListOf("- `db.operation.name`: "), StringComparison.Ordinal));
+        Assert.All(
+            Enum.GetNames<ConnectionEndReason>().Select(OutcomeNames.Snake),
+            static name => Assert.Contains($"`{name}`", ListOf("`memcached.connection.end_reason`: "), StringComparison.Ordinal));
+        string outcomes = ListOf("- `memcached.outcome`: ");
+        string errors = ListOf("- `error.type`, with `error` only: ");
+        foreach (RequestOutcome outcome in Enum.GetValues<RequestOutcome>())
+        {
+            Assert.Contains($"`{outcome.Text()}`", outcomes, StringComparison.Ordinal);
+            Assert.True(!outcome.IsError() || errors.Contains($"`{outcome.ErrorText()}`", StringComparison.Ordinal), $"{outcome} is not in the list of error.type");
+        }
     }
 
     [Fact]
@@ -112,8 +159,25 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
             foreach (KeyValuePair<string, object?> tag in tags)
             {
                 seen.Add(tag.Key);
+                if (tag.Key == OutputCacheEvent)
+                {
+                    _outputCacheEvents.Add((string)tag.Value!);
+                }
             }
         }
+    }
+
+    /// <summary>The first column of the table with this heading.</summary>
+    private static IEnumerable<string> EventsUnder(string heading)
+        => Document[Document.IndexOf($"| {heading} | counts |", StringComparison.Ordinal)..]
+            .Split('\n').Skip(2).TakeWhile(static line => line.StartsWith('|')).Select(static line => line.Split('|')[1].Trim(' ', '`'));
+
+    /// <summary>The paragraph or list item that begins so.</summary>
+    private static string ListOf(string beginning)
+    {
+        string[] lines = [.. Document.Split('\n').SkipWhile(line => !line.StartsWith(beginning, StringComparison.Ordinal))];
+        Assert.NotEmpty(lines);
+        return string.Join('\n', [lines[0], .. lines[1..].TakeWhile(static line => line.Length != 0 && !line.StartsWith('-'))]);
     }
 
     /// <summary>Name, kind, unit, attributes and meaning of each row about a metric.</summary>
