@@ -39,7 +39,7 @@ internal static class MetaSet
         ItemStore store = context.Store;
         if (StorageCommands.Refusal(store, flags.Key.Length, flags.ClientFlags, length) is { } refusal)
         {
-            _ = refusal == StoreRefusal.TooLarge ? store.Statistics.StoreTooLarge++ : store.Statistics.StoreNoMemory++;
+            StorageCommands.CountRefusal(store, refusal, Item.Size(flags.Key.Length, flags.ClientFlags, 0) + length);
             if (store.Find(flags.Key, context.Now) is { } old)
             {
                 store.Unlink(old);
@@ -54,7 +54,7 @@ internal static class MetaSet
             Marks = flags.BinaryKey ? ItemMarks.BinaryKey : ItemMarks.None,
         };
         Mirror(line, out byte[] mirrored, out byte[] opaque);
-        return new Next(NextKind.Data, 0, new Upload(item, mode)
+        return StorageCommands.Receive(context, new Upload(item, mode)
         {
             NoReply = flags.Quiet,
             AllowsStale = flags.Invalidate && mode == StoreMode.Cas,

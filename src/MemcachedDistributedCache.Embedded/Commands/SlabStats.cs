@@ -11,14 +11,24 @@ internal static class SlabStats
 {
     public static void WriteItems(CommandContext context)
     {
-        foreach ((int slabClass, Group group) in Count(context))
+        StoreStatistics statistics = context.Store.Statistics;
+        SortedDictionary<int, Group> groups = Count(context);
+
+        // A class whose last item was evicted by one of another class still has something to tell.
+        foreach (int slabClass in groups.Keys.Union(statistics.CountedClasses).Order())
         {
+            groups.TryGetValue(slabClass, out Group group);
+            SlabClassStatistics counts = statistics.OfClass(slabClass);
             Stat(context, "items:", slabClass, "number", group.Number);
-            Stat(context, "items:", slabClass, "age", context.Now - group.Oldest);
+            Stat(context, "items:", slabClass, "age", group.Number == 0 ? 0 : context.Now - group.Oldest);
             Stat(context, "items:", slabClass, "mem_requested", group.Bytes);
-            Stat(context, "items:", slabClass, "evicted", 0);
-            Stat(context, "items:", slabClass, "outofmemory", 0);
-            Stat(context, "items:", slabClass, "reclaimed", 0);
+            Stat(context, "items:", slabClass, "evicted", counts.Evicted);
+            Stat(context, "items:", slabClass, "evicted_nonzero", counts.EvictedNonzero);
+            Stat(context, "items:", slabClass, "evicted_time", counts.EvictedTime);
+            Stat(context, "items:", slabClass, "outofmemory", counts.OutOfMemory);
+            Stat(context, "items:", slabClass, "reclaimed", counts.Reclaimed);
+            Stat(context, "items:", slabClass, "expired_unfetched", counts.ExpiredUnfetched);
+            Stat(context, "items:", slabClass, "evicted_unfetched", counts.EvictedUnfetched);
         }
     }
 

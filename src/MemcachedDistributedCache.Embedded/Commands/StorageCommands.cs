@@ -30,7 +30,7 @@ internal static class StorageCommands
         ItemStore store = context.Store;
         if (Refusal(store, line[1].Length, flags, length) is { } refusal)
         {
-            _ = refusal == StoreRefusal.TooLarge ? store.Statistics.StoreTooLarge++ : store.Statistics.StoreNoMemory++;
+            CountRefusal(store, refusal, Item.Size(line[1].Length, flags, 0) + length);
             context.Say(Text(refusal));
 
             // A value that could not replace the old one must not leave the old one to be read as current.
@@ -43,12 +43,23 @@ internal static class StorageCommands
         }
 
         var item = new Item(line[1].ToArray(), GC.AllocateUninitializedArray<byte>(length), flags, store.Clock.Expiry(time, context.Now)) { Cas = cas };
-        return new Next(NextKind.Data, 0, new Upload(item, mode) { NoReply = context.NoReply });
+        return Receive(context, new Upload(item, mode) { NoReply = context.NoReply });
     }
+
+    /// <summary>Takes the memory of an item and waits for its data block.</summary>
+    public static Next Receive(CommandContext context, Upload upload)
+    {
+        context.Store.Reserve(upload.Item.TotalBytes, context.Now);
+        return new Next(NextKind.Data, 0, upload);
+    }
+
+    /// <summary>Gives up an upload whose client left before it was complete.</summary>
+    public static void Abandon_NeedsGate(CommandContext context, Upload upload) => context.Store.Release(upload.Item.TotalBytes);
 
     /// <summary>Stores a block that has arrived in full, and answers.</summary>
     public static void Complete(CommandContext context, Upload upload)
     {
+        context.Store.Release(upload.Item.TotalBytes);
         context.Store.Statistics.CmdSet++;
         context.NoReply = upload.NoReply;
         if (!upload.IsValid)
@@ -83,6 +94,18 @@ internal static class StorageCommands
         }
 
         return store.CanHold((int)size) ? null : StoreRefusal.NoMemory;
+    }
+
+    public static void CountRefusal(ItemStore store, StoreRefusal refusal, int bytes)
+    {
+        if (refusal == StoreRefusal.TooLarge)
+        {
+            store.Statistics.StoreTooLarge++;
+            return;
+        }
+
+        store.Statistics.StoreNoMemory++;
+        store.Statistics.OfClass(SlabClasses.ClassOf(bytes)).OutOfMemory++;
     }
 
     public static ReadOnlySpan<byte> Text(StoreRefusal refusal)

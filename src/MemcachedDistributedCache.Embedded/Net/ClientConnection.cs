@@ -15,7 +15,10 @@ internal sealed class ClientConnection
 {
     private const int InputBytes = 16 * 1024;
 
-    /// <summary>memcached's bound for a retrieval line is its memory; this is ours.</summary>
+    /// <summary>
+    /// memcached's bound for a retrieval line is the machine's memory; this is ours. All connections together hold no more than the server has for lines, and beyond
+    /// either bound a client is told what memcached tells when it finds no memory, and closed.
+    /// </summary>
     private const int LongestRetrieval = 8 * 1024 * 1024;
 
     private readonly Socket _socket;
@@ -56,7 +59,9 @@ internal sealed class ClientConnection
         finally
         {
             Close();
+            _session.Abandon();
             _reply.Release();
+            _server.GiveLineMemoryBack(LineBytes);
             ArrayPool<byte>.Shared.Return(_input);
         }
     }
@@ -67,6 +72,8 @@ internal sealed class ClientConnection
     {
         if (!TryMakeRoom())
         {
+            _reply.Line("SERVER_ERROR out of memory reading request"u8);
+            await SendAsync(_reply.Written).ConfigureAwait(false);
             return false;
         }
 
@@ -76,14 +83,18 @@ internal sealed class ClientConnection
         return count > 0;
     }
 
+    /// <summary>What the input takes beyond what every connection has.</summary>
+    private int LineBytes => _input.Length - InputBytes;
+
     private bool TryMakeRoom()
     {
         if (_start == _end)
         {
             _start = 0;
             _end = 0;
-            if (_input.Length > 4 * InputBytes)
+            if (LineBytes > 0)
             {
+                _server.GiveLineMemoryBack(LineBytes);
                 Swap(InputBytes);
             }
         }
@@ -93,7 +104,7 @@ internal sealed class ClientConnection
         }
         else if (_end == _input.Length)
         {
-            if (_input.Length >= LongestRetrieval)
+            if (_input.Length >= LongestRetrieval || !_server.TryTakeLineMemory(_input.Length))
             {
                 return false;
             }

@@ -4,7 +4,7 @@ using MemcachedDistributedCache.Embedded.Commands;
 namespace MemcachedDistributedCache.Embedded.Net;
 
 /// <summary>What a node knows about its connections, for itself and for <c>stats</c>.</summary>
-internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections)
+internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections, long lineMemory)
 {
     /// <summary>Three numbers first, so that clients which compare versions take it for the memcached it imitates.</summary>
     public const string Version = "1.6.18-embedded";
@@ -15,6 +15,7 @@ internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections)
     private long _rejected;
     private long _read;
     private long _written;
+    private long _lineBytes;
 
     public IPEndPoint EndPoint { get; } = endPoint;
 
@@ -44,6 +45,20 @@ internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections)
     public void CountRead(int bytes) => Interlocked.Add(ref _read, bytes);
 
     public void CountWritten(int bytes) => Interlocked.Add(ref _written, bytes);
+
+    /// <summary>Takes memory for a long line, of what all connections have for these together; false where that is used up.</summary>
+    public bool TryTakeLineMemory(int bytes)
+    {
+        if (Interlocked.Add(ref _lineBytes, bytes) <= lineMemory)
+        {
+            return true;
+        }
+
+        GiveLineMemoryBack(bytes);
+        return false;
+    }
+
+    public void GiveLineMemoryBack(int bytes) => Interlocked.Add(ref _lineBytes, -bytes);
 
     /// <summary>Takes a connection in and gives it a number; false where the limit is reached.</summary>
     public bool TryAdd(ClientConnection connection, out long id)

@@ -64,6 +64,19 @@ internal sealed class Session(CommandContext context)
         }
     }
 
+    /// <summary>The client is gone: what its last request held is given back.</summary>
+    public void Abandon()
+    {
+        lock (context.Store.Gate)
+        {
+            if (_next is { Kind: NextKind.Data, Upload: { } upload })
+            {
+                StorageCommands.Abandon_NeedsGate(context, upload);
+                _next = new Next(NextKind.Abort);
+            }
+        }
+    }
+
     private SessionStep? ReadLine(ReadOnlySpan<byte> input, ref int consumed)
     {
         if (!_started && input.Length > 0)

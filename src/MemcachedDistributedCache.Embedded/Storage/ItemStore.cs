@@ -37,6 +37,9 @@ internal sealed class ItemStore
 
     public long Bytes { get; private set; }
 
+    /// <summary>What items take whose data block is still arriving. It counts against the limit, as in memcached: a client that announces and does not send holds memory too.</summary>
+    public long Reserved { get; private set; }
+
     public int Count => _items.Count;
 
     public Dictionary<byte[], Item>.ValueCollection Items => _items.Values;
@@ -93,16 +96,22 @@ internal sealed class ItemStore
     public bool FitsAnItem(int bytes) => bytes <= ItemLimit;
 
     /// <summary>Whether memory for so many bytes can be had, by eviction where that is allowed.</summary>
-    public bool CanHold(int bytes) => Evicts ? bytes <= MemoryLimit : Bytes + bytes <= MemoryLimit;
+    public bool CanHold(int bytes) => (Evicts ? 0 : Bytes) + Reserved + bytes <= MemoryLimit;
+
+    /// <summary>Takes memory for an item that is to arrive, for which <see cref="CanHold"/> was asked. Makes room for it now, so that the whole never holds more than its limit.</summary>
+    public void Reserve(int bytes, uint now)
+    {
+        MakeRoom(bytes, now);
+        Reserved += bytes;
+    }
+
+    /// <summary>Gives that memory back: the item has arrived, and is linked next, or never will.</summary>
+    public void Release(int bytes) => Reserved -= bytes;
 
     /// <summary>Puts a new item in and gives it its CAS; evicts the least recently used to make room.</summary>
     public void Link(Item item, uint now)
     {
-        while (Bytes + item.TotalBytes > MemoryLimit && _oldest is { } oldest)
-        {
-            Evict(oldest, now);
-        }
-
+        MakeRoom(item.TotalBytes, now);
         item.LastAccess = now;
         item.Linked = true;
         item.Cas = NextCas();
@@ -148,18 +157,33 @@ internal sealed class ItemStore
         => _flushTime != 0 && _flushTime <= now
             && (item.LastAccess <= _flushTime || (_flushCas != 0 && item.Cas != 0 && item.Cas < _flushCas));
 
+    private void MakeRoom(int bytes, uint now)
+    {
+        while (Bytes + Reserved + bytes > MemoryLimit && _oldest is { } oldest)
+        {
+            Evict(oldest, now);
+        }
+    }
+
     private void Evict(Item item, uint now)
     {
+        SlabClassStatistics ofClass = Statistics.OfClass(SlabClasses.ClassOf(item.TotalBytes));
         bool unfetched = !item.Has(ItemMarks.Fetched);
         if (IsExpired(item, now) || IsFlushed(item, now))
         {
             Statistics.Reclaimed++;
             Statistics.ExpiredUnfetched += unfetched ? 1 : 0;
+            ofClass.Reclaimed++;
+            ofClass.ExpiredUnfetched += unfetched ? 1 : 0;
         }
         else
         {
             Statistics.Evictions++;
             Statistics.EvictedUnfetched += unfetched ? 1 : 0;
+            ofClass.Evicted++;
+            ofClass.EvictedNonzero += item.Expires != 0 ? 1 : 0;
+            ofClass.EvictedUnfetched += unfetched ? 1 : 0;
+            ofClass.EvictedTime = now - item.LastAccess;
         }
 
         Unlink(item);

@@ -30,4 +30,24 @@ internal sealed class StoreStatistics
     public long EvictedUnfetched;
     public long Reclaimed;
     public long ExpiredUnfetched;
+
+    private readonly SlabClassStatistics?[] _classes = new SlabClassStatistics?[SlabClasses.Count + 1];
+
+    /// <summary>The counters of one slab class, from 1.</summary>
+    public SlabClassStatistics OfClass(int slabClass) => _classes[slabClass] ??= new SlabClassStatistics();
+
+    /// <summary>The classes that have counters.</summary>
+    public IEnumerable<int> CountedClasses => Enumerable.Range(0, _classes.Length).Where(slabClass => _classes[slabClass] is not null);
+}
+
+/// <summary>What <c>stats items</c> reports of one slab class.</summary>
+internal sealed class SlabClassStatistics
+{
+    public long Evicted;
+    public long EvictedNonzero;
+    public long EvictedTime;
+    public long EvictedUnfetched;
+    public long OutOfMemory;
+    public long Reclaimed;
+    public long ExpiredUnfetched;
 }
