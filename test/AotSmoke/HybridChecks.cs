@@ -10,6 +10,7 @@ internal static class HybridChecks
 
     public static async Task RunAsync(IServiceProvider services)
     {
+        Check.That(typeof(HybridCache).Assembly.GetName().Version is { Major: >= 11 }, "the package's own assemblies take the place of the shared framework's");
         var cache = services.GetRequiredService<MemcachedHybridCache>();
         await ComesBackAsync(cache, "text", "sev\ud83d\ude00en", "eight", StringComparer.Ordinal.Equals);
         await ComesBackAsync(cache, "bytes", new byte[] { 7 }, [8], static (left, right) => left.AsSpan().SequenceEqual(right));
