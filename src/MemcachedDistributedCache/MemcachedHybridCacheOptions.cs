@@ -89,8 +89,8 @@ public sealed class MemcachedHybridCacheOptions
     public TimeSpan FactorySoftTimeout { get; set; } = Timeout.InfiniteTimeSpan;
 
     /// <summary>
-    /// The longest value as it is serialized, in bytes, 1 to 1 073 741 824. A longer one is given to its callers and not stored. The server's item size
-    /// (<c>memcached -I</c>, 1 MiB by default) holds besides. Default: 1 048 576 (1 MiB).
+    /// The longest value as it is serialized, in bytes, 1 to 1 073 741 824. A longer one is kept in the process that made it, where
+    /// <see cref="MaximumLocalBytes"/> allows, and not in the cluster. The server's item size (<c>memcached -I</c>, 1 MiB by default) holds besides. Default: 1 048 576 (1 MiB).
     /// </summary>
     [Count(1, 1024 * 1024 * 1024)]
     public int MaximumPayloadBytes { get; set; } = 1024 * 1024;

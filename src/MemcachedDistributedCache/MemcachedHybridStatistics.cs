@@ -46,7 +46,7 @@ public sealed record MemcachedHybridStatistics
     /// <summary>Requests that held the process's own copy against the cluster's.</summary>
     public required long Revalidations { get; init; }
 
-    /// <summary>Values and keys over their limit, which were not stored.</summary>
+    /// <summary>Values and keys over their limit, which were not stored in the cluster.</summary>
     public required long OversizeRejections { get; init; }
 
     /// <summary>Values that could not be serialized, which were not stored.</summary>

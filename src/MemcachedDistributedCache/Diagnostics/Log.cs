@@ -53,7 +53,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.WriteDropped, LogLevel.Debug, "A {Operation} did not reach memcached {Server}: {Reason}")]
     public static partial void WriteDropped(ILogger logger, string operation, string server, string reason);
 
-    [LoggerMessage(EventIds.HybridValueTooLarge, LogLevel.Warning, "A value that takes {Size} bytes or more is over the limit and was not cached; see MaximumPayloadBytes, and memcached's item size (-I)")]
+    [LoggerMessage(EventIds.HybridValueTooLarge, LogLevel.Warning, "A value that takes {Size} bytes or more is over the limit and was not stored in the cluster, at most in this process; see MaximumPayloadBytes, and memcached's item size (-I)")]
     public static partial void HybridValueTooLarge(ILogger logger, long size);
 
     [LoggerMessage(EventIds.HybridKeyNotUsable, LogLevel.Warning, "A key of {Length} characters cannot be used, the limit is {Limit} and there must be one that is no space; its value was made and not cached")]

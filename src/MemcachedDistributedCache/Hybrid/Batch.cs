@@ -75,7 +75,8 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     private async ValueTask<bool> TryTakeAsync(Call call, RemoteRead read)
     {
         CachedEntry entry = read.Entry!;
-        if (entry.ExpiresAt <= engine.Time.GetUtcNow().ToUnixTimeMilliseconds()
+        if (entry.Kind == PayloadKind.Elsewhere
+            || entry.ExpiresAt <= engine.Time.GetUtcNow().ToUnixTimeMilliseconds()
             || await engine.Tags.CheckReadAsync(entry.Tags).ConfigureAwait(false) != TagCheck.Valid
             || !engine.TryRead<T>(call.Key, entry, out T? value))
         {

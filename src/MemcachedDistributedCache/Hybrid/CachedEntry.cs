@@ -70,4 +70,10 @@ internal enum PayloadKind : byte
 
     /// <summary>Text with lone surrogates, which UTF-8 cannot say: UTF-16, little-endian.</summary>
     Utf16 = 4,
+
+    /// <summary>
+    /// Nothing: the value is too large for the cluster, and each process keeps its own. The entry stands for all of them: whoever removes or replaces it
+    /// ends them, within the time after which each process asks.
+    /// </summary>
+    Elsewhere = 5,
 }

@@ -64,7 +64,7 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTag
     public CachedEntry? TryRead(byte[] item, byte[] wireKey, ItemTicket ticket)
     {
         ReadOnlySpan<byte> bytes = item;
-        if (bytes.Length < FixedLength || bytes[0] != Version || bytes[1] > (byte)PayloadKind.Utf16)
+        if (bytes.Length < FixedLength || bytes[0] != Version || bytes[1] > (byte)PayloadKind.Elsewhere)
         {
             return null;
         }

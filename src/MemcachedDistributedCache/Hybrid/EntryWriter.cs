@@ -30,7 +30,9 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         try
         {
             int header = layout.WriteHeader(writer, stamps);
-            writer.MaximumLength = (long)header + settings.MaximumPayloadBytes;
+
+            // What is too large for the cluster may still have room here.
+            writer.MaximumLength = header + (call.Options.MayWriteLocal ? Math.Max(settings.MaximumPayloadBytes, (long)settings.MaximumLocalBytes) : settings.MaximumPayloadBytes);
             PayloadKind kind = value is null ? PayloadKind.Null : codec.Write(value, writer);
             if (value is not null && codec.Proof?.Holds(codec, value, kind, writer.Written[header..]) == false)
             {
@@ -48,8 +50,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         {
             if (writer.IsOverLimit)
             {
-                counters.Add(HybridEvent.OversizeRejected);
-                Log.HybridValueTooLarge(logger, settings.MaximumPayloadBytes);
+                NoteTooLarge();
             }
             else
             {
@@ -74,9 +75,31 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         }
     }
 
-    /// <summary>Stores an entry in the cluster; <see cref="RemoteCache.StoreAsync"/>.</summary>
+    /// <summary>Stores an entry in the cluster, unless it is over the limit; <see cref="RemoteCache.StoreAsync"/>.</summary>
     public ValueTask<OperationResult> StoreAsync<T>(Call call, PreparedEntry<T> entry, ItemTicket? ticket)
-        => remote.StoreAsync(call.WireKey, entry.Item, entry.Lifetime, ticket);
+    {
+        if (entry.PayloadLength <= settings.MaximumPayloadBytes)
+        {
+            return remote.StoreAsync(call.WireKey, entry.Item, entry.Lifetime, ticket);
+        }
+
+        NoteTooLarge();
+        return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.TooLarge));
+    }
+
+    /// <summary>Whether a value that is too large for the cluster may stay in the process's own memory.</summary>
+    public bool MayStayHere<T>(Call call, PreparedEntry<T> entry, ValueCodec<T> codec)
+        => call.Options.MayWriteLocal && SizeOf(call, entry.PayloadLength, entry.Value, codec) <= settings.MaximumLocalBytes;
+
+    /// <summary>Stores in place of a value that is too large the mark that each process keeps its own.</summary>
+    public ValueTask<OperationResult> MarkAsync<T>(Call call, PreparedEntry<T> entry, ItemTicket? ticket)
+        => remote.StoreAsync(call.WireKey, entry.NewMark(), entry.Lifetime, ticket);
+
+    /// <summary>The same where the mark is there already, from another process or an earlier value: it is left as it is, so that nobody's copy ends.</summary>
+    public async ValueTask<OperationResult> FindMarkAsync(Call call, ItemTicket ticket)
+        => await remote.LookAsync(call.WireKey, ticket).ConfigureAwait(false) == RemoteState.Entry
+            ? new OperationResult { Status = OperationStatus.Success, Cas = ticket.Cas, Origin = ticket.Origin }
+            : OperationResult.Of(OperationStatus.Conflict);
 
     /// <summary>An entry as it is kept in the process's own memory, and as further callers' objects are made of.</summary>
     public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, ItemTicket ticket, bool isDetached, ValueCodec<T> codec)
@@ -186,6 +209,12 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <summary>Lets a copy be served on by itself, because it was found to be right at a moment, or nobody can say otherwise.</summary>
     public void Confirm(CachedEntry entry, long knownAt) => entry.FreshUntil = Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
 
+    private void NoteTooLarge()
+    {
+        counters.Add(HybridEvent.OversizeRejected);
+        Log.HybridValueTooLarge(logger, settings.MaximumPayloadBytes);
+    }
+
     private long Lifetime(TimeSpan expiration)
     {
         double milliseconds = Math.Min(expiration.TotalMilliseconds, TimeSpan.FromDays(36500).TotalMilliseconds);
@@ -220,6 +249,14 @@ internal sealed class PreparedEntry<T>(T value, PooledWriter writer, int header,
 
     /// <summary>All of it, valid until it is disposed.</summary>
     public ReadOnlyMemory<byte> Item => writer.Written;
+
+    /// <summary>The same entry without its value.</summary>
+    public byte[] NewMark()
+    {
+        byte[] mark = writer.Written.Span[..header].ToArray();
+        EntryLayout.Complete(mark, PayloadKind.Elsewhere, createdAt, createdAt + lifetime, payloadLength: 0);
+        return mark;
+    }
 
     public byte[] CopyPayload() => writer.Written.Span[header..].ToArray();
 

@@ -291,6 +291,12 @@ internal sealed class HybridEngine : IDisposable
 
         long sentAt = Time.GetTimestamp();
         OperationResult stored = await Writer.StoreAsync(call, entry, ticket: null).ConfigureAwait(false);
+        if (stored.Status == OperationStatus.TooLarge && Writer.MayStayHere(call, entry, codec))
+        {
+            sentAt = Time.GetTimestamp();
+            stored = await Writer.MarkAsync(call, entry, ticket: null).ConfigureAwait(false);
+        }
+
         if (stored.Status == OperationStatus.TooLarge || stored.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory)
         {
             await RemoveAsync(key).ConfigureAwait(false);

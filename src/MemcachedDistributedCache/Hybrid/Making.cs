@@ -18,6 +18,9 @@ internal enum Keeping : byte
 
     /// <summary>In the process's own memory, because the cluster cannot be asked; it is held against the cluster as soon as it can.</summary>
     LocalUntilSeen,
+
+    /// <summary>In the cluster if it is not too large; else in the process's own memory, under the mark that is in the cluster already.</summary>
+    Marked,
 }
 
 /// <summary>A value past its expiration that stands in for the factory's.</summary>
@@ -151,17 +154,17 @@ internal static class Making
         using PreparedEntry<T>? entry = engine.Writer.Prepare(call, value, codec, stamps);
         if (entry is null)
         {
-            await ReleaseAsync(lease).ConfigureAwait(false);
+            await GiveUpAsync(engine, call, lease, over).ConfigureAwait(false);
             return new Outcome<T>(value, CacheSource.Factory, null);
         }
 
-        if (keeping is Keeping.Both or Keeping.LocalUntilSeen && !call.Options.MayWriteRemote)
+        if (keeping is Keeping.Both or Keeping.Marked or Keeping.LocalUntilSeen && !call.Options.MayWriteRemote)
         {
             // The factory wants it in this process only. A removal or a set that came meanwhile wins here too.
             keeping = await IsUntouchedAsync(engine, call, lease, over).ConfigureAwait(false) ? Keeping.Local : Keeping.None;
         }
 
-        if (keeping != Keeping.Both)
+        if (keeping is not (Keeping.Both or Keeping.Marked))
         {
             CachedEntry own = EntryWriter.CopyOf(call, entry, default, isDetached: keeping == Keeping.Local, codec);
             if (keeping != Keeping.None)
@@ -178,6 +181,19 @@ internal static class Making
         {
             long sentAt = engine.Time.GetTimestamp();
             OperationResult stored = await engine.Writer.StoreAsync(call, entry, ticket).ConfigureAwait(false);
+            if (stored.Status == OperationStatus.TooLarge)
+            {
+                if (!engine.Writer.MayStayHere(call, entry, codec))
+                {
+                    await GiveUpAsync(engine, call, lease, over).ConfigureAwait(false);
+                    return new Outcome<T>(value, CacheSource.Factory, EntryWriter.CopyOf(call, entry, default, isDetached: false, codec));
+                }
+
+                stored = keeping == Keeping.Marked
+                    ? await engine.Writer.FindMarkAsync(call, ticket).ConfigureAwait(false)
+                    : await engine.Writer.MarkAsync(call, entry, ticket).ConfigureAwait(false);
+            }
+
             copy = EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec);
             if (stored.Status == OperationStatus.Success)
             {
@@ -202,6 +218,17 @@ internal static class Making
         }
 
         return new Outcome<T>(value, CacheSource.Factory, copy);
+    }
+
+    /// <summary>Gives the lease back for a value that is kept nowhere. What the value would have replaced is older, and must not stay.</summary>
+    private static async ValueTask GiveUpAsync(HybridEngine engine, Call call, Lease? lease, ItemTicket? over)
+    {
+        if (over is { } older)
+        {
+            await engine.Remote.Discard(call.WireKey, older).ConfigureAwait(false);
+        }
+
+        await ReleaseAsync(lease).ConfigureAwait(false);
     }
 
     /// <summary>Gives the lease back, and tells whether the key is as it was when the factory began; true where there is no lease and nothing to compare.</summary>

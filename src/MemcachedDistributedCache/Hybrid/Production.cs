@@ -233,12 +233,17 @@ internal sealed class Production<TState, T>(
             return new Verdict { Outcome = ServeUnseen() ?? await MakeAloneAsync(null, Keeping.LocalUntilSeen).ConfigureAwait(false) };
         }
 
+        long age = engine.Time.GetUtcNow().ToUnixTimeMilliseconds() - entry.ExpiresAt;
+        if (entry.Kind == PayloadKind.Elsewhere)
+        {
+            return age < 0 ? new Verdict { Outcome = await MakeMarkedAsync(read.Ticket, mayLease).ConfigureAwait(false) } : default;
+        }
+
         if (!engine.TryRead<T>(_call.Key, entry, out T? value))
         {
             return default;
         }
 
-        long age = engine.Time.GetUtcNow().ToUnixTimeMilliseconds() - entry.ExpiresAt;
         if (age < 0)
         {
             engine.Counters.Add(HybridEvent.RemoteHit);
@@ -318,6 +323,15 @@ internal sealed class Production<TState, T>(
 #pragma warning restore CA5394
         _pause = _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
         return null;
+    }
+
+    /// <summary>The value is too large for the cluster: each process makes its own, beside all others.</summary>
+    private async ValueTask<Outcome<T>> MakeMarkedAsync(ItemTicket mark, bool mayLease)
+    {
+        engine.Counters.Add(HybridEvent.RemoteMiss);
+        return mayLease
+            ? await NewMaking().RunAsync(null, mark, null, Keeping.Marked).ConfigureAwait(false)
+            : await MakeAloneAsync(null, Keeping.Local).ConfigureAwait(false);
     }
 
     private async ValueTask<Outcome<T>> MakeAloneAsync(Fallback<T>? fallback, Keeping keeping)

@@ -13,45 +13,31 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
     private readonly ThreeNodes _nodes = nodes;
 
     [MemcachedFact]
-    public async Task A_value_over_the_limit_is_given_and_not_stored()
+    public async Task A_value_over_every_limit_is_given_and_not_stored()
     {
-        Instance[] pair = Make(2, static options => options.Hybrid.MaximumPayloadBytes = 1000);
+        Instance[] pair = Make(2, static options => (options.Hybrid.MaximumPayloadBytes, options.Hybrid.MaximumLocalBytes) = (1000, 65_536));
         int runs = 0;
-        for (int i = 1; i <= 2; i++)
+        foreach ((int size, HybridCacheEntryOptions? given) in (ReadOnlySpan<(int, HybridCacheEntryOptions?)>)[(70_000, null), (65_500, null), (1001, new() { Flags = HybridCacheEntryFlags.DisableLocalCacheWrite })])
         {
-            Assert.Equal(1001, (await pair[0].Get("large", _ => { runs++; return new ValueTask<byte[]>(new byte[1001]); })).Length);
-            Assert.Equal(i, runs);
-            Assert.Equal(i, pair[0].Statistics.OversizeRejections);
+            runs = 0;
+            for (int i = 1; i <= 2; i++)
+            {
+                Assert.Equal(size, pair[0].Get("large", _ => { runs++; return new ValueTask<byte[]>(new byte[size]); }, given).AsTask().WaitAsync(Caches.Limit).GetAwaiter().GetResult().Length);
+                Assert.Equal(i, runs);
+            }
         }
 
-        Assert.Equal(2, pair[0].Logger.Count("over the limit"));
+        Assert.Equal(6, pair[0].Statistics.OversizeRejections);
+        Assert.Equal(6, pair[0].Logger.Count("over the limit"));
         Assert.Equal(3, (await pair[1].Get("large", static _ => new ValueTask<byte[]>(new byte[3])).AsTask().WaitAsync(Caches.Limit)).Length);
         Assert.Equal(0, pair[1].Statistics.LeasesWaitedFor);
         Assert.Equal(1000, (await pair[0].Get("fits", static _ => new ValueTask<byte[]>(new byte[1000]))).Length);
         Assert.Equal(1000, (await pair[1].Peek<byte[]>("fits")).Length);
 
         // One that is set takes the place of the older one, which must not stay.
-        await pair[0].Cache.SetAsync("fits", new byte[1001]);
+        await pair[0].Cache.SetAsync("fits", new byte[70_000]);
         Assert.Null(await pair[0].Peek<byte[]>("fits"));
         Assert.Null(await pair[1].PeekCluster<byte[]>("fits"));
-    }
-
-    [MemcachedFact]
-    public async Task A_value_over_the_servers_own_limit_is_given_and_not_stored()
-    {
-        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
-        Instance one = On([server], 1, static options => options.Hybrid.MaximumPayloadBytes = 4_000_000)[0];
-        await one.Peek<int>("warm");
-        for (int i = 1; i <= 2; i++)
-        {
-            Assert.Equal(1_200_000, (await one.Get("large", static _ => new ValueTask<byte[]>(new byte[1_200_000])).AsTask().WaitAsync(Caches.Limit)).Length);
-            Assert.Equal(i, one.Statistics.OversizeRejections);
-        }
-
-        Assert.Equal(0, one.Statistics.LeasesWaitedFor);
-        await one.Cache.SetAsync("large", new byte[5]);
-        await one.Cache.SetAsync("large", new byte[1_200_000]);
-        Assert.Null(await one.Peek<byte[]>("large"));
     }
 
     [MemcachedFact]
