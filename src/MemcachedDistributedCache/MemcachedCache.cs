@@ -91,7 +91,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             logger);
         _namespace = options.Namespace;
         _clock = clock;
-        Hybrid = options.Hybrid.ToSettings(options.MaximumPendingOperations);
+        Hybrid = options.Hybrid.ToSettings(options.MaximumPendingOperations, options.MaximumBufferedBytes);
     }
 
     private MemcachedCache(MemcachedCache whole, IEntryStore entries)

@@ -188,9 +188,8 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         _engine.ThrowIfDisposed();
 
-        // All of them under way at once.
-        Task[] removals = [.. (keys ?? []).Where(_engine.IsUsable).Distinct(StringComparer.Ordinal).Select(_engine.RemoveAsync)];
-        return removals.Length == 0 ? default : new ValueTask(Task.WhenAll(removals).WaitAsync(cancellationToken));
+        string[] distinct = [.. (keys ?? []).Where(_engine.IsUsable).Distinct(StringComparer.Ordinal)];
+        return distinct.Length == 0 ? default : new ValueTask(_engine.RemoveAsync(distinct).WaitAsync(cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -208,7 +207,7 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         _engine.ThrowIfDisposed();
         string[] distinct = [.. (tags ?? []).Where(static tag => !string.IsNullOrWhiteSpace(tag)).Distinct(StringComparer.Ordinal)];
-        return distinct.Length == 0 ? default : new ValueTask(Task.WhenAll(distinct.Select(_engine.Tags.InvalidateAsync)).WaitAsync(cancellationToken));
+        return distinct.Length == 0 ? default : new ValueTask(_engine.Tags.InvalidateAsync(distinct, _engine.Settings.MaximumFanOut).WaitAsync(cancellationToken));
     }
 
     /// <summary>What the cache has done in this process.</summary>

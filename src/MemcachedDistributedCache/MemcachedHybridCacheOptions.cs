@@ -128,7 +128,8 @@ public sealed class MemcachedHybridCacheOptions
 
     /// <summary>A copy that does not change any more.</summary>
     /// <param name="maximumPending">How many requests a connection takes.</param>
-    internal HybridSettings ToSettings(int maximumPending) => new()
+    /// <param name="maximumBuffered">How many bytes a connection takes.</param>
+    internal HybridSettings ToSettings(int maximumPending, int maximumBuffered) => new()
     {
         DefaultExpiration = DefaultExpiration,
         LocalCacheExpiration = LocalCacheExpiration,
@@ -149,5 +150,6 @@ public sealed class MemcachedHybridCacheOptions
         ExpirationJitter = ExpirationJitter,
         VerifiesSerialization = VerifySerialization,
         MaximumFanOut = HybridSettings.FanOutBelow(maximumPending),
+        MaximumStoreFanOut = HybridSettings.StoreFanOutBelow(maximumPending, maximumBuffered, MaximumPayloadBytes),
     };
 }

@@ -1,154 +1,311 @@
 using MemcachedDistributedCache.Caching;
+using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Many keys at once. All that are missing are asked for together, so that each server sees one packet; those whose lease is won, or of which nothing
-/// can be known, are made by one run of the factory. What another process makes, or needs a second look, goes the way of a single key.
+/// Many keys at once. Those that are missing are asked for together, so many at a time as leave room in the queues of the connections; those whose lease is won, or of
+/// which nothing can be known, are made by one run of the factory. What another process makes is asked for again, all of it together; what it gives up is made by one
+/// more run. Only an expired entry that may still be of use goes the way of a single key.
 /// </summary>
 internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOnlyList<string> tags, Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory)
 {
+    /// <summary>As for a single key.</summary>
+    private const int MaximumDiscards = 3;
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>What each key that is waited for adds to the longest pause: asking takes time as well.</summary>
+    private static readonly TimeSpan PauseOfEach = TimeSpan.FromMicroseconds(10);
+
     private readonly Dictionary<string, T> _values = new(StringComparer.Ordinal);
+    private readonly List<string> _single = [];
+    private readonly Lock _lock = new();
     private readonly ValueCodec<T> _codec = engine.Codecs.Of<T>();
+    private readonly CallOptions _options = engine.Codecs.Of<T>().IsRefused ? options.OutOfTheCluster() : options;
+    private Task _tagsKnown = Task.CompletedTask;
 
     /// <summary>Runs it.</summary>
     public async ValueTask<IReadOnlyDictionary<string, T>> RunAsync(string[] keys, CancellationToken cancellationToken)
     {
-        var missing = new List<string>();
-        var unusable = new List<string>();
+        List<string> asked = [];
+        List<string> copies = [];
+        List<string> unusable = [];
         foreach (string key in keys)
         {
-            if (engine.TryGetLocal<T>(key, options, out T? value, out _))
+            if (engine.TryGetLocal<T>(key, _options, out T? value, out _))
             {
                 _values[key] = value;
             }
             else
             {
-                (engine.IsUsable(key) ? missing : unusable).Add(key);
+                (!engine.IsUsable(key) ? unusable : _options.MayReadLocal && engine.Local.Find(key) is not null ? copies : asked).Add(key);
             }
         }
 
-        // A copy that only has to be confirmed, or a caller who keeps out of the cluster, gains nothing from a batch.
-        bool isPlain = options is { MayReadRemote: true, MayWriteRemote: true, MayCreate: true };
-        List<string> single = [.. missing.Where(key => !isPlain || (options.MayReadLocal && engine.Local.Find(key) is not null))];
-        missing.RemoveAll(single.Contains);
-
-        var calls = missing.ConvertAll(NewCall);
-        Task<RemoteRead>[] reads = [.. calls.Select(call => engine.Remote.LeaseAsync(call.WireKey, withValue: true).AsTask())];
-        Task known = calls.Count == 0 ? Task.CompletedTask : engine.Tags.EnsureAsync([.. calls.SelectMany(static call => call.Tags).Distinct()]);
-        await Task.WhenAll(reads).ConfigureAwait(false);
-        await known.ConfigureAwait(false);
-
-        var toMake = new List<(Call Call, Lease? Lease)>();
-        for (int i = 0; i < calls.Count; i++)
+        await FanOut.RunAsync(copies, engine.Settings.MaximumFanOut, key => ConfirmAsync(key, asked, cancellationToken)).ConfigureAwait(false);
+        if (_options.MayCreate)
         {
-            RemoteRead read = await reads[i].ConfigureAwait(false);
-            Call call = calls[i];
+            await AskAllAsync(asked, unusable, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            _single.AddRange(asked);
+        }
+
+        await FanOut.RunAsync(_single, engine.Settings.MaximumFanOut, key => GetSingleAsync(key, cancellationToken)).ConfigureAwait(false);
+        return _values;
+    }
+
+    /// <summary>Serves the process's own copy or the entry in its place, if there is one; a key that has neither is asked for with the others.</summary>
+    private async Task ConfirmAsync(string key, List<string> asked, CancellationToken cancellationToken)
+    {
+        CallOptions only = _options with { Flags = _options.Flags | HybridCacheEntryFlags.DisableUnderlyingData };
+        (T value, CacheSource source) = await engine.FlyAsync(key, only, tags, default(ValueFactory<int, T>), cancellationToken, isShared: false).ConfigureAwait(false);
+        lock (_lock)
+        {
+            switch (source)
+            {
+                case CacheSource.None:
+                    asked.Add(key);
+                    break;
+                case CacheSource.Stale when _options.MayCreate:
+                    _single.Add(key); // Somebody has to refresh it.
+                    break;
+                default:
+                    _values[key] = value;
+                    break;
+            }
+        }
+    }
+
+    private async Task AskAllAsync(List<string> keys, List<string> unusable, CancellationToken cancellationToken)
+    {
+        List<BatchItem> asked = keys.ConvertAll(NewItem);
+        _tagsKnown = asked.Count == 0 ? Task.CompletedTask : engine.Tags.EnsureAsync([.. asked.SelectMany(static item => item.Call.Tags).Distinct()]);
+        long waitingSince = 0;
+        for (TimeSpan pause = FirstPause; asked.Count + unusable.Count > 0;)
+        {
+            List<BatchItem> make = [];
+            List<BatchItem> wait = [];
+            try
+            {
+                await FanOut.RunAsync(asked, engine.Settings.MaximumFanOut, item => AskAsync(item, make, wait)).ConfigureAwait(false);
+            }
+            catch
+            {
+                await ReleaseAsync(make).ConfigureAwait(false);
+                throw;
+            }
+
+            await MakeAsync(make, unusable, cancellationToken).ConfigureAwait(false);
+            unusable = [];
+            asked = wait;
+            if (wait.Count == 0)
+            {
+                return;
+            }
+
+            long now = engine.Time.GetTimestamp();
+            if (waitingSince == 0)
+            {
+                waitingSince = now;
+                wait.ForEach(_ => engine.Counters.Add(HybridEvent.LeaseWaited));
+            }
+
+            if (engine.Time.GetElapsedTime(waitingSince, now) >= engine.Settings.MaximumLeaseWait)
+            {
+                wait.ForEach(static item => item.Keeping = Keeping.None);
+                await MakeAsync(wait, unusable, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+
+#pragma warning disable CA5394 // Spreads those who wait.
+            await Task.Delay(pause * (0.75 + (Random.Shared.NextDouble() / 2)), engine.Time, cancellationToken).ConfigureAwait(false);
+#pragma warning restore CA5394
+            TimeSpan longest = LongestPause + (PauseOfEach * wait.Count);
+            pause = pause * 2 < longest ? pause * 2 : longest;
+        }
+    }
+
+    private BatchItem NewItem(string key)
+    {
+        byte[] wireKey = engine.Keys.Encode(key, HybridSpace.Entry);
+        return new BatchItem(new Call(key, wireKey, _options, engine.Tags.Resolve(tags, wireKey), engine.Local.VersionOf(key)));
+    }
+
+    private async Task AskAsync(BatchItem item, List<BatchItem> make, List<BatchItem> wait)
+    {
+        BatchStep step = await AskAsync(item).ConfigureAwait(false);
+        lock (_lock)
+        {
+            switch (step)
+            {
+                case BatchStep.Make:
+                    make.Add(item);
+                    break;
+                case BatchStep.Wait:
+                    wait.Add(item);
+                    break;
+                case BatchStep.Single:
+                    _single.Add(item.Call.Key);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Asks the cluster for one key, and to be told to make it, as far as the caller's flags allow.</summary>
+    private async ValueTask<BatchStep> AskAsync(BatchItem item)
+    {
+        Call call = item.Call;
+        while (_options.MayReadRemote || _options.MayWriteRemote)
+        {
+            RemoteRead read = _options.MayWriteRemote
+                ? await engine.Remote.LeaseAsync(call.WireKey, _options.MayReadRemote).ConfigureAwait(false)
+                : await engine.Remote.GetAsync(call.WireKey).ConfigureAwait(false);
+            await _tagsKnown.ConfigureAwait(false);
             switch (read.State)
             {
                 case RemoteState.Won:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
-                    toMake.Add((call, engine.Remote.Hold(call.WireKey, read.Ticket)));
-                    break;
+                    item.Lease = engine.Remote.Hold(call.WireKey, read.Ticket);
+                    item.Lease.Begin(); // Others of the batch may take their time.
+                    item.Keeping = Keeping.Both;
+                    return BatchStep.Make;
+
+                case RemoteState.Absent:
+                    engine.Counters.Add(HybridEvent.RemoteMiss);
+                    item.Keeping = Keeping.Local;
+                    return BatchStep.Make;
+
+                case RemoteState.Unavailable when engine.Settings.Retention > TimeSpan.Zero && engine.Local.Find(call.Key) is not null:
+                    return BatchStep.Single; // The process's own copy may stand in for a factory that fails.
+
                 case RemoteState.Unavailable:
-                    toMake.Add((call, null));
-                    break;
-                case RemoteState.Entry when await TryTakeAsync(call, read).ConfigureAwait(false):
-                    break;
-                default:
-                    single.Add(call.Key);
-                    break;
+                    item.Keeping = _options.MayWriteRemote ? Keeping.LocalUntilSeen : Keeping.Local;
+                    return BatchStep.Make;
+
+                case RemoteState.Taken when _options.MayReadRemote:
+                    return BatchStep.Wait;
+
+                case RemoteState.Taken:
+                case RemoteState.Unread when read.MayBeReplaced:
+                    item.Over = read.Ticket;
+                    item.Keeping = Keeping.Both;
+                    return BatchStep.Make;
+
+                case RemoteState.Entry when await TryTakeAsync(item, read).ConfigureAwait(false) is { } step:
+                    return step;
             }
+
+            // What is there is of no use. It is removed to make place for the lease.
+            engine.Counters.Add(HybridEvent.RemoteMiss);
+            if (!_options.MayWriteRemote || ++item.Discards > MaximumDiscards)
+            {
+                item.Keeping = _options.MayWriteRemote ? Keeping.None : Keeping.Local;
+                return BatchStep.Make;
+            }
+
+            _ = engine.Remote.Discard(call.WireKey, read.Ticket);
         }
 
-        await MakeAsync(toMake, unusable, cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(single.Select(key => GetSingleAsync(key, cancellationToken))).ConfigureAwait(false);
-        return _values;
+        item.Keeping = Keeping.Local;
+        return BatchStep.Make;
     }
 
-    private Call NewCall(string key)
+    /// <summary>Takes an entry's value; null if the entry is of no use to anybody.</summary>
+    private async ValueTask<BatchStep?> TryTakeAsync(BatchItem item, RemoteRead read)
     {
-        byte[] wireKey = engine.Keys.Encode(key, HybridSpace.Entry);
-        return new Call(key, wireKey, options, engine.Tags.Resolve(tags, wireKey), engine.Local.VersionOf(key));
-    }
-
-    private async ValueTask<bool> TryTakeAsync(Call call, RemoteRead read)
-    {
+        Call call = item.Call;
         CachedEntry entry = read.Entry!;
-        if (entry.Kind == PayloadKind.Elsewhere
-            || entry.ExpiresAt <= engine.Time.GetUtcNow().ToUnixTimeMilliseconds()
-            || await engine.Tags.CheckReadAsync(entry.Tags).ConfigureAwait(false) != TagCheck.Valid
-            || !engine.TryRead<T>(call.Key, entry, out T? value))
+        TagCheck check = await engine.Tags.CheckReadAsync(entry.Tags).ConfigureAwait(false);
+        if (check is not (TagCheck.Valid or TagCheck.Invalid))
         {
-            return false;
+            return BatchStep.Single;
+        }
+
+        bool isExpired = entry.ExpiresAt <= engine.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        if (check == TagCheck.Valid && entry.Kind == PayloadKind.Elsewhere && !isExpired)
+        {
+            // The value is too large for the cluster: each process makes its own.
+            engine.Counters.Add(HybridEvent.RemoteMiss);
+            item.Over = read.Ticket;
+            item.Keeping = _options.MayWriteRemote ? Keeping.Marked : Keeping.Local;
+            return BatchStep.Make;
+        }
+
+        if (check == TagCheck.Valid && isExpired && engine.Settings.Retention > TimeSpan.Zero)
+        {
+            return BatchStep.Single;
+        }
+
+        if (check == TagCheck.Invalid || isExpired || !engine.TryRead<T>(call.Key, entry, out T? value))
+        {
+            return null;
         }
 
         engine.Counters.Add(HybridEvent.RemoteHit);
         engine.Writer.KeepRead(call, read, value, _codec);
-        _values[call.Key] = value;
-        return true;
+        Give(call.Key, value);
+        return BatchStep.Done;
     }
 
-    private async Task MakeAsync(List<(Call Call, Lease? Lease)> toMake, List<string> unusable, CancellationToken cancellationToken)
+    private async Task MakeAsync(List<BatchItem> items, List<string> unusable, CancellationToken cancellationToken)
     {
-        string[] keys = [.. toMake.Select(static item => item.Call.Key), .. unusable];
-        if (keys.Length == 0 || (!options.MayCreate && toMake.Count == 0))
+        string[] keys = [.. items.Select(static item => item.Call.Key), .. unusable];
+        if (keys.Length == 0)
         {
             return;
         }
 
         IReadOnlyDictionary<string, T> made;
-        List<TagStamp[]> stamps;
         try
         {
             cancellationToken.ThrowIfCancellationRequested();
-            foreach ((_, Lease? lease) in toMake)
-            {
-                lease?.Begin();
-            }
-
-            stamps = toMake.ConvertAll(item => TagKeeper.Capture(item.Call.Tags, () => TagVersion.Create(engine.Time)));
+            items.ForEach(item => item.Stamps = TagKeeper.Capture(item.Call.Tags, () => TagVersion.Create(engine.Time)));
             made = await engine.Factories.RunAsync(ValueFactory.Of((keys, factory), MakeManyAsync), context: null, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
             engine.Factories.NoteFailed(exception, cancellationToken);
-            await Task.WhenAll(toMake.Select(static item => item.Lease?.ReleaseAsync().AsTask() ?? Task.CompletedTask)).ConfigureAwait(false);
+            await ReleaseAsync(items).ConfigureAwait(false);
             throw;
         }
 
-        await Task.WhenAll(toMake.Select((item, i) => KeepAsync(item.Call, item.Lease, stamps[i], made))).ConfigureAwait(false);
+        await FanOut.RunAsync(items, engine.Settings.MaximumStoreFanOut, item => KeepAsync(item, made)).ConfigureAwait(false);
         foreach (string key in keys)
         {
             if (made.TryGetValue(key, out T? value))
             {
-                _values[key] = value;
+                Give(key, value);
             }
         }
     }
 
-    private async Task KeepAsync(Call call, Lease? lease, TagStamp[] stamps, IReadOnlyDictionary<string, T> made)
-    {
-        if (!made.TryGetValue(call.Key, out T? value))
-        {
-            await (lease is null ? Task.CompletedTask : lease.ReleaseAsync().AsTask()).ConfigureAwait(false);
-            return;
-        }
+    private Task KeepAsync(BatchItem item, IReadOnlyDictionary<string, T> made)
+        => made.TryGetValue(item.Call.Key, out T? value)
+            ? Making.KeepAsync(engine, item.Call, _codec, value, item.Stamps, item.Lease, item.Over, item.Keeping).AsTask()
+            : Making.ReleaseAsync(item.Lease);
 
-        await Making.KeepAsync(engine, call, _codec, value, stamps, lease, over: null, lease is null ? Keeping.LocalUntilSeen : Keeping.Both).ConfigureAwait(false);
+    private Task ReleaseAsync(List<BatchItem> items) => FanOut.RunAsync(items, engine.Settings.MaximumFanOut, static item => Making.ReleaseAsync(item.Lease));
+
+    private void Give(string key, T value)
+    {
+        lock (_lock)
+        {
+            _values[key] = value;
+        }
     }
 
     private async Task GetSingleAsync(string key, CancellationToken cancellationToken)
     {
         try
         {
-            (T value, CacheSource source) = await engine.FlyAsync(key, options, tags, ValueFactory.Of((key, factory), MakeOneAsync), cancellationToken, isShared: false).ConfigureAwait(false);
+            (T value, CacheSource source) = await engine.FlyAsync(key, _options, tags, ValueFactory.Of((key, factory), MakeOneAsync), cancellationToken, isShared: false).ConfigureAwait(false);
             if (source != CacheSource.None)
             {
-                lock (_values)
-                {
-                    _values[key] = value;
-                }
+                Give(key, value);
             }
         }
         catch (LeftOutException)

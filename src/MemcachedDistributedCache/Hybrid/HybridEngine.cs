@@ -317,6 +317,17 @@ internal sealed class HybridEngine : IDisposable
         Local.Invalidate(key);
     }
 
+    /// <summary>The same for many keys: at once in this process, and with a bounded number of requests under way in the cluster.</summary>
+    public Task RemoveAsync(IReadOnlyList<string> keys)
+    {
+        foreach (string key in keys)
+        {
+            Local.Invalidate(key);
+        }
+
+        return FanOut.RunAsync(keys, Settings.MaximumFanOut, RemoveAsync);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -6,6 +6,9 @@ internal sealed record HybridSettings
     /// <summary>More at once is no faster, as each connection sends what has gathered.</summary>
     private const int LargestFanOut = 256;
 
+    /// <summary>More than what goes before a value: the request, and the versions of its tags.</summary>
+    private const int LargestHeader = 64 * 1024;
+
     /// <summary>The time to live of an entry whose caller gives none.</summary>
     public required TimeSpan DefaultExpiration { get; init; }
 
@@ -63,6 +66,9 @@ internal sealed record HybridSettings
     /// <summary>How many requests of one call may be under way at once.</summary>
     public int MaximumFanOut { get; init; } = LargestFanOut;
 
+    /// <summary>How many of them may be stores.</summary>
+    public int MaximumStoreFanOut { get; init; } = LargestFanOut;
+
     /// <summary>How long an expired entry may still be of use.</summary>
     public TimeSpan Retention => StaleWindow > MaxStale ? StaleWindow : MaxStale;
 
@@ -74,4 +80,8 @@ internal sealed record HybridSettings
 
     /// <summary>A call with many keys leaves room for others in the queue of a connection.</summary>
     public static int FanOutBelow(int maximumPending) => Math.Clamp(maximumPending / 4, 1, LargestFanOut);
+
+    /// <summary>The same for stores, whose values may all be as long as they are allowed to be.</summary>
+    public static int StoreFanOutBelow(int maximumPending, long maximumBuffered, long maximumPayload)
+        => (int)Math.Clamp(maximumBuffered / (maximumPayload + LargestHeader), 1, FanOutBelow(maximumPending));
 }

@@ -149,17 +149,25 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         => Array.ConvertAll(states, state => new TagStamp(state, state.StampOf(create)));
 
     /// <summary>Invalidates a tag: at once in this process, and in the cluster when this completes, unless a server gave no answer.</summary>
-    public async Task InvalidateAsync(string tag)
+    public Task InvalidateAsync(string tag) => InvalidateAsync([tag], int.MaxValue);
+
+    /// <summary>The same for many tags, with so many requests under way to the cluster at once: two for each tag.</summary>
+    public async Task InvalidateAsync(IReadOnlyList<string> tags, int width)
     {
-        counters.Add(HybridEvent.TagInvalidated);
-        TagState[] states = tag == TagTable.Wildcard ? table.Wildcards() : [table.Of(tag)];
+        List<TagState> states = [];
+        foreach (string tag in tags)
+        {
+            counters.Add(HybridEvent.TagInvalidated);
+            states.AddRange(tag == TagTable.Wildcard ? table.Wildcards() : [table.Of(tag)]);
+        }
+
         foreach (TagState state in states)
         {
             state.Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
         }
 
         Interlocked.Increment(ref _invalidations);
-        await Task.WhenAll(states.Select(state => state.Deliver(DeliverAsync))).ConfigureAwait(false);
+        await FanOut.RunAsync(states, Math.Max(1, width / 2), state => state.Deliver(DeliverAsync)).ConfigureAwait(false);
     }
 
     private Task EnsureAsync(TagState[] states, long now)

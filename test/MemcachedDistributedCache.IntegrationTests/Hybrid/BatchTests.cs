@@ -43,6 +43,21 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
     }
 
     [MemcachedFact]
+    public async Task Fifty_thousand_keys_overrun_no_queue_and_are_made_by_one_run()
+    {
+        Instance[] pair = Make(2, static options => options.MaximumPendingOperations = 1000);
+        string[] keys = [.. Enumerable.Range(0, 50_000).Select(static i => "key" + i)];
+        IReadOnlyDictionary<string, int> made = await pair[0].Cache.GetOrCreateManyAsync(keys, static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static key => key, static _ => 1)));
+        Assert.Equal((50_000, 1L, 0L), (made.Count, pair[0].Statistics.FactoryRuns, pair[0].Statistics.LeasesLost));
+        IReadOnlyDictionary<string, int> found = await pair[1].Cache.GetOrCreateManyAsync<int>(keys, static (_, _) => throw new InvalidOperationException("all are there"));
+        Assert.Equal((50_000, 50_000L), (found.Count, pair[1].Statistics.DistributedHits));
+        await pair[1].Cache.RemoveAsync(keys);
+        Assert.Equal(0, await pair[1].PeekCluster<int>("key49999"));
+        await pair[1].Cache.RemoveByTagAsync(keys[..5000]);
+        Assert.All(pair, static one => Assert.Equal(0, one.Below.GetNodes().Sum(static node => node.Errors)));
+    }
+
+    [MemcachedFact]
     public async Task Several_batches_at_once_make_each_key_once()
     {
         Instance[] instances = Make(4);
