@@ -8,7 +8,9 @@ namespace MemcachedDistributedCache.Hybrid;
 /// which nothing can be known, are made by one run of the factory. What another process makes is asked for again, all of it together; what it gives up is made by one
 /// more run. Only an expired entry that may still be of use goes the way of a single key.
 /// </summary>
+#pragma warning disable CA1001 // The semaphore has no wait handle, so there is nothing to free; a lease may be about to give it back.
 internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOnlyList<string> tags, Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory)
+#pragma warning restore CA1001
 {
     /// <summary>As for a single key.</summary>
     private const int MaximumDiscards = 3;
@@ -22,6 +24,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     private readonly Dictionary<string, T> _values = new(StringComparer.Ordinal);
     private readonly List<string> _single = [];
     private readonly Lock _lock = new();
+    private readonly SemaphoreSlim _renewals = new(engine.Settings.MaximumFanOut);
     private readonly ValueCodec<T> _codec = engine.Codecs.Of<T>();
     private readonly CallOptions _options = engine.Codecs.Of<T>().IsRefused ? options.OutOfTheCluster() : options;
     private Task _tagsKnown = Task.CompletedTask;
@@ -170,7 +173,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
                 case RemoteState.Won:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
                     item.Lease = engine.Remote.Hold(call.WireKey, read.Ticket);
-                    item.Lease.Begin(); // Others of the batch may take their time.
+                    item.Lease.Begin(_renewals); // Others of the batch may take their time.
                     item.Keeping = Keeping.Both;
                     return BatchStep.Make;
 

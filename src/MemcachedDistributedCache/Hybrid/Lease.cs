@@ -24,11 +24,12 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
     private Task _renewing = Task.CompletedTask;
 
     /// <summary>Begins to renew the lease.</summary>
-    public void Begin()
+    /// <param name="turns">How many leases may be renewed at once, for those that were won together and come due together.</param>
+    public void Begin(SemaphoreSlim? turns = null)
     {
         using (FlowGuard.Suppress())
         {
-            _renewing = RenewAsync();
+            _renewing = RenewAsync(turns);
         }
     }
 
@@ -54,7 +55,7 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
         return released.Status == OperationStatus.Success;
     }
 
-    private async Task RenewAsync()
+    private async Task RenewAsync(SemaphoreSlim? turns)
     {
         // The server counts whole seconds and may end the item almost two early; within what is left there is room for a second try.
         TimeSpan pause = TimeSpan.FromSeconds(Math.Max(0.25, (seconds - 2) / 3d));
@@ -63,13 +64,23 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
             try
             {
                 await Task.Delay(pause, timeProvider, _ended.Token).ConfigureAwait(false);
+                await (turns?.WaitAsync(_ended.Token) ?? Task.CompletedTask).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
                 return;
             }
 
-            OperationResult renewed = await client.StoreAsync(WireKey.Of(key), Placeholder(_ticket!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+            OperationResult renewed;
+            try
+            {
+                renewed = await client.StoreAsync(WireKey.Of(key), Placeholder(_ticket!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+            }
+            finally
+            {
+                turns?.Release();
+            }
+
             if (renewed.Status == OperationStatus.Success && renewed.Ticket.IsKnown)
             {
                 _ticket = renewed.Ticket;

@@ -163,6 +163,14 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
         }
     }
 
+    public int Count(string verb)
+    {
+        lock (Calls)
+        {
+            return Calls.Count(call => call.Verb == verb);
+        }
+    }
+
     private async ValueTask<OperationResult> Run(string verb, string name, Func<string, OperationResult> act)
     {
         lock (Calls)

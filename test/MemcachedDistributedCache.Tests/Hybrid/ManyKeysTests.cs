@@ -152,6 +152,27 @@ public sealed class ManyKeysTests : IDisposable
     }
 
     [Fact]
+    public async Task Leases_that_come_due_together_are_renewed_within_the_bound()
+    {
+        string[] keys = Keys(2000);
+        var begun = new TaskCompletionSource();
+        var go = new TaskCompletionSource();
+        Task<IReadOnlyDictionary<string, int>> batch = Get(_one, keys, async missing =>
+        {
+            begun.SetResult();
+            await go.Task;
+            return missing.ToDictionary(static key => key, static _ => 1);
+        });
+        await begun.Task;
+        _most = 0;
+        _one.Pass(3);
+        await Eventually.True(() => _one.Client.Count("cas") == 2000, "all are renewed");
+        Assert.InRange(_most, 1, HybridRig.Settings.MaximumFanOut);
+        go.SetResult();
+        Assert.Equal((2000, 0L), ((await batch).Count, _one[HybridEvent.LeaseLost]));
+    }
+
+    [Fact]
     public async Task A_type_that_cannot_be_read_is_made_by_one_run_each_time()
     {
         for (int i = 1; i <= 3; i++)
