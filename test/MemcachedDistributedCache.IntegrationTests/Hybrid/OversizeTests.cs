@@ -55,6 +55,19 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal(Large, (await pair[1].Peek<byte[]>("large")).Length);
     }
 
+    [MemcachedFact]
+    public async Task Many_values_that_are_too_large_are_made_by_one_run_in_each_process()
+    {
+        Instance[] pair = Make(2);
+        string[] keys = ["a", "b", "c"];
+        foreach (Instance one in (Instance[])[.. pair, .. pair])
+        {
+            IReadOnlyDictionary<string, byte[]> values = await one.Cache.GetOrCreateManyAsync(keys, static (missing, _)
+                => new ValueTask<IReadOnlyDictionary<string, byte[]>>(missing.ToDictionary(static key => key, static _ => new byte[Large])));
+            Assert.Equal((3, 1L), (values.Count, one.Statistics.FactoryRuns));
+        }
+    }
+
     [MemcachedTheory]
     [InlineData("remove", 0)]
     [InlineData("remove", 1)]
