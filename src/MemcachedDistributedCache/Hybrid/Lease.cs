@@ -19,9 +19,23 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
     /// <summary>The client flags of a lease that was renewed; a new one is told by its reply.</summary>
     public static uint Flags { get; } = EntryFormat.FlagsOf(EntryKind.Lease);
 
+    /// <summary>The longest that a lease lives without being renewed, whatever another process has for <see cref="HybridSettings.LeaseTime"/>.</summary>
+    public const int LongestSeconds = 600;
+
     private readonly CancellationTokenSource _ended = new();
     private ItemTicket? _ticket = ticket;
     private Task _renewing = Task.CompletedTask;
+
+    /// <summary>
+    /// Whether a reply tells of a lease that somebody else holds: an empty item as new leases are (told by <c>Z</c>, without client flags) or as renewed ones,
+    /// and which ends by itself. Another program may have left an empty item that never ends, or a value that it has marked as being made: those are no
+    /// leases, and nobody waits for them.
+    /// </summary>
+    public static bool IsHeld(in OperationResult reply)
+        => !reply.IsUnreadable
+            && reply.Length <= 0
+            && reply.TimeToLive is >= 0 and <= LongestSeconds
+            && (reply.Flags == Flags || (reply.Flags == 0 && reply.Lease == LeaseState.Taken));
 
     /// <summary>Begins to renew the lease.</summary>
     /// <param name="turns">How many leases may be renewed at once, for those that were won together and come due together.</param>

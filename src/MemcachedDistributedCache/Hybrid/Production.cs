@@ -17,9 +17,6 @@ internal sealed class Production<TState, T>(
     ValueCodec<T> codec,
     ValueFactory<TState, T> factory) : IFlightWork<T>
 {
-    /// <summary>How often something that cannot be used is removed to make place, before the value is made without keeping it.</summary>
-    private const int MaximumDiscards = 3;
-
     /// <summary>How often an entry may change between two looks.</summary>
     private const int MaximumChanges = 10;
 
@@ -133,7 +130,7 @@ internal sealed class Production<TState, T>(
 
             // What is there is of no use. Whoever removes it first makes place for the lease, and what is asked next comes after that.
             engine.Counters.Add(HybridEvent.RemoteMiss);
-            if (!mayLease || ++discards > MaximumDiscards)
+            if (!mayLease || ++discards > RemoteCache.MaximumDiscards)
             {
                 return await MakeAloneAsync(null, mayLease ? Keeping.None : Keeping.Local).ConfigureAwait(false);
             }

@@ -14,6 +14,9 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <summary>The cluster's part of the cache: reads that take leases, and writes that are held against them. Nothing here throws for a server's sake.</summary>
 internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, ILogger logger)
 {
+    /// <summary>How often something that cannot be used is removed to make place, before the work goes on without a lease.</summary>
+    public const int MaximumDiscards = 3;
+
     private readonly int _leaseSeconds = (int)Math.Ceiling(settings.LeaseTime.TotalSeconds);
     private readonly LogLimiter _unreadable = new();
     private int _saidNoCas;
@@ -44,7 +47,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
             return new RemoteRead(RemoteState.Won, sentAt) { Ticket = result.Ticket };
         }
 
-        if (!result.IsUnreadable && (result.Lease == LeaseState.Taken || (result.Flags == Lease.Flags && result.Length <= 0)))
+        if (Lease.IsHeld(result))
         {
             return new RemoteRead(RemoteState.Taken, sentAt) { Ticket = result.Ticket };
         }
@@ -84,6 +87,13 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<(RemoteState State, Lease? Lease)> LeaseRefreshAsync(byte[] leaseKey, byte[] key, ItemTicket ticket)
     {
         RemoteRead read = await LeaseAsync(leaseKey, withValue: false).ConfigureAwait(false);
+        for (int discards = 0; read.State == RemoteState.Unread && discards < MaximumDiscards; discards++)
+        {
+            // Something under the lease's key that is nobody's lease: nobody would ever end what it stands for.
+            _ = Discard(leaseKey, read.Ticket);
+            read = await LeaseAsync(leaseKey, withValue: false).ConfigureAwait(false);
+        }
+
         if (read.State != RemoteState.Won)
         {
             return (read.State == RemoteState.Unavailable ? RemoteState.Unavailable : RemoteState.Taken, null);

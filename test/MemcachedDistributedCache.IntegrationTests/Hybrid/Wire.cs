@@ -43,6 +43,10 @@ internal static class Wire
     public static async Task<bool> DeleteAsync(MemcachedProcess server, byte[] key)
         => Encoding.ASCII.GetString(await AskAsync(server, [.. "md "u8, .. key, .. "\r\n"u8], "\r\n")).StartsWith("HD", StringComparison.Ordinal);
 
+    /// <summary>Any command on a key; gives the reply.</summary>
+    public static async Task<string> AskAsync(MemcachedProcess server, string verb, byte[] key, string rest)
+        => Encoding.Latin1.GetString(await AskAsync(server, [.. Encoding.ASCII.GetBytes(verb + " "), .. key, .. Encoding.ASCII.GetBytes(rest + "\r\n")], "\r\n"));
+
     private static async Task<byte[]> AskAsync(MemcachedProcess server, byte[] request, string end)
     {
         using var limit = new CancellationTokenSource(Caches.Limit);
