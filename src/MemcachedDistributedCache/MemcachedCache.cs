@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using MemcachedDistributedCache.Caching;
@@ -36,6 +37,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     private readonly string _namespace;
     private readonly TimeProvider _clock;
     private readonly bool _isPartition;
+    private readonly ConcurrentDictionary<HybridEngine, byte> _hybrids; // that end before their connections do
     private IDisposable? _following;
 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
@@ -89,6 +91,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             retries,
             clock,
             logger);
+        _hybrids = new ConcurrentDictionary<HybridEngine, byte>();
         _namespace = options.Namespace;
         _clock = clock;
         Hybrid = options.Hybrid.ToSettings(options.MaximumPendingOperations, options.MaximumBufferedBytes);
@@ -101,6 +104,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _telemetry = whole._telemetry;
         _client = whole._client;
         _newPartition = whole._newPartition;
+        _hybrids = whole._hybrids;
         _namespace = whole._namespace;
         _clock = whole._clock;
         Hybrid = whole.Hybrid;
@@ -141,7 +145,9 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger)
     {
         HybridSettings settings = Hybrid with { VerifiesSerialization = Hybrid.VerifiesSerialization ?? HostEnvironment.IsDevelopment(services) };
-        return new(_client, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry);
+        var engine = new HybridEngine(_client, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
+        _hybrids[engine] = 0;
+        return engine;
     }
 
     /// <summary>What this process has seen of each server, in the order of the options.</summary>
@@ -279,20 +285,27 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <inheritdoc/>
     public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token).AsTask();
 
-    /// <summary>Waits for what is under way, at most one operation's limit, then closes all connections.</summary>
-    public ValueTask DisposeAsync()
+    /// <summary>
+    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.DisposeAsync"/> does, waits for what is under way, at most
+    /// one operation's limit, then closes all connections.
+    /// </summary>
+    public async ValueTask DisposeAsync()
     {
         if (_isPartition)
         {
-            return ValueTask.CompletedTask;
+            return;
         }
 
         _following?.Dispose();
         _metrics.Dispose();
-        return _cluster.DisposeAsync();
+        await Task.WhenAll(_hybrids.Keys.Select(static hybrid => hybrid.ReleaseAsync())).ConfigureAwait(false);
+        await _cluster.DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Closes all connections at once; operations under way end without an answer.</summary>
+    /// <summary>
+    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.Dispose"/> does, then closes all connections at once; other
+    /// operations under way end without an answer.
+    /// </summary>
     public void Dispose()
     {
         if (_isPartition)
@@ -302,6 +315,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 
         _following?.Dispose();
         _metrics.Dispose();
+        Task.WhenAll(_hybrids.Keys.Select(static hybrid => hybrid.ReleaseAsync())).Wait();
         _cluster.Dispose();
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Hybrid;
 using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -16,17 +17,19 @@ namespace MemcachedDistributedCache;
 /// of any other each caller gets an object of its own.
 /// </para>
 /// </summary>
-public sealed class MemcachedHybridCache : HybridCache, IDisposable
+public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDisposable
 {
     private readonly HybridEngine _engine;
+    private readonly IServiceScopeFactory? _scopes;
 
     /// <summary>Makes a hybrid cache on the cluster of another cache, whose options it takes.</summary>
     /// <param name="cache">The cache whose connections it shares; it must outlive this one.</param>
-    /// <param name="services">Where serializers are looked for; none by default, which leaves text, bytes and JSON.</param>
+    /// <param name="services">Where serializers are looked for, and scopes for factories come from; none by default, which leaves text, bytes and JSON.</param>
     /// <param name="loggerFactory">Where to log; nowhere by default.</param>
     public MemcachedHybridCache(MemcachedCache cache, IServiceProvider? services = null, ILoggerFactory? loggerFactory = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
+        _scopes = (IServiceScopeFactory?)services?.GetService(typeof(IServiceScopeFactory));
         _engine = cache.CreateHybrid(services, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedHybridCache>());
     }
 
@@ -127,6 +130,56 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         IEnumerable<string>? tags = null,
         CancellationToken cancellationToken = default)
         => GetWithSourceAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
+
+    /// <summary>
+    /// The same as <c>GetOrCreateAsync</c> for a factory that needs scoped services, such as a database context: each run gets a scope of its own, which ends with it.
+    /// A factory may run on when its caller's request is over: as a refresh in the background (<see cref="MemcachedHybridCacheOptions.StaleWindow"/>), after
+    /// <see cref="MemcachedHybridCacheOptions.FactorySoftTimeout"/>, or for other callers when the first has hung up. The request's own services are disposed by then.
+    /// </summary>
+    /// <typeparam name="TState">The type of the state.</typeparam>
+    /// <typeparam name="T">The type of the value.</typeparam>
+    /// <param name="key">The key of the entry.</param>
+    /// <param name="state">What the factory needs besides; saves a closure. Nothing of it may belong to the caller's request.</param>
+    /// <param name="factory">Makes the value if there is none, with the services of a new scope.</param>
+    /// <param name="options">Options of this entry.</param>
+    /// <param name="tags">The tags of the entry, should it be made.</param>
+    /// <param name="cancellationToken">Ends this caller's wait; the factory is cancelled when all of its callers have left.</param>
+    /// <returns>The value.</returns>
+    /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>.</exception>
+    /// <exception cref="InvalidOperationException">The cache was made without services.</exception>
+    public ValueTask<T> GetOrCreateScopedAsync<TState, T>(
+        string key,
+        TState state,
+        Func<TState, IServiceProvider, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        IServiceScopeFactory scopes = _scopes ?? throw new InvalidOperationException("This cache was made without services, so there are no scopes to be had. Give the constructor an IServiceProvider, or register the cache with AddMemcachedHybridCache.");
+        return GetAsync(key, ValueFactory.Of((scopes, state, factory), RunAsync), options, tags, cancellationToken);
+
+        static async ValueTask<T> RunAsync((IServiceScopeFactory Scopes, TState State, Func<TState, IServiceProvider, CancellationToken, ValueTask<T>> Factory) run, CancellationToken token)
+        {
+            AsyncServiceScope scope = run.Scopes.CreateAsyncScope();
+            await using (scope.ConfigureAwait(false))
+            {
+                return await run.Factory(run.State, scope.ServiceProvider, token).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <inheritdoc cref="GetOrCreateScopedAsync{TState, T}(string, TState, Func{TState, IServiceProvider, CancellationToken, ValueTask{T}}, HybridCacheEntryOptions?, IEnumerable{string}?, CancellationToken)"/>
+    public ValueTask<T> GetOrCreateScopedAsync<T>(
+        string key,
+        Func<IServiceProvider, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        return GetOrCreateScopedAsync(key, factory, static (make, services, token) => make(services, token), options, tags, cancellationToken);
+    }
 
     /// <summary>
     /// Gets many values at once: those that are missing are asked for with one round trip to each server, and those that are nowhere are made by one run of
@@ -238,7 +291,13 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         };
     }
 
-    /// <summary>Cancels factories that are under way and frees the process's own copies; the cache below goes on.</summary>
+    /// <summary>
+    /// Cancels factories that are under way, gives their leases back, so that another process runs its own at once, and delivers removals and invalidations that have
+    /// not reached the cluster; within five seconds. Then frees the process's own copies. The cache below goes on.
+    /// </summary>
+    public ValueTask DisposeAsync() => _engine.DisposeAsync();
+
+    /// <summary>The same, and blocks meanwhile: for a round trip to the servers if a factory runs, and not at all if nothing is under way.</summary>
     public void Dispose() => _engine.Dispose();
 
     private CallOptions Begin(HybridCacheEntryOptions? options)
@@ -302,6 +361,6 @@ public sealed class MemcachedHybridCache : HybridCache, IDisposable
         IReadOnlyList<string> list = TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags));
         return _engine.IsUsable(key)
             ? _engine.FlyAsync(key, call, list, factory, cancellationToken)
-            : _engine.MakeAsync(call, factory, cancellationToken);
+            : _engine.MakeAsync(key, call, factory, cancellationToken);
     }
 }

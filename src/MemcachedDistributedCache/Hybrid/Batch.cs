@@ -12,9 +12,6 @@ namespace MemcachedDistributedCache.Hybrid;
 internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOnlyList<string> tags, Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory)
 #pragma warning restore CA1001
 {
-    /// <summary>As for a single key.</summary>
-    private const int MaximumDiscards = 3;
-
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(200);
 
@@ -27,6 +24,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     private readonly SemaphoreSlim _renewals = new(engine.Settings.MaximumFanOut);
     private readonly ValueCodec<T> _codec = engine.Codecs.Of<T>();
     private readonly CallOptions _options = engine.Codecs.Of<T>().IsRefused ? options.OutOfTheCluster() : options;
+    private HashSet<string>? _held; // by a factory that waits for this call
     private Task _tagsKnown = Task.CompletedTask;
 
     /// <summary>Runs it.</summary>
@@ -45,6 +43,12 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             {
                 (!engine.IsUsable(key) ? unusable : _options.MayReadLocal && engine.Local.Find(key) is not null ? copies : asked).Add(key);
             }
+        }
+
+        if (FactoryScope.Current is { } scope)
+        {
+            // A batch within a batch of the same kind, for a key that the outer one makes, would go on for ever.
+            _held = [.. asked.Concat(copies).Concat(unusable).Where(key => scope.Holds(engine, KeyOf(key), FactoryKind.Batch))];
         }
 
         await FanOut.RunAsync(copies, engine.Settings.MaximumFanOut, key => ConfirmAsync(key, asked, cancellationToken)).ConfigureAwait(false);
@@ -87,6 +91,8 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     {
         List<BatchItem> asked = keys.ConvertAll(NewItem);
         _tagsKnown = asked.Count == 0 ? Task.CompletedTask : engine.Tags.EnsureAsync([.. asked.SelectMany(static item => item.Call.Tags).Distinct()]);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, engine.Disposed);
+        cancellationToken = ending.Token;
         long waitingSince = 0;
         for (TimeSpan pause = FirstPause; asked.Count + unusable.Count > 0;)
         {
@@ -110,14 +116,14 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
                 return;
             }
 
-            long now = engine.Time.GetTimestamp();
+            long now = engine.IoTime.GetTimestamp();
             if (waitingSince == 0)
             {
                 waitingSince = now;
                 wait.ForEach(_ => engine.Counters.Add(HybridEvent.LeaseWaited));
             }
 
-            if (engine.Time.GetElapsedTime(waitingSince, now) >= engine.Settings.MaximumLeaseWait)
+            if (engine.IoTime.GetElapsedTime(waitingSince, now) >= engine.Settings.MaximumLeaseWait)
             {
                 wait.ForEach(static item => item.Keeping = Keeping.None);
                 await MakeAsync(wait, unusable, cancellationToken).ConfigureAwait(false);
@@ -125,7 +131,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             }
 
 #pragma warning disable CA5394 // Spreads those who wait.
-            await Task.Delay(pause * (0.75 + (Random.Shared.NextDouble() / 2)), engine.Time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(pause * (0.75 + (Random.Shared.NextDouble() / 2)), engine.IoTime, cancellationToken).ConfigureAwait(false);
 #pragma warning restore CA5394
             TimeSpan longest = LongestPause + (PauseOfEach * wait.Count);
             pause = pause * 2 < longest ? pause * 2 : longest;
@@ -146,6 +152,10 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             switch (step)
             {
                 case BatchStep.Make:
+                    make.Add(item);
+                    break;
+                case BatchStep.Wait when _held?.Contains(item.Call.Key) == true:
+                    item.Keeping = Keeping.None;
                     make.Add(item);
                     break;
                 case BatchStep.Wait:
@@ -172,7 +182,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             {
                 case RemoteState.Won:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
-                    item.Lease = engine.Remote.Hold(call.WireKey, read.Ticket);
+                    item.Lease = read.Lease!;
                     item.Lease.Begin(_renewals); // Others of the batch may take their time.
                     item.Keeping = Keeping.Both;
                     return BatchStep.Make;
@@ -204,7 +214,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
 
             // What is there is of no use. It is removed to make place for the lease.
             engine.Counters.Add(HybridEvent.RemoteMiss);
-            if (!_options.MayWriteRemote || ++item.Discards > MaximumDiscards)
+            if (!_options.MayWriteRemote || ++item.Discards > RemoteCache.MaximumDiscards)
             {
                 item.Keeping = _options.MayWriteRemote ? Keeping.None : Keeping.Local;
                 return BatchStep.Make;
@@ -267,7 +277,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
         {
             cancellationToken.ThrowIfCancellationRequested();
             items.ForEach(item => item.Stamps = TagKeeper.Capture(item.Call.Tags, () => TagVersion.Create(engine.Time)));
-            made = await engine.Factories.RunAsync(ValueFactory.Of((keys, factory), MakeManyAsync), context: null, cancellationToken).ConfigureAwait(false);
+            made = await InvokeAsync(keys, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
@@ -285,6 +295,14 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             }
         }
     }
+
+    private async ValueTask<IReadOnlyDictionary<string, T>> InvokeAsync(string[] keys, CancellationToken cancellationToken)
+    {
+        using var scope = FactoryScope.Enter(engine, KeyOf(keys[0]), keys);
+        return await engine.Factories.RunAsync(ValueFactory.Of((keys, factory), MakeManyAsync), context: null, cancellationToken).ConfigureAwait(false);
+    }
+
+    private FlightKey KeyOf(string key) => new(key, _options.Distinct, typeof(T));
 
     private Task KeepAsync(BatchItem item, IReadOnlyDictionary<string, T> made)
         => made.TryGetValue(item.Call.Key, out T? value)

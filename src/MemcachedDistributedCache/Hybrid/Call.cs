@@ -81,7 +81,11 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
 /// <param name="Options">The options.</param>
 /// <param name="Tags">The tags of the value, should it be made; that of all entries first.</param>
 /// <param name="Version">The key's number in the process's own memory from before anything was asked.</param>
-internal sealed record Call(string Key, byte[] WireKey, CallOptions Options, TagState[] Tags, long Version);
+internal sealed record Call(string Key, byte[] WireKey, CallOptions Options, TagState[] Tags, long Version)
+{
+    /// <summary>What it shares with the calls that ask for the same.</summary>
+    public FlightKey FlightKeyOf<T>() => new(Key, Options.Distinct, typeof(T));
+}
 
 /// <summary>Checks the tags that callers give.</summary>
 internal static class TagList

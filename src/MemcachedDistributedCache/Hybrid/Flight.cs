@@ -34,6 +34,12 @@ internal sealed class Flight<T>(long version, int invalidations, bool mayEndEarl
     /// <summary>How many invalidations of tags there had been by then.</summary>
     public int Invalidations => invalidations;
 
+    /// <summary>Whether it makes a key for a batch, whose factory is another than that of who asks for the key alone.</summary>
+    public bool IsOfBatch { get; init; }
+
+    /// <summary>The token of the caller who began the flight, in whose context it runs.</summary>
+    public CancellationToken FirstCaller { get; init; }
+
     /// <summary>Whether nobody waits any more.</summary>
     public bool IsAbandoned => Volatile.Read(ref _isAbandoned);
 
@@ -93,6 +99,19 @@ internal sealed class Flight<T>(long version, int invalidations, bool mayEndEarl
             Observe(_work);
         }
     }
+
+    /// <summary>Lets a caller who has joined leave again.</summary>
+    public void Forsake() => Leave();
+
+    /// <summary>
+    /// Whether the work may have failed for its first caller's sake only: whoever hung up takes what belongs to the request with it, such as the request's own token
+    /// or scoped services, though the others still wait. It is their turn then.
+    /// </summary>
+    /// <param name="exception">What the work ended with.</param>
+    /// <param name="isFirst">Whether this caller has not tried again before.</param>
+    public bool MayHaveFailedForFirstCaller(Exception exception, bool isFirst)
+        => !IsAbandoned
+            && (FirstCaller.IsCancellationRequested || (isFirst && exception is OperationCanceledException { InnerException: not TimeoutException }));
 
     /// <summary>Gives the callers their result before the work is at its end. Nobody waits for it then, and nobody can cancel it.</summary>
     public void CompleteEarly(Outcome<T> outcome)
@@ -204,16 +223,17 @@ internal interface IFlight
 internal sealed class FlightTable
 {
     private readonly ConcurrentDictionary<FlightKey, IFlight> _flights = new();
+    private readonly ConcurrentDictionary<IFlight, byte> _alone = new();
 
     /// <summary>How many there are.</summary>
-    public int Count => _flights.Count;
+    public int Count => _flights.Count + _alone.Count;
 
     /// <summary>
     /// Joins the flight of a key, or puts a new one in its place: where there is none, or where the one there is began before the key was changed or a tag
     /// invalidated by this process, so that it may bring what must not be seen any more.
     /// </summary>
     /// <returns>The flight, and whether the caller has to start it.</returns>
-    public (Flight<T> Flight, bool IsNew) Enter<T>(FlightKey key, long version, int invalidations, bool mayEndEarly)
+    public (Flight<T> Flight, bool IsNew) Enter<T>(FlightKey key, long version, int invalidations, bool mayEndEarly, CancellationToken firstCaller)
     {
         Flight<T>? created = null;
         while (true)
@@ -226,7 +246,7 @@ internal sealed class FlightTable
                     return (existing, false);
                 }
 
-                created ??= new Flight<T>(version, invalidations, mayEndEarly);
+                created ??= new Flight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
                 if (_flights.TryUpdate(key, created, existing))
                 {
                     return (created, true);
@@ -234,7 +254,7 @@ internal sealed class FlightTable
             }
             else
             {
-                created ??= new Flight<T>(version, invalidations, mayEndEarly);
+                created ??= new Flight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
                 if (_flights.TryAdd(key, created))
                 {
                     return (created, true);
@@ -243,13 +263,26 @@ internal sealed class FlightTable
         }
     }
 
+    /// <summary>A flight that nobody joins.</summary>
+    public Flight<T> Add<T>(Flight<T> flight)
+    {
+        _alone[flight] = 0;
+        return flight;
+    }
+
     /// <summary>Takes a flight out that has ended.</summary>
-    public void Leave<T>(FlightKey key, Flight<T> flight) => _flights.TryRemove(new KeyValuePair<FlightKey, IFlight>(key, flight));
+    public void Leave<T>(FlightKey key, Flight<T> flight)
+    {
+        if (!_flights.TryRemove(new KeyValuePair<FlightKey, IFlight>(key, flight)))
+        {
+            _alone.TryRemove(flight, out _);
+        }
+    }
 
     /// <summary>Cancels all of them.</summary>
     public void AbortAll()
     {
-        foreach (IFlight flight in _flights.Values)
+        foreach (IFlight flight in _flights.Values.Concat(_alone.Keys))
         {
             flight.Abort();
         }

@@ -10,31 +10,37 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>The parts of the hybrid cache, put together: finds values in the process's own memory, and sends flights for those that are not there.</summary>
-internal sealed class HybridEngine : IDisposable
+internal sealed class HybridEngine : IAsyncDisposable, IDisposable
 {
+    /// <summary>How long the end of the cache is held up by what is under way; a server that does not answer keeps no process from ending.</summary>
+    private static readonly TimeSpan ShutdownLimit = TimeSpan.FromSeconds(5);
+
     private readonly CancellationTokenSource _disposed = new();
     private readonly FlightTable _flights = new();
     private readonly ConcurrentDictionary<Type, LogLimiter> _unreadable = new();
     private readonly IMemcachedClient _client;
     private readonly HybridMetrics _metrics;
+    private readonly EntryChanges _changes;
     private int _isDisposed;
 
-    public HybridEngine(IMemcachedClient client, KeyEncoder keys, HybridSettings settings, IServiceProvider? services, TimeProvider timeProvider, ILogger logger, int maximumTags = 100_000, CacheTelemetry? telemetry = null)
+    public HybridEngine(IMemcachedClient client, KeyEncoder keys, HybridSettings settings, IServiceProvider? services, TimeProvider timeProvider, ILogger logger, int maximumTags = 100_000, CacheTelemetry? telemetry = null, TimeProvider? ioTime = null)
     {
         _client = client;
         Keys = keys;
         Settings = settings;
         Time = timeProvider;
+        IoTime = ioTime ?? TimeProvider.System;
         Logger = logger;
         TagTable = new TagTable(client, keys, timeProvider, maximumTags);
         Tags = new TagKeeper(client, TagTable, Counters, timeProvider, settings.TagRefreshInterval);
         Layout = new EntryLayout(keys, TagTable, settings.MaximumTags);
         Local = new LocalCache(settings, timeProvider);
-        Remote = new RemoteCache(client, Layout, settings, Counters, timeProvider, logger);
+        Remote = new RemoteCache(client, Layout, settings, Counters, timeProvider, IoTime, logger);
         Writer = new EntryWriter(Remote, Local, Layout, settings, Counters, timeProvider, logger);
         Codecs = new ValueCodecs(services, settings.VerifiesSerialization == true, logger);
-        Refreshes = new RefreshTable(timeProvider, _disposed.Token);
-        Factories = new FactoryRuns(Counters, telemetry ?? CacheTelemetry.Silent, timeProvider);
+        Refreshes = new RefreshTable(IoTime, _disposed.Token);
+        Factories = new FactoryRuns(Counters, telemetry ?? CacheTelemetry.Silent, IoTime);
+        _changes = new EntryChanges(this);
         _metrics = new HybridMetrics(Counters, telemetry ?? CacheTelemetry.Silent);
     }
 
@@ -46,7 +52,11 @@ internal sealed class HybridEngine : IDisposable
 
     public HybridSettings Settings { get; }
 
+    /// <summary>The application's clock: it decides what has expired, and how old a copy or a tag's version is.</summary>
     public TimeProvider Time { get; }
+
+    /// <summary>The clock of leases, pauses and time limits: the system's, which goes on whatever the application does with its own.</summary>
+    public TimeProvider IoTime { get; }
 
     public ILogger Logger { get; }
 
@@ -65,6 +75,9 @@ internal sealed class HybridEngine : IDisposable
     public ValueCodecs Codecs { get; }
 
     public RefreshTable Refreshes { get; }
+
+    /// <summary>Is told when the engine has been disposed.</summary>
+    public Action<HybridEngine>? WhenDisposed { get; init; }
 
     /// <summary>Cancelled when the cache is disposed.</summary>
     public CancellationToken Disposed => _disposed.Token;
@@ -215,21 +228,49 @@ internal sealed class HybridEngine : IDisposable
         }
 
         var flightKey = new FlightKey(key, options.Distinct, typeof(T));
-        long version = Local.VersionOf(key);
+        FactoryScope? scope = FactoryScope.Current;
+        bool holdsLease = scope is not null && scope.Holds(this, flightKey, isShared ? FactoryKind.Flight : FactoryKind.Batch);
         bool mayEndEarly = Settings.FactorySoftTimeout != Timeout.InfiniteTimeSpan;
-        (Flight<T> flight, bool isNew) = isShared
-            ? _flights.Enter<T>(flightKey, version, Tags.Invalidations, mayEndEarly)
-            : (new Flight<T>(version, Tags.Invalidations, mayEndEarly), true);
-        if (isNew)
+        Outcome<T> outcome;
+        bool isNew;
+        for (bool isFirst = true; ; isFirst = false)
         {
-            flight.Start(new Production<TState, T>(this, flightKey, options, tags, version, codec, factory));
-        }
-        else
-        {
-            Counters.Add(HybridEvent.FlightJoined);
+            long version = Local.VersionOf(key);
+            (Flight<T> flight, isNew) = isShared && !holdsLease
+                ? _flights.Enter<T>(flightKey, version, Tags.Invalidations, mayEndEarly, cancellationToken)
+                : (_flights.Add(new Flight<T>(version, Tags.Invalidations, mayEndEarly) { IsOfBatch = !isShared, FirstCaller = cancellationToken }), true);
+            if (scope is not null && !scope.TryAwait(flight))
+            {
+                // Somebody else's flight waits for what this flow makes: who joined it would wait for ever.
+                flight.Forsake();
+                holdsLease = true;
+                continue;
+            }
+
+            try
+            {
+                if (isNew)
+                {
+                    flight.Start(new Production<TState, T>(this, flightKey, options, tags, version, codec, factory, holdsLease));
+                }
+                else
+                {
+                    Counters.Add(HybridEvent.FlightJoined);
+                }
+
+                outcome = await (isNew ? flight.WaitFirstAsync(cancellationToken) : flight.WaitAsync(cancellationToken)).ConfigureAwait(false);
+                break;
+            }
+            catch (Exception exception) when (!isNew && !cancellationToken.IsCancellationRequested && flight.MayHaveFailedForFirstCaller(exception, isFirst))
+            {
+                ThrowIfDisposed();
+            }
+            finally
+            {
+                scope?.EndAwait(flight);
+            }
         }
 
-        Outcome<T> outcome = await (isNew ? flight.WaitFirstAsync(cancellationToken) : flight.WaitAsync(cancellationToken)).ConfigureAwait(false);
         if (isNew && outcome.Refresh is { } refresh && !Settings.RefreshInBackground)
         {
             // Somebody has to make the new value, and this is the one; all others have the old one by now.
@@ -245,13 +286,16 @@ internal sealed class HybridEngine : IDisposable
     }
 
     /// <summary>Makes a value whose key cannot be used; it is kept nowhere.</summary>
-    public async ValueTask<(T Value, CacheSource Source)> MakeAsync<TState, T>(CallOptions options, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
+    public async ValueTask<(T Value, CacheSource Source)> MakeAsync<TState, T>(string? key, CallOptions options, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
     {
+        var flightKey = new FlightKey(key ?? "", options.Distinct, typeof(T));
+        FactoryScope.Current?.Holds(this, flightKey, FactoryKind.Flight);
         if (!options.MayCreate)
         {
             return (default!, CacheSource.None);
         }
 
+        using var scope = FactoryScope.Enter(this, FactoryKind.Flight, flightKey);
         try
         {
             return (await Factories.RunAsync(factory, factory.NewContext(options), cancellationToken).ConfigureAwait(false), CacheSource.Factory);
@@ -266,66 +310,35 @@ internal sealed class HybridEngine : IDisposable
     /// <summary>A flight has ended.</summary>
     public void Leave<T>(FlightKey key, Flight<T> flight) => _flights.Leave(key, flight);
 
-    /// <summary>Stores a value in place of whatever is there.</summary>
-    public async Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tags)
+    /// <inheritdoc cref="EntryChanges.SetAsync"/>
+    public Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tags) => _changes.SetAsync(key, value, options, tags);
+
+    /// <inheritdoc cref="EntryChanges.RemoveAsync(string)"/>
+    public Task RemoveAsync(string key) => _changes.RemoveAsync(key);
+
+    /// <inheritdoc cref="EntryChanges.RemoveAsync(IReadOnlyList{string})"/>
+    public Task RemoveAsync(IReadOnlyList<string> keys) => _changes.RemoveAsync(keys);
+
+    /// <summary>
+    /// Cancels factories, gives leases back and delivers what is undelivered, for <see cref="ShutdownLimit"/> at most: all that other processes would wait for, or
+    /// would not hear of.
+    /// </summary>
+    public async Task ReleaseAsync()
     {
-        ValueCodec<T> codec = Codecs.Of<T>();
-        byte[] wireKey = Keys.Encode(key, HybridSpace.Entry);
-        TagState[] states = Tags.Resolve(tags, wireKey);
-        await Tags.EnsureAsync(states).ConfigureAwait(false);
-        TagStamp[] stamps = TagKeeper.Capture(states, () => TagVersion.Create(Time));
-        var call = new Call(key, wireKey, options, states, Local.Invalidate(key));
-        using PreparedEntry<T>? entry = Writer.Prepare(call, value, codec, stamps);
-        if (entry is null)
-        {
-            // Nothing can be kept, and what was there before must not stay.
-            await RemoveAsync(key).ConfigureAwait(false);
-            return;
-        }
-
-        if (!options.MayWriteRemote)
-        {
-            Writer.Replace(call, EntryWriter.CopyOf(call, entry, default, isDetached: true, codec), Time.GetTimestamp());
-            return;
-        }
-
-        long sentAt = Time.GetTimestamp();
-        OperationResult stored = await Writer.StoreAsync(call, entry, ticket: null).ConfigureAwait(false);
-        if (stored.Status == OperationStatus.TooLarge && Writer.MayStayHere(call, entry, codec))
-        {
-            sentAt = Time.GetTimestamp();
-            stored = await Writer.MarkAsync(call, entry, ticket: null).ConfigureAwait(false);
-        }
-
-        if (stored.Status == OperationStatus.TooLarge || stored.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory)
-        {
-            await RemoveAsync(key).ConfigureAwait(false);
-            return;
-        }
-
-        // With the cluster away the process goes on with what it has.
-        Writer.Replace(call, EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec), sentAt);
+        _ = _disposed.CancelAsync();
+        _flights.AbortAll();
+        Task ending = Task.WhenAll(Remote.Leases.CloseAsync(), Tags.DeliverPendingAsync(), _changes.UnderWay.WhenNoneAsync());
+        await ending.WaitAsync(ShutdownLimit, TimeProvider.System, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Removes an entry everywhere, and whatever is being made for it.</summary>
-    public async Task RemoveAsync(string key)
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
     {
-        Local.Invalidate(key);
-        await Remote.RemoveAsync(Keys.Encode(key, HybridSpace.Entry)).ConfigureAwait(false);
-
-        // What was read between the two may have been from before the removal.
-        Local.Invalidate(key);
-    }
-
-    /// <summary>The same for many keys: at once in this process, and with a bounded number of requests under way in the cluster.</summary>
-    public Task RemoveAsync(IReadOnlyList<string> keys)
-    {
-        foreach (string key in keys)
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
-            Local.Invalidate(key);
+            await ReleaseAsync().ConfigureAwait(false);
+            End();
         }
-
-        return FanOut.RunAsync(keys, Settings.MaximumFanOut, RemoveAsync);
     }
 
     /// <inheritdoc/>
@@ -333,10 +346,16 @@ internal sealed class HybridEngine : IDisposable
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
-            _ = _disposed.CancelAsync();
-            _flights.AbortAll();
-            _metrics.Dispose();
-            Local.Dispose();
+            // The connections may be closed as soon as this returns.
+            ReleaseAsync().Wait(ShutdownLimit);
+            End();
         }
+    }
+
+    private void End()
+    {
+        _metrics.Dispose();
+        Local.Dispose();
+        WhenDisposed?.Invoke(this);
     }
 }

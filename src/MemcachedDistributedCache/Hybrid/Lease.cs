@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// back. A holder that dies renews nothing, and the item runs out.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free.
-internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket ticket, int seconds, TimeProvider timeProvider)
+internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket ticket, int seconds, HeldLeases leases, TimeProvider ioTime)
 #pragma warning restore CA1001
 {
     /// <summary>The client flags of a lease that was renewed; a new one is told by its reply.</summary>
@@ -61,13 +61,18 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
     {
         if (await EndAsync().ConfigureAwait(false) is not { } held)
         {
+            Forget();
             return false;
         }
 
         _ticket = null;
         OperationResult released = await client.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
+        Forget();
         return released.Status == OperationStatus.Success;
     }
+
+    /// <summary>Nothing is left to be given back: the value has been stored in the lease's place.</summary>
+    public void Forget() => leases.Remove(this);
 
     private async Task RenewAsync(SemaphoreSlim? turns)
     {
@@ -77,7 +82,7 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
         {
             try
             {
-                await Task.Delay(pause, timeProvider, _ended.Token).ConfigureAwait(false);
+                await Task.Delay(pause, ioTime, _ended.Token).ConfigureAwait(false);
                 await (turns?.WaitAsync(_ended.Token) ?? Task.CompletedTask).ConfigureAwait(false);
             }
             catch (OperationCanceledException)

@@ -51,7 +51,13 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
 
         engine.Counters.Add(HybridEvent.RefreshStarted);
         Outcome<T> outcome = await RunAsync(lease, entry.Ticket, refreshed, Keeping.Both).ConfigureAwait(false);
-        return outcome.Source == CacheSource.Stale ? null : outcome;
+        if (outcome.Source != CacheSource.Stale)
+        {
+            return outcome;
+        }
+
+        engine.Refreshes.NoteFailed(call.FlightKeyOf<T>(), entry.CreatedAt);
+        return null;
     }
 
     /// <summary>
@@ -124,6 +130,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
 
+        using var scope = FactoryScope.Enter(engine, flight switch { null => FactoryKind.Refresh, { IsOfBatch: true } => FactoryKind.Batch, _ => FactoryKind.Flight }, call.FlightKeyOf<T>(), flight);
         TimeSpan limit = engine.Settings.FactorySoftTimeout;
         if (fallback is null || flight is null || limit == Timeout.InfiniteTimeSpan)
         {
@@ -133,7 +140,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
         Task<T> made = engine.Factories.RunAsync(factory, context, Token).AsTask();
         using (var ended = new CancellationTokenSource())
         {
-            if (await Task.WhenAny(made, Task.Delay(limit, engine.Time, ended.Token)).ConfigureAwait(false) != made)
+            if (await Task.WhenAny(made, Task.Delay(limit, engine.IoTime, ended.Token)).ConfigureAwait(false) != made)
             {
                 flight.CompleteEarly(await ServeAsync(fallback).ConfigureAwait(false));
             }
@@ -199,6 +206,10 @@ internal static class Making
             {
                 engine.Writer.Keep(call, copy, sentAt);
                 held = over is null ? null : held;
+                if (held is null)
+                {
+                    lease?.Forget();
+                }
             }
             else if (stored.Status == OperationStatus.Conflict)
             {

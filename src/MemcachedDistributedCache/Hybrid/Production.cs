@@ -15,7 +15,8 @@ internal sealed class Production<TState, T>(
     IReadOnlyList<string> tags,
     long version,
     ValueCodec<T> codec,
-    ValueFactory<TState, T> factory) : IFlightWork<T>
+    ValueFactory<TState, T> factory,
+    bool holdsLease) : IFlightWork<T>
 {
     /// <summary>How often an entry may change between two looks.</summary>
     private const int MaximumChanges = 10;
@@ -79,7 +80,7 @@ internal sealed class Production<TState, T>(
             {
                 case RemoteState.Won:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
-                    return await NewMaking().RunAsync(engine.Remote.Hold(_call.WireKey, read.Ticket), null, null, Keeping.Both).ConfigureAwait(false);
+                    return await NewMaking().RunAsync(read.Lease, null, null, Keeping.Both).ConfigureAwait(false);
 
                 case RemoteState.Entry:
                     Verdict verdict = await JudgeAsync(read, mayLease).ConfigureAwait(false);
@@ -250,11 +251,16 @@ internal sealed class Production<TState, T>(
 
         if (age < Settings.StaleWindow.TotalMilliseconds)
         {
+            if (mayLease && engine.Refreshes.HasGivenUp(flightKey, entry.CreatedAt) && await MakeInPlaceAsync(new Fallback<T>(entry, value)).ConfigureAwait(false) is { } made)
+            {
+                return new Verdict { Outcome = made };
+            }
+
             engine.Writer.Keep(_call, EntryWriter.CopyOf(_call, entry, value, isStale: true, codec), read.SentAt, Settings.StaleWindow);
             Task<Outcome<T>?>? refresh = null;
             if (mayLease)
             {
-                engine.Refreshes.TryBegin(new FlightKey(_call.Key, _call.Options.Distinct, typeof(T)), NewMaking().Detach(entry, value).RefreshAsync, out refresh);
+                engine.Refreshes.TryBegin(flightKey, NewMaking().Detach(entry, value).RefreshAsync, out refresh);
             }
 
             return new Verdict { Outcome = new Outcome<T>(value, CacheSource.Stale, entry) { Refresh = refresh } };
@@ -289,6 +295,31 @@ internal sealed class Production<TState, T>(
         };
     }
 
+    /// <summary>
+    /// Makes the value of an entry that no refresh in the background could renew, in the context of a caller, who waits; null where another does it, or has just
+    /// failed to. While the entry is within its window it stands in should the factory fail here too.
+    /// </summary>
+    private async ValueTask<Outcome<T>?> MakeInPlaceAsync(Fallback<T> fallback)
+    {
+        if (!engine.Refreshes.TryEnter(flightKey))
+        {
+            return null;
+        }
+
+        Outcome<T>? outcome = null;
+        try
+        {
+            (RemoteState state, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(_call.Key, HybridSpace.Lease), _call.WireKey, fallback.Entry.Ticket).ConfigureAwait(false);
+            outcome = state == RemoteState.Won ? await NewMaking().RunAsync(lease, fallback.Entry.Ticket, fallback, Keeping.Both).ConfigureAwait(false) : null;
+        }
+        finally
+        {
+            engine.Refreshes.Leave(flightKey, hasMade: outcome?.Source == CacheSource.Factory);
+        }
+
+        return outcome;
+    }
+
     /// <summary>Pauses before asking again; gives the last value, or one made alone, when the wait has been long enough.</summary>
     private async ValueTask<Outcome<T>?> WaitAsync(Fallback<T>? fallback)
     {
@@ -297,14 +328,20 @@ internal sealed class Production<TState, T>(
             return new Outcome<T>(default!, CacheSource.None, null);
         }
 
-        long now = engine.Time.GetTimestamp();
+        if (holdsLease)
+        {
+            // The lease is held by a factory that waits for this call, so that this one would wait for itself.
+            return await NewMaking().RunAsync(null, null, fallback, Keeping.None).ConfigureAwait(false);
+        }
+
+        long now = engine.IoTime.GetTimestamp();
         if (_waitingSince == 0)
         {
             _waitingSince = now;
             engine.Counters.Add(HybridEvent.LeaseWaited);
         }
 
-        TimeSpan waited = engine.Time.GetElapsedTime(_waitingSince, now);
+        TimeSpan waited = engine.IoTime.GetElapsedTime(_waitingSince, now);
         if (fallback is not null && Settings.FactorySoftTimeout != Timeout.InfiniteTimeSpan && waited >= Settings.FactorySoftTimeout)
         {
             return await NewMaking().ServeAsync(fallback).ConfigureAwait(false);
@@ -316,7 +353,7 @@ internal sealed class Production<TState, T>(
         }
 
 #pragma warning disable CA5394 // Spreads those who wait.
-        await Task.Delay(_pause * (0.75 + (Random.Shared.NextDouble() / 2)), engine.Time, _flight.Token).ConfigureAwait(false);
+        await Task.Delay(_pause * (0.75 + (Random.Shared.NextDouble() / 2)), engine.IoTime, _flight.Token).ConfigureAwait(false);
 #pragma warning restore CA5394
         _pause = _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
         return null;

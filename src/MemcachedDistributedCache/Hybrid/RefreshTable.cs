@@ -1,23 +1,77 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using MemcachedDistributedCache.Connections;
 
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
 /// The refreshes of this process. A key that another process refreshes, or whose refresh failed, rests for a moment: so that those who read it meanwhile do not
-/// ask for its lease each time.
+/// ask for its lease each time. A refresh that fails again and again is left to a caller, whose factory has all that belongs to its request.
 /// </summary>
-internal sealed class RefreshTable(TimeProvider timeProvider, CancellationToken disposed)
+internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken disposed)
 {
+    /// <summary>After so many refreshes of one entry that failed, one after the other, a caller runs its own factory.</summary>
+    public const int MaximumFailures = 3;
+
+    /// <summary>For how many keys failures are counted; beyond that counting begins anew.</summary>
+    private const int MaximumCounted = 10_000;
+
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
     private readonly ConcurrentDictionary<FlightKey, byte> _running = new();
+    private readonly ConcurrentDictionary<FlightKey, Failures> _failures = new();
 
-    /// <summary>Begins a refresh on the thread pool, unless there is one.</summary>
+    /// <summary>Begins a refresh on the thread pool, unless there is one; outside the context of who met the old value, which may be gone by then.</summary>
     public bool TryBegin<T>(FlightKey key, Func<CancellationToken, Task<Outcome<T>?>> refresh, out Task<Outcome<T>?>? running)
     {
-        bool begins = !disposed.IsCancellationRequested && _running.TryAdd(key, 0);
-        running = begins ? Task.Run(() => RunAsync(key, refresh), CancellationToken.None) : null;
-        return begins;
+        running = null;
+        if (!TryEnter(key))
+        {
+            return false;
+        }
+
+        using (FlowGuard.Suppress())
+        {
+            running = Task.Run(() => RunAsync(key, refresh), CancellationToken.None);
+        }
+
+        return true;
     }
+
+    /// <summary>Takes the place of a refresh; false if there is one, or the key rests.</summary>
+    public bool TryEnter(FlightKey key) => !disposed.IsCancellationRequested && _running.TryAdd(key, 0);
+
+    /// <summary>Gives the place free, at once if there is a new value.</summary>
+    public void Leave(FlightKey key, bool hasMade)
+    {
+        if (hasMade)
+        {
+            _failures.TryRemove(key, out _);
+            _running.TryRemove(key, out _);
+        }
+        else
+        {
+            _ = ForgetLaterAsync(key);
+        }
+    }
+
+    /// <summary>The factory failed to refresh an entry, which is told by when it was made.</summary>
+    public void NoteFailed(FlightKey key, long createdAt)
+    {
+        if (_failures.Count >= MaximumCounted)
+        {
+            _failures.Clear();
+        }
+
+        _failures.AddOrUpdate(
+            key,
+            static (_, at) => new Failures(at, 1),
+            static (_, known, at) => new Failures(at, known.CreatedAt == at ? Math.Min(known.Count + 1, MaximumFailures) : 1),
+            createdAt);
+    }
+
+    /// <summary>Whether an entry's refreshes have failed too often to be tried in the background once more.</summary>
+    public bool HasGivenUp(FlightKey key, long createdAt)
+        => !_failures.IsEmpty && _failures.TryGetValue(key, out Failures known) && known.CreatedAt == createdAt && known.Count >= MaximumFailures;
 
     private async Task<Outcome<T>?> RunAsync<T>(FlightKey key, Func<CancellationToken, Task<Outcome<T>?>> refresh)
     {
@@ -31,15 +85,7 @@ internal sealed class RefreshTable(TimeProvider timeProvider, CancellationToken 
             // Counted and logged where it was thrown; the old value stands.
         }
 
-        if (outcome is not null)
-        {
-            _running.TryRemove(key, out _);
-        }
-        else
-        {
-            _ = ForgetLaterAsync(key);
-        }
-
+        Leave(key, hasMade: outcome is not null);
         return outcome;
     }
 
@@ -47,7 +93,7 @@ internal sealed class RefreshTable(TimeProvider timeProvider, CancellationToken 
     {
         try
         {
-            await Task.Delay(Rest, timeProvider, disposed).ConfigureAwait(false);
+            await Task.Delay(Rest, ioTime, disposed).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -56,4 +102,7 @@ internal sealed class RefreshTable(TimeProvider timeProvider, CancellationToken 
 
         _running.TryRemove(key, out _);
     }
+
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Failures(long CreatedAt, int Count);
 }

@@ -12,7 +12,7 @@ using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>The cluster's part of the cache: reads that take leases, and writes that are held against them. Nothing here throws for a server's sake.</summary>
-internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, ILogger logger)
+internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, TimeProvider ioTime, ILogger logger)
 {
     /// <summary>How often something that cannot be used is removed to make place, before the work goes on without a lease.</summary>
     public const int MaximumDiscards = 3;
@@ -20,6 +20,9 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     private readonly int _leaseSeconds = (int)Math.Ceiling(settings.LeaseTime.TotalSeconds);
     private readonly LogLimiter _unreadable = new();
     private int _saidNoCas;
+
+    /// <summary>The leases that this process holds.</summary>
+    public HeldLeases Leases { get; } = new();
 
     /// <summary>
     /// Asks for an entry, and to be told to make it if there is none. Not to be cancelled: a lease that is won by a request whose caller has left would
@@ -29,30 +32,38 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<RemoteRead> LeaseAsync(byte[] key, bool withValue)
     {
         long sentAt = timeProvider.GetTimestamp();
-        OperationResult result = await client.LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
-        if (result.Status != OperationStatus.Success)
+        Leases.Questions.Begin();
+        try
         {
-            // A miss is a key in doubt, or a server without room for the placeholder: there is nothing to hold a store against.
-            return new RemoteRead(RemoteState.Unavailable, sentAt);
-        }
+            OperationResult result = await client.LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
+            if (result.Status != OperationStatus.Success)
+            {
+                // A miss is a key in doubt, or a server without room for the placeholder: there is nothing to hold a store against.
+                return new RemoteRead(RemoteState.Unavailable, sentAt);
+            }
 
-        if (!result.Ticket.IsKnown)
+            if (!result.Ticket.IsKnown)
+            {
+                NoteNoCas();
+                return new RemoteRead(RemoteState.Unavailable, sentAt);
+            }
+
+            if (result.Lease == LeaseState.Won && result.Length <= 0 && !result.IsUnreadable)
+            {
+                return new RemoteRead(RemoteState.Won, sentAt) { Lease = await HoldAsync(key, result.Ticket).ConfigureAwait(false) };
+            }
+
+            if (Lease.IsHeld(result))
+            {
+                return new RemoteRead(RemoteState.Taken, sentAt) { Ticket = result.Ticket };
+            }
+
+            return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket, MayBeReplaced = !result.IsUnreadable };
+        }
+        finally
         {
-            NoteNoCas();
-            return new RemoteRead(RemoteState.Unavailable, sentAt);
+            Leases.Questions.End();
         }
-
-        if (result.Lease == LeaseState.Won && result.Length <= 0 && !result.IsUnreadable)
-        {
-            return new RemoteRead(RemoteState.Won, sentAt) { Ticket = result.Ticket };
-        }
-
-        if (Lease.IsHeld(result))
-        {
-            return new RemoteRead(RemoteState.Taken, sentAt) { Ticket = result.Ticket };
-        }
-
-        return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket, MayBeReplaced = !result.IsUnreadable };
     }
 
     /// <summary>Asks for an entry and leaves no trace where there is none.</summary>
@@ -100,7 +111,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
         }
 
         // Whoever had the lease before may have done the work.
-        Lease lease = Hold(leaseKey, read.Ticket);
+        Lease lease = read.Lease!;
         RemoteState now = await LookAsync(key, ticket).ConfigureAwait(false);
         if (now is RemoteState.Entry or RemoteState.Unavailable)
         {
@@ -111,11 +122,18 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
         return (RemoteState.Changed, null);
     }
 
-    /// <summary>A lease that was won.</summary>
-    public Lease Hold(byte[] key, ItemTicket ticket)
+    /// <summary>A lease that was won; given back at once where the cache is about to end.</summary>
+    private async ValueTask<Lease> HoldAsync(byte[] key, ItemTicket ticket)
     {
         counters.Add(HybridEvent.LeaseWon);
-        return new Lease(client, key, ticket, _leaseSeconds, timeProvider);
+        var lease = new Lease(client, key, ticket, _leaseSeconds, Leases, ioTime);
+        Leases.Add(lease);
+        if (Leases.IsClosed)
+        {
+            await lease.ReleaseAsync().ConfigureAwait(false);
+        }
+
+        return lease;
     }
 
     /// <summary>Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.</summary>
@@ -125,7 +143,9 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, ItemTicket? ticket)
     {
         TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.ServerRetention;
-        int wireTime = Expiration.WireTimeOf(lifetime, timeProvider.GetUtcNow());
+
+        // Over 30 days it is a date, which the server holds against its own clock, and so against the system's.
+        int wireTime = Expiration.WireTimeOf(lifetime, ioTime.GetUtcNow());
         var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { Ticket = ticket, ReturnsCas = true };
         OperationResult result = await client.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         if (ticket is null)
@@ -217,6 +237,9 @@ internal readonly record struct RemoteRead(RemoteState State, long SentAt)
 
     /// <summary>The state of what is there.</summary>
     public ItemTicket Ticket { get; init; }
+
+    /// <summary>The lease, if it was won.</summary>
+    public Lease? Lease { get; init; }
 
     /// <summary>Whether a value may be stored over that state; if not, it can only be removed.</summary>
     public bool MayBeReplaced { get; init; }

@@ -170,6 +170,9 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         await FanOut.RunAsync(states, Math.Max(1, width / 2), state => state.Deliver(DeliverAsync)).ConfigureAwait(false);
     }
 
+    /// <summary>Delivers the invalidations that have not reached the cluster, once more; for the end of the process, which would forget them.</summary>
+    public Task DeliverPendingAsync() => Task.WhenAll(table.Pending().Select(state => state.Deliver(DeliverAsync)));
+
     private Task EnsureAsync(TagState[] states, long now)
         => Array.Exists(states, state => state.ReadAt < now - _interval) ? EnsureSlowAsync(states, now - _interval) : Task.CompletedTask;
 

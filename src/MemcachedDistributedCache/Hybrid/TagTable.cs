@@ -45,6 +45,9 @@ internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimePro
         return [.. client.Nodes.Select(WildcardOn).Concat(_wildcards.Values).Distinct()];
     }
 
+    /// <summary>The tags with an invalidation that has not reached the cluster.</summary>
+    public TagState[] Pending() => [.. _tags.Values.Concat(_wildcards.Values).Where(static state => state.IsPending)];
+
     private TagState AddWildcard(object node)
     {
         TagState added = _wildcards.GetOrAdd(node, static (on, key) => new TagState(key, on), _wildcardKey);

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
 
 /// <summary>An application with a hybrid cache, as far as the cache is concerned: a service provider of its own.</summary>
-internal sealed class Instance : IAsyncDisposable
+internal sealed class Instance : IAsyncDisposable, IDisposable
 {
     private readonly ServiceProvider _provider;
 
@@ -74,6 +74,8 @@ internal sealed class Instance : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _provider.DisposeAsync();
+
+    public void Dispose() => _provider.Dispose();
 }
 
 /// <summary>Helps with several of them.</summary>

@@ -78,7 +78,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     {
         await _cache.GetAsync("key");
         await _cache.SetAsync("key", [1], new());
-        await _hybrid.MakeAsync(CallOptions.From(null, _hybrid.Settings), ValueFactory.Of(1, static (state, _) => ValueTask.FromResult(state)), CancellationToken.None);
+        await _hybrid.MakeAsync("key", CallOptions.From(null, _hybrid.Settings), ValueFactory.Of(1, static (state, _) => ValueTask.FromResult(state)), CancellationToken.None);
         _listener.RecordObservableInstruments();
         string[] common = [AttributeNames.ServerAddress, AttributeNames.ServerPort, AttributeNames.CacheName];
         foreach (string[] row in Rows())

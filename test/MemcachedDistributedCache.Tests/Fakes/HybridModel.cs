@@ -196,7 +196,7 @@ internal sealed class HybridRig : IDisposable
     {
         Model = model;
         Client = new HybridModelClient(model);
-        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), services, model.Time, Log, maximumTags, telemetry);
+        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), services, model.Time, Log, maximumTags, telemetry, ioTime: model.Time);
     }
 
     public static HybridSettings Settings { get; } = new()

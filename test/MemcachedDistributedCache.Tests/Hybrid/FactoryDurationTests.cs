@@ -143,8 +143,8 @@ public sealed class FactoryDurationTests : IMeterFactory
     {
         HybridRig rig = Listened(name: null);
         CallOptions options = CallOptions.From(null, rig.Engine.Settings);
-        await rig.Engine.MakeAsync(options, ValueFactory.Of(rig, static (rig, _) => new ValueTask<string>(Take(rig, 4))), CancellationToken.None);
-        await Assert.ThrowsAsync<FormatException>(async () => await rig.Engine.MakeAsync(options, new ValueFactory<int, string>(0, static (_, _) => throw new FormatException()), CancellationToken.None));
+        await rig.Engine.MakeAsync(null, options, ValueFactory.Of(rig, static (rig, _) => new ValueTask<string>(Take(rig, 4))), CancellationToken.None);
+        await Assert.ThrowsAsync<FormatException>(async () => await rig.Engine.MakeAsync(null, options, new ValueFactory<int, string>(0, static (_, _) => throw new FormatException()), CancellationToken.None));
         Expect("4 memcached.outcome=success", "0 memcached.outcome=error");
         Assert.Equal((2, 1), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
     }
