@@ -36,6 +36,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     private readonly Func<string, MemcachedFailureMode, MemcachedOversizeBehavior, bool, EntryStore> _newPartition;
     private readonly string _namespace;
     private readonly TimeProvider _clock;
+    private readonly TimeProvider _ioTime;
     private readonly bool _isPartition;
     private readonly ConcurrentDictionary<HybridEngine, byte> _hybrids; // that end before their connections do
     private IDisposable? _following;
@@ -43,23 +44,37 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
     /// <param name="options">The options; they are copied.</param>
     /// <param name="loggerFactory">Where to log; nowhere by default.</param>
-    /// <param name="timeProvider">The clock; the system's by default.</param>
+    /// <param name="timeProvider">
+    /// The clock that tells what has expired; the system's by default. Time limits, retries and reconnects go by the system's whatever is given here: a clock that
+    /// stands still makes no call wait for ever.
+    /// </param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
     public MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
         : this(options, loggerFactory, timeProvider, null, null)
     {
     }
 
-    /// <summary>Makes a cache of a container: with the container's meters, and the service key that tells it from others.</summary>
-    internal MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, IMeterFactory? meterFactory, string? name, NameResolver? resolver = null)
+    /// <summary>
+    /// Makes a cache of a container: with the container's meters, and the service key that tells it from others. The I/O clock is the system's; tests of time limits
+    /// have one of their own.
+    /// </summary>
+    internal MemcachedCache(
+        MemcachedCacheOptions options,
+        ILoggerFactory? loggerFactory,
+        TimeProvider? timeProvider,
+        IMeterFactory? meterFactory,
+        string? name,
+        NameResolver? resolver = null,
+        TimeProvider? ioTime = null)
     {
         NameResolver names = resolver ?? NameResolver.System;
         ArgumentNullException.ThrowIfNull(options);
         OptionsGuard.ThrowIfInvalid(options);
         TimeProvider clock = timeProvider ?? TimeProvider.System;
+        _ioTime = ioTime ?? TimeProvider.System;
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
-        _telemetry = new CacheTelemetry(MetricHub.Of(meterFactory), name, clock);
-        ClusterSettings cluster = ClusterSettingsOf(options, clock, names, _telemetry);
+        _telemetry = new CacheTelemetry(MetricHub.Of(meterFactory), name, _ioTime);
+        ClusterSettings cluster = Composition.ClusterSettingsOf(options, _ioTime, names, _telemetry);
         _cluster = new ServerCluster(cluster, [.. options.Servers.Select(Parse)], names, logger);
         _metrics = new ClusterMetrics(_cluster, cluster.Connections);
         var settings = new EntryStoreSettings
@@ -72,16 +87,16 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             CancelledWriteWindow = options.OperationTimeout * 3,
         };
         _client = new MemcachedClient(_cluster);
-        RetryPolicy? retries = RetriesOf(options, clock);
+        RetryPolicy? retries = Composition.RetriesOf(options, _ioTime);
         if (options.Resilience is null)
         {
-            _entries = new EntryStore(_client, settings, retries, clock, logger);
+            _entries = new EntryStore(_client, settings, retries, clock, _ioTime, logger);
         }
         else
         {
             // A pipeline of the application's own is to see failures, so below it they are thrown.
-            var thrower = new EntryStore(_client, settings with { FailureMode = MemcachedFailureMode.Throw }, retries, clock, logger);
-            _entries = new GuardedEntryStore(thrower, PipelineOf(options, clock), options.FailureMode);
+            var thrower = new EntryStore(_client, settings with { FailureMode = MemcachedFailureMode.Throw }, retries, clock, _ioTime, logger);
+            _entries = new GuardedEntryStore(thrower, Composition.PipelineOf(options, _ioTime), options.FailureMode);
         }
 
         // It is for the application's own calls; those who make partitions deal with failures themselves.
@@ -90,6 +105,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             settings with { Partition = partition, FailureMode = failureMode, OversizeBehavior = oversizeBehavior, IgnoresBeforeOutage = ignoreBeforeOutage },
             retries,
             clock,
+            _ioTime,
             logger);
         _hybrids = new ConcurrentDictionary<HybridEngine, byte>();
         _namespace = options.Namespace;
@@ -107,6 +123,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _hybrids = whole._hybrids;
         _namespace = whole._namespace;
         _clock = whole._clock;
+        _ioTime = whole._ioTime;
         Hybrid = whole.Hybrid;
         _entries = entries;
         _isPartition = true;
@@ -177,7 +194,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero);
         ObjectDisposedException.ThrowIf(_cluster.IsDisposed, this);
-        return await Task.WhenAll(_cluster.Nodes.Select(node => MemcachedNodePing.AskAsync(node, timeout, _clock, cancellationToken))).ConfigureAwait(false);
+        return await Task.WhenAll(_cluster.Nodes.Select(node => MemcachedNodePing.AskAsync(node, timeout, _ioTime, cancellationToken))).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -325,58 +342,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <summary>Changes the servers. Those that stay keep their connections; those that go end what they have been asked.</summary>
     internal Task ReloadAsync(IEnumerable<string> servers) => _cluster.ReloadAsync([.. servers.Select(Parse)]);
 
-    private static RetryPolicy? RetriesOf(MemcachedCacheOptions options, TimeProvider clock) => options.MaximumRetries == 0 ? null : new RetryPolicy(
-        new RetrySettings
-        {
-            MaximumRetries = options.MaximumRetries,
-            Delay = options.RetryDelay,
-            AttemptTimeout = EffectiveTimes.AttemptTimeout(options),
-            TotalTimeout = options.OperationTimeout,
-        },
-        clock);
-
-    private static ResiliencePipeline PipelineOf(MemcachedCacheOptions options, TimeProvider clock)
-    {
-        var builder = new ResiliencePipelineBuilder { TimeProvider = clock };
-        options.Resilience!(builder);
-        return builder.Build();
-    }
-
     private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
-
-    private static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider clock, NameResolver names, CacheTelemetry telemetry) => new()
-    {
-        Connections = new ConnectionSettings
-        {
-            Factory = new TcpConnectionFactory(names),
-            Clock = new OperationClock(clock, EffectiveTimes.AttemptTimeout(options)),
-            HasPrefix = EntryFormat.HasPrefix,
-            LargestKept = EffectiveSizes.LargestKept(options),
-            TimeProvider = clock,
-            Telemetry = telemetry,
-            ConnectTimeout = options.ConnectTimeout,
-            IdleTimeout = options.IdleTimeout,
-            MaximumPendingOperations = options.MaximumPendingOperations,
-            MaximumBufferedBytes = options.MaximumBufferedBytes,
-        },
-        OperationTimeout = options.OperationTimeout,
-        ConnectionsPerNode = options.ConnectionsPerNode,
-        ReconnectDelay = options.ReconnectDelay,
-        MaximumSuspectKeys = options.MaximumSuspectKeys,
-        ProbeKey = new KeyEncoder(options.Namespace).ProbeKey,
-        StandInSeconds = options.Failover == MemcachedFailover.Gutter ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds) : 0,
-        DnsRefreshInterval = options.DnsRefreshInterval,
-        NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), clock),
-    };
-
-    private static BreakerSettings BreakerSettingsOf(MemcachedCacheOptions options) => new()
-    {
-        FailureRatio = options.BreakerFailureRatio,
-        MinimumThroughput = options.BreakerMinimumThroughput,
-        SamplingDuration = TimeSpan.FromTicks(Math.Max(options.BreakerSamplingDuration.Ticks, EffectiveTimes.AttemptTimeout(options).Ticks)),
-        Delay = options.ReconnectDelay,
-        MaximumDelay = options.MaximumReconnectDelay,
-    };
 
     /// <summary>A synchronous call has blocked in the client already: its task is complete here, and nothing is waited for.</summary>
     private static T Complete<T>(ValueTask<T> task)

@@ -22,7 +22,7 @@ public sealed record MemcachedNodePing
     /// <summary>Why there was no answer, or null where there was one.</summary>
     public required MemcachedFailureReason? Failure { get; init; }
 
-    internal static async Task<MemcachedNodePing> AskAsync(Node node, TimeSpan timeout, TimeProvider timeProvider, CancellationToken cancellationToken)
+    internal static async Task<MemcachedNodePing> AskAsync(Node node, TimeSpan timeout, TimeProvider ioTime, CancellationToken cancellationToken)
     {
         if (node.State == MemcachedNodeState.Down)
         {
@@ -30,9 +30,9 @@ public sealed record MemcachedNodePing
             return new MemcachedNodePing { Server = node.Counters.Server, ServerVersion = node.ServerVersion, RoundTrip = null, Failure = MemcachedFailureReason.Unavailable };
         }
 
-        using var limit = new CancellationTokenSource(timeout, timeProvider);
+        using var limit = new CancellationTokenSource(timeout, ioTime);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        long started = timeProvider.GetTimestamp();
+        long started = ioTime.GetTimestamp();
         OperationResult result = await node.Execute(new KeyRequest(OperationKind.NoOp, default), 0, ValueTarget.OwnArray, CallMode.Async, either.Token).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         MemcachedFailureReason? failure = result.Status switch
@@ -45,7 +45,7 @@ public sealed record MemcachedNodePing
         {
             Server = node.Counters.Server,
             ServerVersion = node.ServerVersion,
-            RoundTrip = failure is null ? timeProvider.GetElapsedTime(started) : null,
+            RoundTrip = failure is null ? ioTime.GetElapsedTime(started) : null,
             Failure = failure,
         };
     }

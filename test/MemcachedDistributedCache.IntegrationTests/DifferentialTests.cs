@@ -49,6 +49,7 @@ public sealed class DifferentialTests
                 options.IdleTimeout = Timeout.InfiniteTimeSpan;
                 options.DefaultTimeToLive = DefaultTimeToLive;
             },
+            clock,
             clock);
 
         // Before time begins to leap: a connection that is being opened then has been at it for hours, and is given up.

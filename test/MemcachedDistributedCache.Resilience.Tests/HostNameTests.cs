@@ -63,7 +63,7 @@ public sealed class HostNameTests
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Up, "the next question finds the server");
     }
 
-    private static MemcachedCache On(OneName names, int port, TimeProvider? timeProvider = null, TimeSpan? limit = null) => new(
+    private static MemcachedCache On(OneName names, int port, TimeProvider? ioTime = null, TimeSpan? limit = null) => new(
         new MemcachedCacheOptions
         {
             Servers = [$"mc.test:{port}"],
@@ -72,10 +72,11 @@ public sealed class HostNameTests
             DnsRefreshInterval = TimeSpan.FromSeconds(1),
         },
         loggerFactory: null,
-        timeProvider,
+        timeProvider: null,
         meterFactory: null,
         name: null,
-        names);
+        names,
+        ioTime);
 
     /// <summary>Knows one address, or says nothing at all.</summary>
     private sealed class OneName : NameResolver

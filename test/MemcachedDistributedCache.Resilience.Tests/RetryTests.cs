@@ -163,5 +163,5 @@ public sealed class RetryTests
             options.MaximumRetries = 10;
             options.RetryDelay = TimeSpan.FromMilliseconds(200);
         },
-        new HastyTimeProvider(10));
+        ioTime: new HastyTimeProvider(10));
 }

@@ -251,5 +251,8 @@ public sealed class StalenessTests
             MaximumSuspectKeys = maximumSuspects,
         }.With(failover),
         logger,
-        new HastyTimeProvider(10));
+        timeProvider: null,
+        meterFactory: null,
+        name: null,
+        ioTime: new HastyTimeProvider(10));
 }

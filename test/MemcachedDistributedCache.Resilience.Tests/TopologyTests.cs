@@ -72,7 +72,7 @@ public sealed class TopologyTests
         await using MemcachedProcess second = await MemcachedProcess.StartAsync();
         await using MemcachedProcess third = await MemcachedProcess.StartAsync();
         string[][] settings = [[first.Server], [first.Server, second.Server], [first.Server, second.Server, third.Server], [second.Server, third.Server], [first.Server, third.Server + ";weight=3"]];
-        await using MemcachedCache cache = Caches.On(settings[0], static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(30), new HastyTimeProvider(10)); // it throws whatever fails
+        await using MemcachedCache cache = Caches.On(settings[0], static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(30), ioTime: new HastyTimeProvider(10)); // it throws whatever fails
         var over = new ManualResetEventSlim();
         int[] reads = new int[16];
         Task[] callers = [.. Enumerable.Range(0, reads.Length).Select(caller => Task.Run(async () =>
@@ -103,7 +103,7 @@ public sealed class TopologyTests
     {
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();
         await using MemcachedProcess second = await MemcachedProcess.StartAsync();
-        await using MemcachedCache cache = Caches.On([first.Server, second.Server], static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(20), new HastyTimeProvider(10));
+        await using MemcachedCache cache = Caches.On([first.Server, second.Server], static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(20), ioTime: new HastyTimeProvider(10));
         byte version = 0;
         for (int round = 0; round < rounds; round++)
         {
@@ -269,7 +269,7 @@ public sealed class TopologyTests
 
     private static MemcachedCache On(Names names, params string[] servers) => On(names, null, servers);
 
-    private static MemcachedCache On(Names names, TimeProvider? timeProvider, params string[] servers) => new(
+    private static MemcachedCache On(Names names, TimeProvider? ioTime, params string[] servers) => new(
         new MemcachedCacheOptions
         {
             Servers = servers,
@@ -278,10 +278,11 @@ public sealed class TopologyTests
             DnsRefreshInterval = TimeSpan.FromSeconds(1),
         },
         loggerFactory: null,
-        timeProvider,
+        timeProvider: null,
         meterFactory: null,
         name: null,
-        names);
+        names,
+        ioTime);
 
     private static async Task SetAllAsync(MemcachedCache cache, byte version)
     {

@@ -10,7 +10,11 @@ public static class Caches
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     /// <summary>A cache that throws and waits long, with a namespace that no other test uses.</summary>
-    public static MemcachedCache On(IEnumerable<string> servers, Action<MemcachedCacheOptions>? configure = null, TimeProvider? timeProvider = null)
+    /// <param name="servers">Where.</param>
+    /// <param name="configure">Sets other options.</param>
+    /// <param name="timeProvider">The application's clock, which tells what has expired.</param>
+    /// <param name="ioTime">The clock of time limits, retries and reconnects, and what servers are told as a date; the system's for an application.</param>
+    public static MemcachedCache On(IEnumerable<string> servers, Action<MemcachedCacheOptions>? configure = null, TimeProvider? timeProvider = null, TimeProvider? ioTime = null)
     {
         var options = new MemcachedCacheOptions
         {
@@ -20,7 +24,7 @@ public static class Caches
             OperationTimeout = TimeSpan.FromSeconds(10),
         };
         configure?.Invoke(options);
-        return new MemcachedCache(options, timeProvider: timeProvider);
+        return new MemcachedCache(options, null, timeProvider, null, null, ioTime: ioTime);
     }
 
     /// <summary>Such a cache on one server.</summary>

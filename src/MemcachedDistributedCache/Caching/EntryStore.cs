@@ -16,13 +16,19 @@ namespace MemcachedDistributedCache.Caching;
 /// The semantics of <see cref="IDistributedCache"/> on memcached. Every method serves asynchronous and synchronous callers; for the
 /// latter it is complete when it returns, because nothing in it waits for anything but the client, which blocks.
 /// </summary>
-internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings settings, RetryPolicy? retries, TimeProvider timeProvider, ILogger logger) : IEntryStore
+/// <param name="client">Asks the servers.</param>
+/// <param name="settings">The options.</param>
+/// <param name="retries">Repeats what failed, if anything does.</param>
+/// <param name="timeProvider">The application's clock, which tells what has expired.</param>
+/// <param name="ioTime">The system's clock, for time limits and for what a server is told as a date.</param>
+/// <param name="logger">Where to log.</param>
+internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings settings, RetryPolicy? retries, TimeProvider timeProvider, TimeProvider ioTime, ILogger logger) : IEntryStore
 {
     private readonly RetryPolicy? _retries = retries;
     private readonly KeyEncoder _keys = new(settings.Namespace, settings.Partition);
-    private readonly SlidingWindows _windows = new(client, settings, timeProvider);
+    private readonly SlidingWindows _windows = new(client, settings, timeProvider, ioTime);
     private readonly LogLimiter _unreadable = new();
-    private readonly AbandonedWrites _abandoned = new(timeProvider, settings.CancelledWriteWindow);
+    private readonly AbandonedWrites _abandoned = new(ioTime, settings.CancelledWriteWindow);
 
     /// <summary>Reads a value into an array of its own, or null.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -80,7 +86,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlySequence<byte>>? again = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
+        Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow(), ioTime);
         if (expiration.IsPast)
         {
             Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Set", cancellationToken);
@@ -119,7 +125,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     public async ValueTask<bool> AddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow());
+        Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow(), ioTime);
         if (expiration.IsPast)
         {
             ThrowIfUnusable(cancellationToken);
@@ -146,7 +152,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     public async ValueTask RefreshAsync(string key, CallMode mode, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(cancellationToken);
-        long started = timeProvider.GetTimestamp();
+        long started = ioTime.GetTimestamp();
         OperationResult result = await _windows.RefreshAsync(_keys, key, mode, cancellationToken).ConfigureAwait(false);
         if (IsWorthAnother(result))
         {
@@ -157,7 +163,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 mode,
                 cancellationToken,
                 SlidingWindows.RequestsPerRefresh,
-                timeProvider.GetElapsedTime(started)).ConfigureAwait(false);
+                ioTime.GetElapsedTime(started)).ConfigureAwait(false);
         }
 
         Fail(result, "Refresh", cancellationToken);
@@ -296,14 +302,13 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
             return false;
         }
 
-        DateTimeOffset now = timeProvider.GetUtcNow();
-        long left = format.HasDeadline ? result.Prefix - now.ToUnixTimeMilliseconds() : long.MaxValue;
+        long left = format.HasDeadline ? result.Prefix - timeProvider.GetUtcNow().ToUnixTimeMilliseconds() : long.MaxValue;
         if (left <= 0)
         {
             return false;
         }
 
-        _windows.MoveBehind(_keys, key, format, result, left, now);
+        _windows.MoveBehind(_keys, key, format, result, left);
         return true;
     }
 

@@ -40,19 +40,23 @@ internal readonly struct Expiration
     public bool HasDeadline => EntryFormat.HasPrefix(Flags);
 
     /// <summary>Reads a caller's options. A time relative to now goes before an absolute one, as in ASP.NET's own caches.</summary>
-    public static Expiration From(DistributedCacheEntryOptions options, TimeSpan defaultTimeToLive, DateTimeOffset now)
+    /// <param name="options">They.</param>
+    /// <param name="defaultTimeToLive">For an entry without any.</param>
+    /// <param name="now">By the application's clock, which tells what has expired.</param>
+    /// <param name="ioTime">The system's clock: a server takes a date for one of the system's, whatever the application's clock shows.</param>
+    public static Expiration From(DistributedCacheEntryOptions options, TimeSpan defaultTimeToLive, DateTimeOffset now, TimeProvider ioTime)
     {
         DateTimeOffset? deadline = options.AbsoluteExpirationRelativeToNow is { } relative ? Add(now, relative) : options.AbsoluteExpiration;
         long window = options.SlidingExpiration is { } sliding ? CeilingSeconds(sliding) : 0;
         if (deadline is null && window == 0)
         {
-            return new Expiration(ToWire(CeilingSeconds(defaultTimeToLive) + ClockSlackSeconds, now), 0, 0, isPast: false);
+            return new Expiration(ToWire(CeilingSeconds(defaultTimeToLive) + ClockSlackSeconds, ioTime), 0, 0, isPast: false);
         }
 
         uint flags = EntryFormat.ToFlags(deadline is not null, window);
         if (deadline is null)
         {
-            return new Expiration(WireTimeOfWindow(WindowOf(flags), now), flags, 0, isPast: false);
+            return new Expiration(ToWire(WindowOf(flags) + ClockSlackSeconds, ioTime), flags, 0, isPast: false);
         }
 
         // Rounded up: an entry that was given half a millisecond has it.
@@ -64,18 +68,21 @@ internal readonly struct Expiration
             seconds = Math.Min(seconds, WindowOf(flags) + ClockSlackSeconds);
         }
 
-        return new Expiration(ToWire(seconds, now), flags, milliseconds, isPast: deadline <= now);
+        return new Expiration(ToWire(seconds, ioTime), flags, milliseconds, isPast: deadline <= now);
     }
 
-    /// <summary>The time to live that gives an entry with this window its whole window again.</summary>
-    public static int WireTimeOfWindow(long windowSeconds, DateTimeOffset now) => ToWire(windowSeconds + ClockSlackSeconds, now);
+    /// <summary>The time to live that gives an entry with this window its whole window again, by the system's clock.</summary>
+    public static int WireTimeOfWindow(long windowSeconds, DateTimeOffset serverNow) => ToWire(windowSeconds + ClockSlackSeconds, serverNow);
 
-    /// <summary>The time to live of an entry that has this much left.</summary>
-    public static int WireTimeOf(TimeSpan left, DateTimeOffset now) => ToWire(Math.Max(0, CeilingSeconds(left)) + ClockSlackSeconds, now);
+    /// <summary>The time to live of an entry that has this much left, by the system's clock.</summary>
+    public static int WireTimeOf(TimeSpan left, DateTimeOffset serverNow) => ToWire(Math.Max(0, CeilingSeconds(left)) + ClockSlackSeconds, serverNow);
 
     /// <summary>Over 30 days memcached reads a Unix time, and it reads 32 bits: what lies behind January 2038 ends there.</summary>
-    private static int ToWire(long seconds, DateTimeOffset now)
-        => seconds <= LargestRelative ? (int)seconds : (int)Math.Min(now.ToUnixTimeSeconds() + seconds, int.MaxValue - 1);
+    private static int ToWire(long seconds, DateTimeOffset serverNow)
+        => seconds <= LargestRelative ? (int)seconds : (int)Math.Min(serverNow.ToUnixTimeSeconds() + seconds, int.MaxValue - 1);
+
+    /// <summary>The same, where the time of day is looked at only if it matters.</summary>
+    private static int ToWire(long seconds, TimeProvider ioTime) => seconds <= LargestRelative ? (int)seconds : ToWire(seconds, ioTime.GetUtcNow());
 
     private static long WindowOf(uint flags) => EntryFormat.TryRead(flags, out EntryFormat format) ? format.SlidingSeconds : 0;
 

@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Caching;
 /// therefore reports the flags of the item it met: the same flags mean the same window, so no harm was done; other flags are put right.
 /// </para>
 /// </summary>
-internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings settings, TimeProvider timeProvider)
+internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings settings, TimeProvider timeProvider, TimeProvider ioTime)
 {
     /// <summary>How often an entry that keeps changing under the hand is put right.</summary>
     private const int MaximumRepairs = 3;
@@ -24,7 +24,7 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
     private readonly TouchGate _gate = new();
 
     /// <summary>Moves the window of an entry that was just read, if it is due, without waiting.</summary>
-    public void MoveBehind(KeyEncoder keys, string key, EntryFormat format, in OperationResult read, long leftMilliseconds, DateTimeOffset now)
+    public void MoveBehind(KeyEncoder keys, string key, EntryFormat format, in OperationResult read, long leftMilliseconds)
     {
         // One that surely outlives its deadline needs nothing.
         long remaining = read.TimeToLive;
@@ -41,7 +41,7 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
         }
 
         // Asynchronous for every caller: a synchronous one has its value and shall not wait for the touch.
-        int timeToLive = Expiration.WireTimeOfWindow(format.SlidingSeconds, now);
+        int timeToLive = Expiration.WireTimeOfWindow(format.SlidingSeconds, ioTime.GetUtcNow());
         ValueTask<OperationResult> touch = client.TouchAsync(wireKey, timeToLive, CallMode.Async, CancellationToken.None);
         _ = FinishAsync(touch, keys, key, read.Flags, gate);
     }
@@ -56,7 +56,7 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
         }
 
         // Once sent, a touch may have met another entry; it is followed to its end even when the caller has lost interest.
-        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, timeProvider.GetUtcNow()), mode).ConfigureAwait(false);
+        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, ioTime.GetUtcNow()), mode).ConfigureAwait(false);
         return await RepairAsync(touched, keys, key, seen.Flags, mode).ConfigureAwait(false);
     }
 
@@ -93,20 +93,20 @@ internal sealed class SlidingWindows(IMemcachedClient client, EntryStoreSettings
 
     private int TimeToLiveOf(in OperationResult entry)
     {
-        DateTimeOffset now = timeProvider.GetUtcNow();
+        DateTimeOffset serverNow = ioTime.GetUtcNow();
         if (!EntryFormat.TryRead(entry.Flags, out EntryFormat format) || format is { HasDeadline: false, SlidingSeconds: 0 })
         {
-            return Expiration.WireTimeOf(settings.DefaultTimeToLive, now);
+            return Expiration.WireTimeOf(settings.DefaultTimeToLive, serverNow);
         }
 
         if (format.SlidingSeconds != 0)
         {
-            return Expiration.WireTimeOfWindow(format.SlidingSeconds, now);
+            return Expiration.WireTimeOfWindow(format.SlidingSeconds, serverNow);
         }
 
         return !StoredTime.IsDeadline(entry.Prefix)
-            ? Expiration.WireTimeOf(settings.DefaultTimeToLive, now)
-            : Expiration.WireTimeOf(TimeSpan.FromMilliseconds(entry.Prefix - now.ToUnixTimeMilliseconds()), now);
+            ? Expiration.WireTimeOf(settings.DefaultTimeToLive, serverNow)
+            : Expiration.WireTimeOf(TimeSpan.FromMilliseconds(entry.Prefix - timeProvider.GetUtcNow().ToUnixTimeMilliseconds()), serverNow);
     }
 
     private ValueTask<OperationResult> Get(KeyEncoder keys, string key, CallMode mode)

@@ -124,5 +124,5 @@ public sealed class ServerMetricTests
     }
 
     private static MemcachedCache On(MetricRecorder metrics, TimeProvider time, string server)
-        => new(new MemcachedCacheOptions { Servers = [server], IdleTimeout = Timeout.InfiniteTimeSpan }, null, time, metrics, null);
+        => new(new MemcachedCacheOptions { Servers = [server], IdleTimeout = Timeout.InfiniteTimeSpan }, null, null, metrics, null, ioTime: time);
 }

@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace MemcachedDistributedCache.Tests.Caching;
@@ -37,6 +38,25 @@ public sealed class ExpirationTests
         Assert.Equal(ThirtyDays, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 2) }).TimeToLive);
         Assert.Equal(Now.ToUnixTimeSeconds() + ThirtyDays + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
         Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 365) + 2, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(365) }).TimeToLive);
+    }
+
+    [Theory]
+    [InlineData(1970)]
+    [InlineData(2090)]
+    public void A_date_for_the_server_is_one_of_the_systems_clock_whatever_the_applications_shows(int year)
+    {
+        var now = new DateTimeOffset(year, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        foreach (DistributedCacheEntryOptions options in (DistributedCacheEntryOptions[])[
+            new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(40) },
+            new() { AbsoluteExpiration = now + TimeSpan.FromDays(40) },
+            new() { SlidingExpiration = TimeSpan.FromDays(40) }])
+        {
+            Expiration expiration = Expiration.From(options, Default, now, new ManualTimeProvider(Now));
+            Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 40) + 2, expiration.TimeToLive);
+            Assert.False(expiration.IsPast);
+        }
+
+        Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 40) + 2, Expiration.From(new(), TimeSpan.FromDays(40), now, new ManualTimeProvider(Now)).TimeToLive);
     }
 
     [Theory]
@@ -107,5 +127,5 @@ public sealed class ExpirationTests
         Assert.Equal(3, Expiration.WireTimeOfWindow(1, Now));
     }
 
-    private static Expiration From(DistributedCacheEntryOptions options) => Expiration.From(options, Default, Now);
+    private static Expiration From(DistributedCacheEntryOptions options) => Expiration.From(options, Default, Now, new ManualTimeProvider(Now));
 }

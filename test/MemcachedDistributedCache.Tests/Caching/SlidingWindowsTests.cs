@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.Tests.Caching;
 
@@ -21,6 +22,29 @@ public sealed class SlidingWindowsTests
         }
 
         rig.Pass(12.1);
+        Assert.Null(await rig.Get());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_long_window_moves_by_the_systems_clock_while_the_applications_stands(bool refresh)
+    {
+        var io = new ManualTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        var rig = new StoreRig(ioTime: io);
+        await rig.Set(StoreRig.Sliding(40 * 86400));
+        for (int i = 0; i < 3; i++)
+        {
+            io.Advance(TimeSpan.FromDays(30));
+            if (refresh)
+            {
+                await rig.Refresh();
+            }
+
+            Assert.NotNull(await rig.Get());
+        }
+
+        io.Advance(TimeSpan.FromDays(41));
         Assert.Null(await rig.Get());
     }
 

@@ -13,9 +13,10 @@ internal sealed class StoreRig
 {
     public static readonly byte[] Value = "value"u8.ToArray();
 
-    public StoreRig(MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade, MemcachedOversizeBehavior oversize = MemcachedOversizeBehavior.Throw, int retries = 0)
+    public StoreRig(MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade, MemcachedOversizeBehavior oversize = MemcachedOversizeBehavior.Throw, int retries = 0, ManualTimeProvider? ioTime = null)
     {
-        Client = new ModelClient(Time);
+        IoTime = ioTime ?? Time;
+        Client = new ModelClient(IoTime);
         Store = new EntryStore(Client, new EntryStoreSettings
         {
             Namespace = "",
@@ -23,15 +24,19 @@ internal sealed class StoreRig
             MaximumValueBytes = int.MaxValue,
             OversizeBehavior = oversize,
             FailureMode = failureMode,
-        }, retries == 0 ? null : RetriesOf(retries), Time, Log);
+        }, retries == 0 ? null : RetriesOf(retries), Time, IoTime, Log);
     }
 
     /// <summary>One second in all, 0.4 s an attempt, pauses from 10 ms.</summary>
     private RetryPolicy RetriesOf(int count) => new(
         new RetrySettings { MaximumRetries = count, Delay = TimeSpan.FromMilliseconds(10), AttemptTimeout = TimeSpan.FromMilliseconds(400), TotalTimeout = TimeSpan.FromSeconds(1) },
-        Time);
+        IoTime);
 
+    /// <summary>The application's clock.</summary>
     public ManualTimeProvider Time { get; } = new();
+
+    /// <summary>The clock of the system and its servers; the application's where a test does not tell them apart.</summary>
+    public ManualTimeProvider IoTime { get; }
 
     public ModelClient Client { get; }
 

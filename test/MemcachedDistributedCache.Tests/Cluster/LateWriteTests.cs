@@ -46,7 +46,7 @@ public sealed partial class LateWriteTests : IDisposable
             OversizeBehavior = MemcachedOversizeBehavior.Throw,
             FailureMode = MemcachedFailureMode.Degrade,
         };
-        var store = new EntryStore(new MemcachedClient(cluster), settings, retries: null, _time, _log);
+        var store = new EntryStore(new MemcachedClient(cluster), settings, retries: null, _time, _time, _log);
         await store.SetAsync("key", new ReadOnlySequence<byte>([1]), new DistributedCacheEntryOptions(), CallMode.Sync, CancellationToken.None);
         Assert.Equal(1, node.Counters.Timeouts);
         await Eventually.True(() => Volatile.Read(ref removals) >= 1, "the key is removed");

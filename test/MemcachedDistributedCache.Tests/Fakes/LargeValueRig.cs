@@ -68,6 +68,7 @@ internal sealed class LargeValueRig : IDisposable
         },
         retries: null,
         Time,
+        Time,
         _log);
 
     public FakeFactory Factory(Func<int, Func<string, string?>, FakeTransport>? open = null)

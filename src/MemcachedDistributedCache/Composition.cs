@@ -1,0 +1,68 @@
+using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Options;
+using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Transport;
+using Polly;
+
+namespace MemcachedDistributedCache;
+
+/// <summary>Makes of the options what the parts of a cache are given. All of them go by the I/O clock.</summary>
+internal static class Composition
+{
+    /// <summary>What repeats failed operations; null where nothing does.</summary>
+    public static RetryPolicy? RetriesOf(MemcachedCacheOptions options, TimeProvider ioTime) => options.MaximumRetries == 0 ? null : new RetryPolicy(
+        new RetrySettings
+        {
+            MaximumRetries = options.MaximumRetries,
+            Delay = options.RetryDelay,
+            AttemptTimeout = EffectiveTimes.AttemptTimeout(options),
+            TotalTimeout = options.OperationTimeout,
+        },
+        ioTime);
+
+    /// <summary>The application's own strategies.</summary>
+    public static ResiliencePipeline PipelineOf(MemcachedCacheOptions options, TimeProvider ioTime)
+    {
+        var builder = new ResiliencePipelineBuilder { TimeProvider = ioTime };
+        options.Resilience!(builder);
+        return builder.Build();
+    }
+
+    /// <summary>What the nodes are given.</summary>
+    public static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider ioTime, NameResolver names, CacheTelemetry telemetry) => new()
+    {
+        Connections = new ConnectionSettings
+        {
+            Factory = new TcpConnectionFactory(names),
+            Clock = new OperationClock(ioTime, EffectiveTimes.AttemptTimeout(options)),
+            HasPrefix = EntryFormat.HasPrefix,
+            LargestKept = EffectiveSizes.LargestKept(options),
+            TimeProvider = ioTime,
+            Telemetry = telemetry,
+            ConnectTimeout = options.ConnectTimeout,
+            IdleTimeout = options.IdleTimeout,
+            MaximumPendingOperations = options.MaximumPendingOperations,
+            MaximumBufferedBytes = options.MaximumBufferedBytes,
+        },
+        OperationTimeout = options.OperationTimeout,
+        ConnectionsPerNode = options.ConnectionsPerNode,
+        ReconnectDelay = options.ReconnectDelay,
+        MaximumSuspectKeys = options.MaximumSuspectKeys,
+        ProbeKey = new KeyEncoder(options.Namespace).ProbeKey,
+        StandInSeconds = options.Failover == MemcachedFailover.Gutter ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds) : 0,
+        DnsRefreshInterval = options.DnsRefreshInterval,
+        NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), ioTime),
+    };
+
+    private static BreakerSettings BreakerSettingsOf(MemcachedCacheOptions options) => new()
+    {
+        FailureRatio = options.BreakerFailureRatio,
+        MinimumThroughput = options.BreakerMinimumThroughput,
+        SamplingDuration = TimeSpan.FromTicks(Math.Max(options.BreakerSamplingDuration.Ticks, EffectiveTimes.AttemptTimeout(options).Ticks)),
+        Delay = options.ReconnectDelay,
+        MaximumDelay = options.MaximumReconnectDelay,
+    };
+}
