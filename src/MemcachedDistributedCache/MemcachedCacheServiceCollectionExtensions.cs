@@ -15,7 +15,8 @@ public static class MemcachedCacheServiceCollectionExtensions
 {
     /// <summary>
     /// Registers <see cref="MemcachedCache"/> as the application's <see cref="IDistributedCache"/>. Calling it again changes options and
-    /// registers nothing twice.
+    /// registers nothing twice. Two calls that name different servers are an error at start: a second cluster has a service key, see
+    /// <c>AddKeyedMemcachedDistributedCache</c>. Where no call names servers and the container has embedded nodes, those are used.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="connectionString">The servers, separated by commas: <c>mc1:11211,mc2:11211;weight=2,[::1]:11213</c>.</param>
@@ -33,7 +34,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configure);
-        AddCache(services, Options.Options.DefaultName).Configure(configure);
+        AddCache(services, Options.Options.DefaultName).Configure(options => NamedServers.Configure(options, configure));
         return services;
     }
 
@@ -44,7 +45,8 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configure);
-        AddCache(services, Options.Options.DefaultName).Configure(configure);
+        AddCache(services, Options.Options.DefaultName)
+            .Configure<IServiceProvider>((options, provider) => NamedServers.Configure(options, own => configure(own, provider)));
         return services;
     }
 
@@ -85,7 +87,7 @@ public static class MemcachedCacheServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(configure);
-        AddCache(services, name).Configure(configure);
+        AddCache(services, name).Configure(options => NamedServers.Configure(options, configure));
         return services;
     }
 
@@ -106,6 +108,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedCacheOptions>, MemcachedCacheOptionsValidator>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedCacheOptions>, MemcachedCacheOptionsRules>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<MemcachedCacheOptions>, OfferedServers>());
         if (name.Length != 0)
         {
             if (!services.Any(service => service.ServiceType == typeof(MemcachedCache) && name.Equals(service.ServiceKey)))
@@ -127,28 +130,33 @@ public static class MemcachedCacheServiceCollectionExtensions
     private static void Bind(OptionsBuilder<MemcachedCacheOptions> builder, string name, IConfiguration section)
     {
         builder.Services.AddSingleton<IOptionsChangeTokenSource<MemcachedCacheOptions>>(new ConfigurationChangeTokenSource<MemcachedCacheOptions>(name, section));
-        builder.Configure(options =>
-        {
-            IConfigurationSection servers = section.GetSection(nameof(options.Servers));
-            if (servers.Exists())
-            {
-                // The section replaces servers set before; binding alone would add to them.
-                options.Servers = [];
-            }
+        builder.Configure(options => NamedServers.Configure(options, own => BindTo(own, section)));
+    }
 
-            section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true);
-            if (servers.Value is { Length: > 0 } connectionString)
-            {
-                options.Servers = [.. ServerSpec.Split(connectionString)];
-            }
-        });
+    private static void BindTo(MemcachedCacheOptions options, IConfiguration section)
+    {
+        OptionNames.ThrowIfUnknown(section);
+        IConfigurationSection servers = section.GetSection(nameof(options.Servers));
+        if (servers.Exists())
+        {
+            // The section replaces servers set before; binding alone would add to them.
+            options.Servers = [];
+        }
+
+        section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true);
+        if (servers.Value is { Length: > 0 } connectionString)
+        {
+            options.Servers = [.. ServerSpec.Split(connectionString)];
+        }
     }
 
     private static MemcachedCache Create(IServiceProvider provider, string name)
     {
         IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
-        var cache = new MemcachedCache(monitor.Get(name), provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>(), provider.GetService<IMeterFactory>(), name.Length == 0 ? null : name);
-        cache.Own(new OptionsFollower(provider, name, options => _ = cache.ReloadAsync(options.Servers)));
+        MemcachedCacheOptions atStart = monitor.Get(name);
+        OfferedServers.WarnIfUnused(provider, name, atStart, provider.GetService<ILoggerFactory>()?.CreateLogger<MemcachedCache>());
+        var cache = new MemcachedCache(atStart, provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>(), provider.GetService<IMeterFactory>(), name.Length == 0 ? null : name);
+        cache.Own(new OptionsFollower(provider, name, atStart, options => _ = cache.ReloadAsync(options.Servers)));
 
         // A change that came while the cache was made has told nobody. Where there was none, this changes nothing.
         _ = cache.ReloadAsync(monitor.Get(name).Servers);

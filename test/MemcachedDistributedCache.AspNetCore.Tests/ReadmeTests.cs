@@ -4,8 +4,10 @@ using MemcachedDistributedCache.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.AspNetCore.TestHost;
+using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace MemcachedDistributedCache.AspNetCore.Tests;
@@ -26,6 +28,9 @@ public sealed class ReadmeTests
         builder.Services.AddHealthChecks()
             .AddMemcached(tags: ["ready"], timeout: TimeSpan.FromSeconds(2), quorum: 2);
         // </health>
+
+        builder.Services.AddSingleton<ProductStore>();
+        builder.Services.AddMemcachedHybridCache("mc1:11211,mc2:11211,mc3:11211");
 
         // Names that are not there; the options set later replace them by what the test started.
         builder.Services.PostConfigure<MemcachedCacheOptions>(options => options.Servers = [.. servers.Select(static server => server.Server)]);
@@ -52,6 +57,15 @@ public sealed class ReadmeTests
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
         // </map>
 
+        // <hybrid>
+        app.MapGet("/products/{id}", async (long id, HybridCache cache, ProductStore store, CancellationToken token) =>
+        {
+            Product? product = await cache.GetOrCreateAsync(
+                $"product:{id}", (store, id), static async (s, token) => await s.store.FindAsync(s.id, token), tags: ["products"], cancellationToken: token);
+            return product is null ? Results.NotFound() : Results.Ok(product);
+        });
+        // </hybrid>
+
         await app.StartAsync();
         using HttpClient client = app.GetTestClient();
         string report = await client.GetStringAsync(new Uri("/report?category=a", UriKind.Relative));
@@ -60,6 +74,9 @@ public sealed class ReadmeTests
         using HttpResponseMessage repriced = await client.PostAsync(new Uri("/reprice", UriKind.Relative), null);
         Assert.Equal(HttpStatusCode.OK, repriced.StatusCode);
         Assert.NotEqual(report, await client.GetStringAsync(new Uri("/report?category=a", UriKind.Relative)));
+        Assert.Equal("{\"id\":1,\"name\":\"Cup\"}", await client.GetStringAsync(new Uri("/products/1", UriKind.Relative)));
+        using HttpResponseMessage unknown = await client.GetAsync(new Uri("/products/2", UriKind.Relative));
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
         foreach (string path in (string[])["/health/live", "/health/ready"])
         {
             using HttpResponseMessage health = await client.GetAsync(new Uri(path, UriKind.Relative));
@@ -77,6 +94,7 @@ public sealed class ReadmeTests
     [InlineData("output")]
     [InlineData("health")]
     [InlineData("map")]
+    [InlineData("hybrid")]
     public void README_has_the_lines_that_run_here(string part)
     {
         string[] source = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "ReadmeTests.source.txt"));
@@ -90,4 +108,17 @@ public sealed class ReadmeTests
     private string MakeReport(string? category) => $"{category} {Interlocked.Increment(ref _made)}";
 
     private void ChangePrices() => Interlocked.Increment(ref _made);
+
+    private sealed record Product(long Id, string Name);
+
+    private sealed class ProductStore
+    {
+        private static readonly Product Cup = new(1, "Cup");
+
+        public ValueTask<Product?> FindAsync(long id, CancellationToken token)
+        {
+            token.ThrowIfCancellationRequested();
+            return ValueTask.FromResult(id == Cup.Id ? Cup : null);
+        }
+    }
 }

@@ -42,6 +42,20 @@ public sealed class ReportTests
         }
     }
 
+    /// <summary>Two ports, as README.md starts two instances: by default a page's key in ASP.NET contains host and port.</summary>
+    [MemcachedFact]
+    public async Task Instances_on_ports_of_their_own_share_a_report()
+    {
+        await using SampleCluster cluster = await SampleCluster.StartAsync();
+        SampleApp one = cluster.NewApp();
+        SampleApp other = cluster.NewApp();
+        Assert.NotEqual(one.Listen().Port, other.Listen().Port);
+        using HttpClient client = one.NewClient();
+        using HttpClient second = other.NewClient();
+        ReportBody report = await GetAsync(client, "");
+        Assert.Equal(report, await GetAsync(second, ""));
+    }
+
     [MemcachedFact]
     public async Task A_wrong_request_is_refused_and_not_cached()
     {

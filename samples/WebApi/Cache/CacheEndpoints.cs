@@ -16,20 +16,21 @@ internal static partial class CacheEndpoints
         // How cached values become JSON, without reflection.
         builder.Services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), AppJsonContext.Default.Options);
 
-        // An application with servers of its own needs the lines above and nothing else. The rest is for a first run without any.
-        builder.Services.AddEmbeddedMemcached();
-        builder.Services.AddMemcachedDistributedCache(static (options, services) =>
+        // An application with servers of its own needs the lines above and nothing else. This is for a first run without any: the cache uses the nodes because it has no others.
+        if (!builder.Configuration.GetSection("Memcached:Servers").Exists())
         {
-            if (options.Servers.Count == 0)
-            {
-                IReadOnlyList<string> servers = services.GetRequiredService<EmbeddedMemcached>().Servers;
-                options.Servers = [.. servers];
-                LogEmbedded(services.GetRequiredService<ILoggerFactory>().CreateLogger("WebApi.Cache"), servers.Count, string.Join(',', servers));
-            }
-        });
+            builder.Services.AddEmbeddedMemcached();
+        }
     }
 
-    public static void MapCache(this IEndpointRouteBuilder app) => app.MapGet("/api/cache/nodes", GetNodes);
+    public static void MapCache(this WebApplication app)
+    {
+        app.MapGet("/api/cache/nodes", GetNodes);
+        if (app.Services.GetService<EmbeddedMemcached>() is { } embedded)
+        {
+            LogEmbedded(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("WebApi.Cache"), embedded.Nodes.Count, embedded.ConnectionString);
+        }
+    }
 
     private static Ok<NodeReport[]> GetNodes(MemcachedCache cache) => TypedResults.Ok(cache.GetNodes().Select(NodeReport.From).ToArray());
 

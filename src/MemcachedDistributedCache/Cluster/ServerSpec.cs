@@ -52,7 +52,7 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
             }
             else
             {
-                error = $"'{part}' is not a server setting; there are 'weight=<1 to {MaximumWeight}>' and 'addresses=each'";
+                error = $"'{part}' is not a server setting; servers are separated by commas ('mc1:11211,mc2:11211'), and the settings are 'weight=<1 to {MaximumWeight}>' and 'addresses=each'";
                 return false;
             }
         }
@@ -72,10 +72,33 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         return true;
     }
 
+    /// <summary>What people write who have it from elsewhere; null for anything else.</summary>
+    private static string? MistakeOf(string text)
+    {
+        if (text.IndexOf("://", StringComparison.Ordinal) is >= 0 and int scheme)
+        {
+            return $"it is named without '{text[..(scheme + 3)]}', as '{(text[(scheme + 3)..].TrimEnd('/') is { Length: > 0 } rest ? rest : "mc1:11211")}'";
+        }
+
+        if (text.AsSpan().IndexOfAny(" \t\r\n") >= 0)
+        {
+            return $"servers are separated by commas, as '{string.Join(',', text.Split((char[])[' ', '\t', '\r', '\n'], StringSplitOptions.RemoveEmptyEntries))}'";
+        }
+
+        return !text.StartsWith('[') && text.Count(':') > 1 && Uri.CheckHostName(text) != UriHostNameType.IPv6
+            ? "it has one port, behind one ':', as 'mc1:11211'; an IPv6 address stands in brackets, as '[::1]:11211', and servers are separated by commas"
+            : null;
+    }
+
     private static bool TryParseAddress(string text, [NotNullWhen(true)] out ServerAddress? address, [NotNullWhen(false)] out string? error)
     {
         address = null;
-        error = null;
+        error = MistakeOf(text);
+        if (error is not null)
+        {
+            return false;
+        }
+
         string host = text;
         string? port = null;
         if (text.StartsWith('['))

@@ -41,6 +41,12 @@ internal static partial class Log
     [LoggerMessage(EventIds.FloorsPassed, LogLevel.Warning, "memcached {Server}, version {Version}, has given items new numbers while it moved them in its memory, or does not tell. What is old there cannot be told from what is new, and nothing that it had stored by now is read. Upgrade it to 1.6.24 or newer, or start it with -o no_slab_reassign")]
     public static partial void FloorsPassed(ILogger logger, string server, string version);
 
+    [LoggerMessage(EventIds.OfferedServersNotUsed, LogLevel.Warning, "The memcached servers are {Servers}, because the options name them; the embedded nodes {Offered} of the same container are not used. Take the servers out of the configuration, or the embedded nodes out of the registrations")]
+    public static partial void OfferedServersNotUsed(ILogger logger, string servers, string offered);
+
+    [LoggerMessage(EventIds.ChangeIgnored, LogLevel.Warning, "The configuration has changed {Options}. They are read at start only, so the change is ignored until the application is started again; of the memcached options only Servers is followed")]
+    public static partial void ChangeIgnored(ILogger logger, string options);
+
     [LoggerMessage(EventIds.ValueTooLarge, LogLevel.Warning, "A value of {Size} bytes was not cached, the limit is {Limit} bytes. What was cached under its key before has been removed")]
     public static partial void ValueTooLarge(ILogger logger, long size, long limit);
 

@@ -23,6 +23,11 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
     public ValidateOptionsResult Validate(string? name, MemcachedCacheOptions options)
     {
         var result = new ValidateOptionsResultBuilder();
+        if (options.NamedServers.Contradiction is { } contradiction)
+        {
+            result.AddError(contradiction, nameof(options.Servers));
+        }
+
         if (options.Hybrid is null)
         {
             result.AddError("Hybrid is null; leave it as it is and set its members.", nameof(options.Hybrid));

@@ -103,7 +103,7 @@ internal sealed class ServersAttribute : OptionAttribute
     {
         if (value is not IList<string> { Count: > 0 } servers)
         {
-            return "name at least one server, such as 'mc1:11211', in the connection string or under Servers of the configuration section.";
+            return "name at least one server, such as 'mc1:11211', in the connection string or under Servers of the configuration section; or call AddEmbeddedMemcached() for nodes inside the process, in development and tests.";
         }
 
         var seen = new HashSet<string>(StringComparer.Ordinal);

@@ -13,16 +13,22 @@ namespace MemcachedDistributedCache.Options;
 internal sealed class OptionsFollower : IDisposable
 {
     private readonly List<IDisposable> _registrations = [];
+    private readonly Dictionary<string, object?> _atStart;
+    private readonly ILogger? _logger;
+    private readonly Lock _lock = new();
+    private Dictionary<string, object?> _last;
 
-    public OptionsFollower(IServiceProvider provider, string name, Action<MemcachedCacheOptions> changed)
+    public OptionsFollower(IServiceProvider provider, string name, MemcachedCacheOptions atStart, Action<MemcachedCacheOptions> changed)
     {
+        _last = _atStart = OptionNames.FixedValues(atStart);
+        _logger = provider.GetService<ILoggerFactory>()?.CreateLogger<MemcachedCache>();
         IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
         if (monitor.OnChange((options, which) => ChangedIf(which == name, options, changed)) is { } registration)
         {
             _registrations.Add(registration);
         }
 
-        if (provider.GetService<ILoggerFactory>()?.CreateLogger<MemcachedCache>() is not { } logger)
+        if (_logger is not { } logger)
         {
             return;
         }
@@ -40,11 +46,29 @@ internal sealed class OptionsFollower : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _registrations.ForEach(static registration => registration.Dispose());
 
-    private static void ChangedIf(bool isOurs, MemcachedCacheOptions options, Action<MemcachedCacheOptions> changed)
+    private void ChangedIf(bool isOurs, MemcachedCacheOptions options, Action<MemcachedCacheOptions> changed)
     {
         if (isOurs)
         {
+            LogIfIgnored(options);
             changed(options);
+        }
+    }
+
+    /// <summary>Says which changed options wait for the next start. A reload that changes nothing more of them is not told again, nor the second of two that one change sets off.</summary>
+    private void LogIfIgnored(MemcachedCacheOptions options)
+    {
+        Dictionary<string, object?> now = OptionNames.FixedValues(options);
+        Dictionary<string, object?> before;
+        lock (_lock)
+        {
+            (before, _last) = (_last, now);
+        }
+
+        string[] ignored = [.. now.Where(option => !Equals(option.Value, _atStart.GetValueOrDefault(option.Key))).Select(static option => option.Key)];
+        if (_logger is { } logger && ignored.Length != 0 && now.Any(option => !Equals(option.Value, before.GetValueOrDefault(option.Key))))
+        {
+            Log.ChangeIgnored(logger, string.Join(", ", ignored));
         }
     }
 

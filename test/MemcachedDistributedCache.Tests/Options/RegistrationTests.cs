@@ -101,14 +101,14 @@ public sealed class RegistrationTests
     public void RegisteringTwiceRegistersOnce()
     {
         var services = new ServiceCollection();
-        services.AddMemcachedDistributedCache("mc1").AddMemcachedDistributedCache("mc2").AddKeyedMemcachedDistributedCache("k", "mc3").AddKeyedMemcachedDistributedCache("k", "mc4");
+        services.AddMemcachedDistributedCache("mc1").AddMemcachedDistributedCache("mc1:11211").AddKeyedMemcachedDistributedCache("k", "mc3").AddKeyedMemcachedDistributedCache("k", "MC3");
         Assert.Equal(2, services.Count(static s => s.ServiceType == typeof(IDistributedCache)));
         Assert.Equal(2, services.Count(static s => s.ServiceType == typeof(MemcachedCache)));
         Assert.Equal(2, services.Count(static s => s.ServiceType == typeof(IValidateOptions<MemcachedCacheOptions>)));
         using ServiceProvider provider = services.BuildServiceProvider();
         IOptionsMonitor<MemcachedCacheOptions> options = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
-        Assert.Equal(["mc2"], options.CurrentValue.Servers);
-        Assert.Equal(["mc4"], options.Get("k").Servers);
+        Assert.Equal(["mc1:11211"], options.CurrentValue.Servers);
+        Assert.Equal(["MC3"], options.Get("k").Servers);
     }
 
     [Fact]

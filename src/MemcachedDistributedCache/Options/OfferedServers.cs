@@ -1,0 +1,38 @@
+using MemcachedDistributedCache.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace MemcachedDistributedCache.Options;
+
+/// <summary>
+/// Servers that another part of the application offers, such as embedded nodes: a keyed service of the type <see cref="IReadOnlyList{T}"/> of <see cref="string"/>. The key is
+/// <see cref="Key"/>, for a keyed cache with a colon and its service key behind. A convention instead of a type, so that who offers them needs no reference to this package.
+/// A cache whose options name no servers takes them.
+/// </summary>
+internal sealed class OfferedServers(IServiceProvider provider) : IPostConfigureOptions<MemcachedCacheOptions>
+{
+    /// <summary>The service key. Documented in docs/embedded.md; it never changes.</summary>
+    public const string Key = "memcached-servers";
+
+    /// <inheritdoc/>
+    public void PostConfigure(string? name, MemcachedCacheOptions options)
+    {
+        if (options.Servers is { Count: 0 } && Find(provider, name ?? "") is { } offered)
+        {
+            options.Servers = [.. offered];
+        }
+    }
+
+    /// <summary>Warns where servers are offered and the options name others: whoever offered them believes that they are used.</summary>
+    public static void WarnIfUnused(IServiceProvider provider, string name, MemcachedCacheOptions options, ILogger? logger)
+    {
+        if (logger is not null && Find(provider, name) is { } offered && !offered.ToHashSet(StringComparer.Ordinal).SetEquals(options.Servers))
+        {
+            Log.OfferedServersNotUsed(logger, string.Join(", ", options.Servers), string.Join(", ", offered));
+        }
+    }
+
+    private static IReadOnlyList<string>? Find(IServiceProvider provider, string name)
+        => provider.GetKeyedService<IReadOnlyList<string>>(name.Length == 0 ? Key : $"{Key}:{name}");
+}
