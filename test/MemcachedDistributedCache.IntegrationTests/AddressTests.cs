@@ -10,6 +10,7 @@ public sealed class AddressTests
     [InlineData("127.0.0.1", "127.0.0.1:{0}")]
     [InlineData("127.0.0.1", "localhost:{0}")] // the resolver may name ::1 first, where nobody listens
     [InlineData("127.0.0.1", "LOCALHOST:{0};weight=3")]
+    [InlineData("127.0.0.1", "[::ffff:127.0.0.1]:{0}")]
     [InlineData("::1", "[::1]:{0}")]
     [InlineData("::1", "[0:0:0:0:0:0:0:1]:{0}")]
     public async Task A_server_is_reached_by_address_and_by_name(string address, string server)
@@ -20,6 +21,25 @@ public sealed class AddressTests
         await cache.SetAsync("key", [1], new DistributedCacheEntryOptions());
         Assert.Equal(new byte[] { 1 }, await cache.GetAsync("key"));
         Assert.Equal(new byte[] { 1 }, cache.Get("key"));
+    }
+
+    [MemcachedFact]
+    public async Task Two_names_of_one_server_are_told_once()
+    {
+        await using MemcachedProcess process = await MemcachedProcess.StartAsync();
+        int port = process.EndPoint.Port;
+        var log = new RecordingLogger();
+        await using var cache = new MemcachedCache(
+            new MemcachedCacheOptions { Servers = [$"localhost:{port}", $"127.0.0.1:{port}"], FailureMode = MemcachedFailureMode.Throw },
+            log);
+        for (int i = 0; i < 64; i++)
+        {
+            await cache.SetAsync($"key:{i}", [1], new DistributedCacheEntryOptions());
+            Assert.Equal(new byte[] { 1 }, cache.Get($"key:{i}"));
+        }
+
+        await Caches.UntilAsync(() => cache.GetNodes().All(static node => node.State == MemcachedNodeState.Up), "both nodes are up");
+        await log.SeesAsync("lead to one address, 127.0.0.1:", 1);
     }
 
     [Fact]

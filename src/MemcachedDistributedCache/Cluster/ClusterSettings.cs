@@ -29,6 +29,9 @@ internal sealed record ClusterSettings
     /// <summary>For how long, in seconds, a node keeps what it holds for another that is down; 0 where none stands in.</summary>
     public required int StandInSeconds { get; init; }
 
+    /// <summary>Told where the connections of a node lead, each time that this changes. Called under a lock; must not block.</summary>
+    public Action<Transport.ServerAddress, System.Net.IPAddress>? AddressChanged { get; init; }
+
     /// <summary>How often names are looked up again; infinite for never.</summary>
     public required TimeSpan DnsRefreshInterval { get; init; }
 }

@@ -45,7 +45,7 @@ internal sealed class Node : INodeHealthEvents
         Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
         _lanes = new NodeLanes(settings.ConnectionsPerNode, NewLane);
         Suspects = new SuspectKeys(settings.MaximumSuspectKeys, Trust);
-        _address = new NodeAddress(address, _lanes, Suspects, settings.Connections, settings.ReconnectDelay);
+        _address = new NodeAddress(address, _lanes, Suspects, settings.Connections, settings.ReconnectDelay, settings.AddressChanged);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, settings.Connections.TimeProvider, logger);
         _outages = new OutageLog(Counters, logger);

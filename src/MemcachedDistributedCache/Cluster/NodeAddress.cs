@@ -11,7 +11,14 @@ namespace MemcachedDistributedCache.Cluster;
 /// <param name="suspects">Told of another server.</param>
 /// <param name="settings">The clock, and who opens connections.</param>
 /// <param name="pause">How long the node stays at a server before it follows a connection to another.</param>
-internal sealed class NodeAddress(Transport.ServerAddress node, NodeLanes lanes, SuspectKeys suspects, ConnectionSettings settings, TimeSpan pause)
+/// <param name="changed">Told of each address; see <see cref="ClusterSettings.AddressChanged"/>.</param>
+internal sealed class NodeAddress(
+    Transport.ServerAddress node,
+    NodeLanes lanes,
+    SuspectKeys suspects,
+    ConnectionSettings settings,
+    TimeSpan pause,
+    Action<Transport.ServerAddress, IPAddress>? changed = null)
 {
     private readonly Lock _lock = new();
     private IPAddress? _current;
@@ -44,6 +51,7 @@ internal sealed class NodeAddress(Transport.ServerAddress node, NodeLanes lanes,
             _current = address;
             _currentSince = settings.TimeProvider.GetTimestamp();
             settings.Factory.Prefer(node, address);
+            changed?.Invoke(node, address);
             if (!isFirst)
             {
                 // What is there has been stored by others, or by us before it was overwritten elsewhere. Once before the other connections are replaced, so that

@@ -17,6 +17,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     private readonly ILogger _logger;
     private readonly Sweeper _sweeper;
     private readonly StandIns _standIns;
+    private readonly SharedAddresses _sharedAddresses;
     private readonly ServerDirectory _directory;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _changing = new();
@@ -28,8 +29,9 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
     public ServerCluster(ClusterSettings settings, IReadOnlyList<ServerSpec> servers, NameResolver names, ILogger logger)
     {
-        _settings = settings;
         _logger = new DetachedLogger(logger);
+        _sharedAddresses = new SharedAddresses(_logger);
+        _settings = settings with { AddressChanged = _sharedAddresses.Note };
         _standIns = new StandIns(settings.StandInSeconds != 0);
         _directory = new ServerDirectory(names, settings, servers, Apply, _logger, _stop.Token);
         _directory.ResolveFirst();
@@ -177,6 +179,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
         foreach (Node node in left)
         {
+            _sharedAddresses.Forget(node.Address);
             _ = LeaveAsync(node);
         }
 
@@ -193,7 +196,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
         Log.ServersChanged(_logger, before.Nodes.Count, members.Length);
         ImmutableArray<Topology.Move> moves = before.Moves;
-        if (moves.Length == Topology.MostMoves)
+        Topology.Move? repeated = moves.FirstOrDefault(move => move.Before.SharesLike(before));
+        if (repeated is null && moves.Length == Topology.MostMoves)
         {
             foreach (Topology.Member member in members)
             {
@@ -211,13 +215,17 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             moves = [];
         }
 
-        Dictionary<Node, CasFloor> floors = members.ToDictionary(static member => member.Node, static _ => new CasFloor());
+        // Of each key an earlier change from the same ring would say what this one says, which is asked first: this one takes its place and its fences.
+        Dictionary<Node, CasFloor> floors = members.ToDictionary(
+            static member => member.Node,
+            member => repeated?.Floors.GetValueOrDefault(member.Node) ?? new CasFloor());
         foreach ((Node node, CasFloor floor) in floors)
         {
             node.Floors.Raise(floor);
         }
 
-        return moves.Insert(0, new Topology.Move(new Topology(before.Members, []), floors));
+        moves = repeated is null ? moves : moves.Remove(repeated);
+        return moves.Insert(0, new Topology.Move(before.WithoutPast(), floors));
     }
 
     /// <summary>

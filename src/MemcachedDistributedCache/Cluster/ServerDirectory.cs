@@ -81,6 +81,7 @@ internal sealed class ServerDirectory
     public async Task UseAsync(IReadOnlyList<ServerSpec> specs)
     {
         Volatile.Write(ref _specs, specs);
+        ForgetOthers(specs);
         try
         {
             if (specs.Any(spec => spec.IsEachAddress && !_addresses.ContainsKey(spec.Address.Host)))
@@ -102,6 +103,17 @@ internal sealed class ServerDirectory
             ? NameResolver.OneFamily(AddressesOf(spec.Address.Host) ?? []).Select(address => (new ServerAddress(address.ToString(), spec.Address.Port), spec.Weight))
             : [(spec.Address, spec.Weight)];
 
+    /// <summary>Forgets names that are no longer configured. One whose look-up is under way comes back with its answer, which does no harm: nobody asks for it.</summary>
+    private void ForgetOthers(IReadOnlyList<ServerSpec> specs)
+    {
+        HashSet<string> hosts = [.. specs.Select(static spec => spec.Address.Host)];
+        foreach (string host in _addresses.Keys.Concat(_failing.Keys).Where(host => !hosts.Contains(host)))
+        {
+            _addresses.TryRemove(host, out _);
+            _failing.TryRemove(host, out _);
+        }
+    }
+
     private string[] NamesToFollow()
         => [.. Volatile.Read(ref _specs)
             .Where(spec => !IPAddress.TryParse(spec.Address.Host, out _) && (_settings.DnsRefreshInterval != Timeout.InfiniteTimeSpan || (spec.IsEachAddress && !_addresses.ContainsKey(spec.Address.Host))))
@@ -112,9 +124,9 @@ internal sealed class ServerDirectory
     {
         try
         {
-            while (NamesToFollow().Length != 0)
+            while (NamesToFollow() is { Length: > 0 } names)
             {
-                bool isLate = _failing.Values.Any(static failing => failing);
+                bool isLate = Array.Exists(names, _failing.GetValueOrDefault);
                 TimeSpan pause = _settings.DnsRefreshInterval;
                 bool isShort = pause == Timeout.InfiniteTimeSpan || (isLate && pause > RetryPause);
                 await Task.Delay(isShort ? RetryPause : pause, _settings.Connections.TimeProvider, _stop).ConfigureAwait(false);

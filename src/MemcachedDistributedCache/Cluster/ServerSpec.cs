@@ -136,7 +136,7 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         else
         {
             // One spelling for each address: the text decides where it stands on the ring.
-            address = new ServerAddress(IPAddress.TryParse(host, out IPAddress? ip) ? ip.ToString() : host.ToLowerInvariant(), number);
+            address = new ServerAddress(IPAddress.TryParse(host, out IPAddress? ip) ? NameResolver.Plain(ip).ToString() : host.ToLowerInvariant(), number);
         }
 
         return error is null;

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using MemcachedDistributedCache.Connections;
 
 namespace MemcachedDistributedCache.Cluster;
@@ -13,7 +12,7 @@ namespace MemcachedDistributedCache.Cluster;
 internal sealed class SuspectKeys(int maximum, ItemTrust trust)
 {
     private readonly Lock _lock = new();
-    private readonly ConcurrentDictionary<byte[], Suspicion> _keys = new(KeyComparer.Instance);
+    private readonly ConcurrentDictionary<byte[], Suspicion> _keys = new(KeyedKeyComparer.Instance);
     private long _versions;
     private int _count;
     private bool _isFull;
@@ -154,19 +153,4 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
     /// <param name="Version">Tells it from an earlier suspicion of the same key.</param>
     /// <param name="MayStillHappen">Whether a request is on its way that the server may yet act on.</param>
     internal readonly record struct Suspicion(long Version, bool MayStillHappen);
-
-    private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
-    {
-        public static KeyComparer Instance { get; } = new();
-
-        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
-
-        public int GetHashCode([DisallowNull] byte[] obj) => GetHashCode(obj.AsSpan());
-
-        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
-
-        public int GetHashCode(ReadOnlySpan<byte> alternate) => unchecked((int)HashRing.Hash(alternate));
-
-        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
-    }
 }

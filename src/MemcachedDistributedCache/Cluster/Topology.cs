@@ -23,6 +23,14 @@ internal sealed class Topology
         _moves = moves;
     }
 
+    private Topology(Topology whole)
+    {
+        Members = whole.Members;
+        _nodes = whole._nodes;
+        _ring = whole._ring;
+        _moves = [];
+    }
+
     /// <summary>The nodes with their shares.</summary>
     public IReadOnlyList<Member> Members { get; }
 
@@ -31,6 +39,12 @@ internal sealed class Topology
 
     /// <summary>The changes before this one, the latest first.</summary>
     public ImmutableArray<Move> Moves => _moves;
+
+    /// <summary>The same without its past, and with the same ring: none is built twice.</summary>
+    public Topology WithoutPast() => new(this);
+
+    /// <summary>Whether both share the keys alike.</summary>
+    public bool SharesLike(Topology other) => Members.Count == other.Members.Count && Members.ToHashSet().SetEquals(other.Members);
 
     /// <summary>The node that owns a hash; null where no server is known.</summary>
     public Node? NodeOf(uint hash) => _ring is not null ? _nodes[_ring.Find(hash)] : _nodes.Length == 0 ? null : _nodes[0];

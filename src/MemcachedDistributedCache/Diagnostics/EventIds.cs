@@ -18,6 +18,7 @@ internal static class EventIds
     public const int ServersChanged = 1009;
     public const int ChangeRefused = 1010;
     public const int FloorsPassed = 1011;
+    public const int ServersShareAddress = 1012;
     public const int OfferedServersNotUsed = 1030;
     public const int ChangeIgnored = 1031;
 

@@ -41,6 +41,9 @@ internal static partial class Log
     [LoggerMessage(EventIds.FloorsPassed, LogLevel.Warning, "memcached {Server}, version {Version}, has given items new numbers while it moved them in its memory, or does not tell. What is old there cannot be told from what is new, and nothing that it had stored by now is read. Upgrade it to 1.6.24 or newer, or start it with -o no_slab_reassign")]
     public static partial void FloorsPassed(ILogger logger, string server, string version);
 
+    [LoggerMessage(EventIds.ServersShareAddress, LogLevel.Warning, "The memcached servers {Server} and {Other} lead to one address, {Address}: that server has the shares of both, and no other stands in for it. Name it once")]
+    public static partial void ServersShareAddress(ILogger logger, string server, string other, string address);
+
     [LoggerMessage(EventIds.OfferedServersNotUsed, LogLevel.Warning, "The memcached servers are {Servers}, because the options name them; the embedded nodes {Offered} of the same container are not used. Take the servers out of the configuration, or the embedded nodes out of the registrations")]
     public static partial void OfferedServersNotUsed(ILogger logger, string servers, string offered);
 

@@ -59,12 +59,18 @@ internal abstract class NameResolver
     public static bool LacksIPv4(IPAddress[] found, IPAddress[]? before)
         => before is not null && Array.Exists(before, IsIPv4) && !Array.Exists(found, IsIPv4);
 
+    /// <summary>An IPv4 address that is written as one of IPv6 (<c>::ffff:10.0.0.5</c>) as what it is; a socket of IPv6 alone cannot connect to it.</summary>
+    public static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+
     private static bool IsIPv4(IPAddress address) => address.AddressFamily == AddressFamily.InterNetwork;
 
     private sealed class SystemResolver : NameResolver
     {
-        public override Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken) => Dns.GetHostAddressesAsync(host, cancellationToken);
+        public override async Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken)
+            => Plain(await Dns.GetHostAddressesAsync(host, cancellationToken).ConfigureAwait(false));
 
-        public override IPAddress[] Resolve(string host) => Dns.GetHostAddresses(host);
+        public override IPAddress[] Resolve(string host) => Plain(Dns.GetHostAddresses(host));
+
+        private static IPAddress[] Plain(IPAddress[] addresses) => [.. addresses.Select(NameResolver.Plain).Distinct()];
     }
 }

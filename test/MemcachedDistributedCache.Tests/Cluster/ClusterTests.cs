@@ -200,5 +200,18 @@ public sealed class ClusterTests : IDisposable
         Assert.True(inTime, "each connection waited for its own limit, one after the other");
     }
 
+    [Fact]
+    public async Task Weights_that_go_to_and_fro_are_remembered_as_two_rings_and_cost_no_item()
+    {
+        using ServerCluster cluster = Cluster(new FakeFactory());
+        for (int i = 0; i < 3 * Topology.MostMoves; i++)
+        {
+            await cluster.ReloadAsync([new ServerSpec(new ServerAddress("mc1", 11211), 1 + (i % 2)), new ServerSpec(new ServerAddress("mc2", 11211), 3)]);
+        }
+
+        Assert.Equal(2, cluster.Nodes.Count);
+        Assert.All(cluster.Nodes, static node => Assert.False(node.Suspects.DistrustsAll));
+    }
+
     private ServerCluster Cluster(FakeFactory factory, int connections = 1) => ClusterRig.Start(factory, _time, _log, connections);
 }

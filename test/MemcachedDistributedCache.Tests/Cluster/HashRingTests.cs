@@ -33,6 +33,35 @@ public sealed class HashRingTests
     }
 
     [Fact]
+    public void Weights_that_say_the_same_in_relation_to_each_other_make_the_same_ring()
+    {
+        var small = new HashRing([("mc1:11211", 1), ("mc2:11211", 2), ("mc3:11211", 3)]);
+        var large = new HashRing([("mc1:11211", 25), ("mc2:11211", 50), ("mc3:11211", 75)]);
+        Assert.Equal(small.Count, large.Count);
+        Assert.All(Hashes().Take(20_000), hash => Assert.Equal(small.Find(hash), large.Find(hash)));
+    }
+
+    [Fact]
+    public void A_large_ring_with_odd_weights_has_bounded_points_and_right_shares()
+    {
+        int[] weights = [.. Enumerable.Range(0, 50).Select(static i => 100 - (i % 2))];
+        var ring = new HashRing([.. weights.Select(static (weight, i) => ($"mc{i}:11211", weight))]);
+        Assert.InRange(ring.Count, HashRing.MostPoints * 0.99, HashRing.MostPoints);
+        int[] shares = Shares(ring, weights.Length);
+        double expected = Keys / (double)weights.Length;
+        Assert.All(shares, share => Assert.InRange(share, expected * 0.9, expected * 1.1));
+    }
+
+    [Fact]
+    public void A_ring_that_grows_past_the_bound_moves_little_more_than_the_new_share()
+    {
+        var before = new HashRing(Servers(409));
+        var after = new HashRing(Servers(430));
+        int moved = Hashes().Count(hash => after.Find(hash) != before.Find(hash));
+        Assert.InRange(moved, Keys * 21 / 430 / 2, Keys * 21 / 430 * 2.5);
+    }
+
+    [Fact]
     public void AServerThatJoinsTakesItsShareAndMovesNothingElse()
     {
         var before = new HashRing(Servers(9));

@@ -12,6 +12,8 @@ public sealed class ServerSpecTests
     [InlineData("mc1;WEIGHT=2", "mc1:11211", 2)]
     [InlineData("10.0.0.5", "10.0.0.5:11211", 1)]
     [InlineData("10.0.0.5:11213;weight=3", "10.0.0.5:11213", 3)]
+    [InlineData("[::ffff:10.0.0.5]:11213", "10.0.0.5:11213", 1)]
+    [InlineData("::ffff:10.0.0.5", "10.0.0.5:11211", 1)]
     [InlineData("[::1]", "[::1]:11211", 1)]
     [InlineData("[::1]:11213", "[::1]:11213", 1)]
     [InlineData("::1", "[::1]:11211", 1)]
