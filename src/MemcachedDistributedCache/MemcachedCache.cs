@@ -303,8 +303,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token).AsTask();
 
     /// <summary>
-    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.DisposeAsync"/> does, waits for what is under way, at most
-    /// one operation's limit, then closes all connections.
+    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.DisposeAsync"/> does, tells servers that are up of
+    /// writes and removals that have failed, waits for what is under way, each at most one operation's limit, then closes all connections.
     /// </summary>
     public async ValueTask DisposeAsync()
     {

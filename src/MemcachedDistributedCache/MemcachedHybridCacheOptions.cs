@@ -64,6 +64,11 @@ public sealed class MemcachedHybridCacheOptions
     /// <summary>
     /// How long after its expiration an entry is still served while one caller in the cluster makes the new value. 0 to 365 days. Default: 0, which
     /// serves nothing past its expiration.
+    /// <para>
+    /// With <see cref="RefreshInBackground"/> the factory runs when its caller's request may be over: without the request's context, and with its scoped services disposed. Use
+    /// <see cref="MemcachedHybridCache.GetOrCreateScopedAsync{TState, T}"/> for a factory that needs such. After three refreshes of an entry that failed a caller runs its own
+    /// factory, and the old value stands in if that fails too.
+    /// </para>
     /// </summary>
     [Duration("00:00:00", "365.00:00:00")]
     public TimeSpan StaleWindow { get; set; } = TimeSpan.Zero;
@@ -83,7 +88,8 @@ public sealed class MemcachedHybridCacheOptions
 
     /// <summary>
     /// After this long the callers of a factory get the last value, if there is one within <see cref="MaxStale"/>; the factory runs on and its value is stored. 1
-    /// millisecond to 1 hour, or -00:00:00.001 (<see cref="Timeout.InfiniteTimeSpan"/>) for no limit. Default: no limit.
+    /// millisecond to 1 hour, or -00:00:00.001 (<see cref="Timeout.InfiniteTimeSpan"/>) for no limit. Default: no limit. The factory's scoped services may be
+    /// disposed by then, unless it has a scope of its own: <see cref="MemcachedHybridCache.GetOrCreateScopedAsync{TState, T}"/>.
     /// </summary>
     [Duration("00:00:00.001", "01:00:00", AllowInfinite = true)]
     public TimeSpan FactorySoftTimeout { get; set; } = Timeout.InfiniteTimeSpan;

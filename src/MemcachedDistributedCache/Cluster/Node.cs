@@ -286,6 +286,9 @@ internal sealed class Node : INodeHealthEvents
     private Connection NewConnection(Lane lane)
         => new(_settings.Connections, Address, lane.Mode, Counters, Trust, LargeValues, key => Suspect(key, mayStillHappen: true), connection => OnOpened(lane, connection), (connection, end) => OnEnded(lane, connection, end));
 
+    /// <inheritdoc cref="SuspectReplay.HasUndelivered"/>
+    public bool HasUndelivered => _replay.HasUndelivered;
+
     private void WakeReplay()
     {
         if (State == MemcachedNodeState.Up)

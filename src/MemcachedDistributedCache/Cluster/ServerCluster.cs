@@ -13,6 +13,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     /// <summary>Stands in failures for a server that is not known yet.</summary>
     private static readonly NodeCounters Nobody = new("(no address found yet)", telemetry: null, static () => ServerDirectory.RetryPause);
 
+    private static readonly TimeSpan DeliveryPause = TimeSpan.FromMilliseconds(5);
+
     private readonly ClusterSettings _settings;
     private readonly ILogger _logger;
     private readonly Sweeper _sweeper;
@@ -102,6 +104,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
+            await DeliverAsync().ConfigureAwait(false);
+
             // The sweeper goes last: it bounds the wait for what is still under way.
             await _stop.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(AllNodes().Select(static node => node.DrainAsync())).ConfigureAwait(false);
@@ -123,6 +127,19 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
             _sweeper.Dispose();
             _stop.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Lets servers that are up hear of removals that they have not heard of yet, for one operation's limit at most: this process would forget them. The
+    /// tasks that do so run by themselves.
+    /// </summary>
+    private async Task DeliverAsync()
+    {
+        long since = TimeProvider.System.GetTimestamp();
+        while (AllNodes().Any(static node => node.HasUndelivered) && TimeProvider.System.GetElapsedTime(since) < _settings.OperationTimeout)
+        {
+            await Task.Delay(DeliveryPause, TimeProvider.System, CancellationToken.None).ConfigureAwait(false);
         }
     }
 

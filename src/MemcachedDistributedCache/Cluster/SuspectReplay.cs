@@ -24,8 +24,12 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     private readonly TimeSpan _grace = TimeSpan.FromTicks(Math.Min(settings.OperationTimeout.Ticks * 2, LongestGrace));
     private readonly Dictionary<long, long> _removedAt = []; // of suspicions that wait for their second removal, by version
     private readonly Lock _lock = new();
+    private int _removedOnce;
     private bool _isRunning;
     private bool _mustCheckFloor;
+
+    /// <summary>Whether a key that could be removed now has not been, not even once. For the end of the cache, which does not wait for second removals.</summary>
+    public bool HasUndelivered => node.State == MemcachedNodeState.Up && !node.Suspects.DistrustsAll && node.Suspects.Count > Volatile.Read(ref _removedOnce);
 
     /// <summary>There is something to do, or a connection to do it on.</summary>
     /// <param name="connected">Whether a connection was opened: the server behind it may be one that has lost its memory.</param>
@@ -87,7 +91,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
             if (!_isRunning)
             {
                 // Some are of suspicions that newer ones have taken the place of.
-                _removedAt.Clear();
+                Forget();
             }
 
             return _isRunning;
@@ -99,7 +103,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     {
         // First, so that what fails during the pause is remembered and has a pause of its own.
         bool needsGrace = node.Suspects.BeginAnew();
-        _removedAt.Clear();
+        Forget();
         await Task.Delay(needsGrace ? _grace : TimeSpan.Zero, _time, stop).ConfigureAwait(false);
         if (await ProbeAsync().ConfigureAwait(false) is not { } cas)
         {
@@ -163,9 +167,17 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
                     cleared++;
                 }
             }
+
+            Volatile.Write(ref _removedOnce, _removedAt.Count);
         }
 
         return cleared;
+    }
+
+    private void Forget()
+    {
+        _removedAt.Clear();
+        Volatile.Write(ref _removedOnce, 0);
     }
 
     private bool IsDue(KeyValuePair<byte[], SuspectKeys.Suspicion> suspect)

@@ -105,6 +105,24 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
     }
 
     [MemcachedFact]
+    public async Task Removals_that_were_refused_are_made_up_for_before_the_connections_close()
+    {
+        await using MemcachedProcess server = await MemcachedProcess.StartAsync();
+        string space = Instance.Space();
+        await using Instance other = Instance.On([server.Server], space);
+        string[] keys = [.. Enumerable.Range(0, 5000).Select(static i => "key" + i)];
+        await Task.WhenAll(keys.Select(key => other.Below.SetAsync(key, [1], new())));
+        Instance stopping = Instance.On([server.Server], space, static options => options.MaximumPendingOperations = 20);
+        await stopping.Below.GetAsync("warm");
+        Task[] removals = [.. keys.Select(key => stopping.Below.RemoveAsync(key))];
+        int refused = stopping.Below.GetNodes()[0].SuspectKeys;
+        await stopping.DisposeAsync();
+        await Task.WhenAll(removals).WaitAsync(Caches.Limit);
+        Assert.InRange(refused, 1, int.MaxValue);
+        Assert.All(await Task.WhenAll(keys.Select(key => other.Below.GetAsync(key))), Assert.Null);
+    }
+
+    [MemcachedFact]
     public async Task A_server_that_does_not_answer_holds_no_host_up_for_long()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
@@ -130,7 +148,7 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Instance stopping = pair[round + 2];
             await stopping.Peek<int>("warm");
             Task[] asking = [.. Enumerable.Range(0, 20).Select(i => stopping.Get($"key {round} {i}", static async token => { await Task.Delay(Timeout.Infinite, token); return 1; }).AsTask())];
-            await stopping.Cache.DisposeAsync();
+            await stopping.DisposeAsync();
             await Task.WhenAll(asking).WaitAsync(Caches.Limit).ContinueWith(static _ => { }, TaskScheduler.Default);
             for (int i = 0; i < asking.Length; i++)
             {
