@@ -1,13 +1,15 @@
 using System.Diagnostics;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Hybrid;
+using Xunit.Abstractions;
 
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
 
 /// <summary>Two hosts, of which one stops in the middle of something, as at each deployment.</summary>
-public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
+public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : HybridTestBase(nodes)
 {
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+    /// <summary>It takes a round trip and one pause of those who wait, about a fifth of a second; a lease that is kept takes a minute here. What lies between is for a busy machine.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(5);
 
     public static TheoryData<Ending> Endings => [Ending.Asynchronous, Ending.Synchronous, Ending.CacheOnly, Ending.CacheOnlySynchronous];
 
@@ -15,7 +17,7 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
     [MemberData(nameof(Endings))]
     public async Task A_host_that_stops_in_a_factory_leaves_the_key_to_the_next_at_once(Ending ending)
     {
-        Instance[] pair = Make(3);
+        Instance[] pair = Make(3, Patient);
         await pair[1].Peek<int>("warm");
         foreach (bool listens in new[] { true, false })
         {
@@ -33,7 +35,7 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
             long stoppedAt = Stopwatch.GetTimestamp();
             await EndAsync(stopping, ending);
             Assert.Equal(2, await waiting.WaitAsync(Caches.Limit));
-            Assert.True(Stopwatch.GetElapsedTime(stoppedAt) < Soon, $"after {Stopwatch.GetElapsedTime(stoppedAt)}");
+            AssertSoon(stoppedAt);
             go.SetResult();
             await factory.WaitAsync(Caches.Limit).ContinueWith(static _ => { }, TaskScheduler.Default);
             Assert.Equal(2, await pair[1].PeekCluster<int>(key));
@@ -44,7 +46,7 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
     [MemberData(nameof(Endings))]
     public async Task A_host_that_stops_in_a_batch_leaves_all_of_its_keys(Ending ending)
     {
-        Instance[] pair = Make(2);
+        Instance[] pair = Make(2, Patient);
         await pair[1].Peek<int>("warm");
         string[] keys = [.. Enumerable.Range(0, 50).Select(static i => "key" + i)];
         Task stopped = pair[0].Cache.GetOrCreateManyAsync<int>(keys, static async (_, token) =>
@@ -58,7 +60,7 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
         long stoppedAt = Stopwatch.GetTimestamp();
         await EndAsync(pair[0], ending);
         Assert.Equal(keys.Length, (await waiting.WaitAsync(Caches.Limit)).Count);
-        Assert.True(Stopwatch.GetElapsedTime(stoppedAt) < Soon, $"after {Stopwatch.GetElapsedTime(stoppedAt)}");
+        AssertSoon(stoppedAt);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stopped.WaitAsync(Caches.Limit));
     }
 
@@ -66,7 +68,11 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
     [MemberData(nameof(Endings))]
     public async Task A_host_that_stops_in_a_refresh_leaves_it_to_the_next(Ending ending)
     {
-        Instance[] pair = Make(2, static options => options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5));
+        Instance[] pair = Make(2, static options =>
+        {
+            Patient(options);
+            options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5);
+        });
         await pair[0].Get("key", static _ => new ValueTask<string>("old"), new HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(100) });
         await Until(async () => (await pair[1].GetWithSource("key", static _ => new ValueTask<string>("never"), new() { Flags = HybridCacheEntryFlags.DisableDistributedCacheWrite })).Source == MemcachedHybridSource.Stale, "the entry has expired");
         await Until(async () =>
@@ -79,7 +85,7 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await Until(async () => await pair[1].Get("key", static _ => new ValueTask<string>("new")) == "new", "the other host has refreshed");
 
         // It may have found the lease taken just before, and rests for a second then.
-        Assert.True(Stopwatch.GetElapsedTime(stoppedAt) < Soon * 3, $"after {Stopwatch.GetElapsedTime(stoppedAt)}");
+        AssertSoon(stoppedAt);
     }
 
     [MemcachedFact]
@@ -165,6 +171,15 @@ public sealed class ShutdownTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Synchronous,
         CacheOnly,
         CacheOnlySynchronous,
+    }
+
+    private static void Patient(MemcachedCacheOptions options) => options.Hybrid.LeaseTime = TimeSpan.FromMinutes(1);
+
+    private void AssertSoon(long stoppedAt)
+    {
+        TimeSpan took = Stopwatch.GetElapsedTime(stoppedAt);
+        output.WriteLine($"{took.TotalMilliseconds:0} ms");
+        Assert.True(took < Soon, $"after {took}");
     }
 
     private static async Task EndAsync(Instance instance, Ending ending)
