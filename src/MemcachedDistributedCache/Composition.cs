@@ -1,3 +1,4 @@
+using System.Globalization;
 using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
@@ -22,6 +23,17 @@ internal static class Composition
             TotalTimeout = options.OperationTimeout,
         },
         ioTime);
+
+    /// <summary>The limits of a call in words.</summary>
+    public static string LimitsOf(MemcachedCacheOptions options)
+    {
+        TimeSpan attempt = EffectiveTimes.AttemptTimeout(options);
+        return attempt == options.OperationTimeout
+            ? string.Create(CultureInfo.InvariantCulture, $"MemcachedCacheOptions.OperationTimeout ({attempt.TotalMilliseconds} ms)")
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"MemcachedCacheOptions.AttemptTimeout ({attempt.TotalMilliseconds} ms) in the last attempt, and OperationTimeout ({options.OperationTimeout.TotalMilliseconds} ms) or MaximumRetries ({options.MaximumRetries}) allowed no other");
+    }
 
     /// <summary>The application's own strategies.</summary>
     public static ResiliencePipeline PipelineOf(MemcachedCacheOptions options, TimeProvider ioTime)

@@ -85,6 +85,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             OversizeBehavior = options.OversizeBehavior,
             FailureMode = options.FailureMode,
             CancelledWriteWindow = options.OperationTimeout * 3,
+            Limits = Composition.LimitsOf(options),
         };
         _client = new MemcachedClient(_cluster);
         RetryPolicy? retries = Composition.RetriesOf(options, _ioTime);
@@ -162,7 +163,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger)
     {
         HybridSettings settings = Hybrid with { VerifiesSerialization = Hybrid.VerifiesSerialization ?? HostEnvironment.IsDevelopment(services) };
-        var engine = new HybridEngine(_client, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
+        var engine = new HybridEngine(_client, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry, ioTime: _ioTime) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
         _hybrids[engine] = 0;
         return engine;
     }

@@ -38,6 +38,7 @@ public sealed class MemcachedUnavailableException : Exception
         MemcachedFailureReason.Unavailable when detail is not null => $"the server cannot be used: {detail.TrimEnd('.')}.",
         MemcachedFailureReason.Unavailable => "the server cannot be reached.",
         MemcachedFailureReason.ServerError => $"the server answered '{detail}'.",
+        MemcachedFailureReason.TimedOut when detail is not null => $"no answer came within {detail}.",
         MemcachedFailureReason.TimedOut => "no answer came within MemcachedCacheOptions.OperationTimeout.",
         MemcachedFailureReason.ConnectionLost => "the connection broke before the answer came.",
         MemcachedFailureReason.Overloaded => "too many requests wait for it; see MemcachedCacheOptions.MaximumPendingOperations and MaximumBufferedBytes.",

@@ -93,6 +93,32 @@ public sealed class GutterTests : IAsyncLifetime
     }
 
     [MemcachedFact]
+    public async Task A_second_outage_takes_of_the_first_gutter_only_what_the_second_node_held()
+    {
+        await using MemcachedCache cache = Cache();
+        await SetAllAsync(cache, 1);
+        await CutAsync(cache, 0);
+        await SetAllAsync(cache, 2);
+        MemcachedNodeStatus before = cache.GetNodes()[2];
+        Assert.All(await ReadAllAsync(cache), static version => Assert.Equal(2, version));
+        MemcachedNodeStatus healthy = cache.GetNodes()[2];
+        Assert.True(healthy.GutterHits - before.GutterHits > 2, "the third node holds some of the first one's keys");
+
+        await CutAsync(cache, 1);
+        int?[] versions = await ReadAllAsync(cache);
+        Assert.Equal(healthy.Hits - before.Hits, versions.Count(static version => version is not null));
+        Assert.All(versions, static version => Assert.True(version is null or 2, $"version {version}"));
+        await SetAllAsync(cache, 3);
+        Assert.All(await ReadAllAsync(cache), static version => Assert.Equal(3, version));
+
+        await _proxies[1].ApplyAsync(Fault.None);
+        await HealAsync(cache, 0);
+        Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 3, $"version {version}"));
+        await CutAsync(cache, 0);
+        Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 3, $"version {version}"));
+    }
+
+    [MemcachedFact]
     public async Task A_stand_in_that_was_away_itself_gives_out_nothing_of_before()
     {
         await using MemcachedCache cache = Cache();

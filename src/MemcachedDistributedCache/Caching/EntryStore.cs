@@ -351,7 +351,8 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
         if (settings.FailureMode == MemcachedFailureMode.Throw)
         {
-            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Node.RetryAfter, failure.Cause, failure.Detail);
+            string? detail = failure.Reason == MemcachedFailureReason.TimedOut ? settings.Limits : failure.Detail;
+            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Node.RetryAfter, failure.Cause, detail);
         }
 
         if (operation != "Get" && logger.IsEnabled(LogLevel.Debug))

@@ -21,6 +21,9 @@ internal sealed record EntryStoreSettings
     /// <summary>What callers see of a failure.</summary>
     public required MemcachedFailureMode FailureMode { get; init; }
 
+    /// <summary>Which limits a call has that got no answer in time, for the exception that tells of it.</summary>
+    public string? Limits { get; init; }
+
     /// <summary>Whether what a server has from before it was last down is a miss.</summary>
     public bool IgnoresBeforeOutage { get; init; }
 

@@ -116,7 +116,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             cluster.NoteLostChange();
         }
 
-        route.Node?.Suspect(key, mayStillHappen);
+        route.Node?.Suspect(key, mayStillHappen, isFailure: !route.IsStandIn);
         route.Owner?.Suspect(key, mayStillHappen);
     }
 
@@ -144,7 +144,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        if (item.Ticket is { } state && (route.Floor?.Admits(state.Cas) == false || node.Suspects.DistrustsAll || node.Trust.Excludes(state.Cas)))
+        if (item.Ticket is { } state && (!route.Admits(state.Cas) || node.Suspects.DistrustsAll || node.Trust.Excludes(state.Cas)))
         {
             // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The floor is looked at last: it is there before all
             // is trusted again.

@@ -11,7 +11,7 @@ internal static class RouteChecks
     /// A change that goes to a stand-in leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
     /// earlier attempt there, on a connection that the removal does not follow.
     /// </summary>
-    public static void NoteDetour(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.Suspect(key, mayStillHappen: mode == CallMode.Sync);
+    public static void NoteDetour(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.Suspect(key, mayStillHappen: mode == CallMode.Sync, isFailure: false);
 
     /// <summary>A change that the stand-in did not make leaves it too with what it had.</summary>
     public static async ValueTask<OperationResult> NoteDoubtAsync(ValueTask<OperationResult> changing, Node standIn, byte[] key, CallMode mode)
@@ -56,7 +56,7 @@ internal static class RouteChecks
 
     private static bool Admits(in Route route, in OperationResult result)
     {
-        if (route.Floor?.Admits(result.Cas) == false)
+        if (!route.Admits(result.Cas))
         {
             return false;
         }

@@ -9,8 +9,14 @@ internal sealed class CasFloor
     private const ulong Unknown = ulong.MaxValue;
     private ulong _value;
 
+    /// <summary>Admits nothing, and is never raised: stands for a floor that is not there yet.</summary>
+    public static CasFloor Closed { get; } = NewClosed();
+
     /// <summary>Whether there is anything that it does not admit.</summary>
     public bool IsSet => Volatile.Read(ref _value) != 0;
+
+    /// <summary>One that admits nothing until it is raised.</summary>
+    public static CasFloor NewClosed() => new() { _value = Unknown };
 
     /// <summary>Whether an item may be read.</summary>
     public bool Admits(ulong cas) => cas > Volatile.Read(ref _value);

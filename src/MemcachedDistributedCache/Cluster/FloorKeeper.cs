@@ -55,12 +55,12 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
         Wake();
     }
 
-    /// <summary>Whether a floor is in force, beside one that does not count.</summary>
-    public bool AreAnyInForce(CasFloor? except)
+    /// <summary>Whether a floor is in force.</summary>
+    public bool AreAnyInForce()
     {
         lock (_lock)
         {
-            return _floors.Exists(floor => floor != except && floor.IsInForce);
+            return _floors.Exists(static floor => floor.IsInForce);
         }
     }
 

@@ -41,6 +41,7 @@ internal sealed class Node : INodeHealthEvents
         _standIns = standIns;
         _logger = logger;
         Address = address;
+        StandInFloors = new StandInFloors(this);
         _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
         Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
         _lanes = new NodeLanes(settings.ConnectionsPerNode, NewLane);
@@ -48,7 +49,7 @@ internal sealed class Node : INodeHealthEvents
         _address = new NodeAddress(address, _lanes, Suspects, settings.Connections, settings.ReconnectDelay, settings.AddressChanged);
         Floors = new FloorKeeper(this, settings, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, settings.Connections.TimeProvider, logger);
-        _outages = new OutageLog(Counters, logger);
+        _outages = new OutageLog(Counters, () => standIns.HasOthers, logger);
         _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
         _renumbering = new RenumberingWatch(this, settings, logger, _disposed.Token);
     }
@@ -71,8 +72,8 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>Looks after the floors that hold for some of the keys.</summary>
     public FloorKeeper Floors { get; }
 
-    /// <summary>Which of its items may be read in the place of a node that is down.</summary>
-    public CasFloor StandInFloor { get; } = new();
+    /// <summary>Which items of others may be read in its place while it is down.</summary>
+    public StandInFloors StandInFloors { get; }
 
     /// <summary>Whether it is worth asking.</summary>
     public MemcachedNodeState State => _health.State;
@@ -87,7 +88,7 @@ internal sealed class Node : INodeHealthEvents
     public bool KeepsNumbers { get; private set; }
 
     /// <summary>Whether it depends on an item's number whether it is read.</summary>
-    public bool HasFloors => Trust.Floor != 0 || Suspects.DistrustsAll || Floors.AreAnyInForce(except: _standIns.AreNeeded ? null : StandInFloor);
+    public bool HasFloors => Trust.Floor != 0 || Suspects.DistrustsAll || Floors.AreAnyInForce();
 
     /// <summary>Replies awaited.</summary>
     public int PendingCount => _lanes.PendingCount;
@@ -137,10 +138,14 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>Whether a key is not to be read now.</summary>
     public bool IsInDoubt(ReadOnlySpan<byte> key) => !Suspects.IsEmpty && Suspects.Contains(key);
 
-    /// <summary>Notes that a write to a key may not have happened, or may yet happen.</summary>
-    public void Suspect(ReadOnlySpan<byte> key, bool mayStillHappen)
+    /// <summary>Notes that a write to a key may not have happened, or may yet happen. One that another node has made in this one's place is no failure.</summary>
+    public void Suspect(ReadOnlySpan<byte> key, bool mayStillHappen, bool isFailure = true)
     {
-        Counters.AddSuspect();
+        if (isFailure)
+        {
+            Counters.AddSuspect();
+        }
+
         if (Suspects.Add(key, mayStillHappen))
         {
             Log.SuspectsOverflowed(_logger, Counters.Server, _settings.MaximumSuspectKeys);
@@ -238,18 +243,18 @@ internal sealed class Node : INodeHealthEvents
     void INodeHealthEvents.OnGoingDown()
     {
         Floors.OnGoingDown();
-        _standIns.OnGoingDown();
+        _standIns.OnGoingDown(this);
     }
 
     /// <inheritdoc/>
-    void INodeHealthEvents.OnComingUp() => _standIns.OnComingUp();
+    void INodeHealthEvents.OnComingUp() => _standIns.OnComingUp(this);
 
     /// <inheritdoc/>
     void INodeHealthEvents.OnDown(string reason)
     {
         Counters.NodeStateChanged(MemcachedNodeState.Down);
         _outages.Begin(reason);
-        _standIns.OnDown();
+        _standIns.OnDown(this);
     }
 
     /// <inheritdoc/>
@@ -260,7 +265,7 @@ internal sealed class Node : INodeHealthEvents
             _lanes.HoldBackNoMore();
             _outages.End();
             Counters.NodeStateChanged(MemcachedNodeState.Up);
-            Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax);
+            Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax == 0 ? "and it does not tell how large items may be" : $"items up to {ItemSizeMax} bytes");
         }
 
         Floors.OnConnected(isNews);

@@ -8,7 +8,10 @@ namespace MemcachedDistributedCache.Cluster;
 /// Says why a node is down: once as it goes down, and then what a server says of itself that cannot be used, each once. The first reason may be a connection that
 /// was refused, and the one that matters a server too old that was started since.
 /// </summary>
-internal sealed class OutageLog(NodeCounters counters, ILogger logger)
+/// <param name="counters">Told the reason too.</param>
+/// <param name="hasStandIns">Whether other nodes serve its keys meanwhile.</param>
+/// <param name="logger">Where to log.</param>
+internal sealed class OutageLog(NodeCounters counters, Func<bool> hasStandIns, ILogger logger)
 {
     /// <summary>So many reasons are told of one outage.</summary>
     private const int MostReasons = 4;
@@ -26,7 +29,7 @@ internal sealed class OutageLog(NodeCounters counters, ILogger logger)
         }
 
         counters.NoteOutage(reason);
-        Log.NodeDown(logger, counters.Server, reason);
+        Tell(reason);
     }
 
     /// <summary>Something answered while it was down.</summary>
@@ -41,7 +44,7 @@ internal sealed class OutageLog(NodeCounters counters, ILogger logger)
         }
 
         counters.NoteOutage(unfit);
-        Log.NodeDown(logger, counters.Server, unfit);
+        Tell(unfit);
     }
 
     /// <summary>The node is up.</summary>
@@ -54,4 +57,7 @@ internal sealed class OutageLog(NodeCounters counters, ILogger logger)
 
         counters.NoteOutage(null);
     }
+
+    private void Tell(string reason)
+        => Log.NodeDown(logger, counters.Server, reason, hasStandIns() ? "Its keys are read from and written to the next servers that are up" : "Its keys are misses");
 }

@@ -72,9 +72,9 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             return new Route(owner);
         }
 
-        if (owner.State == MemcachedNodeState.Down && _standIns.AreNeeded && topology.StandInOf(hash) is { } standIn)
+        if (owner.State == MemcachedNodeState.Down && _standIns.AreNeeded && topology.StandInOf(hash, owner) is { } detour)
         {
-            return new Route(standIn, standIn.StandInFloor, owner);
+            return detour;
         }
 
         return new Route(owner, topology.FloorOf(hash, owner));
@@ -333,4 +333,10 @@ internal readonly record struct Route(Node? Node, CasFloor? Floor = null, Node? 
 {
     /// <summary>Whether another node stands in for the owner.</summary>
     public bool IsStandIn => Owner is not null;
+
+    /// <summary>What else its items are to be newer than, where other nodes that are down were passed to find a stand-in.</summary>
+    public CasFloor[]? MoreFloors { get; init; }
+
+    /// <summary>Whether an item may be read here.</summary>
+    public bool Admits(ulong cas) => Floor?.Admits(cas) != false && (MoreFloors is null || Array.TrueForAll(MoreFloors, floor => floor.Admits(cas)));
 }

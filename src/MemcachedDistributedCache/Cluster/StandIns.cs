@@ -1,77 +1,149 @@
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Keeps count of the nodes that are down, and sees to it that a node which stands in for another gives out nothing that it held before: an
-/// item from an earlier outage may be older than what has been written since.
+/// Keeps the nodes that are down, and sees to it that a node which stands in for another gives out nothing that it held before: an item from an earlier outage may be
+/// older than what has been written since.
+/// <para>
+/// Each pair of a node that is down and one that is not has a floor of its own, found when the first went down. A stand-in is found by passing all that are down before it
+/// on the ring, so an item must be above the floors of all of them: it was then written since the last of them went, and in all that time the key has had no other place.
+/// One floor for each stand-in would be found anew with every outage, and the second would empty what the cluster holds for the first.
+/// </para>
 /// </summary>
 internal sealed class StandIns(bool isEnabled)
 {
+    private readonly Lock _lock = new();
+    private readonly List<Node> _down = [];
     private Node[] _nodes = [];
-    private int _down;
+    private int _count;
 
     /// <summary>Whether a node is down for which another stands in.</summary>
-    public bool AreNeeded => Volatile.Read(ref _down) != 0;
+    public bool AreNeeded => Volatile.Read(ref _count) != 0;
+
+    /// <summary>Whether a node that is down has others to stand in for it.</summary>
+    public bool HasOthers => isEnabled && Volatile.Read(ref _nodes).Length > 1;
 
     /// <summary>The nodes have changed, and with them who stands in for whom.</summary>
     public void Use(IEnumerable<Node> nodes)
     {
-        Volatile.Write(ref _nodes, [.. nodes]);
-        if (AreNeeded)
+        lock (_lock)
         {
-            RaiseFloors();
+            Volatile.Write(ref _nodes, [.. nodes]);
+            foreach (Node down in _down)
+            {
+                down.StandInFloors.Cover(_nodes);
+                Raise_NeedsLock(down);
+            }
         }
     }
 
     /// <summary>A node is about to be down: from now on nothing old is read in its place, nor from itself in another's when it is back.</summary>
-    public void OnGoingDown()
+    public void OnGoingDown(Node node)
     {
         if (!isEnabled)
         {
             return;
         }
 
-        foreach (Node node in Volatile.Read(ref _nodes))
+        lock (_lock)
         {
-            node.Floors.Forget(node.StandInFloor);
-        }
+            node.StandInFloors.Cover(_nodes);
+            foreach (Node other in _nodes)
+            {
+                Forget_NeedsLock(node, other);
+            }
 
-        Interlocked.Increment(ref _down);
+            foreach (Node down in _down)
+            {
+                Forget_NeedsLock(down, node);
+            }
+
+            _down.Add(node);
+            Volatile.Write(ref _count, _down.Count);
+        }
     }
 
     /// <summary>A node is down: what the others store from now on may be read in its place.</summary>
-    public void OnDown()
+    public void OnDown(Node node)
     {
-        if (isEnabled)
+        lock (_lock)
         {
-            RaiseFloors();
+            if (_down.Contains(node))
+            {
+                Raise_NeedsLock(node);
+            }
         }
     }
 
     /// <summary>A node is about to be no longer down.</summary>
-    public void OnComingUp()
+    public void OnComingUp(Node node)
     {
-        if (isEnabled)
+        lock (_lock)
         {
-            Interlocked.Decrement(ref _down);
+            if (!_down.Remove(node))
+            {
+                return;
+            }
+
+            Volatile.Write(ref _count, _down.Count);
+            foreach (Node other in _nodes)
+            {
+                if (node.StandInFloors.Find(other) is { } floor)
+                {
+                    other.Floors.Drop(floor);
+                }
+            }
         }
     }
 
     /// <summary>A node has a new connection: it may have been away, and hold what was overwritten elsewhere meanwhile.</summary>
     public void OnConnected(Node node)
     {
-        if (AreNeeded)
+        if (!AreNeeded)
         {
-            node.Floors.Raise(node.StandInFloor);
+            return;
+        }
+
+        lock (_lock)
+        {
+            foreach (Node down in _down)
+            {
+                if (down.StandInFloors.Find(node) is { } floor)
+                {
+                    node.Floors.Raise(floor);
+                }
+            }
         }
     }
 
-    private void RaiseFloors()
+    private static void Forget_NeedsLock(Node down, Node standIn)
     {
-        // Alone, a node has nobody to stand in for.
-        Node[] nodes = Volatile.Read(ref _nodes);
-        foreach (Node node in nodes.Length > 1 ? nodes : [])
+        if (down.StandInFloors.Find(standIn) is { } floor)
         {
-            node.Floors.Raise(node.StandInFloor);
+            standIn.Floors.Forget(floor);
         }
     }
+
+    private void Raise_NeedsLock(Node down)
+    {
+        foreach (Node other in _nodes)
+        {
+            if (down.StandInFloors.Find(other) is { } floor)
+            {
+                other.Floors.Raise(floor);
+            }
+        }
+    }
+}
+
+/// <summary>For one node, what the items of each other are to be newer than to be read in its place. Written under the lock of <see cref="StandIns"/>.</summary>
+internal sealed class StandInFloors(Node node)
+{
+    private Dictionary<Node, CasFloor> _floors = [];
+
+    /// <summary>The floor at a stand-in; null where the node was never down while that was there.</summary>
+    public CasFloor? Find(Node standIn) => Volatile.Read(ref _floors).GetValueOrDefault(standIn);
+
+    /// <summary>Has a floor for each other node; a new one lets nothing pass until it is raised.</summary>
+    public void Cover(Node[] nodes)
+        => Volatile.Write(ref _floors, nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFloor.NewClosed()));
 }

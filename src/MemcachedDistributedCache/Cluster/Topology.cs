@@ -49,8 +49,8 @@ internal sealed class Topology
     /// <summary>The node that owns a hash; null where no server is known.</summary>
     public Node? NodeOf(uint hash) => _ring is not null ? _nodes[_ring.Find(hash)] : _nodes.Length == 0 ? null : _nodes[0];
 
-    /// <summary>The next node on the ring that is up; null where none is.</summary>
-    public Node? StandInOf(uint hash)
+    /// <summary>The way to the next node on the ring that is up; null where none is.</summary>
+    public Route? StandInOf(uint hash, Node owner)
     {
         // Without the first look every operation would walk the whole ring while all nodes are down.
         if (_ring is null || !Array.Exists(_nodes, static node => node.State == MemcachedNodeState.Up))
@@ -58,13 +58,19 @@ internal sealed class Topology
             return null;
         }
 
+        List<Node>? passed = null;
         int first = _ring.IndexOf(hash);
         for (int i = 0; i < _ring.Count; i++)
         {
             Node node = _nodes[_ring.OwnerAt(first + i)];
             if (node.State == MemcachedNodeState.Up)
             {
-                return node;
+                return new Route(node, owner.StandInFloors.Find(node) ?? CasFloor.Closed, owner) { MoreFloors = passed is null ? null : FloorsOf(passed, node) };
+            }
+
+            if (node != owner && passed?.Contains(node) != true)
+            {
+                (passed ??= []).Add(node);
             }
         }
 
@@ -84,6 +90,10 @@ internal sealed class Topology
 
         return null;
     }
+
+    /// <summary>What each of the nodes that were passed asks of a stand-in's items: nothing, if it has never been up, and so has never had the key.</summary>
+    private static CasFloor[] FloorsOf(List<Node> passed, Node standIn)
+        => [.. passed.Select(node => node.StandInFloors.Find(standIn) ?? (node.State == MemcachedNodeState.Down ? CasFloor.Closed : null)).OfType<CasFloor>()];
 
     /// <summary>A node and its share of the keys in relation to the others', 1 to 100.</summary>
     internal sealed record Member(Node Node, int Weight);

@@ -5,11 +5,11 @@ namespace MemcachedDistributedCache.Diagnostics;
 /// <summary>Everything that is logged. No key and no value is, at any level.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, items up to {ItemSizeMax} bytes (0: it does not tell)")]
-    public static partial void NodeUp(ILogger logger, string server, string version, int itemSizeMax);
+    [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, {Items}")]
+    public static partial void NodeUp(ILogger logger, string server, string version, string items);
 
-    [LoggerMessage(EventIds.NodeDown, LogLevel.Warning, "memcached {Server} is down: {Reason}. Its keys are misses until it answers again; it is tried in the background")]
-    public static partial void NodeDown(ILogger logger, string server, string reason);
+    [LoggerMessage(EventIds.NodeDown, LogLevel.Warning, "memcached {Server} is down: {Reason}. {Consequence} until it answers again; it is tried in the background")]
+    public static partial void NodeDown(ILogger logger, string server, string reason, string consequence);
 
     [LoggerMessage(EventIds.NodeSlow, LogLevel.Warning, "memcached {Server} does not answer within {Limit} ms. What times out is a miss, and is counted; this is logged again once it has been in time for a while")]
     public static partial void NodeSlow(ILogger logger, string server, double limit);
@@ -20,7 +20,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.ConnectionEnded, LogLevel.Debug, "A connection to memcached {Server} ended: {Reason}")]
     public static partial void ConnectionEnded(ILogger logger, string server, string reason, Exception? exception);
 
-    [LoggerMessage(EventIds.SuspectsReplayed, LogLevel.Information, "{Count} keys on memcached {Server} whose last write or removal had failed have been removed, and can be read again")]
+    [LoggerMessage(EventIds.SuspectsReplayed, LogLevel.Information, "{Count} keys have been removed from memcached {Server}, which their last write or removal may not have reached, and can be read again")]
     public static partial void SuspectsReplayed(ILogger logger, string server, int count);
 
     [LoggerMessage(EventIds.SuspectsOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]

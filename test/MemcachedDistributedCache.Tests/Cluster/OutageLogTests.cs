@@ -16,7 +16,7 @@ public sealed class OutageLogTests : IDisposable
     [Fact]
     public void EachReasonIsToldOnceAnOutageAndNoEndOfThem()
     {
-        var outages = new OutageLog(new MemcachedDistributedCache.Connections.NodeCounters("mc1:11211"), _log);
+        var outages = new OutageLog(new MemcachedDistributedCache.Connections.NodeCounters("mc1:11211"), static () => false, _log);
         outages.Note("too early");
         Assert.Empty(_log.Ids);
         outages.Begin("refused");
