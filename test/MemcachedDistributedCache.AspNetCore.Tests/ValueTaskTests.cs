@@ -155,6 +155,8 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             Of(Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", (c, t) => Choose(i, c, t), Afar), static i => "value" + i),
             Of(Hybrid + "GetOrCreateWithSourceAsync(String, TState, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateWithSourceAsync("key" + i, i, Make, Afar), static i => "value" + i, static result => result.Value),
             Of(Hybrid + "GetOrCreateWithSourceAsync(String, TState, Func`4)", static (rig, i) => rig.Hybrid.GetOrCreateWithSourceAsync("key" + i, i, Choose, Afar), static i => "value" + i, static result => result.Value),
+            Of(Hybrid + "GetOrCreateScopedAsync(String, TState, Func`4)", static (rig, i) => rig.Hybrid.GetOrCreateScopedAsync("key" + i, i, static (i, _, t) => Make(i, t), Afar), static i => "value" + i),
+            Of(Hybrid + "GetOrCreateScopedAsync(String, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateScopedAsync("key" + i, (_, t) => Make(i, t), Afar), static i => "value" + i),
             Of(Hybrid + "GetOrCreateManyAsync(IEnumerable`1, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateManyAsync<string>(["key" + i], (_, _) => new(new Dictionary<string, string> { ["key" + i] = "value" + i }), Afar), static i => "value" + i, static many => many.Values.Single()),
             Of(Hybrid + "SetAsync(String, T)", static (rig, i) => rig.Hybrid.SetAsync("set" + i, i)),
             Of(Hybrid + "RemoveAsync(String)", static (rig, i) => rig.Hybrid.RemoveAsync("set" + i)),
@@ -172,6 +174,7 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             Of("MemcachedOutputCacheStore.SetAsync(String, ReadOnlySequence`1, ReadOnlyMemory`1, TimeSpan, CancellationToken)", static (rig, i) => rig.Buffers.SetAsync("page" + i, Bytes("xy"), (string[])["a"], TimeSpan.FromMinutes(1), default)),
             Of("MemcachedOutputCacheStore.EvictByTagAsync(String, CancellationToken)", static (rig, i) => rig.Store.EvictByTagAsync("evicted" + i, default)),
             Of("MemcachedCache.DisposeAsync()", static (rig, _) => new MemcachedCache(new MemcachedCacheOptions { Servers = [.. rig.Servers] }).DisposeAsync()) with { Ends = true },
+            Of(Hybrid + "DisposeAsync()", static (rig, _) => new MemcachedHybridCache(rig.Cache).DisposeAsync()) with { Ends = true },
             Of("EmbeddedMemcached.DisposeAsync()", static (_, _) => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions()).DisposeAsync()) with { Ends = true },
             Of("EmbeddedMemcachedNode.DisposeAsync()", static (_, _) => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions()).Nodes[0].DisposeAsync()) with { Ends = true },
             Of("FaultProxy.DisposeAsync()", static (rig, _) => FaultProxy.StartAsync(IPEndPoint.Parse(rig.Servers[0])).GetAwaiter().GetResult().DisposeAsync()) with { Ends = true },
@@ -232,7 +235,7 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         {
             _app = app;
             Servers = servers;
-            Hybrid = new MemcachedHybridCache(app.Cache);
+            Hybrid = new MemcachedHybridCache(app.Cache, app.Services);
         }
 
         public string[] Servers { get; }

@@ -148,6 +148,21 @@ public sealed class MemcachedProcess : IAsyncDisposable
         _frozen = false;
     }
 
+    /// <summary>Has a server that was started with <c>-e</c> write down what it needs to come back with its items, and end (<c>SIGUSR1</c>).</summary>
+    public async Task StopKeepingItemsAsync()
+    {
+        Process process = _process ?? throw new InvalidOperationException("memcached is not running");
+        foreach (int child in Children(process.Id))
+        {
+            Signal(child, SigUsr1);
+        }
+
+        using var limit = new CancellationTokenSource(StartLimit);
+        await process.WaitForExitAsync(limit.Token);
+        process.Dispose();
+        _process = null;
+    }
+
     /// <summary>Freezes the process (<c>SIGSTOP</c>): the kernel still accepts connections, and nothing is answered.</summary>
     public void Freeze()
     {
@@ -269,6 +284,7 @@ public sealed class MemcachedProcess : IAsyncDisposable
     }
 
     private const int SigKill = 9;
+    private const int SigUsr1 = 10;
     private const int SigStop = 19;
     private const int SigCont = 18;
 
