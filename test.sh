@@ -36,7 +36,8 @@ step() { printf '\n== %s\n' "$1"; }
 count_line() { printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"; }
 
 step "build"
-if ! dotnet build MemcachedDistributedCache.sln --nologo -v quiet -clp:ErrorsOnly; then
+# One compiler for all projects, also where the environment says otherwise: started anew for each, compilation takes twice as long.
+if ! dotnet build MemcachedDistributedCache.sln --nologo -v quiet -clp:ErrorsOnly -p:UseSharedCompilation=true; then
   failed=1
   count_line
   exit 1
