@@ -10,7 +10,12 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.WebTests;
 
-/// <summary>The sample's export, received by a collector of the test's own (OTLP over HTTP; names stand in the protobuf as they are).</summary>
+/// <summary>
+/// The sample's export, received by a collector of the test's own (OTLP over HTTP; names stand in the protobuf as they are). Nothing runs beside: OpenTelemetry listens to
+/// all meters of a name in the process, takes equal instruments of two for one stream, and ends that stream with the first application that ends.
+/// </summary>
+[Collection(nameof(TelemetryTests))]
+[CollectionDefinition(nameof(TelemetryTests), DisableParallelization = true)]
 public sealed class TelemetryTests
 {
     [MemcachedFact]
