@@ -4,9 +4,9 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 
 results=$(mktemp -d)
-server_pid= smoke_pid=
+server_pid= smoke_pid= beside_pid=
 finish() {
-  for pid in $server_pid $smoke_pid; do kill "$pid" 2>/dev/null; done
+  for pid in $server_pid $smoke_pid $beside_pid; do kill "$pid" 2>/dev/null; done
   rm -rf "$results"
 }
 trap finish EXIT
@@ -43,12 +43,19 @@ if ! dotnet build MemcachedDistributedCache.sln --nologo -v quiet -clp:ErrorsOnl
   exit 1
 fi
 
-# Runs the tests of a project as it was built. The limit ends a run that hangs and names the test that did.
+# Runs the tests of a project as it was built, and keeps what it prints. The limit ends a run that hangs and names the test that did.
 run_tests() {
-  local name=$1 run_failed=0 trx="$results/$1.trx" p s all
-  step "$name"
+  local name=$1
   dotnet test "test/$name/bin/Debug/net10.0/$name.dll" --nologo -v quiet --blame-hang-timeout 4m --blame-hang-dump-type none \
-    --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" || run_failed=1
+    --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" >"$results/$name.log" 2>&1
+  echo $? >"$results/$name.code"
+}
+
+# Prints what a run printed, and counts its results.
+count_tests() {
+  local name=$1 trx="$results/$1.trx" p s all
+  step "$name"
+  cat "$results/$name.log"
   if [ ! -s "$trx" ]; then
     echo "$name left no results"
     failed=$((failed + 1))
@@ -63,7 +70,7 @@ run_tests() {
     failed=$((failed + 1))
   fi
   # A test host that died mid-way fails the run even if everything that it recorded passed.
-  if [ "$run_failed" = 1 ] && [ $((all - p - s)) -eq 0 ]; then
+  if [ "$(cat "$results/$name.code")" != 0 ] && [ $((all - p - s)) -eq 0 ]; then
     echo "$name ended with an error outside its tests"
     failed=$((failed + 1))
   fi
@@ -108,10 +115,22 @@ fi
 smoke_all &
 smoke_pid=$!
 
-# Those that measure, stop servers or fill the machine have it for themselves, after the others.
-alone='IntegrationTests|Resilience.Tests'
-names() { find test -mindepth 2 -maxdepth 2 -name '*Tests.csproj' -printf '%f\n' | sed 's/\.csproj$//' | sort; }
-for name in $(names | grep -Ev "($alone)\$"); do run_tests "$name"; done
+# The integration tests wait most of their time, one after the other: the rest runs beside them.
+beside=MemcachedDistributedCache.IntegrationTests
+# Those that stop servers and measure what that costs others have the machine for themselves, at the end.
+alone=MemcachedDistributedCache.Resilience.Tests
+run_tests "$beside" &
+beside_pid=$!
+for project in test/*Tests/*.csproj; do
+  name=$(basename "$project" .csproj)
+  case $name in
+    "$beside" | "$alone") ;;
+    *) run_tests "$name" && count_tests "$name" ;;
+  esac
+done
+wait "$beside_pid"
+beside_pid=
+count_tests "$beside"
 
 wait "$smoke_pid"
 smoke_pid=
@@ -125,7 +144,7 @@ for way in trimmed native; do
   esac
 done
 
-for name in $(names | grep -E "($alone)\$"); do run_tests "$name"; done
+run_tests "$alone" && count_tests "$alone"
 
 printf '\n'
 count_line
