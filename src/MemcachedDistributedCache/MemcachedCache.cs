@@ -333,7 +333,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 
         _following?.Dispose();
         _metrics.Dispose();
-        Task.WhenAll(_hybrids.Keys.Select(static hybrid => hybrid.ReleaseAsync())).Wait();
+        Task.WhenAll(_hybrids.Keys.Select(static hybrid => hybrid.ReleaseAsync())).Wait(HybridEngine.ShutdownLimit);
         _cluster.Dispose();
     }
 

@@ -9,7 +9,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// <summary>
 /// Consistent hashing: each server owns points on a ring of 2³² in proportion to its weight, and a key belongs to the first point at or
 /// after its hash. Points depend on a server's address alone, so a server that joins or leaves moves only its own share of the keys.
-/// Weights count in relation to each other, and past <see cref="MostPoints"/> each server has fewer points rather than the ring more.
+/// Past <see cref="MostPoints"/> each server has fewer points rather than the ring more.
 /// Immutable; a look-up allocates nothing and takes a table read and on average one or two steps.
 /// </summary>
 internal sealed class HashRing
@@ -105,13 +105,15 @@ internal sealed class HashRing
         return crc ^ (crc >> 16);
     }
 
-    /// <summary>How many points each server has. Part of the wire contract, like the hash.</summary>
+    /// <summary>
+    /// How many points each server has. Part of the wire contract, like the hash. Weights are not divided by their common factor, though that would make smaller rings:
+    /// the factor goes with the servers, so one of weight 1 that joins three of weight 100 would move two thirds of the keys.
+    /// </summary>
     private static int[] PointsOf(int[] weights)
     {
-        int divisor = weights.Aggregate(0, static (a, b) => (int)BigInteger.GreatestCommonDivisor(a, b));
-        long total = weights.Sum(weight => (long)(weight / divisor) * PointsPerWeight);
+        long total = weights.Sum(static weight => (long)weight * PointsPerWeight);
         double share = Math.Min(1.0, (double)MostPoints / total);
-        return Array.ConvertAll(weights, weight => Math.Max(1, (int)(weight / divisor * PointsPerWeight * share)));
+        return Array.ConvertAll(weights, weight => Math.Max(1, (int)(weight * PointsPerWeight * share)));
     }
 
     private static void AddPoints(List<(uint Point, string Identity, int Owner)> points, string identity, int count, int owner)

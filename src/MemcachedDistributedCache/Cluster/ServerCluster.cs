@@ -184,8 +184,10 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                     _hasLostChanges = false;
                 }
 
-                Volatile.Write(ref _topology, new Topology(members, MovesFrom(before, members)));
+                // In this order: who finds its way in the new ring does not pass nodes that have left, and must find the fences of that ring.
+                var topology = new Topology(members, MovesFrom(before, members));
                 _standIns.Use(members.Select(static member => member.Node));
+                Volatile.Write(ref _topology, topology);
             }
         }
 

@@ -103,7 +103,7 @@ internal sealed class ServerDirectory
             ? NameResolver.OneFamily(AddressesOf(spec.Address.Host) ?? []).Select(address => (new ServerAddress(address.ToString(), spec.Address.Port), spec.Weight))
             : [(spec.Address, spec.Weight)];
 
-    /// <summary>Forgets names that are no longer configured. One whose look-up is under way comes back with its answer, which does no harm: nobody asks for it.</summary>
+    /// <summary>Forgets names that are no longer configured.</summary>
     private void ForgetOthers(IReadOnlyList<ServerSpec> specs)
     {
         HashSet<string> hosts = [.. specs.Select(static spec => spec.Address.Host)];
@@ -154,6 +154,12 @@ internal sealed class ServerDirectory
 
     private void Note(string host, IPAddress[] found)
     {
+        if (!Array.Exists([.. Volatile.Read(ref _specs)], spec => spec.Address.Host == host))
+        {
+            // It has left while it was looked up.
+            return;
+        }
+
         bool failed = found.Length == 0 || NameResolver.LacksIPv4(found, AddressesOf(host));
         if (!failed)
         {

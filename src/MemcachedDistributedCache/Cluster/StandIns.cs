@@ -92,6 +92,15 @@ internal sealed class StandIns(bool isEnabled)
                     other.Floors.Drop(floor);
                 }
             }
+
+            // Kept, they would keep every node that was there.
+            node.StandInFloors.Clear();
+
+            // A fence that was found while this node was going down does not count: it was written to since. They are raised when its connection is told.
+            foreach (Node down in _down)
+            {
+                Forget_NeedsLock(down, node);
+            }
         }
     }
 
@@ -140,8 +149,11 @@ internal sealed class StandInFloors(Node node)
 {
     private Dictionary<Node, CasFloor> _floors = [];
 
-    /// <summary>The floor at a stand-in; null where the node was never down while that was there.</summary>
+    /// <summary>The floor at a stand-in; null where the node is not down, or was when that was not there.</summary>
     public CasFloor? Find(Node standIn) => Volatile.Read(ref _floors).GetValueOrDefault(standIn);
+
+    /// <summary>The node is up: nothing is read in its place.</summary>
+    public void Clear() => Volatile.Write(ref _floors, []);
 
     /// <summary>Has a floor for each other node; a new one lets nothing pass until it is raised.</summary>
     public void Cover(Node[] nodes)

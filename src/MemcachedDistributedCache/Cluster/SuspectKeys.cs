@@ -22,6 +22,9 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
     /// <summary>How many keys are suspect by themselves.</summary>
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>Tells the newest suspicion from all before it.</summary>
+    public long LastVersion => Volatile.Read(ref _versions);
+
     /// <summary>Whether there were more than can be remembered, so that every key is suspect.</summary>
     public bool DistrustsAll => Volatile.Read(ref _distrustsAll);
 

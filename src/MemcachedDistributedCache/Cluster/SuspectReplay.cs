@@ -24,12 +24,13 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     private readonly TimeSpan _grace = TimeSpan.FromTicks(Math.Min(settings.OperationTimeout.Ticks * 2, LongestGrace));
     private readonly Dictionary<long, long> _removedAt = []; // of suspicions that wait for their second removal, by version
     private readonly Lock _lock = new();
-    private int _removedOnce;
+    private long _removedUpTo;
+    private int _removed;
     private bool _isRunning;
     private bool _mustCheckFloor;
 
     /// <summary>Whether a key that could be removed now has not been, not even once. For the end of the cache, which does not wait for second removals.</summary>
-    public bool HasUndelivered => node.State == MemcachedNodeState.Up && !node.Suspects.DistrustsAll && node.Suspects.Count > Volatile.Read(ref _removedOnce);
+    public bool HasUndelivered => node.State == MemcachedNodeState.Up && node.Suspects.Count != 0 && node.Suspects.LastVersion > Volatile.Read(ref _removedUpTo);
 
     /// <summary>There is something to do, or a connection to do it on.</summary>
     /// <param name="connected">Whether a connection was opened: the server behind it may be one that has lost its memory.</param>
@@ -54,7 +55,6 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
 
     private async Task RunAsync()
     {
-        int removed = 0;
         try
         {
             while (HasWork())
@@ -62,8 +62,11 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
                 bool done = node.Suspects.DistrustsAll
                     ? await RaiseFloorAsync().ConfigureAwait(false)
                     : await CheckFloorAsync().ConfigureAwait(false);
-                int cleared = done ? await RemoveAsync().ConfigureAwait(false) : 0;
-                removed += cleared;
+                if (done)
+                {
+                    await RemoveAsync().ConfigureAwait(false);
+                }
+
                 if (!node.Suspects.IsEmpty || !done)
                 {
                     await Task.Delay(settings.ReconnectDelay, _time, stop).ConfigureAwait(false);
@@ -75,7 +78,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
             // The cache is gone; what it doubted lives on only in the servers.
         }
 
-        if (removed != 0)
+        if (Interlocked.Exchange(ref _removed, 0) is > 0 and int removed)
         {
             node.Counters.AddReplayed(removed);
             Log.SuspectsReplayed(logger, node.Counters.Server, removed);
@@ -91,7 +94,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
             if (!_isRunning)
             {
                 // Some are of suspicions that newer ones have taken the place of.
-                Forget();
+                _removedAt.Clear();
             }
 
             return _isRunning;
@@ -101,9 +104,15 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     /// <summary>Distrusts everything that the server has stored up to now, so that single keys need not be known.</summary>
     private async Task<bool> RaiseFloorAsync()
     {
+        // The fence is for this process alone. For the others what is remembered is removed, before it is forgotten; nothing is added meanwhile.
+        if (!await RemoveAsync().ConfigureAwait(false))
+        {
+            return false;
+        }
+
         // First, so that what fails during the pause is remembered and has a pause of its own.
         bool needsGrace = node.Suspects.BeginAnew();
-        Forget();
+        _removedAt.Clear();
         await Task.Delay(needsGrace ? _grace : TimeSpan.Zero, _time, stop).ConfigureAwait(false);
         if (await ProbeAsync().ConfigureAwait(false) is not { } cas)
         {
@@ -153,31 +162,33 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     /// <summary>The server's number of now. One that does not count (-C) has none: its items cannot be told apart, and it stays distrusted.</summary>
     private async Task<ulong?> ProbeAsync() => await node.ProbeCasAsync().ConfigureAwait(false) is > 0 and var cas ? cas : null;
 
-    /// <summary>Removes what is due, and returns how many suspicions ended.</summary>
-    private async Task<int> RemoveAsync()
+    /// <summary>Removes what is due; true if every removal was answered.</summary>
+    private async Task<bool> RemoveAsync()
     {
-        int cleared = 0;
+        bool all = true;
+        long last = node.Suspects.LastVersion;
         foreach (KeyValuePair<byte[], SuspectKeys.Suspicion>[] batch in node.Suspects.Snapshot().Where(IsDue).Chunk(Concurrency))
         {
             OperationResult[] results = await Task.WhenAll(batch.Select(suspect => DeleteAsync(suspect.Key))).ConfigureAwait(false);
             for (int i = 0; i < batch.Length; i++)
             {
-                if (results[i].Status is OperationStatus.Success or OperationStatus.Miss && IsLastRemoval(batch[i].Value) && node.Suspects.Clear(batch[i]))
+                if (results[i].Status is not (OperationStatus.Success or OperationStatus.Miss))
                 {
-                    cleared++;
+                    all = false;
+                }
+                else if (IsLastRemoval(batch[i].Value) && node.Suspects.Clear(batch[i]))
+                {
+                    Interlocked.Increment(ref _removed);
                 }
             }
-
-            Volatile.Write(ref _removedOnce, _removedAt.Count);
         }
 
-        return cleared;
-    }
+        if (all)
+        {
+            Volatile.Write(ref _removedUpTo, last);
+        }
 
-    private void Forget()
-    {
-        _removedAt.Clear();
-        Volatile.Write(ref _removedOnce, 0);
+        return all;
     }
 
     private bool IsDue(KeyValuePair<byte[], SuspectKeys.Suspicion> suspect)

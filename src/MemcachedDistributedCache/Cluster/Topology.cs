@@ -93,7 +93,7 @@ internal sealed class Topology
 
     /// <summary>What each of the nodes that were passed asks of a stand-in's items: nothing, if it has never been up, and so has never had the key.</summary>
     private static CasFloor[] FloorsOf(List<Node> passed, Node standIn)
-        => [.. passed.Select(node => node.StandInFloors.Find(standIn) ?? (node.State == MemcachedNodeState.Down ? CasFloor.Closed : null)).OfType<CasFloor>()];
+        => [.. passed.Select(node => node.StandInFloors.Find(standIn) ?? (node.State == MemcachedNodeState.Unknown ? null : CasFloor.Closed)).OfType<CasFloor>()];
 
     /// <summary>A node and its share of the keys in relation to the others', 1 to 100.</summary>
     internal sealed record Member(Node Node, int Weight);

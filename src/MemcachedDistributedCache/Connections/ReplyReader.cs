@@ -247,8 +247,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
         ReplyCode.NotFound => OperationResult.Of(operation.Kind == OperationKind.Delete ? OperationStatus.Miss : OperationStatus.Conflict),
         ReplyCode.TooLarge when operation.Kind is OperationKind.Store or OperationKind.Probe => TooLarge(),
-        ReplyCode.OutOfMemory => Refused(counters.OutOfMemory),
-        ReplyCode.TooLarge or ReplyCode.Error => Refused(counters.ServerError(error!)),
+        ReplyCode.OutOfMemory when operation.Kind != OperationKind.Delete => Refused(counters.OutOfMemory),
+        ReplyCode.TooLarge or ReplyCode.OutOfMemory or ReplyCode.Error => Refused(counters.ServerError(error!)),
         _ => OperationResult.Of(OperationStatus.Conflict),
     };
 

@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Hybrid;
 internal sealed class HybridEngine : IAsyncDisposable, IDisposable
 {
     /// <summary>How long the end of the cache is held up by what is under way; a server that does not answer keeps no process from ending.</summary>
-    private static readonly TimeSpan ShutdownLimit = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan ShutdownLimit = TimeSpan.FromSeconds(5);
 
     private readonly CancellationTokenSource _disposed = new();
     private readonly FlightTable _flights = new();

@@ -16,7 +16,7 @@ public sealed class ErrorLineTests
         { "Lease", "SERVER_ERROR Out of memory allocating new item", "ServerOutOfMemory" },
         { "Get", "SERVER_ERROR out of memory writing get response", "ServerOutOfMemory" },
         { "Touch", "SERVER_ERROR out of memory", "ServerOutOfMemory" },
-        { "Delete", "SERVER_ERROR out of memory", "ServerOutOfMemory" },
+        { "Delete", "SERVER_ERROR out of memory", "ServerError" },
         { "Get", "SERVER_ERROR refcount overflow during fetch", "ServerError" },
         { "Lease", "SERVER_ERROR refcount overflow during fetch", "ServerError" },
         { "Get", "SERVER_ERROR object too large for cache", "ServerError" },
