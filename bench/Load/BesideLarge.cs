@@ -1,5 +1,5 @@
 using System.CommandLine;
-using MemcachedDistributedCache.Load.Floor;
+using MemcachedDistributedCache.Load.Fence;
 
 namespace MemcachedDistributedCache.Load;
 
@@ -56,8 +56,8 @@ internal sealed record BesideLarge
         Console.WriteLine("|-------------|------------:|-------------:|-------------:|-------------:|--------------:|--------------:|--------:|------:|");
         await using LocalServers servers = await LocalServers.StartAsync(1, TimeSpan.FromMinutes(30), cancellationToken);
         string[] nodes = [.. servers.Nodes];
-        var floor = new FloorSubject("floor", nodes, Flush.Pool);
-        bool isWrong = await MeasureAsync("floor", floor, new FloorSubject("large", nodes, Flush.Pool, sharesConnectionsOf: floor), cancellationToken);
+        var fence = new BareLoopSubject("floor", nodes, Flush.Pool);
+        bool isWrong = await MeasureAsync("floor", fence, new BareLoopSubject("large", nodes, Flush.Pool, sharesConnectionsOf: fence), cancellationToken);
         foreach (int connections in Connections)
         {
             var setup = new CacheSetup(nodes, connections, Resilience.On, Watched.No);

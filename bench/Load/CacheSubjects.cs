@@ -29,7 +29,7 @@ internal sealed record CacheSetup(string[] Nodes, int Connections, Resilience Re
             if (Resilience == Resilience.Off)
             {
                 // Whatever is kept ready for a failure and can be left out: the comparison shows its price while nothing fails.
-                options.MaximumSuspectKeys = 0;
+                options.MaximumUncertainKeys = 0;
                 options.MaximumRetries = 0;
                 options.Failover = MemcachedFailover.None;
             }

@@ -27,7 +27,7 @@ internal static class Report
         foreach (Row row in rows)
         {
             Measurement m = row.Median;
-            output.WriteLine($"| {row.Operation,-3} | {row.Size,6} | {row.Callers,7} | {row.Subject + (row.IsFloor ? " *" : ""),-15} | {m.Rate,9:0} | {m.Cpu,6:0.00} | {m.Allocated,8:0} | {m.P50,8:0.0} | {m.P99,8:0.0} | {m.P999,8:0.0} | {m.Errors,6} | {m.Wrong,5} | {row.RateRatio,7:0.00} | {row.CpuRatio,5:0.00} | {row.P50Ratio,5:0.00} | {row.P99Ratio,5:0.00} |");
+            output.WriteLine($"| {row.Operation,-3} | {row.Size,6} | {row.Callers,7} | {row.Subject + (row.IsBareLoop ? " *" : ""),-15} | {m.Rate,9:0} | {m.Cpu,6:0.00} | {m.Allocated,8:0} | {m.P50,8:0.0} | {m.P99,8:0.0} | {m.P999,8:0.0} | {m.Errors,6} | {m.Wrong,5} | {row.RateRatio,7:0.00} | {row.CpuRatio,5:0.00} | {row.P50Ratio,5:0.00} | {row.P99Ratio,5:0.00} |");
         }
 
         foreach (Row row in rows.Where(static row => row.Subject is Subjects.MetricsName or Subjects.LoggingName))

@@ -16,7 +16,7 @@ internal sealed record Row
     public required string Subject { get; init; }
 
     /// <summary>Whether it is the floor that the others of its workload are compared with.</summary>
-    public required bool IsFloor { get; init; }
+    public required bool IsBareLoop { get; init; }
 
     /// <summary>Each number is the median of the rounds; errors and wrong values are their sum.</summary>
     public required Measurement Median { get; init; }
@@ -52,8 +52,8 @@ internal sealed record Row
     public static IReadOnlyList<Row> Of(Workload workload, int callers, IReadOnlyList<(Subject Subject, List<Measurement> Rounds)> results)
     {
         // Alone, a caller is not served by any gathering, and the inline floor, which is the first, is the one that latency is held against.
-        IEnumerable<List<Measurement>> floors = results.Where(static r => r.Subject.IsFloor).Select(static r => r.Rounds);
-        List<Measurement> floor = callers == 1 ? floors.First() : floors.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
+        IEnumerable<List<Measurement>> fences = results.Where(static r => r.Subject.IsBareLoop).Select(static r => r.Rounds);
+        List<Measurement> fence = callers == 1 ? fences.First() : fences.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
         List<Measurement>? plain = results.Where(static r => r.Subject.Name == Subjects.PlainName).Select(static r => r.Rounds).FirstOrDefault();
         return [.. results.Select(result => (result.Subject, result.Rounds, Bare: results.FirstOrDefault(other => other.Subject.Name == result.Subject.Name + Subjects.Bare).Rounds)).Select(result => new Row
         {
@@ -61,12 +61,12 @@ internal sealed record Row
             Size = workload.Size,
             Callers = callers,
             Subject = result.Subject.Name,
-            IsFloor = ReferenceEquals(result.Rounds, floor),
+            IsBareLoop = ReferenceEquals(result.Rounds, fence),
             Median = MedianOf(result.Rounds),
-            RateRatio = Ratio(result.Rounds, floor, static m => m.Rate),
-            CpuRatio = Ratio(result.Rounds, floor, static m => m.Cpu),
-            P50Ratio = Ratio(result.Rounds, floor, static m => m.P50),
-            P99Ratio = Ratio(result.Rounds, floor, static m => m.P99),
+            RateRatio = Ratio(result.Rounds, fence, static m => m.Rate),
+            CpuRatio = Ratio(result.Rounds, fence, static m => m.Cpu),
+            P50Ratio = Ratio(result.Rounds, fence, static m => m.P50),
+            P99Ratio = Ratio(result.Rounds, fence, static m => m.P99),
             RateToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Rate),
             CpuToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Cpu),
             RateToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Rate),
@@ -75,8 +75,8 @@ internal sealed record Row
     }
 
     /// <summary>The median of the ratios taken round by round.</summary>
-    public static double Ratio(List<Measurement> rounds, List<Measurement> floor, Func<Measurement, double> number)
-        => Middle(rounds.Zip(floor, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
+    public static double Ratio(List<Measurement> rounds, List<Measurement> fence, Func<Measurement, double> number)
+        => Middle(rounds.Zip(fence, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
 
     /// <summary>The medians of the rounds.</summary>
     public static Measurement MedianOf(List<Measurement> rounds) => new()

@@ -7,7 +7,7 @@ internal abstract class Subject(string name) : IAsyncDisposable
     public string Name { get; } = name;
 
     /// <summary>Whether it counts as the floor that others are compared with.</summary>
-    public virtual bool IsFloor => false;
+    public virtual bool IsBareLoop => false;
 
     /// <summary>Stores the workload's values.</summary>
     public abstract Task PrepareAsync(Workload workload, CancellationToken cancellationToken);

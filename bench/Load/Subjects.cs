@@ -1,4 +1,4 @@
-using MemcachedDistributedCache.Load.Floor;
+using MemcachedDistributedCache.Load.Fence;
 
 namespace MemcachedDistributedCache.Load;
 
@@ -23,11 +23,11 @@ internal sealed class Subjects : IAsyncDisposable
 
     public Subjects(string[] nodes, LoadOptions options)
     {
-        (string Name, Func<string, Subject> Make)[] floors =
+        (string Name, Func<string, Subject> Make)[] fences =
         [
-            ("floor inline", name => new FloorSubject(name, nodes, Flush.Inline)),
-            ("floor pool", name => new FloorSubject(name, nodes, Flush.Pool)),
-            ("unsafe floor", name => new FloorSubject(name, nodes, Flush.Pool, completeInline: true)),
+            ("floor inline", name => new BareLoopSubject(name, nodes, Flush.Inline)),
+            ("floor pool", name => new BareLoopSubject(name, nodes, Flush.Pool)),
+            ("unsafe floor", name => new BareLoopSubject(name, nodes, Flush.Pool, completeInline: true)),
         ];
         (string Name, Func<string, CacheSetup, Subject> Make)[] caches =
         [
@@ -44,7 +44,7 @@ internal sealed class Subjects : IAsyncDisposable
             || name is MetricsName or LoggingName
             || (name == PlainName && (options.Metrics || options.Logging))
             || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)));
-        _subjects = [.. floors.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
+        _subjects = [.. fences.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
         foreach ((string name, Func<string, CacheSetup, Subject> make) in caches.Where(entry => Wanted(entry.Name)))
         {
             _subjects.AddRange(options.Resilience.Select(resilience => make(

@@ -22,7 +22,7 @@ public class ReplyReaderBenchmarks
     [GlobalSetup]
     public void Setup()
     {
-        _reader = new ReplyReader(_queue, EntryFormat.HasPrefix, new NodeCounters("server"), new ItemTrust());
+        _reader = new ReplyReader(_queue, EntryFormat.HasPrefix, new NodeCounters("server"), new NodeFence());
         string value = new('x', Size);
         _received = Encoding.Latin1.GetBytes(string.Concat(Enumerable.Range(0, Replies).Select(i => $"VA {Size} f0 t1199 O{i}\r\n{value}\r\n")));
     }

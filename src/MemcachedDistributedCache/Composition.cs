@@ -62,9 +62,9 @@ internal static class Composition
         OperationTimeout = options.OperationTimeout,
         ConnectionsPerNode = options.ConnectionsPerNode,
         ReconnectDelay = options.ReconnectDelay,
-        MaximumSuspectKeys = options.MaximumSuspectKeys,
+        MaximumUncertainKeys = options.MaximumUncertainKeys,
         ProbeKey = new KeyEncoder(options.Namespace).ProbeKey,
-        StandInSeconds = options.Failover == MemcachedFailover.Gutter ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds) : 0,
+        GutterSeconds = options.Failover == MemcachedFailover.Gutter ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds) : 0,
         DnsRefreshInterval = options.DnsRefreshInterval,
         NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), ioTime),
     };

@@ -97,7 +97,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         {
             // A pipeline of the application's own is to see failures, so below it they are thrown.
             var thrower = new EntryStore(_client, settings with { FailureMode = MemcachedFailureMode.Throw }, retries, clock, _ioTime, logger);
-            _entries = new GuardedEntryStore(thrower, Composition.PipelineOf(options, _ioTime), options.FailureMode);
+            _entries = new CustomPipelineEntryStore(thrower, Composition.PipelineOf(options, _ioTime), options.FailureMode);
         }
 
         // It is for the application's own calls; those who make partitions deal with failures themselves.
@@ -180,10 +180,10 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             Errors = node.Counters.Errors,
             Timeouts = node.Counters.Timeouts,
             PendingOperations = node.PendingCount,
-            SuspectKeys = node.Suspects.Count,
-            AllKeysSuspect = node.Suspects.DistrustsAll,
+            UncertainKeys = node.UncertainWrites.Count,
+            AreAllKeysUncertain = node.UncertainWrites.AreAllUncertain,
             Retries = node.Counters.Retries,
-            GutterHits = node.Counters.StandInHits,
+            GutterHits = node.Counters.GutterHits,
         })];
 
     /// <summary>Asks every server for a sign of life (<c>mn</c>) on the connection that its operations take, all at once.</summary>

@@ -160,7 +160,7 @@ public sealed class MemcachedCacheOptions
     /// there are any. Default: 100 000.
     /// </summary>
     [Count(0, 10_000_000)]
-    public int MaximumSuspectKeys { get; set; } = 100_000;
+    public int MaximumUncertainKeys { get; set; } = 100_000;
 
     /// <summary>
     /// How many bytes may wait to be sent on one connection, 64 KiB to 2 147 483 647. Beyond that an operation ends at once as

@@ -273,7 +273,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
             LocalMisses = counters[HybridEvent.LocalMiss],
             DistributedHits = counters[HybridEvent.RemoteHit],
             DistributedMisses = counters[HybridEvent.RemoteMiss],
-            CallsJoined = counters[HybridEvent.FlightJoined],
+            CallsJoined = counters[HybridEvent.SingleFlightJoined],
             LeasesWon = counters[HybridEvent.LeaseWon],
             LeasesWaitedFor = counters[HybridEvent.LeaseWaited],
             LeasesLost = counters[HybridEvent.LeaseLost],
@@ -360,7 +360,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
         _engine.ThrowIfDisposed();
         IReadOnlyList<string> list = TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags));
         return _engine.IsUsable(key)
-            ? _engine.FlyAsync(key, call, list, factory, cancellationToken)
+            ? _engine.GetOrCreateAsync(key, call, list, factory, cancellationToken)
             : _engine.MakeAsync(key, call, factory, cancellationToken);
     }
 }

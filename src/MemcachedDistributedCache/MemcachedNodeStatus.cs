@@ -30,16 +30,16 @@ public sealed record MemcachedNodeStatus
 
     /// <summary>
     /// Keys whose last write or removal failed. They are misses until what the server has under them has been removed; see
-    /// <see cref="MemcachedCacheOptions.MaximumSuspectKeys"/>.
+    /// <see cref="MemcachedCacheOptions.MaximumUncertainKeys"/>.
     /// </summary>
-    public required int SuspectKeys { get; init; }
+    public required int UncertainKeys { get; init; }
 
     /// <summary>
     /// Whether every key is a miss, because what the server holds may be older than a write that failed, and the keys are not known one by one: there were
-    /// more than <see cref="MemcachedCacheOptions.MaximumSuspectKeys"/>, or its name has led elsewhere and back. False again once it is known up to where
-    /// its items are old; <see cref="SuspectKeys"/> counts from that search on anew.
+    /// more than <see cref="MemcachedCacheOptions.MaximumUncertainKeys"/>, or its name has led elsewhere and back. False again once it is known up to where
+    /// its items are old; <see cref="UncertainKeys"/> counts from that search on anew.
     /// </summary>
-    public required bool AllKeysSuspect { get; init; }
+    public required bool AreAllKeysUncertain { get; init; }
 
     /// <summary>Operations that were tried again because an attempt at this server had failed.</summary>
     public required long Retries { get; init; }

@@ -117,10 +117,10 @@ public sealed class LargeValueTests
         },
         OperationTimeout = TimeSpan.FromSeconds(10),
         ConnectionsPerNode = 1,
-        MaximumSuspectKeys = 1000,
+        MaximumUncertainKeys = 1000,
         ProbeKey = [(byte)'#', (byte)'?'],
         ReconnectDelay = TimeSpan.FromMilliseconds(100),
-        StandInSeconds = 0,
+        GutterSeconds = 0,
         DnsRefreshInterval = Timeout.InfiniteTimeSpan,
         NewCircuit = static () => new CircuitBreaker(
             new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(10), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(2) },

@@ -28,7 +28,7 @@ public sealed class ApplicationClockTests
         await cache.SetAsync("key", [2], Default).WaitAsync(Caches.Limit);
         Assert.All(await cache.PingAsync(TimeSpan.FromSeconds(1)).WaitAsync(Caches.Limit), static ping => Assert.NotNull(ping.Failure));
         server.Thaw();
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await cache.SetAsync("key", [3], Default);
         Assert.Equal([3], await cache.GetAsync("key"));
     }
@@ -43,7 +43,7 @@ public sealed class ApplicationClockTests
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await cache.RemoveAsync("key");
         await server.StartAgainAsync();
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await cache.SetAsync("key", [2], Default);
         Assert.Equal([2], await cache.GetAsync("key"));
     }

@@ -26,7 +26,7 @@ public sealed class BeforeOutageTests
         {
             await CutAsync(cache, proxy);
             await proxy.ApplyAsync(Fault.None);
-            await cache.TrustedAsync();
+            await cache.ReadableAsync();
             Assert.Null(await careful.GetAsync("key"));
             Assert.Null(await Task.Run(() => careful.Get("key")));
             Assert.Equal(new byte[] { (byte)(outage - 1) }, await plain.GetAsync("key"));
@@ -55,7 +55,7 @@ public sealed class BeforeOutageTests
         await server.KillAsync();
         await server.StartAgainAsync();
         await proxy.ApplyAsync(Fault.None);
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await Caches.UntilAsync(() => SetAndGet(careful, 2), "what is stored is read");
         Assert.Null(await careful.GetAsync("key1"));
     }
@@ -68,7 +68,7 @@ public sealed class BeforeOutageTests
         await using MemcachedCache first = On(proxy, Failovers.Gutter);
         await first.CreatePartition("p", MemcachedFailureMode.Throw).SetAsync("key", [1], Default);
         await using MemcachedCache second = On(proxy, Failovers.Gutter);
-        await second.TrustedAsync();
+        await second.ReadableAsync();
         Assert.Equal(new byte[] { 1 }, await second.CreatePartition("p", MemcachedFailureMode.Throw, ignoreBeforeOutage: true).GetAsync("key"));
     }
 
@@ -82,7 +82,7 @@ public sealed class BeforeOutageTests
         Assert.True(SetAndGet(careful, 1));
         await CutAsync(cache, proxy);
         await proxy.ApplyAsync(Fault.None);
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         for (byte i = 0; i < 50; i++)
         {
             Assert.False(SetAndGet(careful, i));

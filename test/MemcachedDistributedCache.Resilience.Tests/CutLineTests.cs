@@ -51,7 +51,7 @@ public sealed class CutLineTests
         // Whether or not the removal arrived, the value is gone for this process, and stays so when the line is whole again.
         Assert.Null(await cache.GetAsync(key));
         await proxy.ApplyAsync(Fault.None);
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         Assert.Null(await cache.GetAsync(key));
         byte[]? last = null;
         for (long started = Stopwatch.GetTimestamp(); last is null && Stopwatch.GetElapsedTime(started) < Caches.Limit;)
@@ -59,7 +59,7 @@ public sealed class CutLineTests
             // On a busy machine even a good line can take longer than the short limit.
             await cache.SetAsync(key, value, Default);
             last = await cache.GetAsync(key);
-            await cache.TrustedAsync();
+            await cache.ReadableAsync();
         }
 
         Assert.Equal(value, last);
@@ -70,7 +70,7 @@ public sealed class CutLineTests
     {
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
         await using MemcachedCache cache = On(proxy, Caches.Limit); // nothing is cut here, and each exchange is to be made once
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await cache.SetAsync("key0", KeyedValues.Create(0, 1, 20), Default);
         Assert.NotNull(await cache.GetAsync("key0"));
         await cache.RemoveAsync("key0");

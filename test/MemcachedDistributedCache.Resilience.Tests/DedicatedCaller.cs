@@ -71,7 +71,7 @@ internal sealed class DedicatedCaller(MemcachedCache cache, int node, int[] keys
         {
             KeyLedger.Reading reading = ledger.BeginRead();
             byte[]? value = await cache.GetAsync(Name(ledger.Key));
-            Assert.True(ledger.Judge(reading, value, out string? complaint) == ReadVerdict.Legal, complaint);
+            Assert.True(ledger.Judge(reading, value, out string? complaint) == ReadJudgement.Legal, complaint);
             Volatile.Write(ref _hits, _hits + (value is null ? 0 : 1));
             return;
         }

@@ -29,7 +29,7 @@ public sealed class FullServerTests
         Assert.Null(await cache.GetAsync("key"));
         Assert.Equal(mode == MemcachedFailureMode.Degrade, await TryAsync(() => Task.Run(() => cache.Set("fill0", new byte[100_001], Default))));
         Assert.Null(cache.Get("fill0"));
-        Assert.Equal((MemcachedNodeState.Up, 3L, 0), (cache.GetNodes()[0].State, cache.GetNodes()[0].Errors, cache.GetNodes()[0].SuspectKeys));
+        Assert.Equal((MemcachedNodeState.Up, 3L, 0), (cache.GetNodes()[0].State, cache.GetNodes()[0].Errors, cache.GetNodes()[0].UncertainKeys));
 
         // One of the large values was removed on the way, so there is room for one again.
         await cache.SetAsync("key", new byte[100_000], Default);
@@ -78,7 +78,7 @@ public sealed class FullServerTests
 
         await stop.CancelAsync();
         Assert.All(await Task.WhenAll(readers).WaitAsync(Caches.Limit), static reads => Assert.True(reads > 0));
-        Assert.Equal((MemcachedNodeState.Up, refused + 60, 0), (cache.GetNodes()[0].State, cache.GetNodes()[0].Errors, cache.GetNodes()[0].SuspectKeys));
+        Assert.Equal((MemcachedNodeState.Up, refused + 60, 0), (cache.GetNodes()[0].State, cache.GetNodes()[0].Errors, cache.GetNodes()[0].UncertainKeys));
     }
 
     [MemcachedTheory]
@@ -119,7 +119,7 @@ public sealed class FullServerTests
             Assert.Null(cache.Get("key"));
             await logger.SeesAsync($"memcached {server.Server} is down", 1);
             others.ForEach(static client => client.Dispose());
-            await cache.TrustedAsync();
+            await cache.ReadableAsync();
             Assert.Null(await cache.GetAsync("key"));
             await cache.SetAsync("key", [2], Default);
             Assert.Equal(new byte[] { 2 }, await cache.GetAsync("key"));

@@ -70,7 +70,7 @@ public sealed class GutterTests : IAsyncLifetime
         await _proxies[0].ApplyAsync(Fault.None);
         for (bool settled = false; !settled;)
         {
-            settled = cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
+            settled = cache.GetNodes()[0] is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false };
             Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 2, $"version {version}"));
         }
     }
@@ -130,7 +130,7 @@ public sealed class GutterTests : IAsyncLifetime
         await _proxies[1].ApplyAsync(Fault.None);
         for (bool settled = false; !settled;)
         {
-            settled = cache.GetNodes()[1] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
+            settled = cache.GetNodes()[1] is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false };
             Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 2, $"version {version}"));
         }
 
@@ -257,7 +257,7 @@ public sealed class GutterTests : IAsyncLifetime
     private async Task HealAsync(MemcachedCache cache, int node)
     {
         await _proxies[node].ApplyAsync(Fault.None);
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
     }
 
     private static async Task SetAllAsync(MemcachedCache cache, byte version)

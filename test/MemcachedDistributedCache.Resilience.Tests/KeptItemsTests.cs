@@ -40,9 +40,9 @@ public sealed class KeptItemsTests : IAsyncLifetime
         {
             Servers = [_server!.Server],
             Failover = MemcachedFailover.None,
-            MaximumSuspectKeys = remembered,
+            MaximumUncertainKeys = remembered,
         });
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         for (int i = 0; i < 10; i++)
         {
             await cache.SetAsync($"key:{i}", [1], Default);
@@ -64,7 +64,7 @@ public sealed class KeptItemsTests : IAsyncLifetime
                 Assert.Null(cache.Get("key:0"));
                 Assert.Null(cache.Get("key:1"));
                 Assert.Null(cache.Get("key:2"));
-                return cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
+                return cache.GetNodes()[0] is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false };
             },
             "what was missed has been made up for");
         Assert.Null(await cache.GetAsync("key:0"));

@@ -13,9 +13,9 @@ public sealed class KeyLedgerTests
         Write(1);
         KeyLedger.Reading reading = _ledger.BeginRead();
         Assert.Equal(2, _ledger.Begin());
-        Assert.Equal(ReadVerdict.Legal, Judge(reading, 1));
-        Assert.Equal(ReadVerdict.Legal, Judge(reading, 2));
-        Assert.Equal(ReadVerdict.Legal, _ledger.Judge(reading, null, out _));
+        Assert.Equal(ReadJudgement.Legal, Judge(reading, 1));
+        Assert.Equal(ReadJudgement.Legal, Judge(reading, 2));
+        Assert.Equal(ReadJudgement.Legal, _ledger.Judge(reading, null, out _));
     }
 
     [Fact]
@@ -23,12 +23,12 @@ public sealed class KeyLedgerTests
     {
         Write(1);
         Write(2);
-        Assert.Equal(ReadVerdict.Stale, Judge(_ledger.BeginRead(), 1));
+        Assert.Equal(ReadJudgement.Stale, Judge(_ledger.BeginRead(), 1));
         _ledger.End(_ledger.Begin(), isRemoval: true);
-        Assert.Equal(ReadVerdict.LostDelete, Judge(_ledger.BeginRead(), 2));
+        Assert.Equal(ReadJudgement.LostDelete, Judge(_ledger.BeginRead(), 2));
         Write(4);
-        Assert.Equal(ReadVerdict.LostDelete, Judge(_ledger.BeginRead(), 2));
-        Assert.Equal(ReadVerdict.Legal, Judge(_ledger.BeginRead(), 4));
+        Assert.Equal(ReadJudgement.LostDelete, Judge(_ledger.BeginRead(), 2));
+        Assert.Equal(ReadJudgement.Legal, Judge(_ledger.BeginRead(), 4));
     }
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class KeyLedgerTests
         Write(1);
         KeyLedger.Reading reading = _ledger.BeginRead();
         Write(2);
-        Assert.Equal(ReadVerdict.Legal, Judge(reading, 1));
+        Assert.Equal(ReadJudgement.Legal, Judge(reading, 1));
     }
 
     [Fact]
@@ -45,8 +45,8 @@ public sealed class KeyLedgerTests
     {
         Write(1);
         _ledger.Begin();
-        Assert.Equal(ReadVerdict.Legal, Judge(_ledger.BeginRead(), 1));
-        Assert.Equal(ReadVerdict.Legal, Judge(_ledger.BeginRead(), 2));
+        Assert.Equal(ReadJudgement.Legal, Judge(_ledger.BeginRead(), 1));
+        Assert.Equal(ReadJudgement.Legal, Judge(_ledger.BeginRead(), 2));
     }
 
     [Fact]
@@ -54,12 +54,12 @@ public sealed class KeyLedgerTests
     {
         Write(1);
         KeyLedger.Reading reading = _ledger.BeginRead();
-        Assert.Equal(ReadVerdict.Wrong, Judge(reading, 2));
-        Assert.Equal(ReadVerdict.Wrong, _ledger.Judge(reading, KeyedValues.Create(8, 1, 10), out _));
-        Assert.Equal(ReadVerdict.Wrong, _ledger.Judge(reading, [1, 2, 3], out _));
+        Assert.Equal(ReadJudgement.Wrong, Judge(reading, 2));
+        Assert.Equal(ReadJudgement.Wrong, _ledger.Judge(reading, KeyedValues.Create(8, 1, 10), out _));
+        Assert.Equal(ReadJudgement.Wrong, _ledger.Judge(reading, [1, 2, 3], out _));
         byte[] spoilt = KeyedValues.Create(7, 1, 10);
         spoilt[^1] ^= 1;
-        Assert.Equal(ReadVerdict.Wrong, _ledger.Judge(reading, spoilt, out _));
+        Assert.Equal(ReadJudgement.Wrong, _ledger.Judge(reading, spoilt, out _));
     }
 
     [Fact]
@@ -68,8 +68,8 @@ public sealed class KeyLedgerTests
         var ledger = new KeyLedger(7, TimeSpan.FromMilliseconds(100));
         ledger.End(ledger.Begin(), isRemoval: false);
         ledger.End(ledger.Begin(), isRemoval: false);
-        Assert.Equal(ReadVerdict.Legal, ledger.Judge(ledger.BeginRead(), KeyedValues.Create(7, 1, 10), out _));
-        await Caches.UntilAsync(() => ledger.Judge(ledger.BeginRead(), KeyedValues.Create(7, 1, 10), out _) == ReadVerdict.Stale, "the allowance is over");
+        Assert.Equal(ReadJudgement.Legal, ledger.Judge(ledger.BeginRead(), KeyedValues.Create(7, 1, 10), out _));
+        await Caches.UntilAsync(() => ledger.Judge(ledger.BeginRead(), KeyedValues.Create(7, 1, 10), out _) == ReadJudgement.Stale, "the allowance is over");
     }
 
     private void Write(int expected)
@@ -79,5 +79,5 @@ public sealed class KeyLedgerTests
         _ledger.End(change, isRemoval: false);
     }
 
-    private ReadVerdict Judge(KeyLedger.Reading reading, int version) => _ledger.Judge(reading, KeyedValues.Create(7, version, 10), out _);
+    private ReadJudgement Judge(KeyLedger.Reading reading, int version) => _ledger.Judge(reading, KeyedValues.Create(7, version, 10), out _);
 }

@@ -26,7 +26,7 @@ public sealed class MovedPageTests
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
         var logger = new RecordingLogger();
-        await using var cache = new MemcachedCache(Options(static options => options.MaximumSuspectKeys = 0, proxy.Server), logger);
+        await using var cache = new MemcachedCache(Options(static options => options.MaximumUncertainKeys = 0, proxy.Server), logger);
         await cache.SetAsync("old", Old, Default);
         await FillAsync(server);
         await proxy.ApplyAsync(Fault.Refuse);
@@ -34,14 +34,14 @@ public sealed class MovedPageTests
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await cache.RemoveAsync("old");
         await proxy.ApplyAsync(Fault.None);
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await logger.SeesAsync("is read again", 1);
         Assert.Null(await cache.GetAsync("old"));
 
         await MovePageAsync(server, "moved|old", newest: await StoreAsync(server, "newest"));
         await NoticedAsync(logger);
         Assert.Null(await cache.GetAsync("old"));
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await logger.SeesAsync("is read again", 2);
         Assert.Null(await cache.GetAsync("old"));
         Assert.Null(cache.Get("old"));
@@ -54,14 +54,14 @@ public sealed class MovedPageTests
     public async Task What_a_stand_in_held_stays_unread_when_it_is_moved()
     {
         await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
-        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess gutterNode = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(owner.EndPoint);
         var logger = new RecordingLogger();
-        await using var cache = new MemcachedCache(Options(static _ => { }, proxy.Server, standIn.Server), logger);
+        await using var cache = new MemcachedCache(Options(static _ => { }, proxy.Server, gutterNode.Server), logger);
         string key = Name((await NodeKeys.FindAsync(cache, Name, 1))[0][0]);
         string wireKey = "moved|" + key;
-        await StoreAsync(standIn, wireKey);
-        await FillAsync(standIn);
+        await StoreAsync(gutterNode, wireKey);
+        await FillAsync(gutterNode);
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
@@ -74,7 +74,7 @@ public sealed class MovedPageTests
             },
             "the other stands in");
 
-        await MovePageAsync(standIn, wireKey, newest: await StoreAsync(standIn, "newest"));
+        await MovePageAsync(gutterNode, wireKey, newest: await StoreAsync(gutterNode, "newest"));
         await NoticedAsync(logger);
         for (int i = 0; i < 50; i++)
         {
@@ -82,7 +82,7 @@ public sealed class MovedPageTests
             await Task.Delay(10);
         }
 
-        Assert.StartsWith("HD", await standIn.CommandAsync($"mg {wireKey}"), StringComparison.Ordinal);
+        Assert.StartsWith("HD", await gutterNode.CommandAsync($"mg {wireKey}"), StringComparison.Ordinal);
         await cache.SetAsync(key, [2], Default);
         Assert.Equal(new byte[] { 2 }, await cache.GetAsync(key));
     }

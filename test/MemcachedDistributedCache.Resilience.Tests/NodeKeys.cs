@@ -8,7 +8,7 @@ internal static class NodeKeys
     /// <summary>So many numbers for each node, once all of them are up; nobody else may be reading.</summary>
     public static async Task<int[][]> FindAsync(MemcachedCache cache, Func<int, string> name, int perNode)
     {
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         long[] reads = [.. cache.GetNodes().Select(Reads)];
         List<int>[] found = [.. reads.Select(_ => new List<int>())];
         for (int key = 0; found.Any(keys => keys.Count < perNode); key++)

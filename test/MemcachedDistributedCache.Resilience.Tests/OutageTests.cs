@@ -50,7 +50,7 @@ public sealed class OutageTests
         await logger.SeesAsync($"memcached {first.Server} is down", 1);
 
         await first.StartAgainAsync();
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         for (int i = 0; i < 50; i++)
         {
             await cache.SetAsync("key" + i, [(byte)i], Default);
@@ -136,7 +136,7 @@ public sealed class OutageTests
             proxy.DropConnections(reset: true);
             await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
             await proxy.ApplyAsync(Fault.None);
-            await cache.TrustedAsync();
+            await cache.ReadableAsync();
             await cache.SetAsync("key", [1], Default);
             Assert.Equal(new byte[] { 1 }, await cache.GetAsync("key"));
         }
@@ -157,7 +157,7 @@ public sealed class OutageTests
         await logger.SeesAsync("is down", 1);
     }
 
-    public static TheoryData<string, string> BadGreetings => new()
+    public static TheoryData<string, string> BadHandshakes => new()
     {
         { "VERSION 1.4\r\n", "1.6.10 or newer is needed" },
         { "ERROR\r\n", "when asked for its version" },
@@ -170,13 +170,13 @@ public sealed class OutageTests
     };
 
     [Theory]
-    [MemberData(nameof(BadGreetings))]
-    public async Task A_peer_that_cannot_be_used_is_named_with_the_reason(string greeting, string expected)
+    [MemberData(nameof(BadHandshakes))]
+    public async Task A_peer_that_cannot_be_used_is_named_with_the_reason(string handshake, string expected)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         using var stop = new CancellationTokenSource();
-        Task serving = ServeAsync(listener, Encoding.ASCII.GetBytes(greeting), stop.Token);
+        Task serving = ServeAsync(listener, Encoding.ASCII.GetBytes(handshake), stop.Token);
         var logger = new RecordingLogger();
         await using (MemcachedCache cache = On(logger, listener.LocalEndpoint.ToString()!))
         {
@@ -207,7 +207,7 @@ public sealed class OutageTests
         Assert.Null(await cache.GetAsync("key"));
     }
 
-    private static async Task ServeAsync(TcpListener listener, byte[] greeting, CancellationToken stop)
+    private static async Task ServeAsync(TcpListener listener, byte[] handshake, CancellationToken stop)
     {
         try
         {
@@ -216,7 +216,7 @@ public sealed class OutageTests
                 using TcpClient client = await listener.AcceptTcpClientAsync(stop);
                 NetworkStream stream = client.GetStream();
                 _ = await stream.ReadAsync(new byte[64], stop);
-                await stream.WriteAsync(greeting, stop);
+                await stream.WriteAsync(handshake, stop);
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException)

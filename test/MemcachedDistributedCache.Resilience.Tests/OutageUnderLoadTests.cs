@@ -44,7 +44,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             }
 
             await callers.StopAsync();
-            await cache.TrustedAsync();
+            await cache.ReadableAsync();
             foreach (MemcachedProcess server in servers)
             {
                 await logger.SeesAsync($"memcached {server.Server} is down", 1);
@@ -88,7 +88,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             long hits = cache.GetNodes().Sum(node => node.Hits);
             await AnswerAtOnceAsync(callers, TimeSpan.FromSeconds(5), calls: 1000);
             Assert.Equal(hits, cache.GetNodes().Sum(node => node.Hits));
-            Assert.All(cache.GetNodes(), node => Assert.True(node.SuspectKeys > 0));
+            Assert.All(cache.GetNodes(), node => Assert.True(node.UncertainKeys > 0));
 
             long[] before = [.. cache.GetNodes().Select(node => node.Hits)];
             foreach (FaultProxy proxy in proxies)
@@ -100,7 +100,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             await Caches.UntilAsync(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
             TimeSpan served = Stopwatch.GetElapsedTime(healed);
             Assert.True(served < ServingAgain + machine.LongestSince(healed), $"served again after {served}");
-            await cache.TrustedAsync();
+            await cache.ReadableAsync();
             await callers.StopAsync();
         }
         finally
@@ -151,7 +151,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             long hits = cache.GetNodes().Sum(node => node.Hits);
             await AnswerAtOnceAsync(callers, TimeSpan.FromSeconds(Math.Max(0.5, 4 - Stopwatch.GetElapsedTime(cut).TotalSeconds)), calls: 300);
             Assert.Equal(hits, cache.GetNodes().Sum(node => node.Hits));
-            Assert.All(cache.GetNodes(), node => Assert.True(node.SuspectKeys > 0 && node.Timeouts > 0));
+            Assert.All(cache.GetNodes(), node => Assert.True(node.UncertainKeys > 0 && node.Timeouts > 0));
 
             // What was under way never arrives.
             long[] before = [.. cache.GetNodes().Select(node => node.Hits)];
@@ -165,7 +165,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             await Caches.UntilAsync(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
             TimeSpan served = Stopwatch.GetElapsedTime(healed);
             Assert.True(served < ServingAgain + machine.LongestSince(healed), $"served again after {served}");
-            await cache.TrustedAsync();
+            await cache.ReadableAsync();
             await callers.StopAsync();
             Assert.All(Enumerable.Range(0, Nodes).SelectMany(callers.Of), caller => Assert.True(caller.Longest < (limit * 2) + (2 * machine.Longest), $"{caller.Longest}; the machine paused for {machine.Longest} at most"));
             Assert.All(Enumerable.Range(0, Nodes).SelectMany(callers.Of), caller => Assert.True(caller.Hits > 0));

@@ -43,7 +43,7 @@ public sealed class RetryTests
         await BreakAsync(cache, proxy);
         await writing.WaitAsync(Caches.Limit);
         Assert.True(await cache.GetAsync("key") is null or [2]);
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         Assert.True(await cache.GetAsync("key") is null or [2]);
         await cache.SetAsync("key", [3], Default);
         Assert.Equal(new byte[] { 3 }, await cache.GetAsync("key"));
@@ -119,7 +119,7 @@ public sealed class RetryTests
         await cache.RemoveAsync("key").WaitAsync(TimeSpan.FromSeconds(5));
         server.Thaw();
         patience = Caches.Limit;
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         Assert.Null(await cache.GetAsync("key"));
         await server.KillAsync();
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
@@ -140,7 +140,7 @@ public sealed class RetryTests
         await Assert.ThrowsAsync<TimeoutRejectedException>(() => cache.SetAsync("key", [2], Default).WaitAsync(Caches.Limit));
         server.Thaw();
         patience = Caches.Limit;
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         Assert.Null(await cache.GetAsync("key")); // nobody knows whether it was stored
     }
 

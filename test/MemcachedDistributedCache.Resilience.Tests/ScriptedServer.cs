@@ -12,7 +12,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
-    private readonly string _greeting;
+    private readonly string _handshake;
     private readonly Func<string, string?> _answer;
     private readonly StringBuilder _heard = new();
     private readonly Task _serving;
@@ -20,11 +20,11 @@ internal sealed class ScriptedServer : IAsyncDisposable
 
     /// <summary>Starts it.</summary>
     /// <param name="answer">From the token of a request (such as <c>O1</c>) to the bytes of its answer; null is silence, for good on its connection: answers come in order.</param>
-    /// <param name="greeting">The answer to the greeting's two commands.</param>
-    public ScriptedServer(Func<string, string?> answer, string greeting = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n")
+    /// <param name="handshake">The answer to the greeting's two commands.</param>
+    public ScriptedServer(Func<string, string?> answer, string handshake = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n")
     {
         _answer = answer;
-        _greeting = greeting;
+        _handshake = handshake;
         _listener.Start();
         _serving = ServeAsync();
     }
@@ -92,7 +92,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
                     string? answer = line switch
                     {
                         "version" => "",
-                        "stats settings" => _greeting,
+                        "stats settings" => _handshake,
                         "mn" => _answer("") is null ? null : "MN\r\n",
                         _ => line.Split(' ').SingleOrDefault(static word => word.StartsWith('O')) is { } token ? _answer(token) : "",
                     };

@@ -40,7 +40,7 @@ public sealed class SilenceTests
             server.Thaw();
         }
 
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         Assert.NotNull(await cache.GetAsync("key"));
     }
 
@@ -56,7 +56,7 @@ public sealed class SilenceTests
             options.FailureMode = MemcachedFailureMode.Degrade;
             options.ConfigureResilience(builder => builder.AddStrategy(_ => new Refusing(refuse), new Refusing.Options()));
         });
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the first is down");

@@ -30,13 +30,13 @@ public sealed class StalenessTests
 
     [MemcachedTheory]
     [MemberData(nameof(Cuts))]
-    public async Task What_was_set_or_removed_while_a_node_was_cut_off_never_comes_back(string failover, int keys, int maximumSuspects)
+    public async Task What_was_set_or_removed_while_a_node_was_cut_off_never_comes_back(string failover, int keys, int maximumUncertain)
     {
         var logger = new RecordingLogger();
         await using MemcachedProcess server = await MemcachedProcess.StartAsync("-m", "256");
         await using MemcachedProcess second = await MemcachedProcess.StartAsync("-m", "256");
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
-        await using MemcachedCache cache = On(logger, maximumSuspects, failover, proxy.Server, second.Server);
+        await using MemcachedCache cache = On(logger, maximumUncertain, failover, proxy.Server, second.Server);
         await ForAllAsync(keys, key => cache.SetAsync(Name(key), [1], Default));
         Assert.Equal(keys, (await ReadAsync(cache, keys)).Count(value => value is [1]));
         long held = Number((await server.StatsAsync())["curr_items"]);
@@ -51,11 +51,11 @@ public sealed class StalenessTests
         for (bool again = true; again;)
         {
             // From the first moment of its return on, and until all is settled.
-            again = cache.GetNodes().Any(node => node is not { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false });
+            again = cache.GetNodes().Any(node => node is not { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false });
             MustBeNew(await ReadAsync(cache, keys));
         }
 
-        if (maximumSuspects < held)
+        if (maximumUncertain < held)
         {
             await logger.SeesAsync("is read again", 1);
             await logger.SeesAsync("Nothing that the server holds is read any more", 1);
@@ -99,10 +99,10 @@ public sealed class StalenessTests
 
         await CutAsync(cache, proxy);
         await cache.RemoveAsync(Name(0));
-        Assert.True(cache.GetNodes()[0] is { SuspectKeys: 0, AllKeysSuspect: true });
+        Assert.True(cache.GetNodes()[0] is { UncertainKeys: 0, AreAllKeysUncertain: true });
         await proxy.ApplyAsync(Fault.None);
         await Caches.UntilAsync(() => logger.Count("is read again") == 1, "the node is trusted again");
-        Assert.False(cache.GetNodes()[0].AllKeysSuspect);
+        Assert.False(cache.GetNodes()[0].AreAllKeysUncertain);
         Assert.Null(await cache.GetAsync(Name(1)));
 
         // It counts from the beginning now: its new items have smaller numbers than those that are not to be read.
@@ -125,13 +125,13 @@ public sealed class StalenessTests
         await cache.SetAsync("key", [1], Default);
         server.Freeze();
         await cache.SetAsync("key", [2], Default); // in the server's socket by now, and answered by nobody
-        Assert.True(cache.GetNodes()[0].SuspectKeys > 0);
+        Assert.True(cache.GetNodes()[0].UncertainKeys > 0);
         server.Thaw();
         await Caches.UntilAsync(
             () =>
             {
                 Assert.Null(cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult());
-                return cache.GetNodes()[0] is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false };
+                return cache.GetNodes()[0] is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false };
             },
             "the key is settled");
         Assert.Null(await cache.GetAsync("key"));
@@ -153,13 +153,13 @@ public sealed class StalenessTests
             Task write = cache.SetAsync("key", [2], Default, cancel.Token);
             await cancel.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => write);
-            Assert.Equal(0, cache.GetNodes()[0].SuspectKeys);
+            Assert.Equal(0, cache.GetNodes()[0].UncertainKeys);
             if (breaks)
             {
                 proxy.DropConnections(reset: true);
-                await Caches.UntilAsync(() => cache.GetNodes()[0].SuspectKeys == 1, "the key is in doubt");
+                await Caches.UntilAsync(() => cache.GetNodes()[0].UncertainKeys == 1, "the key is in doubt");
                 await proxy.ApplyAsync(Fault.None);
-                await cache.TrustedAsync();
+                await cache.ReadableAsync();
                 Assert.Null(await cache.GetAsync("key"));
             }
             else
@@ -203,7 +203,7 @@ public sealed class StalenessTests
                 () =>
                 {
                     Assert.True(MayBeThere(cache.Get("key")));
-                    return cache.GetNodes()[0] is { PendingOperations: 0, SuspectKeys: 0, AllKeysSuspect: false };
+                    return cache.GetNodes()[0] is { PendingOperations: 0, UncertainKeys: 0, AreAllKeysUncertain: false };
                 },
                 "the write has happened and was undone");
             Assert.True(MayBeThere(await cache.GetAsync("key")));
@@ -239,7 +239,7 @@ public sealed class StalenessTests
 
     private static string Name(int key) => "key " + key.ToString(CultureInfo.InvariantCulture);
 
-    private static MemcachedCache On(RecordingLogger logger, int maximumSuspects, string failover, params string[] servers) => new(
+    private static MemcachedCache On(RecordingLogger logger, int maximumUncertain, string failover, params string[] servers) => new(
         new MemcachedCacheOptions
         {
             Servers = servers,
@@ -248,7 +248,7 @@ public sealed class StalenessTests
             ConnectTimeout = TimeSpan.FromSeconds(20),
             ReconnectDelay = TimeSpan.FromMilliseconds(100),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(1000),
-            MaximumSuspectKeys = maximumSuspects,
+            MaximumUncertainKeys = maximumUncertain,
         }.With(failover),
         logger,
         timeProvider: null,

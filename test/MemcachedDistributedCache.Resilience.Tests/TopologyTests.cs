@@ -34,7 +34,7 @@ public sealed class TopologyTests
 
         Change($"{first.Server},{second.Server}");
         await Caches.UntilAsync(() => cache.GetNodes().Count == 2, "the second server has joined");
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         int kept = (await ReadAllAsync(cache)).Count(static version => version == 1);
         Assert.InRange(kept, 5, Keys - 5); // the second server's share is cold, the rest is where it was
 
@@ -117,7 +117,7 @@ public sealed class TopologyTests
             Assert.All(await ReadAllAsync(cache), read => Assert.True(read is null || read == version, $"version {read} instead of {version}, the second back, round {round}"));
         }
 
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await Caches.UntilAsync(
             () =>
             {
@@ -138,7 +138,7 @@ public sealed class TopologyTests
         await using MemcachedCache other = Caches.On([second.Server]);
         await SetAllAsync(other, 1); // so that its numbers are high
         await cache.ReloadAsync([first.Server, second.Server]);
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await second.KillAsync();
         await second.StartAgainAsync();
         await Caches.UntilAsync(
@@ -173,7 +173,7 @@ public sealed class TopologyTests
         // The third moves to another address. Its keys go to all three, and of the others' the fourth takes its share.
         names["mc.test"] = [second.EndPoint.Address, fourth.EndPoint.Address, first.EndPoint.Address];
         await Caches.UntilAsync(() => cache.GetNodes().Any(node => node.Server == fourth.Server) && cache.GetNodes().Count == 3, "the fourth has joined in the place of the third");
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         int kept = (await ReadAllAsync(cache)).Count(static version => version == 1);
         string?[] ownersBefore = Owners(first, second, third);
         string?[] ownersAfter = Owners(first, second, fourth);
@@ -225,7 +225,7 @@ public sealed class TopologyTests
         names["mc.test"] = [second.EndPoint.Address];
         await Caches.UntilAsync(() => cache.GetAsync("key").GetAwaiter().GetResult() is null, "the other server is asked, which does not have it");
         await Caches.UntilAsync(() => cache.Get("key") is null, "so do synchronous calls");
-        await cache.TrustedAsync();
+        await cache.ReadableAsync();
         await cache.SetAsync("key", [2], Default);
         Assert.StartsWith("VA 1", await second.CommandAsync("mg topology|key v", "\r\n"), StringComparison.Ordinal);
         Assert.Equal(new byte[] { 2 }, cache.Get("key"));

@@ -108,8 +108,8 @@ internal sealed class SoakCaller(MemcachedCache cache, KeyLedger[] own, KeyLedge
             return; // as the mode has it, and counted by the node
         }
 
-        ReadVerdict verdict = ledger.Judge(reading, value, out string? complaint);
-        tally.AddRead(value is not null, verdict, complaint, sync ? "synchronously" : "asynchronously");
+        ReadJudgement judgement = ledger.Judge(reading, value, out string? complaint);
+        tally.AddRead(value is not null, judgement, complaint, sync ? "synchronously" : "asynchronously");
     }
 
     private async Task ChangeAsync(SoakVerb verb, bool sync, CancellationToken token)

@@ -91,7 +91,7 @@ public static class SoakRun
 
         await faulting;
         await Settled(() => running.All(static task => task.IsCompleted));
-        await Settled(() => cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false }));
+        await Settled(() => cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }));
         await Settled(() => cache.GetNodes().All(static node => node.PendingOperations == 0));
         IReadOnlyList<MemcachedNodeStatus> nodes = cache.GetNodes();
         (long Managed, long Resident) end = Memory();
@@ -104,7 +104,7 @@ public static class SoakRun
             Errors = nodes.Sum(static node => node.Errors) + changes.ErrorsBefore,
             LongestAllowed = (MostLimits * OperationTimeout) + (2 * pauses.Longest),
             Hung = running.Count(static task => !task.IsCompletedSuccessfully),
-            NotRecovered = nodes.Count(static node => node is not { State: MemcachedNodeState.Up, SuspectKeys: 0, AllKeysSuspect: false }),
+            NotRecovered = nodes.Count(static node => node is not { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }),
             PendingLeft = nodes.Sum(static node => node.PendingOperations),
             SocketsLeft = 0,
             BuffersLeft = 0,
@@ -125,14 +125,14 @@ public static class SoakRun
             ReconnectDelay = TimeSpan.FromMilliseconds(random.Next(5, 100)),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(500),
             FailureMode = random.Next(2) == 0 ? MemcachedFailureMode.Degrade : MemcachedFailureMode.Throw,
-            MaximumSuspectKeys = random.Next(3) switch { 0 => 10, 1 => 100, _ => 100_000 },
+            MaximumUncertainKeys = random.Next(3) switch { 0 => 10, 1 => 100, _ => 100_000 },
             ConnectionsPerNode = random.Next(1, 4),
             Failover = random.Next(2) == 0 ? MemcachedFailover.Gutter : MemcachedFailover.None,
         };
     }
 
     private static string Describe(MemcachedCacheOptions options)
-        => $"{options.FailureMode}, {options.Failover}, up to {options.MaximumSuspectKeys} suspects, {options.ConnectionsPerNode} connections per node";
+        => $"{options.FailureMode}, {options.Failover}, up to {options.MaximumUncertainKeys} suspects, {options.ConnectionsPerNode} connections per node";
 
     private static (long Managed, long Resident) Memory()
     {

@@ -11,7 +11,7 @@ public sealed class SoakTally
     private readonly ConcurrentQueue<string> _complaints = new();
     private readonly long _started = TimeProvider.System.GetTimestamp();
     private readonly long[] _verbs = new long[Enum.GetValues<SoakVerb>().Length];
-    private readonly long[] _verdicts = new long[Enum.GetValues<ReadVerdict>().Length];
+    private readonly long[] _judgements = new long[Enum.GetValues<ReadJudgement>().Length];
     private (TimeSpan Took, string What) _longest;
     private readonly Lock _lock = new();
     private long _hits;
@@ -40,13 +40,13 @@ public sealed class SoakTally
     public long Cancelled => Volatile.Read(ref _cancelled);
 
     /// <summary>Values that nobody wrote under the key.</summary>
-    public long Wrong => Volatile.Read(ref _verdicts[(int)ReadVerdict.Wrong]);
+    public long Wrong => Volatile.Read(ref _judgements[(int)ReadJudgement.Wrong]);
 
     /// <summary>Values older than what had been written.</summary>
-    public long Stale => Volatile.Read(ref _verdicts[(int)ReadVerdict.Stale]);
+    public long Stale => Volatile.Read(ref _judgements[(int)ReadJudgement.Stale]);
 
     /// <summary>Values that had been removed.</summary>
-    public long LostDeletes => Volatile.Read(ref _verdicts[(int)ReadVerdict.LostDelete]);
+    public long LostDeletes => Volatile.Read(ref _judgements[(int)ReadJudgement.LostDelete]);
 
     /// <summary>Exceptions that are none of the cache's own.</summary>
     public long Unexpected => Volatile.Read(ref _unexpected);
@@ -80,17 +80,17 @@ public sealed class SoakTally
     public void AddCancelled() => Interlocked.Increment(ref _cancelled);
 
     /// <summary>Notes what a read gave.</summary>
-    public void AddRead(bool found, ReadVerdict verdict, string? complaint, string how)
+    public void AddRead(bool found, ReadJudgement judgement, string? complaint, string how)
     {
         if (found)
         {
             Interlocked.Increment(ref _hits);
         }
 
-        Interlocked.Increment(ref _verdicts[(int)verdict]);
-        if (verdict != ReadVerdict.Legal)
+        Interlocked.Increment(ref _judgements[(int)judgement]);
+        if (judgement != ReadJudgement.Legal)
         {
-            Complain($"{verdict}: {complaint}, read {how}");
+            Complain($"{judgement}: {complaint}, read {how}");
         }
     }
 

@@ -1,7 +1,7 @@
 namespace MemcachedDistributedCache.Testing;
 
 /// <summary>What a read gave, judged by what had been written.</summary>
-public enum ReadVerdict
+public enum ReadJudgement
 {
     /// <summary>A miss, or a value that may be there.</summary>
     Legal,
@@ -98,12 +98,12 @@ public sealed class KeyLedger(int key, TimeSpan allowance = default)
     }
 
     /// <summary>Judges what a read gave, at the moment when it is over.</summary>
-    public ReadVerdict Judge(Reading reading, byte[]? value, out string? complaint)
+    public ReadJudgement Judge(Reading reading, byte[]? value, out string? complaint)
     {
         complaint = null;
         if (value is null)
         {
-            return ReadVerdict.Legal;
+            return ReadJudgement.Legal;
         }
 
         int begun;
@@ -115,18 +115,18 @@ public sealed class KeyLedger(int key, TimeSpan allowance = default)
         complaint = KeyedValues.Read(key, value, out int version);
         if (complaint is not null)
         {
-            return ReadVerdict.Wrong;
+            return ReadJudgement.Wrong;
         }
 
         if (version < 1 || version > begun)
         {
             complaint = $"key {key}: version {version} of {begun}";
-            return ReadVerdict.Wrong;
+            return ReadJudgement.Wrong;
         }
 
         if (version >= reading.Oldest)
         {
-            return ReadVerdict.Legal;
+            return ReadJudgement.Legal;
         }
 
         lock (_lock)
@@ -134,7 +134,7 @@ public sealed class KeyLedger(int key, TimeSpan allowance = default)
             complaint = $"key {key}: version {version} after {reading.Oldest} (last removal {reading.Removed}); {string.Join("; ", _history)}";
         }
 
-        return version < reading.Removed ? ReadVerdict.LostDelete : ReadVerdict.Stale;
+        return version < reading.Removed ? ReadJudgement.LostDelete : ReadJudgement.Stale;
     }
 
     /// <summary>What was over when a read began.</summary>

@@ -23,8 +23,8 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
             return;
         }
 
-        var requests = new FaultPump(client, server, static fault => fault.ToServer, faults, time, toServer);
-        var replies = new FaultPump(server, client, static fault => fault.ToClient, faults, time, toClient);
+        var requests = new FaultRelay(client, server, static fault => fault.ToServer, faults, time, toServer);
+        var replies = new FaultRelay(server, client, static fault => fault.ToClient, faults, time, toClient);
         await Task.WhenAll(CarryAsync(requests, client, server), CarryAsync(replies, server, client)).ConfigureAwait(false);
         client.Dispose();
         server.Dispose();
@@ -52,18 +52,18 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
         _closed.Dispose();
     }
 
-    private async Task CarryAsync(FaultPump pump, Socket from, Socket to)
+    private async Task CarryAsync(FaultRelay pump, Socket from, Socket to)
     {
         try
         {
-            PumpEnd end = await pump.RunAsync(_closed.Token).ConfigureAwait(false);
-            if (end == PumpEnd.SenderFinished)
+            RelayEnd end = await pump.RunAsync(_closed.Token).ConfigureAwait(false);
+            if (end == RelayEnd.SenderFinished)
             {
                 Finish(to);
                 return;
             }
 
-            End(reset: end == PumpEnd.Reset);
+            End(reset: end == RelayEnd.Reset);
         }
         catch (Exception e) when (IsEndOfConnection(e))
         {

@@ -64,7 +64,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
             if (check is not null && !check(result.Value.AsMemory(0, result.Length)))
             {
-                Discard(key, result.Ticket);
+                Discard(key, result.CasToken);
                 return false;
             }
 
@@ -104,7 +104,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 cancellationToken).ConfigureAwait(false);
         }
 
-        NoteDoubt(key, result, mode);
+        RecordUncertain(key, result, mode);
         switch (result.Status)
         {
             case OperationStatus.TooLarge:
@@ -133,7 +133,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         }
 
         OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken, onlyIfAbsent: true).ConfigureAwait(false);
-        NoteDoubt(key, result, mode);
+        RecordUncertain(key, result, mode);
         if (result.Status == OperationStatus.TooLarge)
         {
             if (settings.OversizeBehavior == MemcachedOversizeBehavior.Throw)
@@ -175,9 +175,9 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
 
     /// <summary>A change that was not made for sure, by whoever was asked to make it: what is stored under the key is not to be read.</summary>
     /// <param name="key">Its key.</param>
-    /// <param name="mayStillHappen">Whether it may come after what is asked next.</param>
-    public void Distrust(string key, bool mayStillHappen)
-        => client.Distrust(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), mayStillHappen);
+    /// <param name="mayOvertakeRemoval">Whether it may come after what is asked next.</param>
+    public void RecordUncertain(string key, bool mayOvertakeRemoval)
+        => client.RecordUncertain(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), mayOvertakeRemoval);
 
     [MemberNotNullWhen(true, nameof(_retries))]
     private bool IsWorthAnother(in OperationResult result) => _retries is not null && RetryPolicy.IsTransient(result);
@@ -213,7 +213,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
                 cancellationToken).ConfigureAwait(false);
         }
 
-        NoteDoubt(key, result, mode);
+        RecordUncertain(key, result, mode);
         return result;
     }
 
@@ -221,11 +221,11 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     /// A write that failed leaves in doubt what the server has under the key. One that was cancelled does not: it goes its way, and whatever
     /// is asked next comes after it on the same connection, a read of a large value too; unless it is asked synchronously, on another one.
     /// </summary>
-    private void NoteDoubt(string key, in OperationResult result, CallMode mode)
+    private void RecordUncertain(string key, in OperationResult result, CallMode mode)
     {
-        if (result.LeavesDoubt)
+        if (result.IsUncertainChange)
         {
-            Distrust(key, result.MayStillHappen(mode));
+            RecordUncertain(key, result.MayOvertakeRemoval(mode));
         }
         else if (result.Status == OperationStatus.Canceled)
         {
@@ -234,7 +234,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         else if (mode == CallMode.Sync && _abandoned.MayHold(key))
         {
             // The removal that ends the doubt goes where the cancelled write went, and so comes after it.
-            Distrust(key, mayStillHappen: false);
+            RecordUncertain(key, mayOvertakeRemoval: false);
         }
     }
 
@@ -246,11 +246,11 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     }
 
     /// <summary>Removes an entry that is of no use, if it is still that. Not waited for; where it does not arrive, the next reader does the same.</summary>
-    private void Discard(string key, ItemTicket ticket)
+    private void Discard(string key, CasToken casToken)
     {
-        if (ticket.IsKnown)
+        if (casToken.IsKnown)
         {
-            _ = client.DeleteAsync(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), ticket, CancellationToken.None).AsTask();
+            _ = client.DeleteAsync(_keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), casToken, CancellationToken.None).AsTask();
         }
     }
 

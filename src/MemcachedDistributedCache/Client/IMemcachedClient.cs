@@ -44,15 +44,15 @@ internal interface IMemcachedClient
     /// read before it has been removed. One whose connection broke is noted already.
     /// </summary>
     /// <param name="key">The key.</param>
-    /// <param name="mayStillHappen">Whether the server may yet act on it, after what it is asked from now on.</param>
+    /// <param name="mayOvertakeRemoval">Whether the server may yet act on it, after what it is asked from now on.</param>
     /// <param name="node">The node, where it is not the key's.</param>
-    void Distrust(WireKey key, bool mayStillHappen = false, object? node = null);
+    void RecordUncertain(WireKey key, bool mayOvertakeRemoval = false, object? node = null);
 
     /// <summary>Deletes an item.</summary>
     ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken);
 
     /// <summary>Deletes an item if it is in the state of the ticket; like a store, nothing is sent where that cannot be.</summary>
-    ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken);
+    ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken);
 
     /// <summary>All nodes, as what names one in the methods that take one.</summary>
     IReadOnlyList<object> Nodes { get; }
@@ -85,7 +85,7 @@ internal readonly ref struct Item(ReadOnlySpan<byte> prefix, ReadOnlySequence<by
     public int MaximumLength { get; } = maximumLength;
 
     /// <summary>The state that the key must be in, or none.</summary>
-    public ItemTicket? Ticket { get; init; }
+    public CasToken? CasToken { get; init; }
 
     /// <summary>Whether an item that is there already stays; the result is <see cref="Connections.OperationStatus.Conflict"/> then.</summary>
     public bool OnlyIfAbsent { get; init; }

@@ -25,17 +25,17 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     {
         uint hash = HashRing.Hash(key);
         Route route = RouteOf(hash, node);
-        if (route.Node is not { } asked || asked.IsInDoubt(key))
+        if (route.Node is not { } asked || asked.IsUncertain(key))
         {
             return new ValueTask<OperationResult>(Unread(route));
         }
 
         // In the place of another nothing is read that is as old as that anyway.
-        CasFloor? outage = sinceOutage && !route.IsStandIn && asked.Floors.SinceOutage.IsSet ? asked.Floors.SinceOutage : null;
+        CasFence? outage = sinceOutage && !route.IsGutter && asked.Fences.SinceOutage.IsSet ? asked.Fences.SinceOutage : null;
         bool mayOvertake = mode == CallMode.Async && !withCas && !inOrder;
-        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Floor is not null || outage is not null || asked.Trust.Floor != 0, ReadHash = mayOvertake ? hash : 0 };
+        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Fence is not null || outage is not null || asked.Fence.Value != 0, ReadHash = mayOvertake ? hash : 0 };
         ValueTask<OperationResult> reading = mayOvertake ? asked.Read(request, hash, target, cancellationToken) : asked.Execute(request, hash, target, mode, cancellationToken);
-        return route.Floor is null && outage is null ? reading : RouteChecks.ReadAsync(reading, route, outage, target);
+        return route.Fence is null && outage is null ? reading : RouteChecks.ReadAsync(reading, route, outage, target);
     }
 
     /// <inheritdoc/>
@@ -43,13 +43,13 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
-        if (route.Node is not { } node || node.IsInDoubt(key))
+        if (route.Node is not { } node || node.IsUncertain(key))
         {
             return new ValueTask<OperationResult>(Unread(route));
         }
 
         ValueTask<OperationResult> reading = node.Execute(new LeaseRequest(key, seconds, withValue), hash, ValueTarget.OwnArray, CallMode.Async, cancellationToken);
-        return route.Floor is null ? reading : RouteChecks.MarkAsync(reading, route);
+        return route.Fence is null ? reading : RouteChecks.MarkAsync(reading, route);
     }
 
     /// <inheritdoc/>
@@ -63,7 +63,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
         }
 
         ValueTask<OperationResult> reading = node.Execute(new KeyRequest(OperationKind.Inspect, key) { WithCas = withCas }, hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.Floor is null || !withCas ? reading : RouteChecks.MarkAsync(reading, route);
+        return route.Fence is null || !withCas ? reading : RouteChecks.MarkAsync(reading, route);
     }
 
     /// <inheritdoc/>
@@ -77,7 +77,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
         }
 
         // What is held for a node that is down has a short life, which nothing makes longer.
-        return route.IsStandIn
+        return route.IsGutter
             ? new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Miss))
             : node.Execute(new KeyRequest(OperationKind.Touch, key, timeToLive), hash, ValueTarget.OwnArray, mode, cancellationToken);
     }
@@ -92,22 +92,22 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
-        RouteChecks.NoteDetour(route, key, mode);
+        RouteChecks.RecordOnOwner(route, key, mode);
         ValueTask<OperationResult> deleting = node.Execute(new KeyRequest(OperationKind.Delete, key), hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsStandIn ? RouteChecks.NoteDoubtAsync(deleting, node, key.ToArray(), mode) : deleting;
+        return route.IsGutter ? RouteChecks.RecordUncertainAsync(deleting, node, key.ToArray(), mode) : deleting;
     }
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
-        return ticket.IsKnown && cluster.RouteOf(hash).Node is { } node
-            ? node.ExecuteOn(ticket.Origin, new ConditionalDeleteRequest(key, ticket.Cas), hash, cancellationToken)
+        return casToken.IsKnown && cluster.RouteOf(hash).Node is { } node
+            ? node.ExecuteOn(casToken.Origin, new ConditionalDeleteRequest(key, casToken.Cas), hash, cancellationToken)
             : new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
     }
 
     /// <inheritdoc/>
-    public void Distrust(WireKey key, bool mayStillHappen = false, object? node = null)
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval = false, object? node = null)
     {
         // Who stands in has been asked for the change too, or would have been.
         Route route = RouteOf(HashRing.Hash(key), node);
@@ -116,8 +116,8 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             cluster.NoteLostChange();
         }
 
-        route.Node?.Suspect(key, mayStillHappen, isFailure: !route.IsStandIn);
-        route.Owner?.Suspect(key, mayStillHappen);
+        route.Node?.RecordUncertain(key, mayOvertakeRemoval, isFailure: !route.IsGutter);
+        route.Owner?.RecordUncertain(key, mayOvertakeRemoval);
     }
 
     /// <inheritdoc/>
@@ -125,7 +125,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     {
         uint hash = HashRing.Hash(key);
         Route route = RouteOf(hash, item.Node);
-        if (item.Ticket is { IsKnown: false })
+        if (item.CasToken is { IsKnown: false })
         {
             return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
         }
@@ -144,21 +144,21 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
             return new ValueTask<OperationResult>(new OperationResult { Status = OperationStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        if (item.Ticket is { } state && (!route.Admits(state.Cas) || node.Suspects.DistrustsAll || node.Trust.Excludes(state.Cas)))
+        if (item.CasToken is { } state && (!route.Admits(state.Cas) || node.UncertainWrites.AreAllUncertain || node.Fence.Excludes(state.Cas)))
         {
             // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The floor is looked at last: it is there before all
             // is trusted again.
             return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
         }
 
-        RouteChecks.NoteDetour(route, key, mode);
-        int timeToLive = route.IsStandIn && !item.IsPlaceholder ? Math.Min(item.TimeToLive, cluster.StandInSeconds) : item.TimeToLive;
-        var condition = new MetaRequests.StoreCondition(item.Ticket?.Cas ?? 0, item.OnlyIfAbsent, item.ReturnsCas);
+        RouteChecks.RecordOnOwner(route, key, mode);
+        int timeToLive = route.IsGutter && !item.IsPlaceholder ? Math.Min(item.TimeToLive, cluster.GutterSeconds) : item.TimeToLive;
+        var condition = new MetaRequests.StoreCondition(item.CasToken?.Cas ?? 0, item.OnlyIfAbsent, item.ReturnsCas);
         var request = new StoreRequest(key, item.Prefix, item.Value, timeToLive, item.Flags, condition);
-        ValueTask<OperationResult> storing = item.Ticket is { } ticket
-            ? node.ExecuteOn(ticket.Origin, request, hash, cancellationToken)
+        ValueTask<OperationResult> storing = item.CasToken is { } casToken
+            ? node.ExecuteOn(casToken.Origin, request, hash, cancellationToken)
             : node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsStandIn ? RouteChecks.NoteDoubtAsync(storing, node, key.ToArray(), mode) : storing;
+        return route.IsGutter ? RouteChecks.RecordUncertainAsync(storing, node, key.ToArray(), mode) : storing;
     }
 
     /// <summary>What becomes of a read that is not sent: decided whatever the node's state, which may change before it would be on its way.</summary>

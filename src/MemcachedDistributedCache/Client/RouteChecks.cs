@@ -11,22 +11,22 @@ internal static class RouteChecks
     /// A change that goes to a stand-in leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
     /// earlier attempt there, on a connection that the removal does not follow.
     /// </summary>
-    public static void NoteDetour(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.Suspect(key, mayStillHappen: mode == CallMode.Sync, isFailure: false);
+    public static void RecordOnOwner(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.RecordUncertain(key, mayOvertakeRemoval: mode == CallMode.Sync, isFailure: false);
 
     /// <summary>A change that the stand-in did not make leaves it too with what it had.</summary>
-    public static async ValueTask<OperationResult> NoteDoubtAsync(ValueTask<OperationResult> changing, Node standIn, byte[] key, CallMode mode)
+    public static async ValueTask<OperationResult> RecordUncertainAsync(ValueTask<OperationResult> changing, Node gutterNode, byte[] key, CallMode mode)
     {
         OperationResult result = await changing.ConfigureAwait(false);
-        if (result.LeavesDoubt)
+        if (result.IsUncertainChange)
         {
-            standIn.Suspect(key, result.MayStillHappen(mode));
+            gutterNode.RecordUncertain(key, result.MayOvertakeRemoval(mode));
         }
 
         return result;
     }
 
     /// <summary>Takes what is older than the node's time for this key, or than its last outage where that matters, for a miss.</summary>
-    public static async ValueTask<OperationResult> ReadAsync(ValueTask<OperationResult> reading, Route route, CasFloor? outage, ValueTarget target)
+    public static async ValueTask<OperationResult> ReadAsync(ValueTask<OperationResult> reading, Route route, CasFence? outage, ValueTarget target)
     {
         OperationResult result = await reading.ConfigureAwait(false);
         if (result.Status != OperationStatus.Success)
@@ -36,7 +36,7 @@ internal static class RouteChecks
 
         if (outage?.Admits(result.Cas) != false && Admits(route, result))
         {
-            return route.IsStandIn ? result with { IsOfStandIn = true } : result;
+            return route.IsGutter ? result with { IsOfGutter = true } : result;
         }
 
         if (target == ValueTarget.PooledArray && result.Value is { Length: > 0 } pooled)
@@ -61,9 +61,9 @@ internal static class RouteChecks
             return false;
         }
 
-        if (route.IsStandIn)
+        if (route.IsGutter)
         {
-            route.Node!.Counters.AddStandInHit();
+            route.Node!.Counters.AddGutterHit();
         }
 
         return true;

@@ -18,7 +18,7 @@ internal sealed record ClusterSettings
     public required TimeSpan ReconnectDelay { get; init; }
 
     /// <summary>How many keys with a failed write are remembered per node.</summary>
-    public required int MaximumSuspectKeys { get; init; }
+    public required int MaximumUncertainKeys { get; init; }
 
     /// <summary>A key of the cache's namespace that no caller can name, to ask how far a server has counted.</summary>
     public required byte[] ProbeKey { get; init; }
@@ -27,7 +27,7 @@ internal sealed record ClusterSettings
     public required Func<ICircuit> NewCircuit { get; init; }
 
     /// <summary>For how long, in seconds, a node keeps what it holds for another that is down; 0 where none stands in.</summary>
-    public required int StandInSeconds { get; init; }
+    public required int GutterSeconds { get; init; }
 
     /// <summary>Told where the connections of a node lead, each time that this changes. Called under a lock; must not block.</summary>
     public Action<Transport.ServerAddress, System.Net.IPAddress>? AddressChanged { get; init; }

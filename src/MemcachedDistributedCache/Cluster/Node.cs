@@ -22,36 +22,36 @@ internal sealed class Node : INodeHealthEvents
     private const ulong LargestCount = long.MaxValue;
 
     private readonly ClusterSettings _settings;
-    private readonly StandIns _standIns;
+    private readonly Gutter _gutter;
     private readonly ILogger _logger;
-    private readonly NodeLanes _lanes;
+    private readonly ConnectionSlots _slots;
     private readonly NodeAddress _address;
-    private readonly SuspectReplay _replay;
+    private readonly InvalidationReplay _replay;
     private readonly NodeHealth _health;
-    private readonly RenumberingWatch _renumbering;
+    private readonly CasStabilityMonitor _stability;
     private readonly SlownessLog _slowness;
     private readonly OutageLog _outages;
     private readonly CancellationTokenSource _disposed = new();
     private Connection? _recovering;
     private long _failuresSeen;
 
-    public Node(ClusterSettings settings, ServerAddress address, StandIns standIns, ILogger logger)
+    public Node(ClusterSettings settings, ServerAddress address, Gutter gutter, ILogger logger)
     {
         _settings = settings;
-        _standIns = standIns;
+        _gutter = gutter;
         _logger = logger;
         Address = address;
-        StandInFloors = new StandInFloors(this);
+        GutterFences = new GutterFences(this);
         _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
         Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
-        _lanes = new NodeLanes(settings.ConnectionsPerNode, NewLane);
-        Suspects = new SuspectKeys(settings.MaximumSuspectKeys, Trust);
-        _address = new NodeAddress(address, _lanes, Suspects, settings.Connections, settings.ReconnectDelay, settings.AddressChanged);
-        Floors = new FloorKeeper(this, settings, _disposed.Token);
-        _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.OperationTimeout, settings.Connections.TimeProvider, logger);
-        _outages = new OutageLog(Counters, () => standIns.HasOthers, logger);
-        _replay = new SuspectReplay(this, settings, logger, _disposed.Token);
-        _renumbering = new RenumberingWatch(this, settings, logger, _disposed.Token);
+        _slots = new ConnectionSlots(settings.ConnectionsPerNode, NewSlot);
+        UncertainWrites = new UncertainWrites(settings.MaximumUncertainKeys, Fence);
+        _address = new NodeAddress(address, _slots, UncertainWrites, settings.Connections, settings.ReconnectDelay, settings.AddressChanged);
+        Fences = new FenceKeeper(this, settings, _disposed.Token);
+        _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.AttemptTimeout, settings.Connections.TimeProvider, logger);
+        _outages = new OutageLog(Counters, () => gutter.HasOthers, logger);
+        _replay = new InvalidationReplay(this, settings, logger, _disposed.Token);
+        _stability = new CasStabilityMonitor(this, settings, logger, _disposed.Token);
     }
 
     /// <summary>Where the server listens; also what it is on the ring.</summary>
@@ -61,19 +61,19 @@ internal sealed class Node : INodeHealthEvents
     public NodeCounters Counters { get; }
 
     /// <summary>The keys that are not to be read, because a write to them failed.</summary>
-    public SuspectKeys Suspects { get; }
+    public UncertainWrites UncertainWrites { get; }
 
     /// <summary>Which of the server's items may be read at all.</summary>
-    public ItemTrust Trust { get; } = new();
+    public NodeFence Fence { get; } = new();
 
     /// <summary>Which keys are read on a connection of their own.</summary>
     public LargeValues LargeValues { get; } = new();
 
     /// <summary>Looks after the floors that hold for some of the keys.</summary>
-    public FloorKeeper Floors { get; }
+    public FenceKeeper Fences { get; }
 
     /// <summary>Which items of others may be read in its place while it is down.</summary>
-    public StandInFloors StandInFloors { get; }
+    public GutterFences GutterFences { get; }
 
     /// <summary>Whether it is worth asking.</summary>
     public MemcachedNodeState State => _health.State;
@@ -88,10 +88,10 @@ internal sealed class Node : INodeHealthEvents
     public bool KeepsNumbers { get; private set; }
 
     /// <summary>Whether it depends on an item's number whether it is read.</summary>
-    public bool HasFloors => Trust.Floor != 0 || Suspects.DistrustsAll || Floors.AreAnyInForce();
+    public bool HasFences => Fence.Value != 0 || UncertainWrites.AreAllUncertain || Fences.AreAnyInForce();
 
     /// <summary>Replies awaited.</summary>
-    public int PendingCount => _lanes.PendingCount;
+    public int PendingCount => _slots.PendingCount;
 
     /// <summary>Sends a request on the lane of its hash, so that the requests of one key keep their order.</summary>
     public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, uint hash, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
@@ -121,7 +121,7 @@ internal sealed class Node : INodeHealthEvents
     /// open, so that those of small values do not wait for it.
     /// </summary>
     public ValueTask<OperationResult> Read(scoped in KeyRequest request, uint hash, ValueTarget target, CancellationToken cancellationToken)
-        => LargeValues.Contains(hash) && State != MemcachedNodeState.Down && _lanes.AcquireBulk() is { } connection && connection.TryExecute(request, target, cancellationToken, out ValueTask<OperationResult> result)
+        => LargeValues.Contains(hash) && State != MemcachedNodeState.Down && _slots.AcquireForLargeValue() is { } connection && connection.TryExecute(request, target, cancellationToken, out ValueTask<OperationResult> result)
             ? result
             : Execute(request, hash, target, CallMode.Async, cancellationToken);
 
@@ -136,49 +136,49 @@ internal sealed class Node : INodeHealthEvents
             : new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
 
     /// <summary>Whether a key is not to be read now.</summary>
-    public bool IsInDoubt(ReadOnlySpan<byte> key) => !Suspects.IsEmpty && Suspects.Contains(key);
+    public bool IsUncertain(ReadOnlySpan<byte> key) => !UncertainWrites.IsEmpty && UncertainWrites.Contains(key);
 
     /// <summary>Notes that a write to a key may not have happened, or may yet happen. One that another node has made in this one's place is no failure.</summary>
-    public void Suspect(ReadOnlySpan<byte> key, bool mayStillHappen, bool isFailure = true)
+    public void RecordUncertain(ReadOnlySpan<byte> key, bool mayOvertakeRemoval, bool isFailure = true)
     {
         if (isFailure)
         {
-            Counters.AddSuspect();
+            Counters.AddUncertain();
         }
 
-        if (Suspects.Add(key, mayStillHappen))
+        if (UncertainWrites.Add(key, mayOvertakeRemoval))
         {
-            Log.SuspectsOverflowed(_logger, Counters.Server, _settings.MaximumSuspectKeys);
+            Log.UncertainWritesOverflowed(_logger, Counters.Server, _settings.MaximumUncertainKeys);
         }
 
         WakeReplay();
     }
 
     /// <summary>Lets nothing be read that the server has stored up to now.</summary>
-    public void DistrustAll()
+    public void MarkAllUncertain()
     {
-        Suspects.DistrustAll();
+        UncertainWrites.MarkAllUncertain();
         WakeReplay();
     }
 
     /// <summary>What the floors let through may be old: they are found anew.</summary>
-    public void RaiseFloors()
+    public void RenewFences()
     {
-        if (Trust.Floor != 0 || Suspects.DistrustsAll)
+        if (Fence.Value != 0 || UncertainWrites.AreAllUncertain)
         {
             // Without a pause: no write is on its way because of it.
-            Suspects.DistrustAll(needsGrace: false);
+            UncertainWrites.MarkAllUncertain(needsGrace: false);
             WakeReplay();
         }
 
-        Floors.RaiseAll();
+        Fences.RaiseAll();
     }
 
     /// <summary>The number of the newest item's state, 0 from a server that does not count; null if there is no answer, or none that can be relied on.</summary>
     public async Task<ulong?> ProbeCasAsync()
     {
-        await _renumbering.BeginAsync().ConfigureAwait(false);
-        if (_renumbering.IsBlind)
+        await _stability.BeginAsync().ConfigureAwait(false);
+        if (_stability.IsBlind)
         {
             return null;
         }
@@ -189,19 +189,19 @@ internal sealed class Node : INodeHealthEvents
             ValueTarget.OwnArray,
             CallMode.Async,
             CancellationToken.None).ConfigureAwait(false);
-        return result.Status == OperationStatus.Success && !_renumbering.IsBlind && result.Cas <= LargestCount ? result.Cas : null;
+        return result.Status == OperationStatus.Success && !_stability.IsBlind && result.Cas <= LargestCount ? result.Cas : null;
     }
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>
-    public void Warm() => _lanes.First.Acquire();
+    public void Warm() => _slots.First.Acquire();
 
     /// <summary>Looks after the deadlines of all connections.</summary>
-    public void Sweep()
+    public void Scan()
     {
         int timedOut = 0;
         long answered = 0;
-        _lanes.Sweep(ref timedOut, ref answered);
-        Volatile.Read(ref _recovering)?.Sweep(ref timedOut, ref answered);
+        _slots.Scan(ref timedOut, ref answered);
+        Volatile.Read(ref _recovering)?.Scan(ref timedOut, ref answered);
         if (timedOut != 0)
         {
             Counters.AddTimeouts(timedOut);
@@ -215,17 +215,17 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>Whether no deadline is near.</summary>
-    public bool IsQuiet => _lanes.AreQuiet && Volatile.Read(ref _recovering) is null;
+    public bool IsQuiet => _slots.AreQuiet && Volatile.Read(ref _recovering) is null;
 
     /// <summary>Opens new connections in place of those that lead to an address which is none of the server's any more.</summary>
-    public void Renew(Func<Connection, bool> isOutdated) => _lanes.Renew(isOutdated);
+    public void Renew(Func<Connection, bool> isOutdated) => _slots.Renew(isOutdated);
 
     /// <summary>Ends all connections, those in use after what they have been asked.</summary>
     public async Task DrainAsync()
     {
         _health.Retire();
         await _disposed.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(_lanes.Close().Select(static connection => connection?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
+        await Task.WhenAll(_slots.Close().Select(static connection => connection?.DrainAsync() ?? Task.CompletedTask)).ConfigureAwait(false);
     }
 
     /// <summary>Ends all connections now.</summary>
@@ -233,7 +233,7 @@ internal sealed class Node : INodeHealthEvents
     {
         _health.Retire();
         _disposed.Cancel();
-        foreach (Connection? connection in _lanes.Close())
+        foreach (Connection? connection in _slots.Close())
         {
             connection?.Break(ConnectionEndReason.Disposed, "the cache was disposed");
         }
@@ -242,19 +242,19 @@ internal sealed class Node : INodeHealthEvents
     /// <inheritdoc/>
     void INodeHealthEvents.OnGoingDown()
     {
-        Floors.OnGoingDown();
-        _standIns.OnGoingDown(this);
+        Fences.OnGoingDown();
+        _gutter.OnGoingDown(this);
     }
 
     /// <inheritdoc/>
-    void INodeHealthEvents.OnComingUp() => _standIns.OnComingUp(this);
+    void INodeHealthEvents.OnComingUp() => _gutter.OnComingUp(this);
 
     /// <inheritdoc/>
     void INodeHealthEvents.OnDown(string reason)
     {
         Counters.NodeStateChanged(MemcachedNodeState.Down);
         _outages.Begin(reason);
-        _standIns.OnDown(this);
+        _gutter.OnDown(this);
     }
 
     /// <inheritdoc/>
@@ -262,21 +262,21 @@ internal sealed class Node : INodeHealthEvents
     {
         if (isNews)
         {
-            _lanes.HoldBackNoMore();
+            _slots.ClearBackoff();
             _outages.End();
             Counters.NodeStateChanged(MemcachedNodeState.Up);
             Log.NodeUp(_logger, Counters.Server, ServerVersion!, ItemSizeMax == 0 ? "and it does not tell how large items may be" : $"items up to {ItemSizeMax} bytes");
         }
 
-        Floors.OnConnected(isNews);
-        _standIns.OnConnected(this);
+        Fences.OnConnected(isNews);
+        _gutter.OnConnected(this);
         _replay.Wake(connected: true);
     }
 
     /// <inheritdoc/>
     async ValueTask<Connection?> INodeHealthEvents.ProbeAsync(CancellationToken cancellationToken)
     {
-        Connection? connection = _lanes.First.CurrentInStep() ?? await ReconnectAsync(cancellationToken).ConfigureAwait(false);
+        Connection? connection = _slots.First.CurrentInStep() ?? await ReconnectAsync(cancellationToken).ConfigureAwait(false);
         return connection is not null
             && connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer)
             && (await answer.ConfigureAwait(false)).Status == OperationStatus.Success
@@ -284,14 +284,14 @@ internal sealed class Node : INodeHealthEvents
             : null;
     }
 
-    private Lane NewLane(CallMode mode) => new(mode, NewConnection, _settings.Connections.TimeProvider, _settings.ReconnectDelay);
+    private ConnectionSlot NewSlot(CallMode mode) => new(mode, NewConnection, _settings.Connections.TimeProvider, _settings.ReconnectDelay);
 
-    private Connection? Acquire(uint hash, CallMode mode, bool changes) => State == MemcachedNodeState.Down ? null : _lanes.Acquire(hash, mode, changes);
+    private Connection? Acquire(uint hash, CallMode mode, bool changes) => State == MemcachedNodeState.Down ? null : _slots.Acquire(hash, mode, changes);
 
-    private Connection NewConnection(Lane lane)
-        => new(_settings.Connections, Address, lane.Mode, Counters, Trust, LargeValues, key => Suspect(key, mayStillHappen: true), connection => OnOpened(lane, connection), (connection, end) => OnEnded(lane, connection, end));
+    private Connection NewConnection(ConnectionSlot slot)
+        => new(_settings.Connections, Address, slot.Mode, Counters, Fence, LargeValues, key => RecordUncertain(key, mayOvertakeRemoval: true), connection => OnOpened(slot, connection), (connection, end) => OnEnded(slot, connection, end));
 
-    /// <inheritdoc cref="SuspectReplay.HasUndelivered"/>
+    /// <inheritdoc cref="InvalidationReplay.HasUndelivered"/>
     public bool HasUndelivered => _replay.HasUndelivered;
 
     private void WakeReplay()
@@ -303,21 +303,21 @@ internal sealed class Node : INodeHealthEvents
     }
 
     /// <summary>Runs before the first request is sent, so that whoever has a reply finds the limits known.</summary>
-    private void OnOpened(Lane lane, Connection connection)
+    private void OnOpened(ConnectionSlot slot, Connection connection)
     {
         // The others do not move for the sake of large values.
-        if (!_address.Arrive(connection, mayLead: !_lanes.IsBulk(lane)))
+        if (!_address.Arrive(connection, mayLead: !_slots.IsForLargeValues(slot)))
         {
             return;
         }
 
-        ServerVersion = connection.Greeting.ServerVersion;
-        ItemSizeMax = connection.Greeting.ItemSizeMax;
-        KeepsNumbers = connection.Greeting.KeepsNumbers;
+        ServerVersion = connection.Handshake.ServerVersion;
+        ItemSizeMax = connection.Handshake.ItemSizeMax;
+        KeepsNumbers = connection.Handshake.KeepsNumbers;
         _health.OnOpened(connection);
     }
 
-    private void OnEnded(Lane lane, Connection connection, ConnectionEnd end)
+    private void OnEnded(ConnectionSlot slot, Connection connection, ConnectionEnd end)
     {
         if (end.Reason is ConnectionEndReason.Idle or ConnectionEndReason.Disposed || _disposed.IsCancellationRequested)
         {
@@ -325,19 +325,19 @@ internal sealed class Node : INodeHealthEvents
         }
 
         Log.ConnectionEnded(_logger, Counters.Server, end.Message, end.Cause);
-        if (_lanes.HasLeft(connection))
+        if (_slots.HasLeft(connection))
         {
             // Another has its place already, and its end says nothing of the server.
             return;
         }
 
-        if (_lanes.IsBulk(lane))
+        if (_slots.IsForLargeValues(slot))
         {
             // What it did the others do, and theirs are what tells whether the node is up.
-            lane.HoldBack(connection);
+            slot.BackOff(connection);
             if (State != MemcachedNodeState.Down)
             {
-                _lanes.AskAll();
+                _slots.AskAll();
             }
 
             return;
@@ -349,32 +349,32 @@ internal sealed class Node : INodeHealthEvents
         {
             // It worked, so the next one is opened at once: what is asked meanwhile waits for it instead of failing. Synchronous callers open their own. Where
             // that cannot be, another has failed before, and was not believed for this one's sake.
-            Lane next = lane.Mode == CallMode.Async ? lane : _lanes.First;
+            ConnectionSlot next = slot.Mode == CallMode.Async ? slot : _slots.First;
             if (State != MemcachedNodeState.Down && next.Acquire() is null)
             {
-                _health.MarkDown(end.Message, () => _lanes.ServeWithout(lane));
+                _health.MarkDown(end.Message, () => _slots.CanServeWithout(slot));
             }
 
             return;
         }
 
-        if (State == MemcachedNodeState.Down && connection.Greeting.Error is { } unfit)
+        if (State == MemcachedNodeState.Down && connection.Handshake.Error is { } unfit)
         {
             _outages.Note(unfit);
         }
 
-        lane.HoldBack(connection);
-        _health.MarkDown(end.Message, () => _lanes.ServeWithout(lane));
+        slot.BackOff(connection);
+        _health.MarkDown(end.Message, () => _slots.CanServeWithout(slot));
         if (State != MemcachedNodeState.Down)
         {
-            _lanes.AskAll();
+            _slots.AskAll();
         }
     }
 
     /// <summary>Opens a connection for the probe of a node that is down, and puts it in place.</summary>
     private async Task<Connection?> ReconnectAsync(CancellationToken cancellationToken)
     {
-        Connection connection = NewConnection(_lanes.First);
+        Connection connection = NewConnection(_slots.First);
         Volatile.Write(ref _recovering, connection);
         connection.Start();
         ConnectionEnd? end;
@@ -389,12 +389,12 @@ internal sealed class Node : INodeHealthEvents
             return null;
         }
 
-        if (_address.TryInstall(_lanes.First, connection))
+        if (_address.TryInstall(_slots.First, connection))
         {
             return connection;
         }
 
         connection.Break(ConnectionEndReason.Disposed, "another connection was opened meanwhile");
-        return _lanes.First.Current is { IsOpen: true } other ? other : null;
+        return _slots.First.Current is { IsOpen: true } other ? other : null;
     }
 }

@@ -7,15 +7,15 @@ namespace MemcachedDistributedCache.Cluster;
 /// Keeps all connections of a node at one server: what one of them stores the others are to find, and a floor that is found by one is to hold for all.
 /// </summary>
 /// <param name="node">The server as it is configured.</param>
-/// <param name="lanes">The connections.</param>
-/// <param name="suspects">Told of another server.</param>
+/// <param name="slots">The connections.</param>
+/// <param name="uncertain">Told of another server.</param>
 /// <param name="settings">The clock, and who opens connections.</param>
 /// <param name="pause">How long the node stays at a server before it follows a connection to another.</param>
 /// <param name="changed">Told of each address; see <see cref="ClusterSettings.AddressChanged"/>.</param>
 internal sealed class NodeAddress(
     Transport.ServerAddress node,
-    NodeLanes lanes,
-    SuspectKeys suspects,
+    ConnectionSlots slots,
+    UncertainWrites uncertain,
     ConnectionSettings settings,
     TimeSpan pause,
     Action<Transport.ServerAddress, IPAddress>? changed = null)
@@ -40,7 +40,7 @@ internal sealed class NodeAddress(
                 return true;
             }
 
-            if (lanes.HasLeft(connection) || (_current is not null && (!mayLead || settings.TimeProvider.GetElapsedTime(_currentSince) < pause)))
+            if (slots.HasLeft(connection) || (_current is not null && (!mayLead || settings.TimeProvider.GetElapsedTime(_currentSince) < pause)))
             {
                 // Where a name gives another address each time, the connections would follow each other without end.
                 connection.Break(ConnectionEndReason.ConnectFailed, $"it leads to {address}, and the node's other connections lead to {_current}");
@@ -56,9 +56,9 @@ internal sealed class NodeAddress(
             {
                 // What is there has been stored by others, or by us before it was overwritten elsewhere. Once before the other connections are replaced, so that
                 // nothing is read by a new one, and once after, so that no number counts that an old one was told.
-                suspects.DistrustNewServer();
-                lanes.Renew(other => other.RemoteAddress is { } remote && !remote.Equals(address));
-                suspects.DistrustNewServer();
+                uncertain.MarkNewServerUncertain();
+                slots.Renew(other => other.RemoteAddress is { } remote && !remote.Equals(address));
+                uncertain.MarkNewServerUncertain();
             }
 
             return true;
@@ -66,11 +66,11 @@ internal sealed class NodeAddress(
     }
 
     /// <summary>Puts a connection that was opened apart in its lane, if it is where the others are by now.</summary>
-    public bool TryInstall(Lane lane, Connection connection)
+    public bool TryInstall(ConnectionSlot slot, Connection connection)
     {
         lock (_lock)
         {
-            return (connection.RemoteAddress is not { } address || address.Equals(_current)) && lane.TryInstall(connection);
+            return (connection.RemoteAddress is not { } address || address.Equals(_current)) && slot.TryInstall(connection);
         }
     }
 }

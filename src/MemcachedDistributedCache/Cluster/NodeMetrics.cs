@@ -55,12 +55,12 @@ internal static class NodeMetrics
                 to.Add(Tags(node).With(AttributeNames.NodeState, name), node.Counters.StateChanges(state));
             }
         }),
-        Of("memcached.client.suspect_keys.count", MetricKind.Amount, "{key}", "Keys that are misses because their last write or removal may not have reached the server.", static (node, to) => to.Add(Tags(node), node.Suspects.Count)),
-        Of("memcached.client.suspect_keys.all", MetricKind.Gauge, "{node}", "1 while every key of the node is a miss because what it holds may be old, 0 otherwise.", static (node, to) => to.Add(Tags(node), node.Suspects.DistrustsAll ? 1 : 0)) with { IsShared = true },
-        Of("memcached.client.suspect_keys.remembered", MetricKind.Counter, "{key}", "Writes and removals whose outcome was lost, so that their key was remembered.", static (node, to) => to.Add(Tags(node), node.Counters.Suspected)),
-        Of("memcached.client.suspect_keys.replayed", MetricKind.Counter, "{key}", "Remembered keys that were removed from the server and can be read again.", static (node, to) => to.Add(Tags(node), node.Counters.Replayed)),
+        Of("memcached.client.uncertain_keys.count", MetricKind.Amount, "{key}", "Keys that are misses because their last write or removal may not have reached the server.", static (node, to) => to.Add(Tags(node), node.UncertainWrites.Count)),
+        Of("memcached.client.uncertain_keys.all", MetricKind.Gauge, "{node}", "1 while every key of the node is a miss because what it holds may be old, 0 otherwise.", static (node, to) => to.Add(Tags(node), node.UncertainWrites.AreAllUncertain ? 1 : 0)) with { IsShared = true },
+        Of("memcached.client.uncertain_keys.recorded", MetricKind.Counter, "{key}", "Writes and removals whose outcome was lost, so that their key was remembered.", static (node, to) => to.Add(Tags(node), node.Counters.UncertainRecorded)),
+        Of("memcached.client.uncertain_keys.replayed", MetricKind.Counter, "{key}", "Remembered keys that were removed from the server and can be read again.", static (node, to) => to.Add(Tags(node), node.Counters.Replayed)),
         Of("memcached.client.retries", MetricKind.Counter, "{retry}", "Operations that were tried again because an attempt at this server had failed.", static (node, to) => to.Add(Tags(node), node.Counters.Retries)),
-        Of("memcached.client.gutter_hits", MetricKind.Counter, "{hit}", "Reads that found a value here in the place of a server that was down.", static (node, to) => to.Add(Tags(node), node.Counters.StandInHits)),
+        Of("memcached.client.gutter_hits", MetricKind.Counter, "{hit}", "Reads that found a value here in the place of a server that was down.", static (node, to) => to.Add(Tags(node), node.Counters.GutterHits)),
         .. ServerMetrics.All,
     ];
 

@@ -9,9 +9,9 @@ namespace MemcachedDistributedCache.Cluster;
 /// was refused, and the one that matters a server too old that was started since.
 /// </summary>
 /// <param name="counters">Told the reason too.</param>
-/// <param name="hasStandIns">Whether other nodes serve its keys meanwhile.</param>
+/// <param name="hasGutter">Whether other nodes serve its keys meanwhile.</param>
 /// <param name="logger">Where to log.</param>
-internal sealed class OutageLog(NodeCounters counters, Func<bool> hasStandIns, ILogger logger)
+internal sealed class OutageLog(NodeCounters counters, Func<bool> hasGutter, ILogger logger)
 {
     /// <summary>So many reasons are told of one outage.</summary>
     private const int MostReasons = 4;
@@ -59,5 +59,5 @@ internal sealed class OutageLog(NodeCounters counters, Func<bool> hasStandIns, I
     }
 
     private void Tell(string reason)
-        => Log.NodeDown(logger, counters.Server, reason, hasStandIns() ? "Its keys are read from and written to the next servers that are up" : "Its keys are misses");
+        => Log.NodeDown(logger, counters.Server, reason, hasGutter() ? "Its keys are read from and written to the next servers that are up" : "Its keys are misses");
 }

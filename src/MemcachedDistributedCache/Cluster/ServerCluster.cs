@@ -17,13 +17,13 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
     private readonly ClusterSettings _settings;
     private readonly ILogger _logger;
-    private readonly Sweeper _sweeper;
-    private readonly StandIns _standIns;
+    private readonly TimeoutScanner _scanner;
+    private readonly Gutter _gutter;
     private readonly SharedAddresses _sharedAddresses;
     private readonly ServerDirectory _directory;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _changing = new();
-    private readonly HashSet<ServerAddress> _leftInDoubt = [];
+    private readonly HashSet<ServerAddress> _leftUncertain = [];
     private Topology _topology = new([], []);
     private ImmutableArray<Node> _leaving = [];
     private bool _hasLostChanges;
@@ -34,11 +34,11 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         _logger = new DetachedLogger(logger);
         _sharedAddresses = new SharedAddresses(_logger);
         _settings = settings with { AddressChanged = _sharedAddresses.Note };
-        _standIns = new StandIns(settings.StandInSeconds != 0);
+        _gutter = new Gutter(settings.GutterSeconds != 0);
         _directory = new ServerDirectory(names, settings, servers, Apply, _logger, _stop.Token);
         _directory.ResolveFirst();
         using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
-        _sweeper = new Sweeper(settings.Connections.TimeProvider, settings.Connections.Clock, Sweep, IsQuiet);
+        _scanner = new TimeoutScanner(settings.Connections.TimeProvider, settings.Connections.Clock, Scan, IsQuiet);
 
         // In this order: a name that is found meanwhile is seen by one of them.
         _directory.Follow();
@@ -49,7 +49,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     public static OperationResult NoServer { get; } = OperationResult.Failed(Nobody.Unavailable);
 
     /// <summary>For how long, in seconds, a node keeps what it holds for another that is down.</summary>
-    public int StandInSeconds => _settings.StandInSeconds;
+    public int GutterSeconds => _settings.GutterSeconds;
 
     /// <summary>All nodes.</summary>
     public IReadOnlyList<Node> Nodes => Topology.Nodes;
@@ -67,17 +67,17 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     {
         Topology topology = Topology;
         Node? owner = topology.NodeOf(hash);
-        if (owner is null || (topology.Moves.IsEmpty && !_standIns.AreNeeded))
+        if (owner is null || (topology.Moves.IsEmpty && !_gutter.AreNeeded))
         {
             return new Route(owner);
         }
 
-        if (owner.State == MemcachedNodeState.Down && _standIns.AreNeeded && topology.StandInOf(hash, owner) is { } detour)
+        if (owner.State == MemcachedNodeState.Down && _gutter.AreNeeded && topology.GutterRouteOf(hash, owner) is { } gutterRoute)
         {
-            return detour;
+            return gutterRoute;
         }
 
-        return new Route(owner, topology.FloorOf(hash, owner));
+        return new Route(owner, topology.FenceOf(hash, owner));
     }
 
     /// <summary>Notes a change that no server heard of because none was known: what the first ones hold by the time they are is not to be read.</summary>
@@ -93,7 +93,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         }
 
         // They have just become known.
-        DistrustAll(Nodes);
+        MarkAllUncertain(Nodes);
     }
 
     /// <summary>Follows a change of the configuration. Nodes that stay keep their connections; those that go end what they have been asked.</summary>
@@ -109,7 +109,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             // The sweeper goes last: it bounds the wait for what is still under way.
             await _stop.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(AllNodes().Select(static node => node.DrainAsync())).ConfigureAwait(false);
-            await _sweeper.DisposeAsync().ConfigureAwait(false);
+            await _scanner.DisposeAsync().ConfigureAwait(false);
             _stop.Dispose();
         }
     }
@@ -125,7 +125,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                 node.Abort();
             }
 
-            _sweeper.Dispose();
+            _scanner.Dispose();
             _stop.Dispose();
         }
     }
@@ -166,7 +166,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             Topology before = _topology;
             IReadOnlyList<(ServerAddress Address, int Weight)> servers = _directory.Servers;
             Dictionary<ServerAddress, Node> known = before.Nodes.ToDictionary(static node => node.Address);
-            Topology.Member[] members = [.. servers.Select(server => new Topology.Member(known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _standIns, _logger), server.Weight))];
+            Topology.Member[] members = [.. servers.Select(server => new Topology.Member(known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _gutter, _logger), server.Weight))];
             if (members.ToHashSet().SetEquals(before.Members) || members.Length == 0)
             {
                 // With nothing to put in their place, since no name can be resolved, the nodes stay.
@@ -176,17 +176,17 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             {
                 joined = [.. members.Select(static member => member.Node).Where(node => !known.ContainsKey(node.Address))];
                 left = [.. before.Nodes.Where(node => !Array.Exists(members, member => member.Node == node))];
-                Distrust_NeedsLock(joined);
+                MarkUncertain_NeedsLock(joined);
                 _leaving = _leaving.AddRange(left);
                 if (_hasLostChanges)
                 {
-                    DistrustAll(joined);
+                    MarkAllUncertain(joined);
                     _hasLostChanges = false;
                 }
 
                 // In this order: who finds its way in the new ring does not pass nodes that have left, and must find the fences of that ring.
                 var topology = new Topology(members, MovesFrom(before, members));
-                _standIns.Use(members.Select(static member => member.Node));
+                _gutter.Use(members.Select(static member => member.Node));
                 Volatile.Write(ref _topology, topology);
             }
         }
@@ -222,42 +222,42 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             {
                 foreach (Topology.Move move in moves)
                 {
-                    if (move.Floors.TryGetValue(member.Node, out CasFloor? floor))
+                    if (move.Fences.TryGetValue(member.Node, out CasFence? fence))
                     {
-                        member.Node.Floors.Drop(floor);
+                        member.Node.Fences.Drop(fence);
                     }
                 }
 
-                member.Node.DistrustAll();
+                member.Node.MarkAllUncertain();
             }
 
             moves = [];
         }
 
         // Of each key an earlier change from the same ring would say what this one says, which is asked first: this one takes its place and its fences.
-        Dictionary<Node, CasFloor> floors = members.ToDictionary(
+        Dictionary<Node, CasFence> fences = members.ToDictionary(
             static member => member.Node,
-            member => repeated?.Floors.GetValueOrDefault(member.Node) ?? new CasFloor());
-        foreach ((Node node, CasFloor floor) in floors)
+            member => repeated?.Fences.GetValueOrDefault(member.Node) ?? new CasFence());
+        foreach ((Node node, CasFence fence) in fences)
         {
-            node.Floors.Raise(floor);
+            node.Fences.Raise(fence);
         }
 
         moves = repeated is null ? moves : moves.Remove(repeated);
-        return moves.Insert(0, new Topology.Move(before.WithoutPast(), floors));
+        return moves.Insert(0, new Topology.Move(before.WithoutPast(), fences));
     }
 
     /// <summary>
     /// What a node was asked before it left, and did not answer, may happen after it has joined again, when newer writes have been made elsewhere: it is not
     /// believed before a grace has passed.
     /// </summary>
-    private void Distrust_NeedsLock(Node[] joined)
+    private void MarkUncertain_NeedsLock(Node[] joined)
     {
         foreach (Node node in joined)
         {
-            if (_leftInDoubt.Remove(node.Address) || _leaving.Any(leaving => leaving.Address == node.Address))
+            if (_leftUncertain.Remove(node.Address) || _leaving.Any(leaving => leaving.Address == node.Address))
             {
-                node.DistrustAll();
+                node.MarkAllUncertain();
             }
         }
     }
@@ -268,18 +268,18 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         lock (_changing)
         {
             _leaving = _leaving.Remove(node);
-            if (!node.Suspects.IsEmpty)
+            if (!node.UncertainWrites.IsEmpty)
             {
-                _leftInDoubt.Add(node.Address);
+                _leftUncertain.Add(node.Address);
             }
         }
     }
 
-    private static void DistrustAll(IEnumerable<Node> nodes)
+    private static void MarkAllUncertain(IEnumerable<Node> nodes)
     {
         foreach (Node node in nodes)
         {
-            node.DistrustAll();
+            node.MarkAllUncertain();
         }
     }
 
@@ -294,16 +294,16 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         }
     }
 
-    private void Sweep()
+    private void Scan()
     {
         foreach (Node node in Nodes)
         {
-            node.Sweep();
+            node.Scan();
         }
 
         foreach (Node node in _leaving)
         {
-            node.Sweep();
+            node.Scan();
         }
     }
 
@@ -329,16 +329,16 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
 /// <summary>Where an operation goes.</summary>
 /// <param name="Node">The node to ask; null where no server is known.</param>
-/// <param name="Floor">What its items are to be newer than, if anything.</param>
+/// <param name="Fence">What its items are to be newer than, if anything.</param>
 /// <param name="Owner">The node for which it stands in, if it does.</param>
-internal readonly record struct Route(Node? Node, CasFloor? Floor = null, Node? Owner = null)
+internal readonly record struct Route(Node? Node, CasFence? Fence = null, Node? Owner = null)
 {
     /// <summary>Whether another node stands in for the owner.</summary>
-    public bool IsStandIn => Owner is not null;
+    public bool IsGutter => Owner is not null;
 
     /// <summary>What else its items are to be newer than, where other nodes that are down were passed to find a stand-in.</summary>
-    public CasFloor[]? MoreFloors { get; init; }
+    public CasFence[]? MoreFences { get; init; }
 
     /// <summary>Whether an item may be read here.</summary>
-    public bool Admits(ulong cas) => Floor?.Admits(cas) != false && (MoreFloors is null || Array.TrueForAll(MoreFloors, floor => floor.Admits(cas)));
+    public bool Admits(ulong cas) => Fence?.Admits(cas) != false && (MoreFences is null || Array.TrueForAll(MoreFences, fence => fence.Admits(cas)));
 }

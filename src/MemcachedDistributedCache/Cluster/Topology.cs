@@ -50,7 +50,7 @@ internal sealed class Topology
     public Node? NodeOf(uint hash) => _ring is not null ? _nodes[_ring.Find(hash)] : _nodes.Length == 0 ? null : _nodes[0];
 
     /// <summary>The way to the next node on the ring that is up; null where none is.</summary>
-    public Route? StandInOf(uint hash, Node owner)
+    public Route? GutterRouteOf(uint hash, Node owner)
     {
         // Without the first look every operation would walk the whole ring while all nodes are down.
         if (_ring is null || !Array.Exists(_nodes, static node => node.State == MemcachedNodeState.Up))
@@ -65,7 +65,7 @@ internal sealed class Topology
             Node node = _nodes[_ring.OwnerAt(first + i)];
             if (node.State == MemcachedNodeState.Up)
             {
-                return new Route(node, owner.StandInFloors.Find(node) ?? CasFloor.Closed, owner) { MoreFloors = passed is null ? null : FloorsOf(passed, node) };
+                return new Route(node, owner.GutterFences.Find(node) ?? CasFence.Closed, owner) { MoreFences = passed is null ? null : FencesOf(passed, node) };
             }
 
             if (node != owner && passed?.Contains(node) != true)
@@ -78,13 +78,13 @@ internal sealed class Topology
     }
 
     /// <summary>What a hash's items on its owner are to be newer than; null where the owner has had it from the beginning.</summary>
-    public CasFloor? FloorOf(uint hash, Node owner)
+    public CasFence? FenceOf(uint hash, Node owner)
     {
         foreach (Move move in _moves)
         {
             if (move.Before.NodeOf(hash) != owner)
             {
-                return move.Floors[owner];
+                return move.Fences[owner];
             }
         }
 
@@ -92,14 +92,14 @@ internal sealed class Topology
     }
 
     /// <summary>What each of the nodes that were passed asks of a stand-in's items: nothing, if it has never been up, and so has never had the key.</summary>
-    private static CasFloor[] FloorsOf(List<Node> passed, Node standIn)
-        => [.. passed.Select(node => node.StandInFloors.Find(standIn) ?? (node.State == MemcachedNodeState.Unknown ? null : CasFloor.Closed)).OfType<CasFloor>()];
+    private static CasFence[] FencesOf(List<Node> passed, Node gutterNode)
+        => [.. passed.Select(node => node.GutterFences.Find(gutterNode) ?? (node.State == MemcachedNodeState.Unknown ? null : CasFence.Closed)).OfType<CasFence>()];
 
     /// <summary>A node and its share of the keys in relation to the others', 1 to 100.</summary>
     internal sealed record Member(Node Node, int Weight);
 
     /// <summary>A change.</summary>
     /// <param name="Before">How it was; without its own past.</param>
-    /// <param name="Floors">For each node of the time after, what it had stored until then.</param>
-    internal sealed record Move(Topology Before, IReadOnlyDictionary<Node, CasFloor> Floors);
+    /// <param name="Fences">For each node of the time after, what it had stored until then.</param>
+    internal sealed record Move(Topology Before, IReadOnlyDictionary<Node, CasFence> Fences);
 }

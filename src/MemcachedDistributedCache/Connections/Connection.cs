@@ -17,7 +17,7 @@ internal sealed class Connection
     private readonly ServerAddress _address;
     private readonly CallMode _mode;
     private readonly NodeCounters _counters;
-    private readonly Action<ReadOnlySpan<byte>> _whenLost;
+    private readonly Action<ReadOnlySpan<byte>> _whenUncertain;
     private readonly Action<Connection> _whenOpened;
     private readonly Action<Connection, ConnectionEnd> _ended;
     private readonly PendingQueue _pending = new();
@@ -34,18 +34,18 @@ internal sealed class Connection
     private long _answeredBefore;
     private bool _isOpen;
 
-    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, ItemTrust trust, LargeValues largeValues, Action<ReadOnlySpan<byte>> lost, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
+    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, NodeFence fence, LargeValues largeValues, Action<ReadOnlySpan<byte>> lost, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
     {
         _settings = settings;
         _address = address;
         _mode = mode;
         _counters = counters;
-        _whenLost = lost;
+        _whenUncertain = lost;
         _whenOpened = opened;
         _ended = ended;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _sender = new RequestSender(_writer, mode, counters, BreakBy);
-        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, trust)
+        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, fence)
         {
             Origin = this,
             LargeValues = largeValues,
@@ -61,7 +61,7 @@ internal sealed class Connection
     }
 
     /// <summary>What the server said of itself, once the connection is open.</summary>
-    public Greeting Greeting { get; } = new();
+    public Handshake Handshake { get; } = new();
 
     /// <summary>Whether it takes requests.</summary>
     public bool IsUsable => !_writer.IsClosed;
@@ -90,20 +90,20 @@ internal sealed class Connection
     /// <summary>Begins to connect; returns at once. To be called when it is where whoever looks after deadlines finds it.</summary>
     public void Start()
     {
-        _settings.Clock.KeepGoing();
+        _settings.Clock.EnsureRunning();
         if (_mode == CallMode.Async)
         {
             // Without the context of the caller who happened to be first: its scopes and locals are not the connection's.
             using (FlowGuard.Suppress())
             {
-                _ = PumpAsync();
+                _ = ReadLoopAsync();
             }
 
             return;
         }
 
         // A thread of its own: synchronous callers may hold every thread of the pool while they wait for it.
-        new Thread(Pump) { IsBackground = true, Name = $"memcached {_address}" }.UnsafeStart();
+        new Thread(ReadLoop) { IsBackground = true, Name = $"memcached {_address}" }.UnsafeStart();
     }
 
     /// <summary>
@@ -131,7 +131,7 @@ internal sealed class Connection
             throw;
         }
 
-        _settings.Clock.KeepGoing();
+        _settings.Clock.EnsureRunning();
         switch (outcome)
         {
             case RequestWriter.Outcome.Closed:
@@ -164,10 +164,10 @@ internal sealed class Connection
     /// <summary>Looks after deadlines, silence, connect and idle limits; called about sixteen times in an operation's limit.</summary>
     /// <param name="timedOut">Grows by the operations that timed out.</param>
     /// <param name="answered">Grows by those that were answered in time since the last sweep.</param>
-    public void Sweep(ref int timedOut, ref long answered)
+    public void Scan(ref int timedOut, ref long answered)
     {
         int now = _settings.Clock.Now;
-        (int expired, int? oldest) = _pending.Sweep(now, _pending.Count == 0 ? _failures.TimedOut : _failures.TimedOutAt(now));
+        (int expired, int? oldest) = _pending.Scan(now, _pending.Count == 0 ? _failures.TimedOut : _failures.TimedOutAt(now));
         timedOut += expired;
         long done = _pending.Dequeued - _reader.Dropped;
         if (IsUsable)
@@ -179,13 +179,13 @@ internal sealed class Connection
 
         switch (_watch.Look(now, oldest, _pending.Dequeued, _writer.Appended, IsOpen, Age))
         {
-            case ConnectionWatch.Verdict.ConnectTimedOut:
+            case ConnectionWatch.Judgement.ConnectTimedOut:
                 Break(ConnectionEndReason.ConnectFailed, $"no connection within {_settings.ConnectTimeout.TotalSeconds:0.###} s");
                 break;
-            case ConnectionWatch.Verdict.Stalled:
+            case ConnectionWatch.Judgement.Stalled:
                 Break(ConnectionEndReason.Stalled, "a reply is overdue and does not end");
                 break;
-            case ConnectionWatch.Verdict.Idle when _writer.CloseIfIdle(_watch.LastAppended, new ConnectionEnd(ConnectionEndReason.Idle, "idle")):
+            case ConnectionWatch.Judgement.Idle when _writer.CloseIfIdle(_watch.LastAppended, new ConnectionEnd(ConnectionEndReason.Idle, "idle")):
                 Abort();
                 break;
         }
@@ -230,7 +230,7 @@ internal sealed class Connection
     /// </summary>
     private OperationResult Wait(PendingOperation operation, long began)
     {
-        TimeSpan left = _settings.Clock.OperationTimeout - _settings.TimeProvider.GetElapsedTime(began);
+        TimeSpan left = _settings.Clock.AttemptTimeout - _settings.TimeProvider.GetElapsedTime(began);
         OperationResult result = operation.Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero, _failures.TimedOut, out bool expired);
         if (!expired)
         {
@@ -241,13 +241,13 @@ internal sealed class Connection
         return _failures.TimedOutAfter(_settings.TimeProvider.GetElapsedTime(began));
     }
 
-    private async Task PumpAsync()
+    private async Task ReadLoopAsync()
     {
         try
         {
             TransportConnection transport = await _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token).ConfigureAwait(false);
             Attach(transport);
-            if (Open(await GreetingExchange.RunAsync(Greeting, transport).ConfigureAwait(false)))
+            if (Open(await HandshakeExchange.RunAsync(Handshake, transport).ConfigureAwait(false)))
             {
                 _sender.Begin(transport);
             }
@@ -266,14 +266,14 @@ internal sealed class Connection
         }
     }
 
-    /// <summary>The twin of <see cref="PumpAsync"/> on a thread of its own.</summary>
-    private void Pump()
+    /// <summary>The twin of <see cref="ReadLoopAsync"/> on a thread of its own.</summary>
+    private void ReadLoop()
     {
         try
         {
-            TransportConnection transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.OperationTimeout);
+            TransportConnection transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.AttemptTimeout);
             Attach(transport);
-            if (Open(GreetingExchange.Run(Greeting, transport)))
+            if (Open(HandshakeExchange.Run(Handshake, transport)))
             {
                 _sender.Begin(transport);
             }
@@ -314,9 +314,9 @@ internal sealed class Connection
             return false;
         }
 
-        if (Greeting.ItemSizeMax != 0)
+        if (Handshake.ItemSizeMax != 0)
         {
-            _reader.MaximumValueLength = Greeting.ItemSizeMax;
+            _reader.MaximumValueLength = Handshake.ItemSizeMax;
         }
 
         _counters.AddOpened();
@@ -332,7 +332,7 @@ internal sealed class Connection
         {
             if (operation.IsClaimed && operation.IsChange)
             {
-                _whenLost(operation.ChangedKey);
+                _whenUncertain(operation.ChangedKey);
             }
         });
         _opened.TrySetResult(null);
@@ -370,7 +370,7 @@ internal sealed class Connection
             {
                 // Before its caller hears of it, if it still waits: a read that follows must find the key in doubt. One who has cancelled hears of nothing, not
                 // even that nothing was sent.
-                _whenLost(operation.ChangedKey);
+                _whenUncertain(operation.ChangedKey);
             }
 
             return _failures.Ended(end, sent, operation.StartedAt);

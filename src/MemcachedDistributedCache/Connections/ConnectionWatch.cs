@@ -15,7 +15,7 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
     private TimeSpan _lastUsedAge;
 
     /// <summary>The judgement.</summary>
-    public enum Verdict
+    public enum Judgement
     {
         /// <summary>Nothing is wrong.</summary>
         Keep,
@@ -37,7 +37,7 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
     public long LastAppended { get; private set; } = -1;
 
     /// <summary>Compares with the last look.</summary>
-    public Verdict Look(int now, int? oldestTick, long answered, long appended, bool isOpen, TimeSpan age)
+    public Judgement Look(int now, int? oldestTick, long answered, long appended, bool isOpen, TimeSpan age)
     {
         if (answered != _lastAnswered)
         {
@@ -55,15 +55,15 @@ internal sealed class ConnectionWatch(ConnectionSettings settings)
 
         if (!isOpen)
         {
-            return age >= settings.ConnectTimeout ? Verdict.ConnectTimedOut : Verdict.Keep;
+            return age >= settings.ConnectTimeout ? Judgement.ConnectTimedOut : Judgement.Keep;
         }
 
         if (now - oldestTick >= StallTicks && now - _lastAnswerTick >= OperationClock.TicksPerTimeout)
         {
-            return Verdict.Stalled;
+            return Judgement.Stalled;
         }
 
         bool idle = settings.IdleTimeout != Timeout.InfiniteTimeSpan && age - _lastUsedAge >= settings.IdleTimeout;
-        return idle ? Verdict.Idle : Verdict.Keep;
+        return idle ? Judgement.Idle : Judgement.Keep;
     }
 }

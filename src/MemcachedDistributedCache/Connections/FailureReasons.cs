@@ -15,7 +15,7 @@ internal sealed class FailureReasons(ConnectionSettings settings, NodeCounters c
     public OperationResult TimedOutAt(int now)
     {
         TimeSpan took = settings.Clock.Since(unchecked(now - OperationClock.TicksPerTimeout - 1));
-        return took <= settings.Clock.OperationTimeout + (2 * settings.Clock.Interval) ? _timedOut : TimedOutAfter(took);
+        return took <= settings.Clock.AttemptTimeout + (2 * settings.Clock.Interval) ? _timedOut : TimedOutAfter(took);
     }
 
     /// <summary>Where the connection has ended. One that was given up for its silence did not break: the answer did not come in time.</summary>

@@ -20,8 +20,8 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     private long _misses;
     private long _errors;
     private long _timeouts;
-    private long _standInHits;
-    private long _suspected;
+    private long _gutterHits;
+    private long _uncertainRecorded;
     private long _replayed;
     private long _oversized;
     private long _sentBytes;
@@ -52,7 +52,7 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     public long Retries => Volatile.Read(ref _retries);
 
     /// <summary>Reads that found a value here in the place of a node that was down.</summary>
-    public long StandInHits => Volatile.Read(ref _standInHits);
+    public long GutterHits => Volatile.Read(ref _gutterHits);
 
     /// <summary>Operations that were sent and not answered, in time or at all.</summary>
     public long Failures => Timeouts + ErrorsBy(MemcachedFailureReason.ConnectionLost);
@@ -61,7 +61,7 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     public TimeSpan? RetryAfter => retryAfter?.Invoke();
 
     /// <summary>Writes whose outcome was lost, so that their keys were put under suspicion.</summary>
-    public long Suspected => Volatile.Read(ref _suspected);
+    public long UncertainRecorded => Volatile.Read(ref _uncertainRecorded);
 
     /// <summary>Suspicions that ended with the key's removal.</summary>
     public long Replayed => Volatile.Read(ref _replayed);
@@ -114,10 +114,10 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     public void AddRetry() => Interlocked.Increment(ref _retries);
 
     /// <summary>Counts a read that found a value for another node.</summary>
-    public void AddStandInHit() => Interlocked.Increment(ref _standInHits);
+    public void AddGutterHit() => Interlocked.Increment(ref _gutterHits);
 
     /// <summary>Counts a key put under suspicion.</summary>
-    public void AddSuspect() => Interlocked.Increment(ref _suspected);
+    public void AddUncertain() => Interlocked.Increment(ref _uncertainRecorded);
 
     /// <summary>Counts suspicions that ended.</summary>
     public void AddReplayed(int count) => Interlocked.Add(ref _replayed, count);

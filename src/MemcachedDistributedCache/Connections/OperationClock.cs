@@ -4,7 +4,7 @@ namespace MemcachedDistributedCache.Connections;
 /// A coarse clock for deadlines: an operation notes one integer and reads no clock. A deadline falls between 14/16 and the whole of
 /// the operation's limit, and one timer serves every connection of a cluster. Ticks wrap around; only differences count.
 /// </summary>
-internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan operationTimeout)
+internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan attemptTimeout)
 {
     /// <summary>The ticks of one operation limit.</summary>
     public const int TicksPerTimeout = 16;
@@ -21,37 +21,37 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan operati
     private readonly long[] _cameAt = [.. Enumerable.Repeat(timeProvider.GetTimestamp(), Remembered)];
     private long _last = timeProvider.GetTimestamp();
     private int _now;
-    private bool _isResting;
+    private bool _isSuspended;
 
     /// <summary>The length of a tick, at least a millisecond.</summary>
-    public TimeSpan Interval { get; } = TimeSpan.FromMilliseconds(Math.Max(1, operationTimeout.TotalMilliseconds / TicksPerTimeout));
+    public TimeSpan Interval { get; } = TimeSpan.FromMilliseconds(Math.Max(1, attemptTimeout.TotalMilliseconds / TicksPerTimeout));
 
     /// <summary>The current tick.</summary>
     public int Now => Volatile.Read(ref _now);
 
     /// <summary>The limit of one operation.</summary>
-    public TimeSpan OperationTimeout => operationTimeout;
+    public TimeSpan AttemptTimeout => attemptTimeout;
 
     /// <summary>Whether it stands, because nothing is awaited.</summary>
-    public bool IsResting => Volatile.Read(ref _isResting);
+    public bool IsSuspended => Volatile.Read(ref _isSuspended);
 
     /// <summary>Called when something is awaited while the clock stands; may be called by several threads at once.</summary>
-    public Action? Roused { get; set; }
+    public Action? Resumed { get; set; }
 
     /// <summary>Something is awaited: to be called once that can be seen by whoever looks whether the clock may rest.</summary>
-    public void KeepGoing()
+    public void EnsureRunning()
     {
-        if (Volatile.Read(ref _isResting))
+        if (Volatile.Read(ref _isSuspended))
         {
-            Roused!();
+            Resumed!();
         }
     }
 
-    /// <summary>Stands still; under the lock of the one who drives it, as <see cref="GoOn"/>.</summary>
-    public void Rest() => Volatile.Write(ref _isResting, true);
+    /// <summary>Stands still; under the lock of the one who drives it, as <see cref="Resume"/>.</summary>
+    public void Suspend() => Volatile.Write(ref _isSuspended, true);
 
     /// <summary>Goes on from the tick at which it stood. All that began at that tick or before counts from now: none of it was awaited while it stood.</summary>
-    public void GoOn()
+    public void Resume()
     {
         _last = timeProvider.GetTimestamp();
         for (int i = 0; i < Remembered; i++)
@@ -59,7 +59,7 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan operati
             Volatile.Write(ref _cameAt[i], _last);
         }
 
-        Volatile.Write(ref _isResting, false);
+        Volatile.Write(ref _isSuspended, false);
     }
 
     /// <summary>Reads the time; called by one timer, while the clock does not rest.</summary>

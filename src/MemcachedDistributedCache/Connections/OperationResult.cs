@@ -50,7 +50,7 @@ internal static class LeaseStates
 /// </summary>
 /// <param name="Cas">The number of the state.</param>
 /// <param name="Origin">The connection that told it.</param>
-internal readonly record struct ItemTicket(ulong Cas, object? Origin)
+internal readonly record struct CasToken(ulong Cas, object? Origin)
 {
     /// <summary>Whether there is a state to be held against; a server with CAS switched off (-C) tells none.</summary>
     public bool IsKnown => Cas != 0 && Origin is not null;
@@ -90,10 +90,10 @@ internal readonly struct OperationResult
     public bool IsUnreadable { get; init; }
 
     /// <summary>Whether it was read in the place of a node that is down.</summary>
-    public bool IsOfStandIn { get; init; }
+    public bool IsOfGutter { get; init; }
 
     /// <summary>The state that was told.</summary>
-    public ItemTicket Ticket => new(Cas, Origin);
+    public CasToken CasToken => new(Cas, Origin);
 
     /// <summary>The value without its prefix, if one was read.</summary>
     public byte[]? Value { get; init; }
@@ -105,14 +105,14 @@ internal readonly struct OperationResult
     public OperationFailure? Failure { get; init; }
 
     /// <summary>Whether, of a change, it is not known that it happened, and nobody has noted that yet. A lost connection notes it by itself.</summary>
-    public bool LeavesDoubt
+    public bool IsUncertainChange
         => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut or MemcachedFailureReason.ServerError;
 
     /// <summary>
     /// Whether the server may yet make a change that leaves doubt, after what it is asked from now on. Changes of one key keep their order, except
     /// between callers that block and others: theirs are two connections, of which one may be late by itself.
     /// </summary>
-    public bool MayStillHappen(CallMode mode) => mode == CallMode.Sync && Failure is { } failure && (failure.Reason == MemcachedFailureReason.TimedOut || failure.FollowsTimeout);
+    public bool MayOvertakeRemoval(CallMode mode) => mode == CallMode.Sync && Failure is { } failure && (failure.Reason == MemcachedFailureReason.TimedOut || failure.FollowsTimeout);
 
     /// <summary>A result without a value.</summary>
     public static OperationResult Of(OperationStatus status) => new() { Status = status };

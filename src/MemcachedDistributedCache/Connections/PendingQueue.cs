@@ -117,7 +117,7 @@ internal sealed class PendingQueue
     /// connection share one limit, so those behind it are not either.
     /// </summary>
     /// <returns>How many timed out, and the tick at which the oldest awaited operation was sent.</returns>
-    public (int TimedOut, int? OldestTick) Sweep(int now, OperationResult timedOut)
+    public (int TimedOut, int? OldestTick) Scan(int now, OperationResult timedOut)
     {
         int count = 0;
         int? oldest = null;

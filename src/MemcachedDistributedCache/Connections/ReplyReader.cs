@@ -10,8 +10,8 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="queue">The operations whose replies come, in order.</param>
 /// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
 /// <param name="counters">Where hits and misses are counted.</param>
-/// <param name="trust">Which items may be read.</param>
-internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters, ItemTrust trust) : IDisposable
+/// <param name="fence">Which items may be read.</param>
+internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters, NodeFence fence) : IDisposable
 {
     /// <summary>memcached takes no larger item, whatever its <c>-I</c>.</summary>
     private const int HardLimit = 1024 * 1024 * 1024;
@@ -24,7 +24,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private long _dropped;
     private bool _direct;
 
-    /// <summary>Where the items' states come from; see <see cref="ItemTicket"/>.</summary>
+    /// <summary>Where the items' states come from; see <see cref="CasToken"/>.</summary>
     public object? Origin { get; init; }
 
     /// <summary>Told of a lease that was won by a request whose caller is gone, by its key and the number of its state.</summary>
@@ -174,7 +174,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             _unplaced.Open();
         }
 
-        End(reply, reply.Code >= ReplyCode.TooLarge ? Greeting.Printable(line) : null);
+        End(reply, reply.Code >= ReplyCode.TooLarge ? Handshake.Printable(line) : null);
         return null;
     }
 
@@ -205,7 +205,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return false;
         }
 
-        _unplaced.Add(reply, reply.Code >= ReplyCode.TooLarge ? Greeting.Printable(line) : null);
+        _unplaced.Add(reply, reply.Code >= ReplyCode.TooLarge ? Handshake.Printable(line) : null);
         if (_unplaced.Count == 1)
         {
             ProofNeeded?.Invoke();
@@ -241,7 +241,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             Cas = reply.Cas,
             Origin = Origin,
             Lease = LeaseStates.Of(reply),
-            IsUnreadable = reply.IsStale || trust.Excludes(reply.Cas),
+            IsUnreadable = reply.IsStale || fence.Excludes(reply.Cas),
             Sequence = operation.Sequence,
         },
         ReplyCode.Miss => OperationResult.Of(OperationStatus.Miss),
@@ -305,7 +305,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         ref readonly MetaReply reply = ref _value.Reply;
         bool handedOver = false;
         bool isPlaceholder = reply.IsLeased && reply.Length == 0;
-        bool isUnreadable = reply.IsStale || trust.Excludes(reply.Cas);
+        bool isUnreadable = reply.IsStale || fence.Excludes(reply.Cas);
         bool isMiss = isUnreadable || isPlaceholder || _value.IsDropped;
         if (!operation.IsClaimed)
         {
@@ -365,6 +365,6 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         bool isError = bytes.StartsWith("ERROR"u8) || bytes.StartsWith("CLIENT_ERROR"u8) || bytes.StartsWith("SERVER_ERROR"u8);
         int end = bytes.IndexOf((byte)'\n');
         ReadOnlySpan<byte> line = end < 0 ? bytes : bytes[..end];
-        return isError ? $"{what}: '{Greeting.Printable(line)}'" : $"{what}, of {line.Length} bytes";
+        return isError ? $"{what}: '{Handshake.Printable(line)}'" : $"{what}, of {line.Length} bytes";
     }
 }

@@ -10,7 +10,7 @@ internal static class StatisticsExchange
     /// <summary>Asks, and returns null where there is no answer within the limits of a connect and an operation.</summary>
     public static async Task<ServerStatistics?> RunAsync(ConnectionSettings settings, ServerAddress address, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(settings.ConnectTimeout + settings.Clock.OperationTimeout, settings.TimeProvider);
+        using var limit = new CancellationTokenSource(settings.ConnectTimeout + settings.Clock.AttemptTimeout, settings.TimeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         byte[] buffer = ArrayPool<byte>.Shared.Rent(ServerStatistics.MaximumLength);
         try

@@ -11,13 +11,13 @@ internal static class EventIds
     public const int NodeSlow = 1002;
     public const int NodeInTime = 1003;
     public const int ConnectionEnded = 1004;
-    public const int SuspectsReplayed = 1005;
-    public const int SuspectsOverflowed = 1006;
-    public const int FloorRaised = 1007;
+    public const int UncertainKeysReplayed = 1005;
+    public const int UncertainWritesOverflowed = 1006;
+    public const int FenceRenewed = 1007;
     public const int NameNotResolved = 1008;
     public const int ServersChanged = 1009;
     public const int ChangeRefused = 1010;
-    public const int FloorsPassed = 1011;
+    public const int FencesBypassed = 1011;
     public const int ServersShareAddress = 1012;
     public const int OfferedServersNotUsed = 1030;
     public const int ChangeIgnored = 1031;

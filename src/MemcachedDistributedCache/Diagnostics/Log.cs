@@ -20,14 +20,14 @@ internal static partial class Log
     [LoggerMessage(EventIds.ConnectionEnded, LogLevel.Debug, "A connection to memcached {Server} ended: {Reason}")]
     public static partial void ConnectionEnded(ILogger logger, string server, string reason, Exception? exception);
 
-    [LoggerMessage(EventIds.SuspectsReplayed, LogLevel.Information, "{Count} keys have been removed from memcached {Server}, which their last write or removal may not have reached, and can be read again")]
-    public static partial void SuspectsReplayed(ILogger logger, string server, int count);
+    [LoggerMessage(EventIds.UncertainKeysReplayed, LogLevel.Information, "{Count} keys have been removed from memcached {Server}, which their last write or removal may not have reached, and can be read again")]
+    public static partial void UncertainKeysReplayed(ILogger logger, string server, int count);
 
-    [LoggerMessage(EventIds.SuspectsOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]
-    public static partial void SuspectsOverflowed(ILogger logger, string server, int maximum);
+    [LoggerMessage(EventIds.UncertainWritesOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]
+    public static partial void UncertainWritesOverflowed(ILogger logger, string server, int maximum);
 
-    [LoggerMessage(EventIds.FloorRaised, LogLevel.Information, "memcached {Server} is read again; what it had stored before is not")]
-    public static partial void FloorRaised(ILogger logger, string server);
+    [LoggerMessage(EventIds.FenceRenewed, LogLevel.Information, "memcached {Server} is read again; what it had stored before is not")]
+    public static partial void FenceRenewed(ILogger logger, string server);
 
     [LoggerMessage(EventIds.NameNotResolved, LogLevel.Warning, "The name {Host} cannot be resolved; the {Count} addresses that it had are kept, and it is looked up again")]
     public static partial void NameNotResolved(ILogger logger, string host, int count);
@@ -38,8 +38,8 @@ internal static partial class Log
     [LoggerMessage(EventIds.ChangeRefused, LogLevel.Error, "The configuration has changed to what cannot be used, so the memcached servers stay as they were: {Reason}")]
     public static partial void ChangeRefused(ILogger logger, string reason);
 
-    [LoggerMessage(EventIds.FloorsPassed, LogLevel.Warning, "memcached {Server}, version {Version}, has given items new numbers while it moved them in its memory, or does not tell. What is old there cannot be told from what is new, and nothing that it had stored by now is read. Upgrade it to 1.6.24 or newer, or start it with -o no_slab_reassign")]
-    public static partial void FloorsPassed(ILogger logger, string server, string version);
+    [LoggerMessage(EventIds.FencesBypassed, LogLevel.Warning, "memcached {Server}, version {Version}, has given items new numbers while it moved them in its memory, or does not tell. What is old there cannot be told from what is new, and nothing that it had stored by now is read. Upgrade it to 1.6.24 or newer, or start it with -o no_slab_reassign")]
+    public static partial void FencesBypassed(ILogger logger, string server, string version);
 
     [LoggerMessage(EventIds.ServersShareAddress, LogLevel.Warning, "The memcached servers {Server} and {Other} lead to one address, {Address}: that server has the shares of both, and no other stands in for it. Name it once")]
     public static partial void ServersShareAddress(ILogger logger, string server, string other, string address);

@@ -69,7 +69,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     private async Task ConfirmAsync(string key, List<string> asked, CancellationToken cancellationToken)
     {
         CallOptions only = _options with { Flags = _options.Flags | HybridCacheEntryFlags.DisableUnderlyingData };
-        (T value, CacheSource source) = await engine.FlyAsync(key, only, tags, default(ValueFactory<int, T>), cancellationToken, isShared: false).ConfigureAwait(false);
+        (T value, CacheSource source) = await engine.GetOrCreateAsync(key, only, tags, default(ValueFactory<int, T>), cancellationToken, isShared: false).ConfigureAwait(false);
         lock (_lock)
         {
             switch (source)
@@ -125,7 +125,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
 
             if (engine.IoTime.GetElapsedTime(waitingSince, now) >= engine.Settings.MaximumLeaseWait)
             {
-                wait.ForEach(static item => item.Keeping = Keeping.None);
+                wait.ForEach(static item => item.StoreTarget = StoreTarget.None);
                 await MakeAsync(wait, unusable, cancellationToken).ConfigureAwait(false);
                 return;
             }
@@ -155,7 +155,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
                     make.Add(item);
                     break;
                 case BatchStep.Wait when _held?.Contains(item.Call.Key) == true:
-                    item.Keeping = Keeping.None;
+                    item.StoreTarget = StoreTarget.None;
                     make.Add(item);
                     break;
                 case BatchStep.Wait:
@@ -184,19 +184,19 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
                     engine.Counters.Add(HybridEvent.RemoteMiss);
                     item.Lease = read.Lease!;
                     item.Lease.Begin(_renewals); // Others of the batch may take their time.
-                    item.Keeping = Keeping.Both;
+                    item.StoreTarget = StoreTarget.Both;
                     return BatchStep.Make;
 
                 case RemoteState.Absent:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
-                    item.Keeping = Keeping.Local;
+                    item.StoreTarget = StoreTarget.Local;
                     return BatchStep.Make;
 
                 case RemoteState.Unavailable when engine.Settings.Retention > TimeSpan.Zero && engine.Local.Find(call.Key) is not null:
                     return BatchStep.Single; // The process's own copy may stand in for a factory that fails.
 
                 case RemoteState.Unavailable:
-                    item.Keeping = _options.MayWriteRemote ? Keeping.LocalUntilSeen : Keeping.Local;
+                    item.StoreTarget = _options.MayWriteRemote ? StoreTarget.LocalUntilSeen : StoreTarget.Local;
                     return BatchStep.Make;
 
                 case RemoteState.Taken when _options.MayReadRemote:
@@ -204,8 +204,8 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
 
                 case RemoteState.Taken:
                 case RemoteState.Unread when read.MayBeReplaced:
-                    item.Over = read.Ticket;
-                    item.Keeping = Keeping.Both;
+                    item.Over = read.CasToken;
+                    item.StoreTarget = StoreTarget.Both;
                     return BatchStep.Make;
 
                 case RemoteState.Entry when await TryTakeAsync(item, read).ConfigureAwait(false) is { } step:
@@ -216,14 +216,14 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
             engine.Counters.Add(HybridEvent.RemoteMiss);
             if (!_options.MayWriteRemote || ++item.Discards > RemoteCache.MaximumDiscards)
             {
-                item.Keeping = _options.MayWriteRemote ? Keeping.None : Keeping.Local;
+                item.StoreTarget = _options.MayWriteRemote ? StoreTarget.None : StoreTarget.Local;
                 return BatchStep.Make;
             }
 
-            _ = engine.Remote.Discard(call.WireKey, read.Ticket);
+            _ = engine.Remote.Discard(call.WireKey, read.CasToken);
         }
 
-        item.Keeping = Keeping.Local;
+        item.StoreTarget = StoreTarget.Local;
         return BatchStep.Make;
     }
 
@@ -243,8 +243,8 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
         {
             // The value is too large for the cluster: each process makes its own.
             engine.Counters.Add(HybridEvent.RemoteMiss);
-            item.Over = read.Ticket;
-            item.Keeping = _options.MayWriteRemote ? Keeping.Marked : Keeping.Local;
+            item.Over = read.CasToken;
+            item.StoreTarget = _options.MayWriteRemote ? StoreTarget.Marked : StoreTarget.Local;
             return BatchStep.Make;
         }
 
@@ -276,7 +276,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
         try
         {
             cancellationToken.ThrowIfCancellationRequested();
-            items.ForEach(item => item.Stamps = TagKeeper.Capture(item.Call.Tags, () => TagVersion.Create(engine.Time)));
+            items.ForEach(item => item.Stamps = TagTracker.Capture(item.Call.Tags, () => TagVersion.Create(engine.Time)));
             made = await InvokeAsync(keys, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
@@ -302,14 +302,14 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
         return await engine.Factories.RunAsync(ValueFactory.Of((keys, factory), MakeManyAsync), context: null, cancellationToken).ConfigureAwait(false);
     }
 
-    private FlightKey KeyOf(string key) => new(key, _options.Distinct, typeof(T));
+    private SingleFlightKey KeyOf(string key) => new(key, _options.Distinct, typeof(T));
 
     private Task KeepAsync(BatchItem item, IReadOnlyDictionary<string, T> made)
         => made.TryGetValue(item.Call.Key, out T? value)
-            ? Making.KeepAsync(engine, item.Call, _codec, value, item.Stamps, item.Lease, item.Over, item.Keeping).AsTask()
-            : Making.ReleaseAsync(item.Lease);
+            ? FactoryRunner.KeepAsync(engine, item.Call, _codec, value, item.Stamps, item.Lease, item.Over, item.StoreTarget).AsTask()
+            : FactoryRunner.ReleaseAsync(item.Lease);
 
-    private Task ReleaseAsync(List<BatchItem> items) => FanOut.RunAsync(items, engine.Settings.MaximumFanOut, static item => Making.ReleaseAsync(item.Lease));
+    private Task ReleaseAsync(List<BatchItem> items) => FanOut.RunAsync(items, engine.Settings.MaximumFanOut, static item => FactoryRunner.ReleaseAsync(item.Lease));
 
     private void Give(string key, T value)
     {
@@ -323,7 +323,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
     {
         try
         {
-            (T value, CacheSource source) = await engine.FlyAsync(key, _options, tags, ValueFactory.Of((key, factory), MakeOneAsync), cancellationToken, isShared: false).ConfigureAwait(false);
+            (T value, CacheSource source) = await engine.GetOrCreateAsync(key, _options, tags, ValueFactory.Of((key, factory), MakeOneAsync), cancellationToken, isShared: false).ConfigureAwait(false);
             if (source != CacheSource.None)
             {
                 Give(key, value);

@@ -9,10 +9,10 @@ internal sealed class BatchItem(Call call)
     public Lease? Lease { get; set; }
 
     /// <summary>The state that its value may replace; null for the lease's own.</summary>
-    public Connections.ItemTicket? Over { get; set; }
+    public Connections.CasToken? Over { get; set; }
 
     /// <summary>Where its value is kept.</summary>
-    public Keeping Keeping { get; set; }
+    public StoreTarget StoreTarget { get; set; }
 
     /// <summary>The versions of its tags from before the factory.</summary>
     public TagStamp[] Stamps { get; set; } = [];

@@ -24,7 +24,7 @@ internal class CachedEntry
     public ReadOnlyMemory<byte> Payload { get; init; }
 
     /// <summary>The state of the cluster's entry that this is a copy of; unknown where there is none.</summary>
-    public Connections.ItemTicket Ticket { get; init; }
+    public Connections.CasToken CasToken { get; init; }
 
     /// <summary>Whether it was kept out of the cluster by its caller, so that there is nothing to hold it against.</summary>
     public bool IsDetached { get; init; }

@@ -84,7 +84,7 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
 internal sealed record Call(string Key, byte[] WireKey, CallOptions Options, TagState[] Tags, long Version)
 {
     /// <summary>What it shares with the calls that ask for the same.</summary>
-    public FlightKey FlightKeyOf<T>() => new(Key, Options.Distinct, typeof(T));
+    public SingleFlightKey SingleFlightKeyOf<T>() => new(Key, Options.Distinct, typeof(T));
 }
 
 /// <summary>Checks the tags that callers give.</summary>

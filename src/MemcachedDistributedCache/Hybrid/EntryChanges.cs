@@ -19,7 +19,7 @@ internal sealed class EntryChanges(HybridEngine engine)
         byte[] wireKey = engine.Keys.Encode(key, HybridSpace.Entry);
         TagState[] states = engine.Tags.Resolve(tags, wireKey);
         await engine.Tags.EnsureAsync(states).ConfigureAwait(false);
-        TagStamp[] stamps = TagKeeper.Capture(states, () => TagVersion.Create(engine.Time));
+        TagStamp[] stamps = TagTracker.Capture(states, () => TagVersion.Create(engine.Time));
         var call = new Call(key, wireKey, options, states, engine.Local.Invalidate(key));
         using PreparedEntry<T>? entry = engine.Writer.Prepare(call, value, codec, stamps);
         if (entry is null)
@@ -36,11 +36,11 @@ internal sealed class EntryChanges(HybridEngine engine)
         }
 
         long sentAt = engine.Time.GetTimestamp();
-        OperationResult stored = await engine.Writer.StoreAsync(call, entry, ticket: null).ConfigureAwait(false);
+        OperationResult stored = await engine.Writer.StoreAsync(call, entry, casToken: null).ConfigureAwait(false);
         if (stored.Status == OperationStatus.TooLarge && engine.Writer.MayStayHere(call, entry, codec))
         {
             sentAt = engine.Time.GetTimestamp();
-            stored = await engine.Writer.MarkAsync(call, entry, ticket: null).ConfigureAwait(false);
+            stored = await engine.Writer.MarkAsync(call, entry, casToken: null).ConfigureAwait(false);
         }
 
         if (stored.Status == OperationStatus.TooLarge || stored.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory)
@@ -50,7 +50,7 @@ internal sealed class EntryChanges(HybridEngine engine)
         }
 
         // With the cluster away the process goes on with what it has.
-        engine.Writer.Replace(call, EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec), sentAt);
+        engine.Writer.Replace(call, EntryWriter.CopyOf(call, entry, stored.CasToken, isDetached: false, codec), sentAt);
     }
 
     /// <summary>Removes an entry everywhere, and whatever is being made for it.</summary>

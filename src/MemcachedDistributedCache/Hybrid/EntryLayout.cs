@@ -61,7 +61,7 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTag
     }
 
     /// <summary>Reads an entry; null if it is none, or of another version, or has been tampered with.</summary>
-    public CachedEntry? TryRead(byte[] item, byte[] wireKey, ItemTicket ticket)
+    public CachedEntry? TryRead(byte[] item, byte[] wireKey, CasToken casToken)
     {
         ReadOnlySpan<byte> bytes = item;
         if (bytes.Length < FixedLength || bytes[0] != Version || bytes[1] > (byte)PayloadKind.Elsewhere)
@@ -88,7 +88,7 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTag
             Tags = ReadStamps(bytes, wireKey),
             Kind = (PayloadKind)bytes[1],
             Payload = item.AsMemory(payloadAt),
-            Ticket = ticket,
+            CasToken = casToken,
         };
     }
 

@@ -76,11 +76,11 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     }
 
     /// <summary>Stores an entry in the cluster, unless it is over the limit; <see cref="RemoteCache.StoreAsync"/>.</summary>
-    public ValueTask<OperationResult> StoreAsync<T>(Call call, PreparedEntry<T> entry, ItemTicket? ticket)
+    public ValueTask<OperationResult> StoreAsync<T>(Call call, PreparedEntry<T> entry, CasToken? casToken)
     {
         if (entry.PayloadLength <= settings.MaximumPayloadBytes)
         {
-            return remote.StoreAsync(call.WireKey, entry.Item, entry.Lifetime, ticket);
+            return remote.StoreAsync(call.WireKey, entry.Item, entry.Lifetime, casToken);
         }
 
         NoteTooLarge();
@@ -92,17 +92,17 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         => call.Options.MayWriteLocal && SizeOf(call, entry.PayloadLength, entry.Value, codec) <= settings.MaximumLocalBytes;
 
     /// <summary>Stores in place of a value that is too large the mark that each process keeps its own.</summary>
-    public ValueTask<OperationResult> MarkAsync<T>(Call call, PreparedEntry<T> entry, ItemTicket? ticket)
-        => remote.StoreAsync(call.WireKey, entry.NewMark(), entry.Lifetime, ticket);
+    public ValueTask<OperationResult> MarkAsync<T>(Call call, PreparedEntry<T> entry, CasToken? casToken)
+        => remote.StoreAsync(call.WireKey, entry.NewMark(), entry.Lifetime, casToken);
 
     /// <summary>The same where the mark is there already, from another process or an earlier value: it is left as it is, so that nobody's copy ends.</summary>
-    public async ValueTask<OperationResult> FindMarkAsync(Call call, ItemTicket ticket)
-        => await remote.LookAsync(call.WireKey, ticket).ConfigureAwait(false) == RemoteState.Entry
-            ? new OperationResult { Status = OperationStatus.Success, Cas = ticket.Cas, Origin = ticket.Origin }
+    public async ValueTask<OperationResult> FindMarkAsync(Call call, CasToken casToken)
+        => await remote.LookAsync(call.WireKey, casToken).ConfigureAwait(false) == RemoteState.Entry
+            ? new OperationResult { Status = OperationStatus.Success, Cas = casToken.Cas, Origin = casToken.Origin }
             : OperationResult.Of(OperationStatus.Conflict);
 
     /// <summary>An entry as it is kept in the process's own memory, and as further callers' objects are made of.</summary>
-    public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, ItemTicket ticket, bool isDetached, ValueCodec<T> codec)
+    public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, CasToken casToken, bool isDetached, ValueCodec<T> codec)
     {
         long size = SizeOf(call, entry.PayloadLength, entry.Value, codec);
         return ShareableTypes<T>.IsShareable
@@ -113,7 +113,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
                 CreatedAt = entry.CreatedAt,
                 ExpiresAt = entry.CreatedAt + entry.Lifetime,
                 Tags = entry.Stamps,
-                Ticket = ticket,
+                CasToken = casToken,
                 IsDetached = isDetached,
                 Size = size,
             }
@@ -124,7 +124,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
                 CreatedAt = entry.CreatedAt,
                 ExpiresAt = entry.CreatedAt + entry.Lifetime,
                 Tags = entry.Stamps,
-                Ticket = ticket,
+                CasToken = casToken,
                 IsDetached = isDetached,
                 Size = size,
             };
@@ -151,7 +151,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
                 CreatedAt = read.CreatedAt,
                 ExpiresAt = read.ExpiresAt,
                 Tags = read.Tags,
-                Ticket = read.Ticket,
+                CasToken = read.CasToken,
                 IsDetached = read.IsDetached,
                 IsStale = isStale,
                 Size = size,
@@ -163,7 +163,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
                 CreatedAt = read.CreatedAt,
                 ExpiresAt = read.ExpiresAt,
                 Tags = read.Tags,
-                Ticket = read.Ticket,
+                CasToken = read.CasToken,
                 IsDetached = read.IsDetached,
                 IsStale = isStale,
                 Size = size,

@@ -4,7 +4,7 @@ namespace MemcachedDistributedCache.Hybrid;
 internal enum FactoryKind : byte
 {
     /// <summary>For a flight: whoever asks for the same in this process joins it, and waits.</summary>
-    Flight,
+    SingleFlight,
 
     /// <summary>For a batch, which nobody joins.</summary>
     Batch,
@@ -23,20 +23,20 @@ internal sealed class FactoryScope : IDisposable
     private static readonly AsyncLocal<FactoryScope?> Innermost = new();
     private readonly HybridEngine _engine;
     private readonly FactoryKind _kind;
-    private readonly FlightKey _first;
+    private readonly SingleFlightKey _first;
     private readonly FactoryScope? _outer;
-    private readonly IFlight? _flight;
+    private readonly ISingleFlight? _singleFlight;
     private readonly IReadOnlyList<string>? _keys;
     private HashSet<string>? _keySet;
     private volatile bool _hasEnded;
 
-    private FactoryScope(HybridEngine engine, FactoryKind kind, FlightKey first, IReadOnlyList<string>? keys, IFlight? flight)
+    private FactoryScope(HybridEngine engine, FactoryKind kind, SingleFlightKey first, IReadOnlyList<string>? keys, ISingleFlight? singleFlight)
     {
         _engine = engine;
         _kind = kind;
         _first = first;
         _keys = keys;
-        _flight = flight;
+        _singleFlight = singleFlight;
         _outer = Current;
         Innermost.Value = this;
     }
@@ -57,17 +57,17 @@ internal sealed class FactoryScope : IDisposable
     }
 
     /// <summary>Enters a factory. To be called in an asynchronous method, at whose end the flow leaves it by itself.</summary>
-    public static FactoryScope Enter(HybridEngine engine, FactoryKind kind, FlightKey key, IFlight? flight = null) => new(engine, kind, key, null, flight);
+    public static FactoryScope Enter(HybridEngine engine, FactoryKind kind, SingleFlightKey key, ISingleFlight? singleFlight = null) => new(engine, kind, key, null, singleFlight);
 
     /// <summary>Enters the factory of a batch, which makes many keys at once.</summary>
-    public static FactoryScope Enter(HybridEngine engine, FlightKey first, IReadOnlyList<string> keys) => new(engine, FactoryKind.Batch, first, keys, null);
+    public static FactoryScope Enter(HybridEngine engine, SingleFlightKey first, IReadOnlyList<string> keys) => new(engine, FactoryKind.Batch, first, keys, null);
 
     /// <summary>The factory has ended; what it has left behind is within it no more.</summary>
     public void Dispose() => _hasEnded = true;
 
     /// <summary>Whether a factory around this call makes the key, in another way than the one that is asked for: then its lease is not to be waited for.</summary>
     /// <exception cref="InvalidOperationException">The call would wait for itself.</exception>
-    public bool Holds(HybridEngine engine, FlightKey asked, FactoryKind kind)
+    public bool Holds(HybridEngine engine, SingleFlightKey asked, FactoryKind kind)
     {
         bool holds = false;
         for (FactoryScope? scope = this; scope is not null; scope = scope._outer)
@@ -90,18 +90,18 @@ internal sealed class FactoryScope : IDisposable
     }
 
     /// <summary>Notes that the flight around this call waits for another; false if that one waits for this one already, and neither would ever end.</summary>
-    public bool TryAwait(IFlight other) => FlightOf is not { } own || FlightWaits.TryAdd(own, other);
+    public bool TryAwait(ISingleFlight other) => SingleFlightOf is not { } own || SingleFlightWaits.TryAdd(own, other);
 
     /// <summary>The wait is over.</summary>
-    public void EndAwait(IFlight other)
+    public void EndAwait(ISingleFlight other)
     {
-        if (FlightOf is { } own)
+        if (SingleFlightOf is { } own)
         {
-            FlightWaits.Remove(own, other);
+            SingleFlightWaits.Remove(own, other);
         }
     }
 
-    private IFlight? FlightOf => _flight ?? _outer?.FlightOf;
+    private ISingleFlight? SingleFlightOf => _singleFlight ?? _outer?.SingleFlightOf;
 
     private bool Makes(string key)
         => _keys is null ? key == _first.Key : (_keySet ??= [.. _keys]).Contains(key);
@@ -111,13 +111,13 @@ internal sealed class FactoryScope : IDisposable
 /// Which flights wait for which, where a factory has asked for another key. Two flows may each hold what the other asks for; the one that would close the circle
 /// makes the value for itself. Only calls from within factories come here.
 /// </summary>
-internal static class FlightWaits
+internal static class SingleFlightWaits
 {
     private static readonly Lock Sync = new();
-    private static readonly Dictionary<IFlight, List<IFlight>> Waits = new(ReferenceEqualityComparer.Instance);
+    private static readonly Dictionary<ISingleFlight, List<ISingleFlight>> Waits = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Adds a wait, unless it would close a circle.</summary>
-    public static bool TryAdd(IFlight from, IFlight to)
+    public static bool TryAdd(ISingleFlight from, ISingleFlight to)
     {
         lock (Sync)
         {
@@ -126,7 +126,7 @@ internal static class FlightWaits
                 return false;
             }
 
-            if (!Waits.TryGetValue(from, out List<IFlight>? others))
+            if (!Waits.TryGetValue(from, out List<ISingleFlight>? others))
             {
                 Waits[from] = others = [];
             }
@@ -137,18 +137,18 @@ internal static class FlightWaits
     }
 
     /// <summary>Takes a wait out.</summary>
-    public static void Remove(IFlight from, IFlight to)
+    public static void Remove(ISingleFlight from, ISingleFlight to)
     {
         lock (Sync)
         {
-            if (Waits.TryGetValue(from, out List<IFlight>? others) && others.Remove(to) && others.Count == 0)
+            if (Waits.TryGetValue(from, out List<ISingleFlight>? others) && others.Remove(to) && others.Count == 0)
             {
                 Waits.Remove(from);
             }
         }
     }
 
-    private static bool Reaches_NeedsLock(IFlight start, IFlight end)
+    private static bool Reaches_NeedsLock(ISingleFlight start, ISingleFlight end)
     {
         if (start == end)
         {
@@ -160,11 +160,11 @@ internal static class FlightWaits
             return false;
         }
 
-        var seen = new HashSet<IFlight>(ReferenceEqualityComparer.Instance) { start };
-        var open = new Stack<IFlight>([start]);
-        while (open.TryPop(out IFlight? at))
+        var seen = new HashSet<ISingleFlight>(ReferenceEqualityComparer.Instance) { start };
+        var open = new Stack<ISingleFlight>([start]);
+        while (open.TryPop(out ISingleFlight? at))
         {
-            foreach (IFlight next in Waits.GetValueOrDefault(at) ?? [])
+            foreach (ISingleFlight next in Waits.GetValueOrDefault(at) ?? [])
             {
                 if (next == end)
                 {

@@ -11,22 +11,22 @@ internal static class FanOut
     /// <summary>Does all of it; the first exception is thrown when all has been tried.</summary>
     public static Task RunAsync<T>(IReadOnlyList<T> items, int width, Func<T, Task> act)
     {
-        int lanes = Math.Min(width, items.Count);
-        if (lanes == 0)
+        int slots = Math.Min(width, items.Count);
+        if (slots == 0)
         {
             return Task.CompletedTask;
         }
 
         int next = -1;
-        var running = new Task[lanes];
-        for (int i = 0; i < lanes; i++)
+        var running = new Task[slots];
+        for (int i = 0; i < slots; i++)
         {
-            running[i] = RunLaneAsync();
+            running[i] = RunWorkerAsync();
         }
 
         return Task.WhenAll(running);
 
-        async Task RunLaneAsync()
+        async Task RunWorkerAsync()
         {
             ExceptionDispatchInfo? first = null;
             for (int i = Interlocked.Increment(ref next); i < items.Count; i = Interlocked.Increment(ref next))

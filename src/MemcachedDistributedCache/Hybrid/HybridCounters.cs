@@ -28,7 +28,7 @@ internal enum HybridEvent
     RemoteMiss,
 
     /// <summary>A call joined another of this process that was under way.</summary>
-    FlightJoined,
+    SingleFlightJoined,
 
     /// <summary>This process was told to make a value.</summary>
     LeaseWon,

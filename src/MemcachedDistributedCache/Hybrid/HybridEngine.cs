@@ -16,7 +16,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     public static readonly TimeSpan ShutdownLimit = TimeSpan.FromSeconds(5);
 
     private readonly CancellationTokenSource _disposed = new();
-    private readonly FlightTable _flights = new();
+    private readonly SingleFlightTable _singleFlights = new();
     private readonly ConcurrentDictionary<Type, LogLimiter> _unreadable = new();
     private readonly IMemcachedClient _client;
     private readonly HybridMetrics _metrics;
@@ -32,7 +32,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
         IoTime = ioTime ?? TimeProvider.System;
         Logger = logger;
         TagTable = new TagTable(client, keys, timeProvider, maximumTags);
-        Tags = new TagKeeper(client, TagTable, Counters, timeProvider, settings.TagRefreshInterval);
+        Tags = new TagTracker(client, TagTable, Counters, timeProvider, settings.TagRefreshInterval);
         Layout = new EntryLayout(keys, TagTable, settings.MaximumTags);
         Local = new LocalCache(settings, timeProvider);
         Remote = new RemoteCache(client, Layout, settings, Counters, timeProvider, IoTime, logger);
@@ -62,7 +62,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
 
     public TagTable TagTable { get; }
 
-    public TagKeeper Tags { get; }
+    public TagTracker Tags { get; }
 
     public EntryLayout Layout { get; }
 
@@ -83,7 +83,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     public CancellationToken Disposed => _disposed.Token;
 
     /// <summary>How many flights are under way.</summary>
-    public int FlightCount => _flights.Count;
+    public int SingleFlightCount => _singleFlights.Count;
 
     /// <summary>Whether a key can have an entry.</summary>
     public bool IsUsable([NotNullWhen(true)] string? key)
@@ -218,7 +218,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
 
     /// <summary>Gets a value that is not in the process's own memory, together with all who ask for it meanwhile where it is shared.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<(T Value, CacheSource Source)> FlyAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken, bool isShared = true)
+    public async ValueTask<(T Value, CacheSource Source)> GetOrCreateAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken, bool isShared = true)
     {
         ValueCodec<T> codec = Codecs.Of<T>();
         if (codec.IsRefused)
@@ -227,22 +227,22 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
             options = options.OutOfTheCluster();
         }
 
-        var flightKey = new FlightKey(key, options.Distinct, typeof(T));
+        var singleFlightKey = new SingleFlightKey(key, options.Distinct, typeof(T));
         FactoryScope? scope = FactoryScope.Current;
-        bool holdsLease = scope is not null && scope.Holds(this, flightKey, isShared ? FactoryKind.Flight : FactoryKind.Batch);
+        bool holdsLease = scope is not null && scope.Holds(this, singleFlightKey, isShared ? FactoryKind.SingleFlight : FactoryKind.Batch);
         bool mayEndEarly = Settings.FactorySoftTimeout != Timeout.InfiniteTimeSpan;
         Outcome<T> outcome;
         bool isNew;
         for (bool isFirst = true; ; isFirst = false)
         {
             long version = Local.VersionOf(key);
-            (Flight<T> flight, isNew) = isShared && !holdsLease
-                ? _flights.Enter<T>(flightKey, version, Tags.Invalidations, mayEndEarly, cancellationToken)
-                : (_flights.Add(new Flight<T>(version, Tags.Invalidations, mayEndEarly) { IsOfBatch = !isShared, FirstCaller = cancellationToken }), true);
-            if (scope is not null && !scope.TryAwait(flight))
+            (SingleFlight<T> singleFlight, isNew) = isShared && !holdsLease
+                ? _singleFlights.Enter<T>(singleFlightKey, version, Tags.Invalidations, mayEndEarly, cancellationToken)
+                : (_singleFlights.Add(new SingleFlight<T>(version, Tags.Invalidations, mayEndEarly) { IsOfBatch = !isShared, FirstCaller = cancellationToken }), true);
+            if (scope is not null && !scope.TryAwait(singleFlight))
             {
                 // Somebody else's flight waits for what this flow makes: who joined it would wait for ever.
-                flight.Forsake();
+                singleFlight.Forsake();
                 holdsLease = true;
                 continue;
             }
@@ -251,23 +251,23 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
             {
                 if (isNew)
                 {
-                    flight.Start(new Production<TState, T>(this, flightKey, options, tags, version, codec, factory, holdsLease));
+                    singleFlight.Start(new GetOrCreateOperation<TState, T>(this, singleFlightKey, options, tags, version, codec, factory, holdsLease));
                 }
                 else
                 {
-                    Counters.Add(HybridEvent.FlightJoined);
+                    Counters.Add(HybridEvent.SingleFlightJoined);
                 }
 
-                outcome = await (isNew ? flight.WaitFirstAsync(cancellationToken) : flight.WaitAsync(cancellationToken)).ConfigureAwait(false);
+                outcome = await (isNew ? singleFlight.WaitFirstAsync(cancellationToken) : singleFlight.WaitAsync(cancellationToken)).ConfigureAwait(false);
                 break;
             }
-            catch (Exception exception) when (!isNew && !cancellationToken.IsCancellationRequested && flight.MayHaveFailedForFirstCaller(exception, isFirst))
+            catch (Exception exception) when (!isNew && !cancellationToken.IsCancellationRequested && singleFlight.MayHaveFailedForFirstCaller(exception, isFirst))
             {
                 ThrowIfDisposed();
             }
             finally
             {
-                scope?.EndAwait(flight);
+                scope?.EndAwait(singleFlight);
             }
         }
 
@@ -288,14 +288,14 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     /// <summary>Makes a value whose key cannot be used; it is kept nowhere.</summary>
     public async ValueTask<(T Value, CacheSource Source)> MakeAsync<TState, T>(string? key, CallOptions options, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
     {
-        var flightKey = new FlightKey(key ?? "", options.Distinct, typeof(T));
-        FactoryScope.Current?.Holds(this, flightKey, FactoryKind.Flight);
+        var singleFlightKey = new SingleFlightKey(key ?? "", options.Distinct, typeof(T));
+        FactoryScope.Current?.Holds(this, singleFlightKey, FactoryKind.SingleFlight);
         if (!options.MayCreate)
         {
             return (default!, CacheSource.None);
         }
 
-        using var scope = FactoryScope.Enter(this, FactoryKind.Flight, flightKey);
+        using var scope = FactoryScope.Enter(this, FactoryKind.SingleFlight, singleFlightKey);
         try
         {
             return (await Factories.RunAsync(factory, factory.NewContext(options), cancellationToken).ConfigureAwait(false), CacheSource.Factory);
@@ -308,7 +308,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     }
 
     /// <summary>A flight has ended.</summary>
-    public void Leave<T>(FlightKey key, Flight<T> flight) => _flights.Leave(key, flight);
+    public void Leave<T>(SingleFlightKey key, SingleFlight<T> singleFlight) => _singleFlights.Leave(key, singleFlight);
 
     /// <inheritdoc cref="EntryChanges.SetAsync"/>
     public Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tags) => _changes.SetAsync(key, value, options, tags);
@@ -326,7 +326,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     public async Task ReleaseAsync()
     {
         _ = _disposed.CancelAsync();
-        _flights.AbortAll();
+        _singleFlights.AbortAll();
         Task ending = Task.WhenAll(Remote.Leases.CloseAsync(), Tags.DeliverPendingAsync(), _changes.UnderWay.WhenNoneAsync());
         await ending.WaitAsync(ShutdownLimit, TimeProvider.System, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

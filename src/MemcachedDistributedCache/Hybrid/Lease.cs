@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// back. A holder that dies renews nothing, and the item runs out.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free.
-internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket ticket, int seconds, HeldLeases leases, TimeProvider ioTime)
+internal sealed class Lease(IMemcachedClient client, byte[] key, CasToken casToken, int seconds, HeldLeases leases, TimeProvider ioTime)
 #pragma warning restore CA1001
 {
     /// <summary>The client flags of a lease that was renewed; a new one is told by its reply.</summary>
@@ -23,7 +23,7 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
     public const int LongestSeconds = 600;
 
     private readonly CancellationTokenSource _ended = new();
-    private ItemTicket? _ticket = ticket;
+    private CasToken? _casToken = casToken;
     private Task _renewing = Task.CompletedTask;
 
     /// <summary>
@@ -48,11 +48,11 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
     }
 
     /// <summary>Ends renewing, and gives the state that the holder's store is conditional on; null if the lease is lost or nobody knows.</summary>
-    public async ValueTask<ItemTicket?> EndAsync()
+    public async ValueTask<CasToken?> EndAsync()
     {
         _ended.Cancel();
         await _renewing.ConfigureAwait(false);
-        return _ticket;
+        return _casToken;
     }
 
     /// <summary>Gives the lease back, so that the next who asks wins it.</summary>
@@ -65,7 +65,7 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
             return false;
         }
 
-        _ticket = null;
+        _casToken = null;
         OperationResult released = await client.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
         Forget();
         return released.Status == OperationStatus.Success;
@@ -93,22 +93,22 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
             OperationResult renewed;
             try
             {
-                renewed = await client.StoreAsync(WireKey.Of(key), Placeholder(_ticket!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+                renewed = await client.StoreAsync(WireKey.Of(key), Placeholder(_casToken!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
             }
             finally
             {
                 turns?.Release();
             }
 
-            if (renewed.Status == OperationStatus.Success && renewed.Ticket.IsKnown)
+            if (renewed.Status == OperationStatus.Success && renewed.CasToken.IsKnown)
             {
-                _ticket = renewed.Ticket;
+                _casToken = renewed.CasToken;
             }
             else if (renewed.Status != OperationStatus.Failed || renewed.Failure!.WasSent)
             {
                 // Lost; or renewed without our hearing of the new state, which is as good as lost. One that was refused without the server being asked is given back.
-                ItemTicket lost = _ticket.Value;
-                _ticket = null;
+                CasToken lost = _casToken.Value;
+                _casToken = null;
                 if (renewed.Status == OperationStatus.Conflict)
                 {
                     await client.DeleteAsync(WireKey.Of(key), lost, CancellationToken.None).ConfigureAwait(false);
@@ -119,6 +119,6 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, ItemTicket tick
         }
     }
 
-    private Item Placeholder(ItemTicket held)
-        => new(default, ReadOnlySequence<byte>.Empty, Flags, seconds, int.MaxValue) { Ticket = held, ReturnsCas = true, IsPlaceholder = true };
+    private Item Placeholder(CasToken held)
+        => new(default, ReadOnlySequence<byte>.Empty, Flags, seconds, int.MaxValue) { CasToken = held, ReturnsCas = true, IsPlaceholder = true };
 }

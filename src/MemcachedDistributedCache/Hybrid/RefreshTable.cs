@@ -16,12 +16,12 @@ internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken dispos
     /// <summary>For how many keys failures are counted; beyond that counting begins anew.</summary>
     private const int MaximumCounted = 10_000;
 
-    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
-    private readonly ConcurrentDictionary<FlightKey, byte> _running = new();
-    private readonly ConcurrentDictionary<FlightKey, Failures> _failures = new();
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private readonly ConcurrentDictionary<SingleFlightKey, byte> _running = new();
+    private readonly ConcurrentDictionary<SingleFlightKey, Failures> _failures = new();
 
     /// <summary>Begins a refresh on the thread pool, unless there is one; outside the context of who met the old value, which may be gone by then.</summary>
-    public bool TryBegin<T>(FlightKey key, Func<CancellationToken, Task<Outcome<T>?>> refresh, out Task<Outcome<T>?>? running)
+    public bool TryBegin<T>(SingleFlightKey key, Func<CancellationToken, Task<Outcome<T>?>> refresh, out Task<Outcome<T>?>? running)
     {
         running = null;
         if (!TryEnter(key))
@@ -38,10 +38,10 @@ internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken dispos
     }
 
     /// <summary>Takes the place of a refresh; false if there is one, or the key rests.</summary>
-    public bool TryEnter(FlightKey key) => !disposed.IsCancellationRequested && _running.TryAdd(key, 0);
+    public bool TryEnter(SingleFlightKey key) => !disposed.IsCancellationRequested && _running.TryAdd(key, 0);
 
     /// <summary>Gives the place free, at once if there is a new value.</summary>
-    public void Leave(FlightKey key, bool hasMade)
+    public void Leave(SingleFlightKey key, bool hasMade)
     {
         if (hasMade)
         {
@@ -55,7 +55,7 @@ internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken dispos
     }
 
     /// <summary>The factory failed to refresh an entry, which is told by when it was made.</summary>
-    public void NoteFailed(FlightKey key, long createdAt)
+    public void NoteFailed(SingleFlightKey key, long createdAt)
     {
         if (_failures.Count >= MaximumCounted)
         {
@@ -70,10 +70,10 @@ internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken dispos
     }
 
     /// <summary>Whether an entry's refreshes have failed too often to be tried in the background once more.</summary>
-    public bool HasGivenUp(FlightKey key, long createdAt)
+    public bool HasGivenUp(SingleFlightKey key, long createdAt)
         => !_failures.IsEmpty && _failures.TryGetValue(key, out Failures known) && known.CreatedAt == createdAt && known.Count >= MaximumFailures;
 
-    private async Task<Outcome<T>?> RunAsync<T>(FlightKey key, Func<CancellationToken, Task<Outcome<T>?>> refresh)
+    private async Task<Outcome<T>?> RunAsync<T>(SingleFlightKey key, Func<CancellationToken, Task<Outcome<T>?>> refresh)
     {
         Outcome<T>? outcome = null;
         try
@@ -89,11 +89,11 @@ internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken dispos
         return outcome;
     }
 
-    private async Task ForgetLaterAsync(FlightKey key)
+    private async Task ForgetLaterAsync(SingleFlightKey key)
     {
         try
         {
-            await Task.Delay(Rest, ioTime, disposed).ConfigureAwait(false);
+            await Task.Delay(Pause, ioTime, disposed).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {

@@ -42,7 +42,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
                 return new RemoteRead(RemoteState.Unavailable, sentAt);
             }
 
-            if (!result.Ticket.IsKnown)
+            if (!result.CasToken.IsKnown)
             {
                 NoteNoCas();
                 return new RemoteRead(RemoteState.Unavailable, sentAt);
@@ -50,15 +50,15 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
 
             if (result.Lease == LeaseState.Won && result.Length <= 0 && !result.IsUnreadable)
             {
-                return new RemoteRead(RemoteState.Won, sentAt) { Lease = await HoldAsync(key, result.Ticket).ConfigureAwait(false) };
+                return new RemoteRead(RemoteState.Won, sentAt) { Lease = await HoldAsync(key, result.CasToken).ConfigureAwait(false) };
             }
 
             if (Lease.IsHeld(result))
             {
-                return new RemoteRead(RemoteState.Taken, sentAt) { Ticket = result.Ticket };
+                return new RemoteRead(RemoteState.Taken, sentAt) { CasToken = result.CasToken };
             }
 
-            return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket, MayBeReplaced = !result.IsUnreadable };
+            return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { CasToken = result.CasToken, MayBeReplaced = !result.IsUnreadable };
         }
         finally
         {
@@ -81,27 +81,27 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     }
 
     /// <summary>Whether an entry is still in a state; no value is moved.</summary>
-    public async ValueTask<RemoteState> LookAsync(byte[] key, ItemTicket ticket)
+    public async ValueTask<RemoteState> LookAsync(byte[] key, CasToken casToken)
     {
         counters.Add(HybridEvent.Revalidated);
         OperationResult result = await client.InspectAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
         return result.Status switch
         {
             OperationStatus.Success when result.IsUnreadable => RemoteState.Changed,
-            OperationStatus.Success => result.Ticket == ticket ? RemoteState.Entry : result.Origin == ticket.Origin ? RemoteState.Changed : RemoteState.Unread,
+            OperationStatus.Success => result.CasToken == casToken ? RemoteState.Entry : result.Origin == casToken.Origin ? RemoteState.Changed : RemoteState.Unread,
             OperationStatus.Miss => RemoteState.Absent,
             _ => RemoteState.Unavailable,
         };
     }
 
     /// <summary>Takes the lease for refreshing an entry that is there, if nobody has it and the entry is still the one that was read.</summary>
-    public async ValueTask<(RemoteState State, Lease? Lease)> LeaseRefreshAsync(byte[] leaseKey, byte[] key, ItemTicket ticket)
+    public async ValueTask<(RemoteState State, Lease? Lease)> LeaseRefreshAsync(byte[] leaseKey, byte[] key, CasToken casToken)
     {
         RemoteRead read = await LeaseAsync(leaseKey, withValue: false).ConfigureAwait(false);
         for (int discards = 0; read.State == RemoteState.Unread && discards < MaximumDiscards; discards++)
         {
             // Something under the lease's key that is nobody's lease: nobody would ever end what it stands for.
-            _ = Discard(leaseKey, read.Ticket);
+            _ = Discard(leaseKey, read.CasToken);
             read = await LeaseAsync(leaseKey, withValue: false).ConfigureAwait(false);
         }
 
@@ -112,7 +112,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
 
         // Whoever had the lease before may have done the work.
         Lease lease = read.Lease!;
-        RemoteState now = await LookAsync(key, ticket).ConfigureAwait(false);
+        RemoteState now = await LookAsync(key, casToken).ConfigureAwait(false);
         if (now is RemoteState.Entry or RemoteState.Unavailable)
         {
             return (RemoteState.Won, lease);
@@ -123,10 +123,10 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     }
 
     /// <summary>A lease that was won; given back at once where the cache is about to end.</summary>
-    private async ValueTask<Lease> HoldAsync(byte[] key, ItemTicket ticket)
+    private async ValueTask<Lease> HoldAsync(byte[] key, CasToken casToken)
     {
         counters.Add(HybridEvent.LeaseWon);
-        var lease = new Lease(client, key, ticket, _leaseSeconds, Leases, ioTime);
+        var lease = new Lease(client, key, casToken, _leaseSeconds, Leases, ioTime);
         Leases.Add(lease);
         if (Leases.IsClosed)
         {
@@ -137,20 +137,20 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     }
 
     /// <summary>Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.</summary>
-    public Task Discard(byte[] key, ItemTicket ticket) => client.DeleteAsync(WireKey.Of(key), ticket, CancellationToken.None).AsTask();
+    public Task Discard(byte[] key, CasToken casToken) => client.DeleteAsync(WireKey.Of(key), casToken, CancellationToken.None).AsTask();
 
     /// <summary>Stores an entry: over the state of a ticket, or over whatever is there.</summary>
-    public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, ItemTicket? ticket)
+    public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, CasToken? casToken)
     {
         TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.ServerRetention;
 
         // Over 30 days it is a date, which the server holds against its own clock, and so against the system's.
         int wireTime = Expiration.WireTimeOf(lifetime, ioTime.GetUtcNow());
-        var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { Ticket = ticket, ReturnsCas = true };
+        var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { CasToken = casToken, ReturnsCas = true };
         OperationResult result = await client.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
-        if (ticket is null)
+        if (casToken is null)
         {
-            NoteDoubt(key, result);
+            RecordUncertain(key, result);
         }
 
         if (result.Status == OperationStatus.TooLarge)
@@ -163,21 +163,21 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     }
 
     /// <summary>Removes an entry, or the placeholder of one that is being made.</summary>
-    public async Task RemoveAsync(byte[] key) => NoteDoubt(key, await client.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).ConfigureAwait(false));
+    public async Task RemoveAsync(byte[] key) => RecordUncertain(key, await client.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).ConfigureAwait(false));
 
-    private void NoteDoubt(byte[] key, in OperationResult result)
+    private void RecordUncertain(byte[] key, in OperationResult result)
     {
-        if (result.LeavesDoubt)
+        if (result.IsUncertainChange)
         {
-            client.Distrust(WireKey.Of(key));
+            client.RecordUncertain(WireKey.Of(key));
         }
     }
 
     private RemoteRead Read(byte[] key, in OperationResult result, long sentAt)
     {
-        if (!result.IsUnreadable && result.Flags == EntryLayout.Flags && result.Value is { } item && layout.TryRead(item, key, result.Ticket) is { } entry)
+        if (!result.IsUnreadable && result.Flags == EntryLayout.Flags && result.Value is { } item && layout.TryRead(item, key, result.CasToken) is { } entry)
         {
-            return new RemoteRead(RemoteState.Entry, sentAt) { Entry = entry, Ticket = result.Ticket };
+            return new RemoteRead(RemoteState.Entry, sentAt) { Entry = entry, CasToken = result.CasToken };
         }
 
         if (!result.IsUnreadable)
@@ -189,7 +189,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
             }
         }
 
-        return new RemoteRead(RemoteState.Unread, sentAt) { Ticket = result.Ticket };
+        return new RemoteRead(RemoteState.Unread, sentAt) { CasToken = result.CasToken };
     }
 
     private void NoteNoCas()
@@ -236,7 +236,7 @@ internal readonly record struct RemoteRead(RemoteState State, long SentAt)
     public CachedEntry? Entry { get; init; }
 
     /// <summary>The state of what is there.</summary>
-    public ItemTicket Ticket { get; init; }
+    public CasToken CasToken { get; init; }
 
     /// <summary>The lease, if it was won.</summary>
     public Lease? Lease { get; init; }

@@ -99,7 +99,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
     {
         lock (_lock)
         {
-            Bury_NeedsLock();
+            Supersede_NeedsLock();
             _epoch++;
             Volatile.Write(ref _current, version);
             Volatile.Write(ref _isProvisional, false);
@@ -162,7 +162,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
             {
                 if (!version.Equals(_current))
                 {
-                    Bury_NeedsLock();
+                    Supersede_NeedsLock();
                     Volatile.Write(ref _current, version);
                 }
 
@@ -197,7 +197,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
 
             if (!version.Equals(_current))
             {
-                Bury_NeedsLock();
+                Supersede_NeedsLock();
                 Volatile.Write(ref _current, version);
             }
 
@@ -305,7 +305,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
         }
     }
 
-    private void Bury_NeedsLock()
+    private void Supersede_NeedsLock()
     {
         if (_current is { } old && !_isProvisional)
         {

@@ -20,7 +20,7 @@ internal static class PeerDiagnosis
     /// <summary>What a line in the place of a version is a sign of, and what helps.</summary>
     public static string OfLine(ReadOnlySpan<byte> line)
     {
-        string said = $"it answered '{Greeting.Printable(line)}' when asked for its version";
+        string said = $"it answered '{Handshake.Printable(line)}' when asked for its version";
         string? hint = line.SequenceEqual("CLIENT_ERROR unauthenticated"u8) ? "It asks for authentication (memcached -Y), which this cache does not do: start it without -Y"
             : line.StartsWith("ERROR Too many open connections"u8) ? "Raise its -c, or lower ConnectionsPerNode"
             : MetaReplyParser.IsError(line) ? null

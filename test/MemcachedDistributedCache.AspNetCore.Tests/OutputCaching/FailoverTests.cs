@@ -56,7 +56,7 @@ public sealed class FailoverTests : IAsyncLifetime
         await HealAsync(node);
         for (bool settled = false; !settled;)
         {
-            settled = evicting.Cache.GetNodes()[node] is { State: MemcachedNodeState.Up, SuspectKeys: 0 };
+            settled = evicting.Cache.GetNodes()[node] is { State: MemcachedNodeState.Up, UncertainKeys: 0 };
             Assert.Empty((await ReadAsync(evicting)).Intersect(old));
         }
 
@@ -96,7 +96,7 @@ public sealed class FailoverTests : IAsyncLifetime
         await Wait.UntilAsync(() => seeing.Cache.GetNodes()[node].State == MemcachedNodeState.Up, "the server is back");
         for (bool settled = false; !settled;)
         {
-            settled = seeing.Cache.GetNodes()[node] is { State: MemcachedNodeState.Up, SuspectKeys: 0 };
+            settled = seeing.Cache.GetNodes()[node] is { State: MemcachedNodeState.Up, UncertainKeys: 0 };
             Assert.Empty((await ReadAsync(seeing)).Intersect(old));
         }
 
@@ -119,7 +119,7 @@ public sealed class FailoverTests : IAsyncLifetime
                 options.MaximumReconnectDelay = TimeSpan.FromMilliseconds(100);
             }));
         _apps.Add(app);
-        await app.Cache.TrustedAsync();
+        await app.Cache.ReadableAsync();
         return app;
     }
 

@@ -62,7 +62,7 @@ public sealed class OutageTests
             await pair.Other.EvictAsync("tag");
             await servers[round].KillAsync();
             await servers[round].StartAgainAsync();
-            await Wait.UntilAsync(() => pair.One.Cache.GetNodes().Concat(pair.Other.Cache.GetNodes()).All(static node => node is { State: MemcachedNodeState.Up, SuspectKeys: 0 }), "all nodes are up");
+            await Wait.UntilAsync(() => pair.One.Cache.GetNodes().Concat(pair.Other.Cache.GetNodes()).All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0 }), "all nodes are up");
             foreach (int id in Enumerable.Range(0, 12))
             {
                 Assert.DoesNotContain(await pair.One.GetAsync("/page/" + id), old);

@@ -156,7 +156,7 @@ public sealed class SessionTests : IAsyncLifetime
 
         // Back, and empty: what it had is gone, the cookies stay good.
         await servers[1].StartAgainAsync();
-        await Wait.UntilAsync(() => app.Cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, SuspectKeys: 0 }), "all nodes are up");
+        await Wait.UntilAsync(() => app.Cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0 }), "all nodes are up");
         foreach (string cookie in cookies)
         {
             await app.SendAsync("/set/b/3", cookie);

@@ -53,7 +53,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         // What was kept alone is not believed for longer than it has to be.
         await server.StartAgainAsync();
-        await one.Below.TrustedAsync();
+        await one.Below.ReadableAsync();
         // The first that is made may find the key still in doubt, and be kept here alone once more.
         await Until(
             async () => await one.Get("during", static _ => new ValueTask<string>("after")) == "after" && await one.PeekCluster<string>("during") == "after",
@@ -88,7 +88,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Null(await pair[0].Peek<string>("removed"));
         Assert.Equal("new", await pair[0].Peek<string>("set"));
         server.Thaw();
-        await pair[0].Below.TrustedAsync();
+        await pair[0].Below.ReadableAsync();
         Assert.Null(await pair[1].PeekCluster<string>("removed"));
         Assert.NotEqual("old", await pair[1].PeekCluster<string>("set"));
     }
@@ -116,7 +116,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         // Who invalidated has ended, and what it could not deliver is lost; the server has its version of before.
         await proxy.ApplyAsync(Fault.None);
-        await seeing.Below.TrustedAsync();
+        await seeing.Below.ReadableAsync();
         Assert.Null(await seeing.PeekCluster<string>("key"));
         await Until(
             async () => await seeing.Get("key", static _ => new ValueTask<string>("new"), tags: ["t"]) == "new" && await seeing.PeekCluster<string>("key") == "new",
@@ -127,8 +127,8 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task A_lease_of_one_outage_undoes_no_removal_in_the_next()
     {
         await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
-        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
-        Instance one = On([owner, standIn], 1, static options => options.Hybrid.LeaseTime = TimeSpan.FromMinutes(1))[0];
+        await using MemcachedProcess gutterNode = await MemcachedProcess.StartAsync();
+        Instance one = On([owner, gutterNode], 1, static options => options.Hybrid.LeaseTime = TimeSpan.FromMinutes(1))[0];
         string[] keys = await KeysOnAsync(one, owner, 2);
         await DownAsync();
         var go = new TaskCompletionSource();
@@ -136,7 +136,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await Until(() => one.Statistics.FactoryRuns == 1, "the factory runs");
 
         await owner.StartAgainAsync();
-        await one.Below.TrustedAsync();
+        await one.Below.ReadableAsync();
         await one.Cache.RemoveAsync(keys[0]);
         await DownAsync();
         go.SetResult();
@@ -175,7 +175,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             options.OperationTimeout = TimeSpan.FromSeconds(1);
         });
         await using Instance near = Instance.On([server.Server], space, Configure);
-        await far.Below.TrustedAsync();
+        await far.Below.ReadableAsync();
         await far.Peek<string>("warm");
         await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
         Assert.Equal("alone", await far.Get("key", static _ => new ValueTask<string>("alone")).AsTask().WaitAsync(Caches.Limit));
@@ -194,9 +194,9 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task A_tag_version_on_a_stand_in_is_not_stored_again_and_again()
     {
         await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
-        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
-        Instance one = On([owner, standIn], 1, static options => options.Hybrid.TagRefreshInterval = TimeSpan.FromMilliseconds(50))[0];
-        await one.Below.TrustedAsync();
+        await using MemcachedProcess gutterNode = await MemcachedProcess.StartAsync();
+        Instance one = On([owner, gutterNode], 1, static options => options.Hybrid.TagRefreshInterval = TimeSpan.FromMilliseconds(50))[0];
+        await one.Below.ReadableAsync();
         string tag = "";
         byte[] key = [];
         for (int i = 0; key.Length == 0 || await Wire.GetAsync(owner, key) is null; i++)
@@ -213,31 +213,31 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             async () =>
             {
                 await one.Cache.SetAsync("key", "y", tags: [tag]);
-                return await one.PeekCluster<string>("key") == "y" && await Wire.GetAsync(standIn, key) is not null;
+                return await one.PeekCluster<string>("key") == "y" && await Wire.GetAsync(gutterNode, key) is not null;
             },
             "the other stands in");
         // The first reads may still come before the server's number is known, and replace it.
         await Until(
             async () =>
             {
-                string state = await Wire.StateAsync(standIn, key);
+                string state = await Wire.StateAsync(gutterNode, key);
                 for (long read = one.Cache.Engine.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead]; one.Cache.Engine.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead] < read + 10;)
                 {
                     await one.Cache.SetAsync("key", "y", tags: [tag]);
                 }
 
-                return await Wire.StateAsync(standIn, key) == state;
+                return await Wire.StateAsync(gutterNode, key) == state;
             },
             "it is read again and again, and not stored");
-        Assert.NotNull(await Wire.GetAsync(standIn, key));
+        Assert.NotNull(await Wire.GetAsync(gutterNode, key));
     }
 
     [MemcachedFact]
     public async Task A_lease_on_a_stand_in_lives_as_long_as_any()
     {
         await using MemcachedProcess owner = await MemcachedProcess.StartAsync();
-        await using MemcachedProcess standIn = await MemcachedProcess.StartAsync();
-        Instance[] pair = On([owner, standIn], 2, static options => options.GutterTimeToLive = TimeSpan.FromSeconds(1));
+        await using MemcachedProcess gutterNode = await MemcachedProcess.StartAsync();
+        Instance[] pair = On([owner, gutterNode], 2, static options => options.GutterTimeToLive = TimeSpan.FromSeconds(1));
         string[] keys = await KeysOnAsync(pair[0], owner, 2);
         await owner.KillAsync();
         foreach (Instance one in pair)
@@ -259,7 +259,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         byte[] key = pair[0].Cache.Engine.Keys.Encode(keys[0], Caching.HybridSpace.Entry);
         for (long started = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(6);)
         {
-            Assert.NotNull(await Wire.GetAsync(standIn, key));
+            Assert.NotNull(await Wire.GetAsync(gutterNode, key));
             await Task.Delay(50);
         }
 
@@ -273,7 +273,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
     /// <summary>Keys that a server has the entries of; they are empty.</summary>
     private static async Task<string[]> KeysOnAsync(Instance one, MemcachedProcess owner, int count)
     {
-        await one.Below.TrustedAsync();
+        await one.Below.ReadableAsync();
         var keys = new List<string>();
         for (int i = 0; keys.Count < count; i++)
         {

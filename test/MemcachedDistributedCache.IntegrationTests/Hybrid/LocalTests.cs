@@ -85,8 +85,8 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal("old", await pair[0].Peek<string>("key"));
         await server.KillAsync();
         await server.StartAgainAsync();
-        await pair[0].Below.TrustedAsync();
-        await pair[1].Below.TrustedAsync();
+        await pair[0].Below.ReadableAsync();
+        await pair[1].Below.ReadableAsync();
 
         // The new process's numbers pass by the one that the copy has.
         for (int i = 0; i < 20; i++)

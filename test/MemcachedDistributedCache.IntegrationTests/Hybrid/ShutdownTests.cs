@@ -121,7 +121,7 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
         Instance stopping = Instance.On([server.Server], space, static options => options.MaximumPendingOperations = 20);
         await stopping.Below.GetAsync("warm");
         Task[] removals = [.. keys.Select(key => stopping.Below.RemoveAsync(key))];
-        int refused = stopping.Below.GetNodes()[0].SuspectKeys;
+        int refused = stopping.Below.GetNodes()[0].UncertainKeys;
         await stopping.DisposeAsync();
         await Task.WhenAll(removals).WaitAsync(Caches.Limit);
         Assert.InRange(refused, 1, int.MaxValue);

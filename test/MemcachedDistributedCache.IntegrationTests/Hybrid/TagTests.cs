@@ -249,7 +249,7 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         await first.KillAsync();
         await first.StartAgainAsync();
-        await one.Below.TrustedAsync();
+        await one.Below.ReadableAsync();
         int found = 0;
         await Until(
             async () =>

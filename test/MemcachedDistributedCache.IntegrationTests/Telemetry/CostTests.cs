@@ -83,9 +83,9 @@ public sealed class CostTests
             OperationTimeout = TimeSpan.FromSeconds(10),
             ConnectionsPerNode = 1,
             ReconnectDelay = TimeSpan.FromMilliseconds(100),
-            MaximumSuspectKeys = 100,
+            MaximumUncertainKeys = 100,
             ProbeKey = "probe"u8.ToArray(),
-            StandInSeconds = 30,
+            GutterSeconds = 30,
             DnsRefreshInterval = Timeout.InfiniteTimeSpan,
             NewCircuit = static () => new CircuitBreaker(
                 new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(5), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(1) },

@@ -162,7 +162,7 @@ public sealed class MetricTests
     }
 
     [MemcachedFact]
-    public async Task An_outage_shows_in_connections_states_errors_and_suspect_keys()
+    public async Task An_outage_shows_in_connections_states_errors_and_uncertain_keys()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         using var metrics = new MetricRecorder();
@@ -190,14 +190,14 @@ public sealed class MetricTests
         await cache.RemoveAsync("key");
         await cache.SetAsync("other", [1], Default);
         Assert.Equal(2, metrics.Sum("memcached.client.errors", "error.type=unavailable"));
-        Assert.Equal(2, metrics.Sum("memcached.client.suspect_keys.count"));
-        Assert.Equal(2, metrics.Sum("memcached.client.suspect_keys.remembered"));
-        Assert.Equal(0, metrics.Sum("memcached.client.suspect_keys.replayed"));
+        Assert.Equal(2, metrics.Sum("memcached.client.uncertain_keys.count"));
+        Assert.Equal(2, metrics.Sum("memcached.client.uncertain_keys.recorded"));
+        Assert.Equal(0, metrics.Sum("memcached.client.uncertain_keys.replayed"));
 
         await server.StartAgainAsync();
-        await cache.TrustedAsync();
-        await Caches.UntilAsync(() => metrics.Sum("memcached.client.suspect_keys.replayed") == 2, "both keys are replayed");
-        Assert.Equal(0, metrics.Sum("memcached.client.suspect_keys.count"));
+        await cache.ReadableAsync();
+        await Caches.UntilAsync(() => metrics.Sum("memcached.client.uncertain_keys.replayed") == 2, "both keys are replayed");
+        Assert.Equal(0, metrics.Sum("memcached.client.uncertain_keys.count"));
         Assert.Equal(2, metrics.Sum("memcached.client.node.state_changes", "memcached.node.state=up"));
         Assert.Equal(1, metrics.Sum("memcached.client.node.state", "memcached.node.state=up"));
         Assert.Equal(1, metrics.Sum("memcached.client.connection.count"));

@@ -234,20 +234,20 @@ public sealed class EntryStoreTests
     [InlineData(true, 2.9, true)]
     [InlineData(true, 3.1, false)]
     [InlineData(false, 0, false)]
-    public async Task AWriteThatMayHaveOvertakenACancelledOneIsDoubted(bool synchronous, double secondsLater, bool doubted)
+    public async Task AWriteThatMayHaveOvertakenACancelledOneIsDoubted(bool synchronous, double secondsLater, bool uncertain)
     {
         CallMode mode = synchronous ? CallMode.Sync : CallMode.Async;
         var rig = new StoreRig();
         rig.Client.Before = static _ => OperationResult.Of(OperationStatus.Canceled);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => rig.Set());
-        Assert.Empty(rig.Client.Doubts);
+        Assert.Empty(rig.Client.Uncertain);
         rig.Client.Before = null;
         rig.Pass(secondsLater);
         await rig.Store.RemoveAsync("other", mode, default);
-        Assert.Empty(rig.Client.Doubts);
+        Assert.Empty(rig.Client.Uncertain);
         await rig.Store.SetAsync("key", new ReadOnlySequence<byte>(new byte[] { 2 }), new(), mode, default);
         await rig.Store.RemoveAsync("key", mode, default);
-        Assert.Equal(doubted ? ["key", "key"] : [], rig.Client.Doubts);
+        Assert.Equal(uncertain ? ["key", "key"] : [], rig.Client.Uncertain);
     }
 
     private sealed class ThrowingWriter : IBufferWriter<byte>

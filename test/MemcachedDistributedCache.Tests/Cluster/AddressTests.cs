@@ -27,57 +27,57 @@ public sealed class AddressTests : IDisposable
     [Theory]
     [InlineData(0ul)]
     [InlineData(3ul)]
-    public async Task AReadThatWaitsForTheConnectionIsNotAnsweredWithWhatAFormerServerHas(ulong floorOfTheOther)
+    public async Task AReadThatWaitsForTheConnectionIsNotAnsweredWithWhatAFormerServerHas(ulong fenceOfTheOther)
     {
         var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var factory = new FakeFactory(async (attempt, _) =>
         {
             await (attempt == 3 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
-            return new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt == 2 ? Second : First, Answer = OldValue };
+            return new FakeTransport { Handshake = FakeTransport.Modern, Address = attempt == 2 ? Second : First, Answer = OldValue };
         });
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
         _time.Advance(Stay);
         node.Renew(static _ => true);
-        await Eventually.True(() => node.Suspects.DistrustsAll, "it is at the second server");
-        await TrustedAgainAsync(node);
-        node.Trust.Floor = floorOfTheOther;
+        await Eventually.True(() => node.UncertainWrites.AreAllUncertain, "it is at the second server");
+        await SettledAgainAsync(node);
+        node.Fence.Value = fenceOfTheOther;
 
         // The read finds its key in no doubt, and a connection of which nobody knows yet where it leads.
         node.Renew(static _ => true);
         await Eventually.True(() => factory.Attempts == 3, "it goes back");
         ValueTask<OperationResult> reading = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
-        Assert.False(node.Suspects.DistrustsAll);
+        Assert.False(node.UncertainWrites.AreAllUncertain);
         opening.SetResult();
         Assert.Equal(OperationStatus.Miss, (await reading.AsTask().WaitAsync(Eventually.Limit)).Status);
         Assert.Contains("mg key ", factory.Opened[2].Sent, StringComparison.Ordinal);
-        Assert.True(node.Suspects.DistrustsAll);
+        Assert.True(node.UncertainWrites.AreAllUncertain);
 
         // Believed again, it gives out what it was given since, and no more.
-        await TrustedAgainAsync(node);
-        Assert.InRange(node.Trust.Floor, 100ul, 500ul);
+        await SettledAgainAsync(node);
+        Assert.InRange(node.Fence.Value, 100ul, 500ul);
     }
 
     [Fact]
     public async Task ALookThatIsUnderWayAsTheServerChangesTakesBackNoFloor()
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt == 3 ? Second : First, Answer = attempt == 2 ? null : OldValue }));
+        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Handshake = FakeTransport.Modern, Address = attempt == 3 ? Second : First, Answer = attempt == 2 ? null : OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
-        node.Trust.Floor = 500;
+        node.Fence.Value = 500;
         node.Renew(static _ => true);
         await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("ms ", StringComparison.Ordinal), "the server is asked how far it has counted");
 
         _time.Advance(Stay);
         node.Renew(static _ => true);
-        await Eventually.True(() => node.Suspects.DistrustsAll, "it is at another server");
+        await Eventually.True(() => node.UncertainWrites.AreAllUncertain, "it is at another server");
         string probe = factory.Opened[1].Sent.Split("\r\n").Last(static line => line.StartsWith("ms ", StringComparison.Ordinal));
         factory.Opened[1].Reply($"HD c7 {ClusterRig.TokenOf(probe)}\r\n");
         await Eventually.True(() => factory.Opened[1].Unread == 0 && node.PendingCount == 0, "the answer has come");
-        await TrustedAgainAsync(node, () => Assert.True(node.Trust.Floor >= 100, $"what is numbered above {node.Trust.Floor} would be read"));
-        Assert.InRange(node.Trust.Floor, 100ul, 500ul);
+        await SettledAgainAsync(node, () => Assert.True(node.Fence.Value >= 100, $"what is numbered above {node.Fence.Value} would be read"));
+        Assert.InRange(node.Fence.Value, 100ul, 500ul);
     }
 
     [Theory]
@@ -88,7 +88,7 @@ public sealed class AddressTests : IDisposable
         CallMode finder = isFoundByBlockedCaller ? CallMode.Sync : CallMode.Async;
         CallMode other = isFoundByBlockedCaller ? CallMode.Async : CallMode.Sync;
         IPAddress address = First;
-        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Modern, Address = Volatile.Read(ref address), Answer = OldValue }));
+        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Address = Volatile.Read(ref address), Answer = OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);
@@ -111,7 +111,7 @@ public sealed class AddressTests : IDisposable
         Assert.All(factory.Opened.Skip(2), static transport => Assert.Equal(Second, transport.RemoteAddress));
 
         // What it held before is not read by either.
-        await TrustedAgainAsync(node);
+        await SettledAgainAsync(node);
         Assert.Equal(OperationStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, finder, CancellationToken.None)).Status);
         Assert.Equal(OperationStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, other, CancellationToken.None)).Status);
         Assert.Equal(4, factory.Opened.Count);
@@ -128,7 +128,7 @@ public sealed class AddressTests : IDisposable
             // Not on the thread of whoever asks for it: the test's must not wait for the others.
             await Task.Yield();
             await (attempt == 2 ? opening.Task : Task.CompletedTask).ConfigureAwait(false);
-            return new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt <= 2 ? First : Second, Answer = OldValue };
+            return new FakeTransport { Handshake = FakeTransport.Modern, Address = attempt <= 2 ? First : Second, Answer = OldValue };
         })
         {
             Preferring = address =>
@@ -174,7 +174,7 @@ public sealed class AddressTests : IDisposable
     [Fact]
     public async Task ConnectionsDoNotFollowEachOtherWithoutEnd()
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Greeting = FakeTransport.Modern, Address = attempt % 2 == 1 ? First : Second, Answer = OldValue }));
+        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Handshake = FakeTransport.Modern, Address = attempt % 2 == 1 ? First : Second, Answer = OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);
@@ -195,26 +195,26 @@ public sealed class AddressTests : IDisposable
     {
         using ConnectionRig before = await Rig(First).Opened();
         using ConnectionRig after = await Rig(Second).Opened();
-        var lanes = new NodeLanes(1, mode => new Lane(mode, static _ => throw new InvalidOperationException(), before.Time, Stay));
-        var suspects = new SuspectKeys(10, new ItemTrust());
-        var address = new NodeAddress(new ServerAddress("mc1", 11211), lanes, suspects, before.Settings, Stay);
+        var slots = new ConnectionSlots(1, mode => new ConnectionSlot(mode, static _ => throw new InvalidOperationException(), before.Time, Stay));
+        var uncertain = new UncertainWrites(10, new NodeFence());
+        var address = new NodeAddress(new ServerAddress("mc1", 11211), slots, uncertain, before.Settings, Stay);
         Assert.True(address.Arrive(before.Connection));
-        Assert.False(suspects.DistrustsAll);
+        Assert.False(uncertain.AreAllUncertain);
         before.Time.Advance(Stay);
         Assert.True(address.Arrive(after.Connection));
-        Assert.True(suspects.DistrustsAll);
-        Assert.False(address.TryInstall(lanes.First, before.Connection));
-        Assert.True(address.TryInstall(lanes.First, after.Connection));
+        Assert.True(uncertain.AreAllUncertain);
+        Assert.False(address.TryInstall(slots.First, before.Connection));
+        Assert.True(address.TryInstall(slots.First, after.Connection));
 
         static ConnectionRig Rig(IPAddress address) => new(new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Address = address })));
     }
 
-    private Task TrustedAgainAsync(Node node, Action? meanwhile = null) => Eventually.True(
+    private Task SettledAgainAsync(Node node, Action? meanwhile = null) => Eventually.True(
         () =>
         {
             meanwhile?.Invoke();
             _time.Advance(TimeSpan.FromMilliseconds(50));
-            return !node.Suspects.DistrustsAll;
+            return !node.UncertainWrites.AreAllUncertain;
         },
         "it is believed again");
 

@@ -210,7 +210,7 @@ public sealed class ClusterTests : IDisposable
         }
 
         Assert.Equal(2, cluster.Nodes.Count);
-        Assert.All(cluster.Nodes, static node => Assert.False(node.Suspects.DistrustsAll));
+        Assert.All(cluster.Nodes, static node => Assert.False(node.UncertainWrites.AreAllUncertain));
     }
 
     private ServerCluster Cluster(FakeFactory factory, int connections = 1) => ClusterRig.Start(factory, _time, _log, connections);

@@ -23,7 +23,7 @@ public sealed class ExtremeCasTests
         await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
         OperationResult read = await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true);
         Assert.Equal((OperationStatus.Success, ulong.MaxValue), (read.Status, read.Cas));
-        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync("key"u8, read.Ticket, CancellationToken.None)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync("key"u8, read.CasToken, CancellationToken.None)).Status);
         Assert.Equal(0, cluster.Nodes[0].Counters.Errors);
     }
 
@@ -35,9 +35,9 @@ public sealed class ExtremeCasTests
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        var floor = new CasFloor();
-        node.Floors.Raise(floor);
-        await Until(() => floor.Admits(102) && !floor.Admits(101), "the floor is one that items can pass");
+        var fence = new CasFence();
+        node.Fences.Raise(fence);
+        await Until(() => fence.Admits(102) && !fence.Admits(101), "the floor is one that items can pass");
         Assert.Equal(3, Volatile.Read(ref _probes));
 
         lock (_counts)
@@ -45,18 +45,18 @@ public sealed class ExtremeCasTests
             _counts.Enqueue("18446744073709551615");
         }
 
-        node.DistrustAll();
-        await Until(() => !node.Suspects.DistrustsAll, "the node is read again");
-        Assert.Equal(101ul, node.Trust.Floor);
+        node.MarkAllUncertain();
+        await Until(() => !node.UncertainWrites.AreAllUncertain, "the node is read again");
+        Assert.Equal(101ul, node.Fence.Value);
 
         // A planted number lies above every floor: what it stands under is a stranger's, and was so before.
         _itemCas = "18446744073709551615";
         Assert.Equal(OperationStatus.Success, (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
-        Assert.Equal(101ul, node.Trust.Floor);
-        Assert.True(floor.Admits(102));
+        Assert.Equal(101ul, node.Fence.Value);
+        Assert.True(fence.Admits(102));
     }
 
-    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Modern, Answer = Answer }));
+    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = Answer }));
 
     private string? Answer(string sent)
     {

@@ -31,7 +31,7 @@ public sealed class GivenUpWriteTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
-        byte[] key = KeyOf(lane: 1);
+        byte[] key = KeyOf(slot: 1);
         using var cancel = new CancellationTokenSource();
         ValueTask<OperationResult> removing = new MemcachedClient(cluster).DeleteAsync(key, CallMode.Async, cancel.Token);
         await Eventually.True(() => factory.Attempts == 2, "its own connection is opened");
@@ -46,7 +46,7 @@ public sealed class GivenUpWriteTests : IDisposable
 
         OperationResult result = await removing.AsTask().WaitAsync(Eventually.Limit);
         Assert.Equal(isCancelled ? OperationStatus.Canceled : OperationStatus.Failed, result.Status);
-        Assert.False(node.IsInDoubt(key));
+        Assert.False(node.IsUncertain(key));
         if (isOpened)
         {
             opening.SetResult();
@@ -58,45 +58,45 @@ public sealed class GivenUpWriteTests : IDisposable
         }
 
         // What is read or written meanwhile, another connection may carry.
-        await Eventually.True(() => node.IsInDoubt(key), "what its key holds is in doubt");
-        Assert.Equal(1, node.Suspects.Count);
+        await Eventually.True(() => node.IsUncertain(key), "what its key holds is in doubt");
+        Assert.Equal(1, node.UncertainWrites.Count);
     }
 
     [Theory]
     [InlineData(true, true)]
     [InlineData(false, false)]
-    public async Task OneThatIsLostWithItsConnectionLeavesDoubtUnlessItsConditionNeverComesBack(bool isForAbsence, bool isInDoubt)
+    public async Task OneThatIsLostWithItsConnectionLeavesDoubtUnlessItsConditionNeverComesBack(bool isForAbsence, bool isUncertain)
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         OperationResult state = await StateAsync(cluster, factory.Opened[0]);
-        ValueTask<OperationResult> storing = Store(cluster, isForAbsence ? null : state.Ticket);
+        ValueTask<OperationResult> storing = Store(cluster, isForAbsence ? null : state.CasToken);
         await Eventually.True(() => factory.Opened[0].Sent.Contains("ms key ", StringComparison.Ordinal), "it is sent");
         factory.Opened[0].Close();
         Assert.Equal(MemcachedFailureReason.ConnectionLost, (await storing.AsTask().WaitAsync(Eventually.Limit)).Failure?.Reason);
-        Assert.Equal(isInDoubt, node.IsInDoubt("key"u8));
+        Assert.Equal(isUncertain, node.IsUncertain("key"u8));
     }
 
     [Theory]
     [InlineData(400ul, false, true)]
     [InlineData(450ul, false, false)]
     [InlineData(0ul, true, false)]
-    public async Task NothingIsStoredOverAStateThatIsNotToBeRead(ulong floor, bool isAllDistrusted, bool isStored)
+    public async Task NothingIsStoredOverAStateThatIsNotToBeRead(ulong fence, bool areAllUncertain, bool isStored)
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         OperationResult state = await StateAsync(cluster, factory.Opened[0]);
-        node.Trust.Floor = floor;
-        if (isAllDistrusted)
+        node.Fence.Value = fence;
+        if (areAllUncertain)
         {
-            node.Suspects.DistrustAll();
+            node.UncertainWrites.MarkAllUncertain();
         }
 
-        ValueTask<OperationResult> storing = Store(cluster, state.Ticket);
+        ValueTask<OperationResult> storing = Store(cluster, state.CasToken);
         Assert.NotEqual(isStored, storing.IsCompleted);
         if (isStored)
         {
@@ -117,19 +117,19 @@ public sealed class GivenUpWriteTests : IDisposable
         return state;
     }
 
-    private static ValueTask<OperationResult> Store(ServerCluster cluster, ItemTicket? ticket)
+    private static ValueTask<OperationResult> Store(ServerCluster cluster, CasToken? casToken)
         => new MemcachedClient(cluster).StoreAsync(
             "key"u8,
-            new Item(default, new ReadOnlySequence<byte>([1, 2, 3]), 0, 60, 1000) { Ticket = ticket, OnlyIfAbsent = ticket is null },
+            new Item(default, new ReadOnlySequence<byte>([1, 2, 3]), 0, 60, 1000) { CasToken = casToken, OnlyIfAbsent = casToken is null },
             CallMode.Async,
             CancellationToken.None);
 
-    private static byte[] KeyOf(uint lane)
+    private static byte[] KeyOf(uint slot)
     {
         for (byte letter = (byte)'a'; ; letter++)
         {
             byte[] key = [letter];
-            if (HashRing.Hash(key) % 2 == lane)
+            if (HashRing.Hash(key) % 2 == slot)
             {
                 return key;
             }

@@ -163,7 +163,7 @@ public sealed class LargeValueNodeTests : IDisposable
     public async Task ItFollowsTheOthersToAnotherServer()
     {
         IPAddress address = IPAddress.Parse("192.0.2.1");
-        FakeFactory factory = _rig.Factory((_, answer) => new FakeTransport { Greeting = FakeTransport.Modern, Answer = answer, Address = Volatile.Read(ref address) });
+        FakeFactory factory = _rig.Factory((_, answer) => new FakeTransport { Handshake = FakeTransport.Modern, Answer = answer, Address = Volatile.Read(ref address) });
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);

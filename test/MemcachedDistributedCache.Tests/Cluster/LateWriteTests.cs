@@ -54,14 +54,14 @@ public sealed partial class LateWriteTests : IDisposable
         {
             _time.Advance(TimeSpan.FromMilliseconds(50));
             await Task.Delay(2);
-            Assert.True(node.Suspects.Contains("key"u8), "the store may still come, and would be read");
+            Assert.True(node.UncertainWrites.Contains("key"u8), "the store may still come, and would be read");
         }
 
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return node.Suspects.IsEmpty;
+                return node.UncertainWrites.IsEmpty;
             },
             "the key is trusted again");
         Assert.True(Volatile.Read(ref removals) >= 2, "it was removed once");

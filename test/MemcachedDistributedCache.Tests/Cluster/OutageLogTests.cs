@@ -39,7 +39,7 @@ public sealed class OutageLogTests : IDisposable
     {
         var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => attempt <= 2
             ? throw new IOException(attempt == 1 ? "refused" : "silent") // once is enough for those
-            : new FakeTransport { Greeting = FakeTransport.Welcome.Replace("1.6.18", attempt <= 4 ? "1.5.22" : "1.6.18", StringComparison.Ordinal), AnswersNoOp = true }));
+            : new FakeTransport { Handshake = FakeTransport.Welcome.Replace("1.6.18", attempt <= 4 ? "1.5.22" : "1.6.18", StringComparison.Ordinal), AnswersNoOp = true }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         await Eventually.True(
             () =>

@@ -22,7 +22,7 @@ public sealed class ReturningNodeTests : IDisposable
     public async Task OneThatLeftInDoubtIsNotBelievedBeforeAGraceHasPassed(bool isSilent, bool hasLeft)
     {
         // It answers nothing but probes, or all.
-        using ServerCluster cluster = ClusterRig.Start(new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Modern, Answer = sent => Answer(sent, isSilent) })), _time, _log);
+        using ServerCluster cluster = ClusterRig.Start(new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = sent => Answer(sent, isSilent) })), _time, _log);
         Node before = cluster.Nodes[0];
         await Eventually.True(() => before.State == MemcachedNodeState.Up, "the node is up");
         ValueTask<OperationResult> removing = new MemcachedClient(cluster).DeleteAsync("key"u8, CallMode.Async, CancellationToken.None);
@@ -47,13 +47,13 @@ public sealed class ReturningNodeTests : IDisposable
         await cluster.ReloadAsync([new ServerSpec(new ServerAddress("mc1", 11211), 1), new ServerSpec(new ServerAddress("mc2", 11211), 1)]);
         Node after = cluster.Nodes.Single(static node => node.Address.Host == "mc1");
         Assert.NotSame(before, after);
-        Assert.Equal(isSilent, after.Suspects.DistrustsAll);
+        Assert.Equal(isSilent, after.UncertainWrites.AreAllUncertain);
         DateTimeOffset joined = _time.GetUtcNow();
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return after.State == MemcachedNodeState.Up && !after.Suspects.DistrustsAll;
+                return after.State == MemcachedNodeState.Up && !after.UncertainWrites.AreAllUncertain;
             },
             "it is believed");
         Assert.True(!isSilent || _time.GetUtcNow() - joined >= TimeSpan.FromSeconds(2), $"believed after {_time.GetUtcNow() - joined}");

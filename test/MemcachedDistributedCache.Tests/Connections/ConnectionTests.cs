@@ -27,7 +27,7 @@ public sealed class ConnectionTests
         Task<OperationResult> get = rig.Execute(OperationKind.Get);
         gate.SetResult(new FakeTransport { Answer = static _ => "EN O1\r\n", Chunk = 1 });
         Assert.Equal(OperationStatus.Miss, (await get.WaitAsync(Eventually.Limit)).Status);
-        Assert.Equal("1.6.18", rig.Connection.Greeting.ServerVersion);
+        Assert.Equal("1.6.18", rig.Connection.Handshake.ServerVersion);
     }
 
     [Fact]
@@ -100,12 +100,12 @@ public sealed class ConnectionTests
     [Theory]
     [InlineData("VERSION 1.5.22\r\n", "1.5.22")]
     [InlineData("HTTP/1.1 400\r\n", "HTTP")]
-    public async Task AnUnusablePeerEndsItWithAReason(string greeting, string expected)
+    public async Task AnUnusablePeerEndsItWithAReason(string handshake, string expected)
     {
         var gate = new TaskCompletionSource<FakeTransport>();
         using var rig = new ConnectionRig(new FakeFactory((_, _) => gate.Task));
         Task<OperationResult> early = rig.Execute(OperationKind.Get);
-        gate.SetResult(new FakeTransport { Greeting = greeting });
+        gate.SetResult(new FakeTransport { Handshake = handshake });
         ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);
         Assert.Equal(ConnectionEndReason.ConnectFailed, end!.Reason);
         Assert.Contains(expected, end.Message, StringComparison.Ordinal);
@@ -117,7 +117,7 @@ public sealed class ConnectionTests
     {
         using var rig = new ConnectionRig(new FakeFactory(_ =>
         {
-            var transport = new FakeTransport { Greeting = "VERSION 1.6.18\r\nSTAT" };
+            var transport = new FakeTransport { Handshake = "VERSION 1.6.18\r\nSTAT" };
             transport.Close();
             return transport;
         }));
@@ -131,7 +131,7 @@ public sealed class ConnectionTests
     public async Task AConnectThatTakesTooLongIsGivenUp(bool connects)
     {
         using var rig = new ConnectionRig(connects
-            ? new FakeFactory(_ => new FakeTransport { Greeting = null })
+            ? new FakeFactory(_ => new FakeTransport { Handshake = null })
             : new FakeFactory(static async (_, token) =>
             {
                 await Task.Delay(Timeout.Infinite, token);

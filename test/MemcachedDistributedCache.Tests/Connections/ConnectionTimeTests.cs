@@ -143,7 +143,7 @@ public sealed class ConnectionTimeTests
         rig.Clock.Advance();
         int timedOut = 0;
         long answered = 0;
-        rig.Connection.Sweep(ref timedOut, ref answered);
+        rig.Connection.Scan(ref timedOut, ref answered);
         Assert.True(timedOut == 0, "an operation was timed out a millisecond after it began");
     }
 
@@ -160,7 +160,7 @@ public sealed class ConnectionTimeTests
             Assert.True(late < 100, "it never times out");
             rig.Time.Advance(6 * rig.Clock.Interval);
             rig.Clock.Advance();
-            rig.Connection.Sweep(ref timedOut, ref answered);
+            rig.Connection.Scan(ref timedOut, ref answered);
         }
 
         TimeSpan? took = (await get.WaitAsync(Eventually.Limit)).Failure!.Took;

@@ -37,7 +37,7 @@ public sealed class PendingOperationRaceTests
                 operation.Release();
             }
         });
-        Thread sweeper = Run(() =>
+        Thread scanner = Run(() =>
         {
             var timedOut = new OperationResult { Status = OperationStatus.Failed, Flags = 0 };
             while (!stop.IsCancellationRequested)
@@ -101,7 +101,7 @@ public sealed class PendingOperationRaceTests
         queue.CompleteAdding();
         reader.Join();
         stop.Cancel();
-        sweeper.Join();
+        scanner.Join();
         Assert.Null(fault);
         Assert.Equal(Rounds, seen.Sum());
         Assert.Equal(seen[0] + seen[1], claimed);

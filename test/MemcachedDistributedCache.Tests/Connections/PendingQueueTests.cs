@@ -49,9 +49,9 @@ public sealed class PendingQueueTests
             queue.Enqueue_NeedsLock(operation);
         }
 
-        (int timedOut, int? oldest) = queue.Sweep(400 + OperationClock.TicksPerTimeout, TimedOut);
+        (int timedOut, int? oldest) = queue.Scan(400 + OperationClock.TicksPerTimeout, TimedOut);
         Assert.Equal((401, 0), (timedOut, oldest));
-        Assert.Equal((0, 0), queue.Sweep(400 + OperationClock.TicksPerTimeout, TimedOut));
+        Assert.Equal((0, 0), queue.Scan(400 + OperationClock.TicksPerTimeout, TimedOut));
         Assert.Equal(600, queue.Count);
         Assert.All(operations[..401], static o => Assert.True(o.IsClaimed));
         Assert.All(operations[401..], static o => Assert.False(o.IsClaimed));
@@ -59,7 +59,7 @@ public sealed class PendingQueueTests
 
     [Fact]
     public void SweepOfAnEmptyQueueKnowsNoOldest()
-        => Assert.Equal((0, null), new PendingQueue().Sweep(1000, TimedOut));
+        => Assert.Equal((0, null), new PendingQueue().Scan(1000, TimedOut));
 
     [Fact]
     public void ProducerConsumerAndSweeperKeepOrderAndLoseNothing()
@@ -82,16 +82,16 @@ public sealed class PendingQueueTests
                 queue.Enqueue_NeedsLock(operation);
             }
         }));
-        var sweeper = new Thread(Guarded(() =>
+        var scanner = new Thread(Guarded(() =>
         {
             while (!Volatile.Read(ref done))
             {
-                (int timedOut, _) = queue.Sweep(40, TimedOut);
+                (int timedOut, _) = queue.Scan(40, TimedOut);
                 Assert.InRange(timedOut, 0, 3000);
             }
         }));
         producer.Start();
-        sweeper.Start();
+        scanner.Start();
         for (uint i = 0; i < Operations && fault is null;)
         {
             if (queue.Dequeue() is { } operation)
@@ -116,7 +116,7 @@ public sealed class PendingQueueTests
 
         Volatile.Write(ref done, true);
         producer.Join();
-        sweeper.Join();
+        scanner.Join();
         Assert.Null(fault);
         Assert.Equal(0, queue.Count);
 

@@ -18,7 +18,7 @@ public sealed class ReplyReaderBufferTests
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult> late = rig.Ask();
-        Assert.Equal(1, rig.Queue.Sweep(OperationClock.TicksPerTimeout, TimedOut).TimedOut);
+        Assert.Equal(1, rig.Queue.Scan(OperationClock.TicksPerTimeout, TimedOut).TimedOut);
         Assert.Equal(MemcachedFailureReason.TimedOut, ReaderRig.Now(late).Failure!.Reason);
         ValueTask<OperationResult> next = rig.Ask();
         Assert.Null(rig.Feed("VA 4 f0 t1 O1\r\nlate\r\nVA 4 f0 t1 O2\r\nnext\r\n", step));
@@ -127,7 +127,7 @@ public sealed class ReplyReaderBufferTests
             ValueTask<OperationResult> task = rig.Ask(target: ValueTarget.PooledArray, cancellationToken: source.Token);
             if (story == "expired before")
             {
-                _ = rig.Queue.Sweep(OperationClock.TicksPerTimeout, TimedOut);
+                _ = rig.Queue.Scan(OperationClock.TicksPerTimeout, TimedOut);
             }
 
             byte[] data = new byte[Length];

@@ -56,7 +56,7 @@ public sealed class ReplyReaderFuzzTests
         private int Round()
         {
             var queue = new PendingQueue();
-            using var reader = new ReplyReader(queue, static flags => (flags & 1) != 0, _counters, new ItemTrust()) { MaximumValueLength = MaximumValueLength };
+            using var reader = new ReplyReader(queue, static flags => (flags & 1) != 0, _counters, new NodeFence()) { MaximumValueLength = MaximumValueLength };
             int count = _random.Next(1, _asked.Length);
             int length = 0;
             for (int i = 0; i < count; i++)

@@ -51,7 +51,7 @@ public sealed class ReplyReaderTests
     public void ALeaseTellsWhoMakesTheValueAndWhatMayBeRead(string reply, string lease, bool isUnreadable, ulong cas)
     {
         using var rig = new ReaderRig();
-        rig.Trust.Floor = 5;
+        rig.Fence.Value = 5;
         ValueTask<OperationResult> task = rig.Ask(OperationKind.Lease);
         Assert.Null(rig.Feed(reply));
         OperationResult result = ReaderRig.Now(task);

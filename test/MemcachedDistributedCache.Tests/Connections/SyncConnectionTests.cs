@@ -124,7 +124,7 @@ public sealed class SyncConnectionTests
     [Fact]
     public async Task AnUnusablePeerEndsIt()
     {
-        using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Greeting = "VERSION 1.4.0\r\n" }), CallMode.Sync);
+        using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Handshake = "VERSION 1.4.0\r\n" }), CallMode.Sync);
         ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);
         Assert.Equal(ConnectionEndReason.ConnectFailed, end!.Reason);
     }

@@ -22,12 +22,12 @@ internal static class ClientOnBytes
     public static ValueTask<OperationResult> TouchAsync(this IMemcachedClient client, ReadOnlySpan<byte> key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
         => client.TouchAsync(WireKey.Of(key), timeToLive, mode, cancellationToken);
 
-    public static void Distrust(this IMemcachedClient client, ReadOnlySpan<byte> key, bool mayStillHappen = false, object? node = null)
-        => client.Distrust(WireKey.Of(key), mayStillHappen, node);
+    public static void RecordUncertain(this IMemcachedClient client, ReadOnlySpan<byte> key, bool mayOvertakeRemoval = false, object? node = null)
+        => client.RecordUncertain(WireKey.Of(key), mayOvertakeRemoval, node);
 
     public static ValueTask<OperationResult> DeleteAsync(this IMemcachedClient client, ReadOnlySpan<byte> key, CallMode mode, CancellationToken cancellationToken)
         => client.DeleteAsync(WireKey.Of(key), mode, cancellationToken);
 
-    public static ValueTask<OperationResult> DeleteAsync(this IMemcachedClient client, ReadOnlySpan<byte> key, ItemTicket ticket, CancellationToken cancellationToken)
-        => client.DeleteAsync(WireKey.Of(key), ticket, cancellationToken);
+    public static ValueTask<OperationResult> DeleteAsync(this IMemcachedClient client, ReadOnlySpan<byte> key, CasToken casToken, CancellationToken cancellationToken)
+        => client.DeleteAsync(WireKey.Of(key), casToken, cancellationToken);
 }

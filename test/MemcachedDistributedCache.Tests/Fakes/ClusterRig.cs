@@ -12,14 +12,14 @@ internal static class ClusterRig
     /// <summary>What a request on a fake transport ends with: its token.</summary>
     public static string TokenOf(string request) => request.TrimEnd('\r', '\n').Split(' ', '\r').Last(static word => word.StartsWith('O'));
 
-    public static ServerCluster Start(FakeFactory factory, TimeProvider time, ILogger logger, int connections = 1, int maximumSuspects = 1000, TimeSpan? attemptLimit = null, TimeSpan? idle = null, TimeSpan? connect = null)
-        => new(Settings(factory, time, connections, maximumSuspects, attemptLimit, idle, connect), [new ServerSpec(new ServerAddress("mc1", 11211), 1)], NameResolver.System, logger);
+    public static ServerCluster Start(FakeFactory factory, TimeProvider time, ILogger logger, int connections = 1, int maximumUncertain = 1000, TimeSpan? attemptLimit = null, TimeSpan? idle = null, TimeSpan? connect = null)
+        => new(Settings(factory, time, connections, maximumUncertain, attemptLimit, idle, connect), [new ServerSpec(new ServerAddress("mc1", 11211), 1)], NameResolver.System, logger);
 
     public static ClusterSettings Settings(
         FakeFactory factory,
         TimeProvider time,
         int connections = 1,
-        int maximumSuspects = 1000,
+        int maximumUncertain = 1000,
         TimeSpan? attemptLimit = null,
         TimeSpan? idle = null,
         TimeSpan? connect = null) => new ClusterSettings
@@ -37,10 +37,10 @@ internal static class ClusterRig
         },
         OperationTimeout = TimeSpan.FromSeconds(1),
         ConnectionsPerNode = connections,
-        MaximumSuspectKeys = maximumSuspects,
+        MaximumUncertainKeys = maximumUncertain,
         ProbeKey = [(byte)'#', (byte)'?'],
         ReconnectDelay = TimeSpan.FromMilliseconds(100),
-        StandInSeconds = 0,
+        GutterSeconds = 0,
         DnsRefreshInterval = Timeout.InfiniteTimeSpan,
         NewCircuit = () => new CircuitBreaker(
             new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(5), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(2) },

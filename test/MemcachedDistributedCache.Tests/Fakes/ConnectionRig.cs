@@ -24,7 +24,7 @@ internal sealed class ConnectionRig : IDisposable
             MaximumPendingOperations = maximumPending,
             MaximumBufferedBytes = 1024 * 1024,
         };
-        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Counters, new ItemTrust(), new LargeValues(), key => Lost.Add(System.Text.Encoding.UTF8.GetString(key)), static _ => { }, (_, end) => Ends.Add(end));
+        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Counters, new NodeFence(), new LargeValues(), key => Lost.Add(System.Text.Encoding.UTF8.GetString(key)), static _ => { }, (_, end) => Ends.Add(end));
         if (start)
         {
             Connection.Start();
@@ -80,7 +80,7 @@ internal sealed class ConnectionRig : IDisposable
         {
             Time.Advance(Clock.Interval);
             Clock.Advance();
-            Connection.Sweep(ref timedOut, ref answered);
+            Connection.Scan(ref timedOut, ref answered);
         }
 
         return timedOut;

@@ -24,7 +24,7 @@ internal sealed class FakeTransport : TransportConnection
     public override IPAddress? RemoteAddress => Address;
 
     /// <summary>What the server says to the greeting, or null for silence.</summary>
-    public string? Greeting { get; init; } = Welcome;
+    public string? Handshake { get; init; } = Welcome;
 
     /// <summary>Runs before bytes count as sent; may block, wait or throw.</summary>
     public Func<ReadOnlyMemory<byte>, Task>? Sending { get; set; }
@@ -181,9 +181,9 @@ internal sealed class FakeTransport : TransportConnection
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(IsDisposed, this);
-            if (data.SequenceEqual(MemcachedDistributedCache.Protocol.Greeting.Request))
+            if (data.SequenceEqual(MemcachedDistributedCache.Protocol.Handshake.Request))
             {
-                _incoming.AddRange(Encoding.Latin1.GetBytes(Greeting ?? ""));
+                _incoming.AddRange(Encoding.Latin1.GetBytes(Handshake ?? ""));
                 Wake_NeedsLock();
                 return true;
             }

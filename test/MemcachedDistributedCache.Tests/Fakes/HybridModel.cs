@@ -112,7 +112,7 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
     /// <summary>Each request waits for it.</summary>
     public Func<string, string, Task>? Hold { get; set; }
 
-    public List<string> Doubts { get; } = [];
+    public List<string> Uncertain { get; } = [];
 
     public List<(string Verb, string Key)> Calls { get; } = [];
 
@@ -134,24 +134,24 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
 
     public ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
-        (byte[] data, uint flags, int seconds, ItemTicket? ticket, bool add) = (item.Value.ToArray(), item.Flags, item.TimeToLive, item.Ticket, item.OnlyIfAbsent);
-        return Run(add ? "add" : ticket is null ? "set" : "cas", key, name => ticket is { } held && held.Origin != Origin
+        (byte[] data, uint flags, int seconds, CasToken? casToken, bool add) = (item.Value.ToArray(), item.Flags, item.TimeToLive, item.CasToken, item.OnlyIfAbsent);
+        return Run(add ? "add" : casToken is null ? "set" : "cas", key, name => casToken is { } held && held.Origin != Origin
             ? OperationResult.Of(OperationStatus.Conflict)
-            : model.Store(name, data, flags, seconds, ticket?.Cas, add, Origin));
+            : model.Store(name, data, flags, seconds, casToken?.Cas, add, Origin));
     }
 
     public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken) => Run("delete", key, name => model.Delete(name, null));
 
-    public ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken)
-        => Run("discard", key, name => ticket.Origin != Origin ? OperationResult.Of(OperationStatus.Conflict) : model.Delete(name, ticket.Cas));
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken)
+        => Run("discard", key, name => casToken.Origin != Origin ? OperationResult.Of(OperationStatus.Conflict) : model.Delete(name, casToken.Cas));
 
     public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public void Distrust(WireKey key, bool mayStillHappen = false, object? node = null)
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval = false, object? node = null)
     {
-        lock (Doubts)
+        lock (Uncertain)
         {
-            Doubts.Add(Encoding.UTF8.GetString(key));
+            Uncertain.Add(Encoding.UTF8.GetString(key));
         }
     }
 
@@ -237,7 +237,7 @@ internal sealed class HybridRig : IDisposable
         CallOptions options = CallOptions.From(null, Engine.Settings);
         return Engine.TryGetLocal<string>(key, options, out string? here, out _)
             ? here
-            : (await Engine.FlyAsync(key, options, tags, ValueFactory.Of(factory, static (make, token) => new ValueTask<string>(make(token))), cancellationToken)).Value;
+            : (await Engine.GetOrCreateAsync(key, options, tags, ValueFactory.Of(factory, static (make, token) => new ValueTask<string>(make(token))), cancellationToken)).Value;
     }
 
     public Task<string> Get(string key, string value, params string[] tags) => Get(key, _ => Task.FromResult(value), tags);
@@ -248,7 +248,7 @@ internal sealed class HybridRig : IDisposable
         CallOptions options = CallOptions.From(new() { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableUnderlyingData }, Engine.Settings);
         return Engine.TryGetLocal<string>(key, options, out string? here, out _)
             ? here
-            : (await Engine.FlyAsync(key, options, [], default(ValueFactory<int, string>), CancellationToken.None)).Value;
+            : (await Engine.GetOrCreateAsync(key, options, [], default(ValueFactory<int, string>), CancellationToken.None)).Value;
     }
 
     public Task Set(string key, string value, params string[] tags) => Engine.SetAsync(key, value, CallOptions.From(null, Engine.Settings), tags);

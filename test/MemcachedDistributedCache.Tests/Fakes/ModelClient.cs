@@ -110,7 +110,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
     }
 
     /// <summary>Keys whose write ended without an answer.</summary>
-    public List<string> Doubts { get; } = [];
+    public List<string> Uncertain { get; } = [];
 
     public IReadOnlyList<object> Nodes => [this];
 
@@ -119,10 +119,10 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
     public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
         => throw new NotSupportedException("Plain caches take no leases.");
 
-    public ValueTask<OperationResult> DeleteAsync(WireKey key, ItemTicket ticket, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken)
         => throw new NotSupportedException("Plain caches delete unconditionally.");
 
-    public void Distrust(WireKey key, bool mayStillHappen = false, object? node = null) => Doubts.Add(Encoding.UTF8.GetString(key));
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval = false, object? node = null) => Uncertain.Add(Encoding.UTF8.GetString(key));
 
     /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>
     private static ulong CasOf(byte[] data) => (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);

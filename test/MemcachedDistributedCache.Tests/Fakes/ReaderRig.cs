@@ -12,11 +12,11 @@ internal sealed class ReaderRig : IDisposable
     private uint _opaque;
 
     public ReaderRig(int largestKept = int.MaxValue)
-        => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Trust) { LargeValues = LargeValues, LargestKept = largestKept };
+        => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Fence) { LargeValues = LargeValues, LargestKept = largestKept };
 
     public PendingQueue Queue { get; } = new();
 
-    public ItemTrust Trust { get; } = new();
+    public NodeFence Fence { get; } = new();
 
     public LargeValues LargeValues { get; } = new();
 

@@ -125,7 +125,7 @@ public sealed class LeaseTests : IDisposable
                 : isExcluded && verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
         };
         var force = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheRead | Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCacheRead };
-        (string value, _) = await _one.Engine.FlyAsync("key", CallOptions.From(force, _one.Engine.Settings), [], ValueFactory.Of(0, static (_, _) => new ValueTask<string>("new")), CancellationToken.None);
+        (string value, _) = await _one.Engine.GetOrCreateAsync("key", CallOptions.From(force, _one.Engine.Settings), [], ValueFactory.Of(0, static (_, _) => new ValueTask<string>("new")), CancellationToken.None);
         Assert.Equal("new", value);
         Assert.Equal("new", await _other.Peek("key"));
     }
@@ -148,7 +148,7 @@ public sealed class LeaseTests : IDisposable
     {
         _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
         Assert.Equal("value", await _one.Get("key", "value"));
-        Assert.Empty(_one.Client.Doubts);
+        Assert.Empty(_one.Client.Uncertain);
         Assert.Equal(0, _one.Engine.Local.Count);
         _one.Client.Before = null;
         Assert.Equal("other", await _other.Get("key", "other"));
@@ -160,8 +160,8 @@ public sealed class LeaseTests : IDisposable
         _one.Client.IsAway = true;
         await _one.Set("set", "x");
         await _one.Engine.RemoveAsync("removed");
-        Assert.Contains("#=set", _one.Client.Doubts);
-        Assert.Contains("#=removed", _one.Client.Doubts);
+        Assert.Contains("#=set", _one.Client.Uncertain);
+        Assert.Contains("#=removed", _one.Client.Uncertain);
     }
 
     [Fact]

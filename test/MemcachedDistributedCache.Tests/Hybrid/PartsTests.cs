@@ -40,14 +40,14 @@ public sealed class PartsTests
         using var rig = new HybridRig(model);
         byte[] wireKey = rig.Engine.Keys.Encode("key", HybridSpace.Entry);
         TagState[] states = rig.Engine.Tags.Resolve(["a", new string('x', 500), "c d"], wireKey);
-        TagStamp[] stamps = TagKeeper.Capture(states, () => TagVersion.Create(model.Time));
+        TagStamp[] stamps = TagTracker.Capture(states, () => TagVersion.Create(model.Time));
         using var writer = new PooledWriter();
         int header = rig.Engine.Layout.WriteHeader(writer, stamps);
         writer.Write("payload"u8);
         EntryLayout.Complete(writer.Written.Span, PayloadKind.Utf8, 11, 22, 7);
         byte[] item = writer.Written.ToArray();
-        CachedEntry read = rig.Engine.Layout.TryRead(item, wireKey, new ItemTicket(5, this))!;
-        Assert.Equal((11L, 22L, PayloadKind.Utf8, 5ul), (read.CreatedAt, read.ExpiresAt, read.Kind, read.Ticket.Cas));
+        CachedEntry read = rig.Engine.Layout.TryRead(item, wireKey, new CasToken(5, this))!;
+        Assert.Equal((11L, 22L, PayloadKind.Utf8, 5ul), (read.CreatedAt, read.ExpiresAt, read.Kind, read.CasToken.Cas));
         Assert.Equal("payload"u8.ToArray(), read.Payload.ToArray());
         Assert.Equal(stamps, read.Tags);
         for (int length = 0; length < item.Length; length++)
@@ -165,31 +165,31 @@ public sealed class PartsTests
     [Fact]
     public async Task AFlightEndsWithItsLastCallerAndNotBefore()
     {
-        var flight = new Flight<int>(0, 0, mayEndEarly: false);
+        var singleFlight = new SingleFlight<int>(0, 0, mayEndEarly: false);
         var work = new TaskCompletionSource<Outcome<int>>();
         bool ended = false;
-        flight.Start(new Work(work.Task, () => ended = true));
+        singleFlight.Start(new Work(work.Task, () => ended = true));
         using var first = new CancellationTokenSource();
         using var second = new CancellationTokenSource();
-        Task<Outcome<int>> one = flight.WaitFirstAsync(first.Token);
-        Assert.True(flight.TryJoin());
-        Task<Outcome<int>> other = flight.WaitAsync(second.Token);
+        Task<Outcome<int>> one = singleFlight.WaitFirstAsync(first.Token);
+        Assert.True(singleFlight.TryJoin());
+        Task<Outcome<int>> other = singleFlight.WaitAsync(second.Token);
         await first.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => one);
-        Assert.False(flight.Token.IsCancellationRequested);
+        Assert.False(singleFlight.Token.IsCancellationRequested);
         await second.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => other);
-        await Eventually.True(() => flight.Token.IsCancellationRequested, "the work is told");
-        Assert.False(flight.TryJoin());
+        await Eventually.True(() => singleFlight.Token.IsCancellationRequested, "the work is told");
+        Assert.False(singleFlight.TryJoin());
         work.SetResult(new Outcome<int>(1, CacheSource.Factory, null));
         await Eventually.True(() => ended, "it is over");
     }
 
-    private sealed class Work(Task<Outcome<int>> task, Action ended) : IFlightWork<int>
+    private sealed class Work(Task<Outcome<int>> task, Action ended) : ISingleFlightWork<int>
     {
-        public Task<Outcome<int>> RunAsync(Flight<int> flight) => task;
+        public Task<Outcome<int>> RunAsync(SingleFlight<int> singleFlight) => task;
 
-        public void Ended(Flight<int> flight) => ended();
+        public void Ended(SingleFlight<int> singleFlight) => ended();
     }
 
     private static CachedEntry Entry() => new() { CreatedAt = 0, ExpiresAt = 0, Tags = [], Kind = PayloadKind.Null, Size = 1 };

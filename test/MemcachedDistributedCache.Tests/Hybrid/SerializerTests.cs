@@ -250,7 +250,7 @@ public sealed class SerializerTests : IDisposable
         CallOptions options = CallOptions.From(null, rig.Engine.Settings);
         return rig.Engine.TryGetLocal(key, options, out T? here, out _)
             ? here!
-            : (await rig.Engine.FlyAsync(key, options, [], ValueFactory.Of(value, static (made, _) => new ValueTask<T>(made)), CancellationToken.None)).Value;
+            : (await rig.Engine.GetOrCreateAsync(key, options, [], ValueFactory.Of(value, static (made, _) => new ValueTask<T>(made)), CancellationToken.None)).Value;
     }
 
     private static ValueCodec<T> Of<T>(JsonSerializerOptions? options)

@@ -73,7 +73,7 @@ public sealed class TagTests : IDisposable
         Assert.Equal("old", await other.Peek("key"));
         one.Client.IsAway = true;
         await one.Engine.Tags.InvalidateAsync("t");
-        Assert.Contains("#@t", one.Client.Doubts);
+        Assert.Contains("#@t", one.Client.Uncertain);
         one.Client.IsAway = false;
         Assert.Null(await one.Peek("key"));
         one.Pass(2);
@@ -312,11 +312,11 @@ public sealed class TagTests : IDisposable
     [Theory]
     [InlineData(false, 1)]
     [InlineData(true, 0)]
-    public async Task AVersionThatIsAboutToEndIsProlongedWhereItBelongsAndNowhereElse(bool onStandIn, int stores)
+    public async Task AVersionThatIsAboutToEndIsProlongedWhereItBelongsAndNowhereElse(bool inGutter, int stores)
     {
         HybridRig one = New();
         await one.Set("key", "value", "t");
-        one.Client.Before = (verb, key) => verb == "get" && key == "#@t" ? _model.Get(key, one.Client.Origin) with { TimeToLive = 20, IsOfStandIn = onStandIn } : null;
+        one.Client.Before = (verb, key) => verb == "get" && key == "#@t" ? _model.Get(key, one.Client.Origin) with { TimeToLive = 20, IsOfGutter = inGutter } : null;
         one.Pass(2);
         Assert.Equal("value", await one.Peek("key"));
         Assert.Equal(stores, one.Client.Count("cas", "#@t"));

@@ -3,35 +3,35 @@ using MemcachedDistributedCache.Connections;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>Asks a node for the number that its floors need. One task, which runs while there is something to ask and the node is up.</summary>
-internal sealed class FloorKeeper(Node node, ClusterSettings settings, CancellationToken stop)
+internal sealed class FenceKeeper(Node node, ClusterSettings settings, CancellationToken stop)
 {
     private readonly Lock _lock = new();
-    private readonly List<CasFloor> _floors = [];
+    private readonly List<CasFence> _fences = [];
     private bool _isRunning;
 
     /// <summary>
     /// Which items are of the time since the node was last down, for those who must not read what may have been replaced elsewhere meanwhile.
     /// </summary>
-    public CasFloor SinceOutage { get; } = new();
+    public CasFence SinceOutage { get; } = new();
 
     /// <summary>Lets nothing pass a floor until it is raised.</summary>
-    public void Forget(CasFloor floor)
+    public void Forget(CasFence fence)
     {
         lock (_lock)
         {
-            floor.Forget_NeedsLock(ask: false);
+            fence.Forget_NeedsLock(ask: false);
         }
     }
 
     /// <summary>Lets nothing pass a floor that is stored by now.</summary>
-    public void Raise(CasFloor floor)
+    public void Raise(CasFence fence)
     {
         lock (_lock)
         {
-            floor.Forget_NeedsLock(ask: true);
-            if (!_floors.Contains(floor))
+            fence.Forget_NeedsLock(ask: true);
+            if (!_fences.Contains(fence))
             {
-                _floors.Add(floor);
+                _fences.Add(fence);
             }
         }
 
@@ -43,11 +43,11 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
     {
         lock (_lock)
         {
-            foreach (CasFloor floor in _floors)
+            foreach (CasFence fence in _fences)
             {
-                if (floor.IsInForce)
+                if (fence.IsInForce)
                 {
-                    floor.Forget_NeedsLock(ask: true);
+                    fence.Forget_NeedsLock(ask: true);
                 }
             }
         }
@@ -60,16 +60,16 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
     {
         lock (_lock)
         {
-            return _floors.Exists(static floor => floor.IsInForce);
+            return _fences.Exists(static fence => fence.IsInForce);
         }
     }
 
     /// <summary>A floor is of no use any more.</summary>
-    public void Drop(CasFloor floor)
+    public void Drop(CasFence fence)
     {
         lock (_lock)
         {
-            _floors.Remove(floor);
+            _fences.Remove(fence);
         }
     }
 
@@ -81,9 +81,9 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
     {
         lock (_lock)
         {
-            foreach (CasFloor floor in _floors)
+            foreach (CasFence fence in _fences)
             {
-                floor.Doubt_NeedsLock();
+                fence.RequireCheck_NeedsLock();
             }
         }
 
@@ -136,25 +136,25 @@ internal sealed class FloorKeeper(Node node, ClusterSettings settings, Cancellat
     }
 
     private bool HasWork_NeedsLock()
-        => !stop.IsCancellationRequested && node.State == MemcachedNodeState.Up && _floors.Exists(static floor => floor.IsWanted || floor.IsDoubted);
+        => !stop.IsCancellationRequested && node.State == MemcachedNodeState.Up && _fences.Exists(static fence => fence.IsWanted || fence.NeedsCheck);
 
     /// <summary>What is to be asked for; null ends the run, under the lock, so that a wake either sees it running or begins the next.</summary>
-    private (CasFloor Floor, int Version)[]? Take()
+    private (CasFence Fence, int Version)[]? Take()
     {
         lock (_lock)
         {
             _isRunning = HasWork_NeedsLock();
-            return _isRunning ? [.. _floors.Select(static floor => (floor, floor.Version))] : null;
+            return _isRunning ? [.. _fences.Select(static fence => (fence, fence.Version))] : null;
         }
     }
 
-    private void Settle((CasFloor Floor, int Version)[] due, ulong cas)
+    private void Settle((CasFence Fence, int Version)[] due, ulong cas)
     {
         lock (_lock)
         {
-            foreach ((CasFloor floor, int version) in due)
+            foreach ((CasFence fence, int version) in due)
             {
-                floor.Settle_NeedsLock(version, cas);
+                fence.Settle_NeedsLock(version, cas);
             }
         }
     }

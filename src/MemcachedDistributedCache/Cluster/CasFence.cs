@@ -4,19 +4,19 @@ namespace MemcachedDistributedCache.Cluster;
 /// A moment in the life of a server, told by the number (CAS) that its newest item had then. What it had stored by that moment is not read for
 /// the purpose that the floor stands for.
 /// </summary>
-internal sealed class CasFloor
+internal sealed class CasFence
 {
     private const ulong Unknown = ulong.MaxValue;
     private ulong _value;
 
     /// <summary>Admits nothing, and is never raised: stands for a floor that is not there yet.</summary>
-    public static CasFloor Closed { get; } = NewClosed();
+    public static CasFence Closed { get; } = NewClosed();
 
     /// <summary>Whether there is anything that it does not admit.</summary>
     public bool IsSet => Volatile.Read(ref _value) != 0;
 
     /// <summary>One that admits nothing until it is raised.</summary>
-    public static CasFloor NewClosed() => new() { _value = Unknown };
+    public static CasFence NewClosed() => new() { _value = Unknown };
 
     /// <summary>Whether an item may be read.</summary>
     public bool Admits(ulong cas) => cas > Volatile.Read(ref _value);
@@ -28,7 +28,7 @@ internal sealed class CasFloor
     internal bool IsWanted { get; private set; }
 
     /// <summary>Whether the server may have restarted since.</summary>
-    internal bool IsDoubted { get; private set; }
+    internal bool NeedsCheck { get; private set; }
 
     /// <summary>Whether an item's number decides about it, or will when the server's is known.</summary>
     internal bool IsInForce => IsWanted || _value is not (0 or Unknown);
@@ -38,15 +38,15 @@ internal sealed class CasFloor
     {
         Version++;
         IsWanted = ask;
-        IsDoubted = false;
+        NeedsCheck = false;
         Volatile.Write(ref _value, Unknown);
     }
 
     /// <summary>A connection was opened: the server behind it may be one that counts from the beginning, and what the other said is void.</summary>
-    internal void Doubt_NeedsLock()
+    internal void RequireCheck_NeedsLock()
     {
         Version++;
-        IsDoubted = !IsWanted && IsInForce;
+        NeedsCheck = !IsWanted && IsInForce;
     }
 
     /// <summary>The server's number of now; 0 from one that does not count, of which nothing can be told apart.</summary>
@@ -61,13 +61,13 @@ internal sealed class CasFloor
         {
             Volatile.Write(ref _value, cas);
         }
-        else if (IsDoubted && cas <= _value)
+        else if (NeedsCheck && cas <= _value)
         {
             // It has lost what was not to be read, and new items must not pass for old ones.
             Volatile.Write(ref _value, 0);
         }
 
         IsWanted = false;
-        IsDoubted = false;
+        NeedsCheck = false;
     }
 }

@@ -8,7 +8,7 @@ namespace MemcachedDistributedCache.Protocol;
 /// <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>.
 /// A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item size, and judges by itself.
 /// </summary>
-internal sealed class Greeting
+internal sealed class Handshake
 {
     private const int MaximumLength = 16 * 1024;
     private int _consumed;

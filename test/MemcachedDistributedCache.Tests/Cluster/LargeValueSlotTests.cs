@@ -10,7 +10,7 @@ using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 namespace MemcachedDistributedCache.Tests.Cluster;
 
 /// <summary>What is read on the connection for large values, and what not; the ordinary one is the first that is opened.</summary>
-public sealed class LargeValueLaneTests : IDisposable
+public sealed class LargeValueSlotTests : IDisposable
 {
     private const int Large = LargeValues.MinimumLength;
     private readonly LargeValueRig _rig = new();
@@ -125,8 +125,8 @@ public sealed class LargeValueLaneTests : IDisposable
 
         // What is read with its state is good for a change by that state, which is asked on the key's own connection.
         OperationResult read = await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, none, withCas: true);
-        Assert.Equal(OperationStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue) { Ticket = read.Ticket }, CallMode.Async, none)).Status);
-        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync(key, read.Ticket, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue) { CasToken = read.CasToken }, CallMode.Async, none)).Status);
+        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync(key, read.CasToken, none)).Status);
         Assert.Equal(OperationStatus.Success, (await client.DeleteAsync(key, CallMode.Async, none)).Status);
         Assert.Equal(before, factory.Opened[1].Sent);
         Assert.Equal(2, factory.Attempts);
@@ -143,10 +143,10 @@ public sealed class LargeValueLaneTests : IDisposable
         using ServerCluster cluster = await _rig.StartAsync(factory);
         var client = new MemcachedClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
-        cluster.Nodes[0].Trust.Floor = 6;
+        cluster.Nodes[0].Fence.Value = 6;
         await _rig.ReadAsync(client, "big");
         Assert.Contains("mg big v f t c ", factory.Opened[1].Sent, StringComparison.Ordinal);
-        cluster.Nodes[0].Trust.Floor = 7;
+        cluster.Nodes[0].Fence.Value = 7;
         Assert.Equal(OperationStatus.Miss, (await LargeValueRig.GetAsync(client, "big")).Status);
     }
 
@@ -174,8 +174,8 @@ public sealed class LargeValueLaneTests : IDisposable
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory, connections: 2);
         var client = new MemcachedClient(cluster);
-        string large = LargeValueRig.KeyOf(lane: 0);
-        string small = LargeValueRig.KeyOf(lane: 1);
+        string large = LargeValueRig.KeyOf(slot: 0);
+        string small = LargeValueRig.KeyOf(slot: 1);
         (_rig.Lengths[large], _rig.Lengths[small]) = (Large, 5);
         await LargeValueRig.UntilItServesAsync(client, factory, large);
         await Eventually.True(() => LargeValueRig.GetAsync(client, small).AsTask().GetAwaiter().GetResult().Status == OperationStatus.Success, "another connection serves");

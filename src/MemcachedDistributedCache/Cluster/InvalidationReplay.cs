@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// and again after a grace, and stays suspect until then.
 /// </para>
 /// </summary>
-internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
+internal sealed class InvalidationReplay(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
 {
     private const int Concurrency = 512;
 
@@ -27,10 +27,10 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     private long _removedUpTo;
     private int _removed;
     private bool _isRunning;
-    private bool _mustCheckFloor;
+    private bool _mustCheckFence;
 
     /// <summary>Whether a key that could be removed now has not been, not even once. For the end of the cache, which does not wait for second removals.</summary>
-    public bool HasUndelivered => node.State == MemcachedNodeState.Up && node.Suspects.Count != 0 && node.Suspects.LastVersion > Volatile.Read(ref _removedUpTo);
+    public bool HasUndelivered => node.State == MemcachedNodeState.Up && node.UncertainWrites.Count != 0 && node.UncertainWrites.LastVersion > Volatile.Read(ref _removedUpTo);
 
     /// <summary>There is something to do, or a connection to do it on.</summary>
     /// <param name="connected">Whether a connection was opened: the server behind it may be one that has lost its memory.</param>
@@ -38,8 +38,8 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     {
         lock (_lock)
         {
-            _mustCheckFloor |= connected && node.Trust.Floor != 0;
-            if (_isRunning || (node.Suspects.IsEmpty && !_mustCheckFloor))
+            _mustCheckFence |= connected && node.Fence.Value != 0;
+            if (_isRunning || (node.UncertainWrites.IsEmpty && !_mustCheckFence))
             {
                 return;
             }
@@ -59,15 +59,15 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
         {
             while (HasWork())
             {
-                bool done = node.Suspects.DistrustsAll
-                    ? await RaiseFloorAsync().ConfigureAwait(false)
-                    : await CheckFloorAsync().ConfigureAwait(false);
+                bool done = node.UncertainWrites.AreAllUncertain
+                    ? await RenewFenceAsync().ConfigureAwait(false)
+                    : await CheckFenceAsync().ConfigureAwait(false);
                 if (done)
                 {
                     await RemoveAsync().ConfigureAwait(false);
                 }
 
-                if (!node.Suspects.IsEmpty || !done)
+                if (!node.UncertainWrites.IsEmpty || !done)
                 {
                     await Task.Delay(settings.ReconnectDelay, _time, stop).ConfigureAwait(false);
                 }
@@ -81,7 +81,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
         if (Interlocked.Exchange(ref _removed, 0) is > 0 and int removed)
         {
             node.Counters.AddReplayed(removed);
-            Log.SuspectsReplayed(logger, node.Counters.Server, removed);
+            Log.UncertainKeysReplayed(logger, node.Counters.Server, removed);
         }
     }
 
@@ -90,7 +90,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     {
         lock (_lock)
         {
-            _isRunning = !stop.IsCancellationRequested && node.State == MemcachedNodeState.Up && (!node.Suspects.IsEmpty || _mustCheckFloor);
+            _isRunning = !stop.IsCancellationRequested && node.State == MemcachedNodeState.Up && (!node.UncertainWrites.IsEmpty || _mustCheckFence);
             if (!_isRunning)
             {
                 // Some are of suspicions that newer ones have taken the place of.
@@ -102,7 +102,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     }
 
     /// <summary>Distrusts everything that the server has stored up to now, so that single keys need not be known.</summary>
-    private async Task<bool> RaiseFloorAsync()
+    private async Task<bool> RenewFenceAsync()
     {
         // The fence is for this process alone. For the others what is remembered is removed, before it is forgotten; nothing is added meanwhile.
         if (!await RemoveAsync().ConfigureAwait(false))
@@ -111,7 +111,7 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
         }
 
         // First, so that what fails during the pause is remembered and has a pause of its own.
-        bool needsGrace = node.Suspects.BeginAnew();
+        bool needsGrace = node.UncertainWrites.BeginAnew();
         _removedAt.Clear();
         await Task.Delay(needsGrace ? _grace : TimeSpan.Zero, _time, stop).ConfigureAwait(false);
         if (await ProbeAsync().ConfigureAwait(false) is not { } cas)
@@ -119,40 +119,40 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
             return false;
         }
 
-        if (!node.Suspects.TryTrustAgain(cas))
+        if (!node.UncertainWrites.TrySettleAll(cas))
         {
             return false;
         }
 
-        Log.FloorRaised(logger, node.Counters.Server);
+        Log.FenceRenewed(logger, node.Counters.Server);
         return true;
     }
 
     /// <summary>A server that counts from the beginning has lost what was distrusted, and new items must not pass for old ones.</summary>
-    private async Task<bool> CheckFloorAsync()
+    private async Task<bool> CheckFenceAsync()
     {
         lock (_lock)
         {
-            if (!_mustCheckFloor)
+            if (!_mustCheckFence)
             {
                 return true;
             }
 
-            _mustCheckFloor = false;
+            _mustCheckFence = false;
         }
 
-        ulong floor = node.Trust.Floor;
+        ulong fence = node.Fence.Value;
         ulong? cas = await ProbeAsync().ConfigureAwait(false);
-        if (cas <= floor)
+        if (cas <= fence)
         {
-            node.Suspects.ForgetFloor(floor);
+            node.UncertainWrites.OpenFence(fence);
         }
 
         if (cas is null)
         {
             lock (_lock)
             {
-                _mustCheckFloor = true;
+                _mustCheckFence = true;
             }
         }
 
@@ -166,17 +166,17 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
     private async Task<bool> RemoveAsync()
     {
         bool all = true;
-        long last = node.Suspects.LastVersion;
-        foreach (KeyValuePair<byte[], SuspectKeys.Suspicion>[] batch in node.Suspects.Snapshot().Where(IsDue).Chunk(Concurrency))
+        long last = node.UncertainWrites.LastVersion;
+        foreach (KeyValuePair<byte[], UncertainWrites.UncertainWrite>[] batch in node.UncertainWrites.Snapshot().Where(IsDue).Chunk(Concurrency))
         {
-            OperationResult[] results = await Task.WhenAll(batch.Select(suspect => DeleteAsync(suspect.Key))).ConfigureAwait(false);
+            OperationResult[] results = await Task.WhenAll(batch.Select(entry => DeleteAsync(entry.Key))).ConfigureAwait(false);
             for (int i = 0; i < batch.Length; i++)
             {
                 if (results[i].Status is not (OperationStatus.Success or OperationStatus.Miss))
                 {
                     all = false;
                 }
-                else if (IsLastRemoval(batch[i].Value) && node.Suspects.Clear(batch[i]))
+                else if (IsLastRemoval(batch[i].Value) && node.UncertainWrites.Clear(batch[i]))
                 {
                     Interlocked.Increment(ref _removed);
                 }
@@ -191,17 +191,17 @@ internal sealed class SuspectReplay(Node node, ClusterSettings settings, ILogger
         return all;
     }
 
-    private bool IsDue(KeyValuePair<byte[], SuspectKeys.Suspicion> suspect)
-        => !_removedAt.TryGetValue(suspect.Value.Version, out long at) || _time.GetElapsedTime(at) >= _grace;
+    private bool IsDue(KeyValuePair<byte[], UncertainWrites.UncertainWrite> entry)
+        => !_removedAt.TryGetValue(entry.Value.Version, out long at) || _time.GetElapsedTime(at) >= _grace;
 
-    private bool IsLastRemoval(SuspectKeys.Suspicion suspicion)
+    private bool IsLastRemoval(UncertainWrites.UncertainWrite write)
     {
-        if (!suspicion.MayStillHappen || _removedAt.Remove(suspicion.Version))
+        if (!write.MayOvertakeRemoval || _removedAt.Remove(write.Version))
         {
             return true;
         }
 
-        _removedAt[suspicion.Version] = _time.GetTimestamp();
+        _removedAt[write.Version] = _time.GetTimestamp();
         return false;
     }
 

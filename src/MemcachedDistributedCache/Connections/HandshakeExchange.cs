@@ -4,16 +4,16 @@ using MemcachedDistributedCache.Transport;
 
 namespace MemcachedDistributedCache.Connections;
 
-/// <summary>Holds the <see cref="Greeting"/> with a peer. Its time limit is the connection's: who breaks it ends the exchange.</summary>
-internal static class GreetingExchange
+/// <summary>Holds the <see cref="Handshake"/> with a peer. Its time limit is the connection's: who breaks it ends the exchange.</summary>
+internal static class HandshakeExchange
 {
     /// <summary>Greets, and returns what is wrong with the peer, or null.</summary>
-    public static async Task<string?> RunAsync(Greeting greeting, TransportConnection transport)
+    public static async Task<string?> RunAsync(Handshake handshake, TransportConnection transport)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Greeting.BufferLength);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try
         {
-            await transport.SendAsync(Greeting.Request.ToArray()).ConfigureAwait(false);
+            await transport.SendAsync(Handshake.Request.ToArray()).ConfigureAwait(false);
             int length = 0;
             int count;
             do
@@ -21,12 +21,12 @@ internal static class GreetingExchange
                 count = await transport.ReceiveAsync(buffer.AsMemory(length)).ConfigureAwait(false);
                 length += count;
             }
-            while (count != 0 && !greeting.Advance(buffer.AsSpan(0, length)));
-            return Verdict(greeting, count);
+            while (count != 0 && !handshake.Advance(buffer.AsSpan(0, length)));
+            return Judgement(handshake, count);
         }
         catch (Exception exception) when (SocketEnd.IsByPeer(exception))
         {
-            return Verdict(greeting, 0);
+            return Judgement(handshake, 0);
         }
         finally
         {
@@ -35,12 +35,12 @@ internal static class GreetingExchange
     }
 
     /// <summary>The blocking twin of <see cref="RunAsync"/>.</summary>
-    public static string? Run(Greeting greeting, TransportConnection transport)
+    public static string? Run(Handshake handshake, TransportConnection transport)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Greeting.BufferLength);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try
         {
-            transport.Send(Greeting.Request);
+            transport.Send(Handshake.Request);
             int length = 0;
             int count;
             do
@@ -48,12 +48,12 @@ internal static class GreetingExchange
                 count = transport.Receive(buffer.AsSpan(length));
                 length += count;
             }
-            while (count != 0 && !greeting.Advance(buffer.AsSpan(0, length)));
-            return Verdict(greeting, count);
+            while (count != 0 && !handshake.Advance(buffer.AsSpan(0, length)));
+            return Judgement(handshake, count);
         }
         catch (Exception exception) when (SocketEnd.IsByPeer(exception))
         {
-            return Verdict(greeting, 0);
+            return Judgement(handshake, 0);
         }
         finally
         {
@@ -61,5 +61,5 @@ internal static class GreetingExchange
         }
     }
 
-    private static string? Verdict(Greeting greeting, int lastCount) => lastCount == 0 ? PeerDiagnosis.Closed : greeting.Error;
+    private static string? Judgement(Handshake handshake, int lastCount) => lastCount == 0 ? PeerDiagnosis.Closed : handshake.Error;
 }

@@ -11,7 +11,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// Keeps the versions of tags in step with the cluster. A version is read again when it is older than the interval, by one read for all who wait, and
 /// ahead of time where it is in use, so that in steady traffic nobody waits. A missing version is replaced by one that never was.
 /// </summary>
-internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridCounters counters, TimeProvider timeProvider, TimeSpan interval)
+internal sealed class TagTracker(IMemcachedClient client, TagTable table, HybridCounters counters, TimeProvider timeProvider, TimeSpan interval)
 {
     /// <summary>memcached takes this as seconds, and anything longer as a date.</summary>
     private const int TimeToLive = 30 * 24 * 60 * 60;
@@ -225,7 +225,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
 
             if (TryRead(read, out TagVersion? version) && state.TryAccept(version, sentAt, epoch))
             {
-                Prolong(state, version, read);
+                ExtendTimeToLive(state, version, read);
                 return;
             }
 
@@ -238,7 +238,7 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
             var next = TagVersion.Create(timeProvider);
             // A version that is there and may not be read, because its key or its server is in doubt, is replaced whatever it is.
             bool isMiss = read.Status == OperationStatus.Miss;
-            OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.Ticket, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
+            OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.CasToken, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
             if (stored.Status == OperationStatus.Success)
             {
                 state.TryAccept(next, sentAt, epoch);
@@ -278,15 +278,15 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
         }
 
         // Removed from the server before it is read by this process again; and what was not delivered is tried again with the next refresh.
-        client.Distrust(WireKey.Of(state.WireKey), node: state.Node);
+        client.RecordUncertain(WireKey.Of(state.WireKey), node: state.Node);
         state.NoteUnanswered(version, timeProvider.GetTimestamp());
     }
 
-    private ValueTask<OperationResult> StoreAsync(TagState state, TagVersion version, ItemTicket? ticket, bool onlyIfAbsent)
+    private ValueTask<OperationResult> StoreAsync(TagState state, TagVersion version, CasToken? casToken, bool onlyIfAbsent)
     {
         var item = new Item(default, new ReadOnlySequence<byte>(version.ToArray()), EntryFormat.FlagsOf(EntryKind.TagVersion), TimeToLive, TagVersion.Length)
         {
-            Ticket = ticket,
+            CasToken = casToken,
             OnlyIfAbsent = onlyIfAbsent,
             Node = state.Node,
         };
@@ -297,11 +297,11 @@ internal sealed class TagKeeper(IMemcachedClient client, TagTable table, HybridC
     /// A tag that is in use lives on: a version that ends takes all entries with it. Not on a stand-in, where nothing lives longer than it may: who has not
     /// seen that the owner is back would go by the old version for ever.
     /// </summary>
-    private void Prolong(TagState state, TagVersion version, in OperationResult read)
+    private void ExtendTimeToLive(TagState state, TagVersion version, in OperationResult read)
     {
-        if (!read.IsOfStandIn && read.TimeToLive is >= 0 and < TimeToLive / 2)
+        if (!read.IsOfGutter && read.TimeToLive is >= 0 and < TimeToLive / 2)
         {
-            _ = StoreAsync(state, version, read.Ticket, onlyIfAbsent: false).AsTask();
+            _ = StoreAsync(state, version, read.CasToken, onlyIfAbsent: false).AsTask();
         }
     }
 

@@ -9,7 +9,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// One floor for each stand-in would be found anew with every outage, and the second would empty what the cluster holds for the first.
 /// </para>
 /// </summary>
-internal sealed class StandIns(bool isEnabled)
+internal sealed class Gutter(bool isEnabled)
 {
     private readonly Lock _lock = new();
     private readonly List<Node> _down = [];
@@ -30,7 +30,7 @@ internal sealed class StandIns(bool isEnabled)
             Volatile.Write(ref _nodes, [.. nodes]);
             foreach (Node down in _down)
             {
-                down.StandInFloors.Cover(_nodes);
+                down.GutterFences.Cover(_nodes);
                 Raise_NeedsLock(down);
             }
         }
@@ -46,7 +46,7 @@ internal sealed class StandIns(bool isEnabled)
 
         lock (_lock)
         {
-            node.StandInFloors.Cover(_nodes);
+            node.GutterFences.Cover(_nodes);
             foreach (Node other in _nodes)
             {
                 Forget_NeedsLock(node, other);
@@ -87,14 +87,14 @@ internal sealed class StandIns(bool isEnabled)
             Volatile.Write(ref _count, _down.Count);
             foreach (Node other in _nodes)
             {
-                if (node.StandInFloors.Find(other) is { } floor)
+                if (node.GutterFences.Find(other) is { } fence)
                 {
-                    other.Floors.Drop(floor);
+                    other.Fences.Drop(fence);
                 }
             }
 
             // Kept, they would keep every node that was there.
-            node.StandInFloors.Clear();
+            node.GutterFences.Clear();
 
             // A fence that was found while this node was going down does not count: it was written to since. They are raised when its connection is told.
             foreach (Node down in _down)
@@ -116,19 +116,19 @@ internal sealed class StandIns(bool isEnabled)
         {
             foreach (Node down in _down)
             {
-                if (down.StandInFloors.Find(node) is { } floor)
+                if (down.GutterFences.Find(node) is { } fence)
                 {
-                    node.Floors.Raise(floor);
+                    node.Fences.Raise(fence);
                 }
             }
         }
     }
 
-    private static void Forget_NeedsLock(Node down, Node standIn)
+    private static void Forget_NeedsLock(Node down, Node gutterNode)
     {
-        if (down.StandInFloors.Find(standIn) is { } floor)
+        if (down.GutterFences.Find(gutterNode) is { } fence)
         {
-            standIn.Floors.Forget(floor);
+            gutterNode.Fences.Forget(fence);
         }
     }
 
@@ -136,26 +136,26 @@ internal sealed class StandIns(bool isEnabled)
     {
         foreach (Node other in _nodes)
         {
-            if (down.StandInFloors.Find(other) is { } floor)
+            if (down.GutterFences.Find(other) is { } fence)
             {
-                other.Floors.Raise(floor);
+                other.Fences.Raise(fence);
             }
         }
     }
 }
 
-/// <summary>For one node, what the items of each other are to be newer than to be read in its place. Written under the lock of <see cref="StandIns"/>.</summary>
-internal sealed class StandInFloors(Node node)
+/// <summary>For one node, what the items of each other are to be newer than to be read in its place. Written under the lock of <see cref="Gutter"/>.</summary>
+internal sealed class GutterFences(Node node)
 {
-    private Dictionary<Node, CasFloor> _floors = [];
+    private Dictionary<Node, CasFence> _fences = [];
 
     /// <summary>The floor at a stand-in; null where the node is not down, or was when that was not there.</summary>
-    public CasFloor? Find(Node standIn) => Volatile.Read(ref _floors).GetValueOrDefault(standIn);
+    public CasFence? Find(Node gutterNode) => Volatile.Read(ref _fences).GetValueOrDefault(gutterNode);
 
     /// <summary>The node is up: nothing is read in its place.</summary>
-    public void Clear() => Volatile.Write(ref _floors, []);
+    public void Clear() => Volatile.Write(ref _fences, []);
 
     /// <summary>Has a floor for each other node; a new one lets nothing pass until it is raised.</summary>
     public void Cover(Node[] nodes)
-        => Volatile.Write(ref _floors, nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFloor.NewClosed()));
+        => Volatile.Write(ref _fences, nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFence.NewClosed()));
 }

@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Caching;
 /// Puts the application's own resilience pipeline around an <see cref="EntryStore"/>, which is to throw where a server gives no answer, so that the
 /// pipeline sees it; and turns into what the application asked for whatever comes out.
 /// </summary>
-internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline pipeline, MemcachedFailureMode failureMode) : IEntryStore
+internal sealed class CustomPipelineEntryStore(EntryStore entries, ResiliencePipeline pipeline, MemcachedFailureMode failureMode) : IEntryStore
 {
     /// <inheritdoc/>
     public ValueTask<byte[]?> GetAsync(string key, CallMode mode, CancellationToken cancellationToken)
@@ -70,7 +70,7 @@ internal sealed class GuardedEntryStore(EntryStore entries, ResiliencePipeline p
             if (isChange)
             {
                 // Whether it was begun is the strategy's secret, so what is stored is not to be relied on.
-                entries.Distrust(call.Key, mayStillHappen: call.Mode == CallMode.Sync);
+                entries.RecordUncertain(call.Key, mayOvertakeRemoval: call.Mode == CallMode.Sync);
             }
 
             if (failureMode == MemcachedFailureMode.Throw)

@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>What makes two calls the same: they may share one flight.</summary>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct FlightKey(string Key, HybridCacheEntryFlags Flags, Type Type);
+internal readonly record struct SingleFlightKey(string Key, HybridCacheEntryFlags Flags, Type Type);
 
 /// <summary>
 /// The work that all callers of a key in this process share. Its token is cancelled when the last of them has left, unless the work has cut itself loose
@@ -16,7 +16,7 @@ internal readonly record struct FlightKey(string Key, HybridCacheEntryFlags Flag
 /// <param name="invalidations">How many invalidations of tags there had been by then.</param>
 /// <param name="mayEndEarly">Whether <see cref="CompleteEarly"/> may be called.</param>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with a caller who leaves.
-internal sealed class Flight<T>(long version, int invalidations, bool mayEndEarly) : IFlight
+internal sealed class SingleFlight<T>(long version, int invalidations, bool mayEndEarly) : ISingleFlight
 #pragma warning restore CA1001
 {
     private readonly Lock _lock = new();
@@ -89,7 +89,7 @@ internal sealed class Flight<T>(long version, int invalidations, bool mayEndEarl
     }
 
     /// <summary>Runs the work, whose result or exception goes to all callers.</summary>
-    public void Start(IFlightWork<T> work)
+    public void Start(ISingleFlightWork<T> work)
     {
         Volatile.Write(ref _startingThread, Environment.CurrentManagedThreadId);
         _work = RunAsync(work);
@@ -166,7 +166,7 @@ internal sealed class Flight<T>(long version, int invalidations, bool mayEndEarl
         Abort();
     }
 
-    private async Task<Outcome<T>> RunAsync(IFlightWork<T> work)
+    private async Task<Outcome<T>> RunAsync(ISingleFlightWork<T> work)
     {
         try
         {
@@ -203,59 +203,59 @@ internal sealed class Flight<T>(long version, int invalidations, bool mayEndEarl
 }
 
 /// <summary>What a flight does.</summary>
-internal interface IFlightWork<T>
+internal interface ISingleFlightWork<T>
 {
     /// <summary>Does it.</summary>
-    Task<Outcome<T>> RunAsync(Flight<T> flight);
+    Task<Outcome<T>> RunAsync(SingleFlight<T> singleFlight);
 
     /// <summary>It is done, and nobody can join any more.</summary>
-    void Ended(Flight<T> flight);
+    void Ended(SingleFlight<T> singleFlight);
 }
 
 /// <summary>A flight of whatever type.</summary>
-internal interface IFlight
+internal interface ISingleFlight
 {
     /// <summary>Cancels the work.</summary>
     void Abort();
 }
 
 /// <summary>The flights under way.</summary>
-internal sealed class FlightTable
+internal sealed class SingleFlightTable
 {
-    private readonly ConcurrentDictionary<FlightKey, IFlight> _flights = new();
-    private readonly ConcurrentDictionary<IFlight, byte> _alone = new();
+    private readonly ConcurrentDictionary<SingleFlightKey, ISingleFlight> _singleFlights = new();
+    private readonly ConcurrentDictionary<ISingleFlight, byte> _alone = new();
 
     /// <summary>How many there are.</summary>
-    public int Count => _flights.Count + _alone.Count;
+    public int Count => _singleFlights.Count + _alone.Count;
 
     /// <summary>
     /// Joins the flight of a key, or puts a new one in its place: where there is none, or where the one there is began before the key was changed or a tag
     /// invalidated by this process, so that it may bring what must not be seen any more.
     /// </summary>
     /// <returns>The flight, and whether the caller has to start it.</returns>
-    public (Flight<T> Flight, bool IsNew) Enter<T>(FlightKey key, long version, int invalidations, bool mayEndEarly, CancellationToken firstCaller)
+    public (SingleFlight<T> SingleFlight, bool IsNew) Enter<T>(SingleFlightKey key, long version, int invalidations, bool mayEndEarly, CancellationToken firstCaller)
     {
-        Flight<T>? created = null;
+        SingleFlight<T>? created = null;
         while (true)
         {
-            if (_flights.TryGetValue(key, out IFlight? found))
+            if (_singleFlights.TryGetValue(key, out ISingleFlight? found))
             {
-                var existing = (Flight<T>)found;
+                var existing = (SingleFlight<T>)found;
                 if (existing.Version == version && existing.Invalidations == invalidations && existing.TryJoin())
                 {
                     return (existing, false);
                 }
 
-                created ??= new Flight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
-                if (_flights.TryUpdate(key, created, existing))
+                created ??= new SingleFlight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
+                if (_singleFlights.TryUpdate(key, created, existing))
                 {
                     return (created, true);
                 }
             }
             else
             {
-                created ??= new Flight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
-                if (_flights.TryAdd(key, created))
+                created ??= new SingleFlight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
+                if (_singleFlights.TryAdd(key, created))
                 {
                     return (created, true);
                 }
@@ -264,27 +264,27 @@ internal sealed class FlightTable
     }
 
     /// <summary>A flight that nobody joins.</summary>
-    public Flight<T> Add<T>(Flight<T> flight)
+    public SingleFlight<T> Add<T>(SingleFlight<T> singleFlight)
     {
-        _alone[flight] = 0;
-        return flight;
+        _alone[singleFlight] = 0;
+        return singleFlight;
     }
 
     /// <summary>Takes a flight out that has ended.</summary>
-    public void Leave<T>(FlightKey key, Flight<T> flight)
+    public void Leave<T>(SingleFlightKey key, SingleFlight<T> singleFlight)
     {
-        if (!_flights.TryRemove(new KeyValuePair<FlightKey, IFlight>(key, flight)))
+        if (!_singleFlights.TryRemove(new KeyValuePair<SingleFlightKey, ISingleFlight>(key, singleFlight)))
         {
-            _alone.TryRemove(flight, out _);
+            _alone.TryRemove(singleFlight, out _);
         }
     }
 
     /// <summary>Cancels all of them.</summary>
     public void AbortAll()
     {
-        foreach (IFlight flight in _flights.Values.Concat(_alone.Keys))
+        foreach (ISingleFlight singleFlight in _singleFlights.Values.Concat(_alone.Keys))
         {
-            flight.Abort();
+            singleFlight.Abort();
         }
     }
 }

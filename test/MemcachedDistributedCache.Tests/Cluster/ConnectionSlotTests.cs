@@ -8,7 +8,7 @@ using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 namespace MemcachedDistributedCache.Tests.Cluster;
 
 /// <summary>What one connection of a node does in the place of another, and what not.</summary>
-public sealed class LaneTests : IDisposable
+public sealed class ConnectionSlotTests : IDisposable
 {
     private readonly ManualTimeProvider _time = new();
     private readonly ListLogger _log = new();
@@ -23,14 +23,14 @@ public sealed class LaneTests : IDisposable
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
         var client = new MemcachedClient(cluster);
-        byte[] key = KeyOf(lane: 1);
+        byte[] key = KeyOf(slot: 1);
         Assert.Equal(MemcachedFailureReason.Unavailable, (await client.DeleteAsync(key, CallMode.Async, CancellationToken.None)).Failure?.Reason);
         await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) >= 1, "its own connection could not be opened");
 
         // On the other one it would overtake what may still be on its way on its own.
         OperationResult removed = await client.DeleteAsync(key, CallMode.Async, CancellationToken.None);
         Assert.Equal((OperationStatus.Failed, MemcachedFailureReason.Unavailable), (removed.Status, removed.Failure?.Reason));
-        Assert.True(removed.LeavesDoubt);
+        Assert.True(removed.IsUncertainChange);
         await Eventually.True(
             () => client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask().GetAwaiter().GetResult().Status == OperationStatus.Miss,
             "it is read by the other connection");
@@ -75,7 +75,7 @@ public sealed class LaneTests : IDisposable
         ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
-        ValueTask<OperationResult> asked = new MemcachedClient(cluster).GetAsync(KeyOf(lane: 1), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> asked = new MemcachedClient(cluster).GetAsync(KeyOf(slot: 1), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Length != 0, "the second is open and in use");
 
         // As the first is ended, the second is found to lead to an address that is out of date.
@@ -88,12 +88,12 @@ public sealed class LaneTests : IDisposable
     private static string Miss(string sent)
         => string.Concat(sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(static line => line == "mn" ? "MN\r\n" : $"EN {line.Split(' ')[^1]}\r\n"));
 
-    private static byte[] KeyOf(uint lane)
+    private static byte[] KeyOf(uint slot)
     {
         for (byte letter = (byte)'a'; ; letter++)
         {
             byte[] key = [letter];
-            if (HashRing.Hash(key) % 2 == lane)
+            if (HashRing.Hash(key) % 2 == slot)
             {
                 return key;
             }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Caching.Hybrid;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>Where a new value is kept.</summary>
-internal enum Keeping : byte
+internal enum StoreTarget : byte
 {
     /// <summary>Nowhere.</summary>
     None,
@@ -30,33 +30,33 @@ internal sealed record Fallback<T>(CachedEntry Entry, T Value);
 /// Runs a factory and keeps what it gives, on the condition that the key is still in the state from before: a removal or a set that came
 /// meanwhile wins, and the value is given to its callers and kept nowhere.
 /// </summary>
-internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCodec<T> codec, ValueFactory<TState, T> factory, Flight<T>? flight, Fallback<T>? refreshed = null)
+internal sealed class FactoryRunner<TState, T>(HybridEngine engine, Call call, ValueCodec<T> codec, ValueFactory<TState, T> factory, SingleFlight<T>? singleFlight, Fallback<T>? refreshed = null)
 {
     /// <summary>Cancelled when nobody wants the value.</summary>
-    public CancellationToken Token => flight?.Token ?? engine.Disposed;
+    public CancellationToken Token => singleFlight?.Token ?? engine.Disposed;
 
     /// <summary>The same for a refresh of an entry, on which nobody waits.</summary>
-    public Making<TState, T> Detach(CachedEntry entry, T value) => new(engine, call, codec, factory, flight: null, new Fallback<T>(entry, value));
+    public FactoryRunner<TState, T> Detach(CachedEntry entry, T value) => new(engine, call, codec, factory, singleFlight: null, new Fallback<T>(entry, value));
 
     /// <summary>Refreshes an entry, if nobody else does; null if another process does, or the factory failed.</summary>
     public async Task<Outcome<T>?> RefreshAsync(CancellationToken cancellationToken)
     {
         CachedEntry entry = refreshed!.Entry;
-        (RemoteState found, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(call.Key, Caching.HybridSpace.Lease), call.WireKey, entry.Ticket).ConfigureAwait(false);
+        (RemoteState found, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(call.Key, Caching.HybridSpace.Lease), call.WireKey, entry.CasToken).ConfigureAwait(false);
         if (found != RemoteState.Won || cancellationToken.IsCancellationRequested)
         {
-            await Making.ReleaseAsync(lease).ConfigureAwait(false);
+            await FactoryRunner.ReleaseAsync(lease).ConfigureAwait(false);
             return null;
         }
 
         engine.Counters.Add(HybridEvent.RefreshStarted);
-        Outcome<T> outcome = await RunAsync(lease, entry.Ticket, refreshed, Keeping.Both).ConfigureAwait(false);
+        Outcome<T> outcome = await RunAsync(lease, entry.CasToken, refreshed, StoreTarget.Both).ConfigureAwait(false);
         if (outcome.Source != CacheSource.Stale)
         {
             return outcome;
         }
 
-        engine.Refreshes.NoteFailed(call.FlightKeyOf<T>(), entry.CreatedAt);
+        engine.Refreshes.NoteFailed(call.SingleFlightKeyOf<T>(), entry.CreatedAt);
         return null;
     }
 
@@ -67,8 +67,8 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
     public async ValueTask<Outcome<T>> ServeAsync(Fallback<T> fallback)
     {
         long lookedAt = engine.Time.GetTimestamp();
-        ItemTicket ticket = fallback.Entry.Ticket;
-        if (!ticket.IsKnown || await engine.Remote.LookAsync(call.WireKey, ticket).ConfigureAwait(false) is RemoteState.Entry or RemoteState.Unavailable)
+        CasToken casToken = fallback.Entry.CasToken;
+        if (!casToken.IsKnown || await engine.Remote.LookAsync(call.WireKey, casToken).ConfigureAwait(false) is RemoteState.Entry or RemoteState.Unavailable)
         {
             engine.Writer.Keep(call, EntryWriter.CopyOf(call, fallback.Entry, fallback.Value, isStale: true, codec), lookedAt, engine.Settings.MaxStale);
         }
@@ -80,8 +80,8 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
     /// <param name="lease">The right to make it, or null where there is none to be had.</param>
     /// <param name="over">The state that the new value may replace; null for the lease's own.</param>
     /// <param name="fallback">What stands in if the factory fails.</param>
-    /// <param name="keeping">Where the value is kept.</param>
-    public async Task<Outcome<T>> RunAsync(Lease? lease, ItemTicket? over, Fallback<T>? fallback, Keeping keeping)
+    /// <param name="storeTarget">Where the value is kept.</param>
+    public async Task<Outcome<T>> RunAsync(Lease? lease, CasToken? over, Fallback<T>? fallback, StoreTarget storeTarget)
     {
         T value;
         TagStamp[] stamps;
@@ -92,7 +92,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
             lease?.Begin();
 
             // Before the factory: whatever is invalidated from here on invalidates its value.
-            stamps = TagKeeper.Capture(call.Tags, () => TagVersion.Create(engine.Time));
+            stamps = TagTracker.Capture(call.Tags, () => TagVersion.Create(engine.Time));
             HybridCacheEntryContext? context = factory.NewContext(call.Options);
             int revision = context?.Revision ?? 0;
             value = await InvokeAsync(context, fallback).ConfigureAwait(false);
@@ -104,7 +104,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
         }
         catch (Exception exception)
         {
-            await Making.ReleaseAsync(lease).ConfigureAwait(false);
+            await FactoryRunner.ReleaseAsync(lease).ConfigureAwait(false);
             if (exception is OperationCanceledException && Token.IsCancellationRequested)
             {
                 throw;
@@ -120,19 +120,19 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
             return await ServeAsync(fallback).ConfigureAwait(false);
         }
 
-        return await Making.KeepAsync(engine, chosen, codec, value, stamps, lease, over, keeping).ConfigureAwait(false);
+        return await FactoryRunner.KeepAsync(engine, chosen, codec, value, stamps, lease, over, storeTarget).ConfigureAwait(false);
     }
 
     private async ValueTask<T> InvokeAsync(HybridCacheEntryContext? context, Fallback<T>? fallback)
     {
-        if (flight?.IsOnCallersThread == true)
+        if (singleFlight?.IsOnCallersThread == true)
         {
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
 
-        using var scope = FactoryScope.Enter(engine, flight switch { null => FactoryKind.Refresh, { IsOfBatch: true } => FactoryKind.Batch, _ => FactoryKind.Flight }, call.FlightKeyOf<T>(), flight);
+        using var scope = FactoryScope.Enter(engine, singleFlight switch { null => FactoryKind.Refresh, { IsOfBatch: true } => FactoryKind.Batch, _ => FactoryKind.SingleFlight }, call.SingleFlightKeyOf<T>(), singleFlight);
         TimeSpan limit = engine.Settings.FactorySoftTimeout;
-        if (fallback is null || flight is null || limit == Timeout.InfiniteTimeSpan)
+        if (fallback is null || singleFlight is null || limit == Timeout.InfiniteTimeSpan)
         {
             return await engine.Factories.RunAsync(factory, context, Token).ConfigureAwait(false);
         }
@@ -142,7 +142,7 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
         {
             if (await Task.WhenAny(made, Task.Delay(limit, engine.IoTime, ended.Token)).ConfigureAwait(false) != made)
             {
-                flight.CompleteEarly(await ServeAsync(fallback).ConfigureAwait(false));
+                singleFlight.CompleteEarly(await ServeAsync(fallback).ConfigureAwait(false));
             }
 
             await ended.CancelAsync().ConfigureAwait(false);
@@ -153,10 +153,10 @@ internal sealed class Making<TState, T>(HybridEngine engine, Call call, ValueCod
 }
 
 /// <summary>What becomes of a value once its factory has given it.</summary>
-internal static class Making
+internal static class FactoryRunner
 {
     /// <summary>Keeps a value that has been made, and lets go of the lease.</summary>
-    public static async ValueTask<Outcome<T>> KeepAsync<T>(HybridEngine engine, Call call, ValueCodec<T> codec, T value, TagStamp[] stamps, Lease? lease, ItemTicket? over, Keeping keeping)
+    public static async ValueTask<Outcome<T>> KeepAsync<T>(HybridEngine engine, Call call, ValueCodec<T> codec, T value, TagStamp[] stamps, Lease? lease, CasToken? over, StoreTarget storeTarget)
     {
         using PreparedEntry<T>? entry = engine.Writer.Prepare(call, value, codec, stamps);
         if (entry is null)
@@ -165,16 +165,16 @@ internal static class Making
             return new Outcome<T>(value, CacheSource.Factory, null);
         }
 
-        if (keeping is Keeping.Both or Keeping.Marked or Keeping.LocalUntilSeen && !call.Options.MayWriteRemote)
+        if (storeTarget is StoreTarget.Both or StoreTarget.Marked or StoreTarget.LocalUntilSeen && !call.Options.MayWriteRemote)
         {
             // The factory wants it in this process only. A removal or a set that came meanwhile wins here too.
-            keeping = await IsUntouchedAsync(engine, call, lease, over).ConfigureAwait(false) ? Keeping.Local : Keeping.None;
+            storeTarget = await IsUntouchedAsync(engine, call, lease, over).ConfigureAwait(false) ? StoreTarget.Local : StoreTarget.None;
         }
 
-        if (keeping is not (Keeping.Both or Keeping.Marked))
+        if (storeTarget is not (StoreTarget.Both or StoreTarget.Marked))
         {
-            CachedEntry own = EntryWriter.CopyOf(call, entry, default, isDetached: keeping == Keeping.Local, codec);
-            if (keeping != Keeping.None)
+            CachedEntry own = EntryWriter.CopyOf(call, entry, default, isDetached: storeTarget == StoreTarget.Local, codec);
+            if (storeTarget != StoreTarget.None)
             {
                 engine.Writer.Keep(call, own, engine.Time.GetTimestamp());
             }
@@ -182,12 +182,12 @@ internal static class Making
             return new Outcome<T>(value, CacheSource.Factory, own);
         }
 
-        ItemTicket? held = lease is null ? null : await lease.EndAsync().ConfigureAwait(false);
+        CasToken? held = lease is null ? null : await lease.EndAsync().ConfigureAwait(false);
         CachedEntry copy;
-        if ((over ?? held) is { } ticket && !Array.Exists(stamps, static stamp => stamp.State.IsProvisional))
+        if ((over ?? held) is { } casToken && !Array.Exists(stamps, static stamp => stamp.State.IsProvisional))
         {
             long sentAt = engine.Time.GetTimestamp();
-            OperationResult stored = await engine.Writer.StoreAsync(call, entry, ticket).ConfigureAwait(false);
+            OperationResult stored = await engine.Writer.StoreAsync(call, entry, casToken).ConfigureAwait(false);
             if (stored.Status == OperationStatus.TooLarge)
             {
                 if (!engine.Writer.MayStayHere(call, entry, codec))
@@ -196,12 +196,12 @@ internal static class Making
                     return new Outcome<T>(value, CacheSource.Factory, EntryWriter.CopyOf(call, entry, default, isDetached: false, codec));
                 }
 
-                stored = keeping == Keeping.Marked
-                    ? await engine.Writer.FindMarkAsync(call, ticket).ConfigureAwait(false)
-                    : await engine.Writer.MarkAsync(call, entry, ticket).ConfigureAwait(false);
+                stored = storeTarget == StoreTarget.Marked
+                    ? await engine.Writer.FindMarkAsync(call, casToken).ConfigureAwait(false)
+                    : await engine.Writer.MarkAsync(call, entry, casToken).ConfigureAwait(false);
             }
 
-            copy = EntryWriter.CopyOf(call, entry, stored.Ticket, isDetached: false, codec);
+            copy = EntryWriter.CopyOf(call, entry, stored.CasToken, isDetached: false, codec);
             if (stored.Status == OperationStatus.Success)
             {
                 engine.Writer.Keep(call, copy, sentAt);
@@ -232,7 +232,7 @@ internal static class Making
     }
 
     /// <summary>Gives the lease back for a value that is kept nowhere. What the value would have replaced is older, and must not stay.</summary>
-    private static async ValueTask GiveUpAsync(HybridEngine engine, Call call, Lease? lease, ItemTicket? over)
+    private static async ValueTask GiveUpAsync(HybridEngine engine, Call call, Lease? lease, CasToken? over)
     {
         if (over is { } older)
         {
@@ -243,10 +243,10 @@ internal static class Making
     }
 
     /// <summary>Gives the lease back, and tells whether the key is as it was when the factory began; true where there is no lease and nothing to compare.</summary>
-    private static async ValueTask<bool> IsUntouchedAsync(HybridEngine engine, Call call, Lease? lease, ItemTicket? over)
+    private static async ValueTask<bool> IsUntouchedAsync(HybridEngine engine, Call call, Lease? lease, CasToken? over)
     {
         bool isHeld = await ReleaseAsync(lease).ConfigureAwait(false);
-        return over is { } ticket ? await engine.Remote.LookAsync(call.WireKey, ticket).ConfigureAwait(false) == RemoteState.Entry : isHeld;
+        return over is { } casToken ? await engine.Remote.LookAsync(call.WireKey, casToken).ConfigureAwait(false) == RemoteState.Entry : isHeld;
     }
 
     /// <summary>Gives a lease back, if there is one; false if it was lost before.</summary>

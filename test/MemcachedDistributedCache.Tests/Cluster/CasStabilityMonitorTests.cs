@@ -6,7 +6,7 @@ using MemcachedDistributedCache.Tests.Fakes;
 namespace MemcachedDistributedCache.Tests.Cluster;
 
 /// <summary>A server that numbers items anew as it moves them lets old ones past a floor, which is found anew then.</summary>
-public sealed class RenumberingWatchTests : IDisposable
+public sealed class CasStabilityMonitorTests : IDisposable
 {
     /// <summary>What an exchange of statistics may take: the rig's limits of a connect and of an attempt.</summary>
     private static readonly TimeSpan ExchangeLimit = TimeSpan.FromSeconds(3);
@@ -17,7 +17,7 @@ public sealed class RenumberingWatchTests : IDisposable
     private long _cas = 100;
     private int _asked;
     private Node? _node;
-    private bool _wasDistrusted;
+    private bool _wasUncertain;
 
     public void Dispose() => _log.Dispose();
 
@@ -25,8 +25,8 @@ public sealed class RenumberingWatchTests : IDisposable
     public async Task WhatIsMovedHasTheFloorRaisedAgainOnceAnEvent()
     {
         using ServerCluster cluster = Start();
-        Node node = await DistrustedAndTrustedAgainAsync(cluster);
-        ulong first = node.Trust.Floor;
+        Node node = await UncertainAndSettledAgainAsync(cluster);
+        ulong first = node.Fence.Value;
         Assert.Equal(101ul, first);
         await StepAsync(TimeSpan.FromSeconds(5));
         Assert.InRange(Volatile.Read(ref _asked), 4, 7); // once a second, and once before
@@ -34,13 +34,13 @@ public sealed class RenumberingWatchTests : IDisposable
 
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(12);
-        Volatile.Write(ref _wasDistrusted, false);
-        await Until(() => node.Trust.Floor != first, "the floor is raised");
-        await Until(() => !node.Suspects.DistrustsAll, "it is read again from a later floor on");
-        Assert.Equal(501ul, node.Trust.Floor);
-        Assert.True(Volatile.Read(ref _wasDistrusted), "what is there was read while the floor was asked for");
+        Volatile.Write(ref _wasUncertain, false);
+        await Until(() => node.Fence.Value != first, "the floor is raised");
+        await Until(() => !node.UncertainWrites.AreAllUncertain, "it is read again from a later floor on");
+        Assert.Equal(501ul, node.Fence.Value);
+        Assert.True(Volatile.Read(ref _wasUncertain), "what is there was read while the floor was asked for");
         await StepAsync(TimeSpan.FromSeconds(5));
-        Assert.Equal(501ul, node.Trust.Floor);
+        Assert.Equal(501ul, node.Fence.Value);
         await Eventually.True(() => Logged() >= 1, "it is logged");
         Assert.Equal(1, Logged());
     }
@@ -50,28 +50,28 @@ public sealed class RenumberingWatchTests : IDisposable
     {
         _statistics = Statistics(0, isMoving: true);
         using ServerCluster cluster = Start();
-        Node node = await DistrustedAndTrustedAgainAsync(cluster);
+        Node node = await UncertainAndSettledAgainAsync(cluster);
 
         // The page was being moved when the floor was found, and has been moved since.
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(0);
-        await Until(() => node.Trust.Floor == 501, "the floor is raised");
+        await Until(() => node.Fence.Value == 501, "the floor is raised");
         await StepAsync(TimeSpan.FromSeconds(5));
-        Assert.Equal(501ul, node.Trust.Floor);
-        Assert.False(node.Suspects.DistrustsAll);
+        Assert.Equal(501ul, node.Fence.Value);
+        Assert.False(node.UncertainWrites.AreAllUncertain);
     }
 
     [Fact]
     public async Task AServerThatTakesTheQuestionAndSaysNothingIsNotBelievedBetweenTwoLooks()
     {
         using ServerCluster cluster = Start();
-        Node node = await DistrustedAndTrustedAgainAsync(cluster);
+        Node node = await UncertainAndSettledAgainAsync(cluster);
         _statistics = null;
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(20));
-                return node.Suspects.DistrustsAll;
+                return node.UncertainWrites.AreAllUncertain;
             },
             "what is there is not read any more");
 
@@ -80,7 +80,7 @@ public sealed class RenumberingWatchTests : IDisposable
         {
             _time.Advance(TimeSpan.FromMilliseconds(20));
             await Eventually.True(() => node.PendingCount == 0, "its own connection answers");
-            Assert.True(node.Suspects.DistrustsAll);
+            Assert.True(node.UncertainWrites.AreAllUncertain);
         }
 
         _statistics = Statistics(0);
@@ -88,7 +88,7 @@ public sealed class RenumberingWatchTests : IDisposable
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(20));
-                return !node.Suspects.DistrustsAll;
+                return !node.UncertainWrites.AreAllUncertain;
             },
             "it tells again, and is believed from then on");
     }
@@ -97,15 +97,15 @@ public sealed class RenumberingWatchTests : IDisposable
     public async Task AServerThatDoesNotTellIsNotBelieved()
     {
         using ServerCluster cluster = Start();
-        Node node = await DistrustedAndTrustedAgainAsync(cluster);
+        Node node = await UncertainAndSettledAgainAsync(cluster);
         _statistics = "ERROR\r\n";
-        await Until(() => node.Suspects.DistrustsAll, "what is there is not read any more");
+        await Until(() => node.UncertainWrites.AreAllUncertain, "what is there is not read any more");
         await StepAsync(TimeSpan.FromSeconds(10));
-        Assert.True(node.Suspects.DistrustsAll);
+        Assert.True(node.UncertainWrites.AreAllUncertain);
         await Eventually.True(() => Logged() >= 1, "it is logged");
         Assert.Equal(1, Logged());
         _statistics = Statistics(0);
-        await Until(() => !node.Suspects.DistrustsAll, "it tells again, and is believed from then on");
+        await Until(() => !node.UncertainWrites.AreAllUncertain, "it tells again, and is believed from then on");
     }
 
     [Fact]
@@ -114,17 +114,17 @@ public sealed class RenumberingWatchTests : IDisposable
         using ServerCluster cluster = Start();
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        var floor = new CasFloor();
-        node.Floors.Raise(floor);
-        await Until(() => floor.Admits(102) && !floor.Admits(101), "the floor is found");
+        var fence = new CasFence();
+        node.Fences.Raise(fence);
+        await Until(() => fence.Admits(102) && !fence.Admits(101), "the floor is found");
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(12);
-        await Until(() => floor.Admits(502) && !floor.Admits(501), "it is raised");
-        Assert.False(node.Suspects.DistrustsAll);
+        await Until(() => fence.Admits(502) && !fence.Admits(501), "it is raised");
+        Assert.False(node.UncertainWrites.AreAllUncertain);
 
         // Nobody asks any more once it is of no use.
         await WatcherWaits();
-        node.Floors.Drop(floor);
+        node.Fences.Drop(fence);
         await StepAsync(TimeSpan.FromSeconds(2), isWatched: false);
         int asked = Volatile.Read(ref _asked);
         await StepAsync(TimeSpan.FromSeconds(5), isWatched: false);
@@ -135,9 +135,9 @@ public sealed class RenumberingWatchTests : IDisposable
     public async Task AServerThatLeavesItemsTheirNumbersIsNotAsked()
     {
         using ServerCluster cluster = Start("1.6.24");
-        Node node = await DistrustedAndTrustedAgainAsync(cluster);
+        Node node = await UncertainAndSettledAgainAsync(cluster);
         await StepAsync(TimeSpan.FromSeconds(5), isWatched: false);
-        Assert.Equal((101ul, 0, 0), (node.Trust.Floor, Volatile.Read(ref _asked), Logged()));
+        Assert.Equal((101ul, 0, 0), (node.Fence.Value, Volatile.Read(ref _asked), Logged()));
     }
 
     private static string Statistics(long rescues, bool isMoving = false)
@@ -146,8 +146,8 @@ public sealed class RenumberingWatchTests : IDisposable
 
     private ServerCluster Start(string version = "1.6.23")
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Welcome.Replace("1.6.18", version, StringComparison.Ordinal), Answer = Answer }));
-        ServerCluster cluster = ClusterRig.Start(factory, _time, _log, maximumSuspects: 1);
+        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Welcome.Replace("1.6.18", version, StringComparison.Ordinal), Answer = Answer }));
+        ServerCluster cluster = ClusterRig.Start(factory, _time, _log, maximumUncertain: 1);
         Volatile.Write(ref _node, cluster.Nodes[0]);
         return cluster;
     }
@@ -162,7 +162,7 @@ public sealed class RenumberingWatchTests : IDisposable
 
         if (sent.StartsWith("ms ", StringComparison.Ordinal))
         {
-            Volatile.Write(ref _wasDistrusted, Volatile.Read(ref _node) is { Suspects.DistrustsAll: true });
+            Volatile.Write(ref _wasUncertain, Volatile.Read(ref _node) is { UncertainWrites.AreAllUncertain: true });
             return $"HD c{Interlocked.Increment(ref _cas)} {ClusterRig.TokenOf(sent)}\r\n";
         }
 
@@ -173,19 +173,19 @@ public sealed class RenumberingWatchTests : IDisposable
         };
     }
 
-    private async Task<Node> DistrustedAndTrustedAgainAsync(ServerCluster cluster)
+    private async Task<Node> UncertainAndSettledAgainAsync(ServerCluster cluster)
     {
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        node.DistrustAll();
-        await Until(() => !node.Suspects.DistrustsAll, "it is read again");
+        node.MarkAllUncertain();
+        await Until(() => !node.UncertainWrites.AreAllUncertain, "it is read again");
         return node;
     }
 
-    private int Logged() => _log.Ids.Count(static id => id == EventIds.FloorsPassed);
+    private int Logged() => _log.Ids.Count(static id => id == EventIds.FencesBypassed);
 
     /// <summary>The watcher has looked, and waits for the next time.</summary>
-    private Task WatcherWaits() => Eventually.True(() => _time.IsPausing(RenumberingWatch.Interval), "the watcher waits for its next look");
+    private Task WatcherWaits() => Eventually.True(() => _time.IsPausing(CasStabilityMonitor.Interval), "the watcher waits for its next look");
 
     private Task Until(Func<bool> condition, string what) => Eventually.True(
         () =>

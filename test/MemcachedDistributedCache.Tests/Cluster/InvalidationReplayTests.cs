@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Tests.Fakes;
 namespace MemcachedDistributedCache.Tests.Cluster;
 
 /// <summary>How long what failed is in doubt. The limit of an operation is a second, and twice that is the grace.</summary>
-public sealed class SuspectReplayTests : IDisposable
+public sealed class InvalidationReplayTests : IDisposable
 {
     private readonly ManualTimeProvider _time = new();
     private readonly ListLogger _log = new();
@@ -20,14 +20,14 @@ public sealed class SuspectReplayTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, attemptLimit: TimeSpan.FromSeconds(0.4));
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        node.Suspect("key"u8, mayStillHappen: true);
+        node.RecordUncertain("key"u8, mayOvertakeRemoval: true);
         await Eventually.True(() => Volatile.Read(ref _removals) == 1, "it is removed for the first time");
         DateTimeOffset removed = _time.GetUtcNow();
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return node.Suspects.IsEmpty;
+                return node.UncertainWrites.IsEmpty;
             },
             "it is trusted again");
         Assert.Equal(2, Volatile.Read(ref _removals));
@@ -37,31 +37,31 @@ public sealed class SuspectReplayTests : IDisposable
     [Fact]
     public async Task AWriteThatFailsWhileAllIsDistrustedHasAGraceOfItsOwn()
     {
-        using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, maximumSuspects: 1);
+        using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, maximumUncertain: 1);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        node.Suspect("first"u8, mayStillHappen: true);
-        node.Suspect("second"u8, mayStillHappen: true);
-        Assert.True(node.Suspects.DistrustsAll);
-        await Eventually.True(() => node.Suspects.Count == 0, "it begins to remember anew");
+        node.RecordUncertain("first"u8, mayOvertakeRemoval: true);
+        node.RecordUncertain("second"u8, mayOvertakeRemoval: true);
+        Assert.True(node.UncertainWrites.AreAllUncertain);
+        await Eventually.True(() => node.UncertainWrites.Count == 0, "it begins to remember anew");
         await StepAsync(TimeSpan.FromSeconds(1.5));
-        Assert.True(node.Suspects.DistrustsAll);
+        Assert.True(node.UncertainWrites.AreAllUncertain);
         Assert.Equal(0, Volatile.Read(ref _probes));
-        node.Suspect("third"u8, mayStillHappen: true);
+        node.RecordUncertain("third"u8, mayOvertakeRemoval: true);
         DateTimeOffset failed = _time.GetUtcNow();
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return !node.Suspects.DistrustsAll;
+                return !node.UncertainWrites.AreAllUncertain;
             },
             "what it holds is told from what it is given");
-        Assert.True(node.Suspects.Contains("third"u8), "it may come after the probe, and would be read");
+        Assert.True(node.UncertainWrites.Contains("third"u8), "it may come after the probe, and would be read");
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return node.Suspects.IsEmpty;
+                return node.UncertainWrites.IsEmpty;
             },
             "it is trusted again");
         Assert.True(_time.GetUtcNow() - failed >= TimeSpan.FromSeconds(2), $"trusted after {_time.GetUtcNow() - failed}");
@@ -71,7 +71,7 @@ public sealed class SuspectReplayTests : IDisposable
     }
 
     /// <summary>A server that removes what it is told to, and counts.</summary>
-    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Greeting = FakeTransport.Modern, Answer = Answer }));
+    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = Answer }));
 
     private string? Answer(string sent)
     {

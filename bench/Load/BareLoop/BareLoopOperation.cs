@@ -1,9 +1,9 @@
 using System.Threading.Tasks.Sources;
 
-namespace MemcachedDistributedCache.Load.Floor;
+namespace MemcachedDistributedCache.Load.Fence;
 
 /// <summary>A caller's one operation, used again and again: a bare loop needs no pool.</summary>
-internal sealed class FloorOperation(bool completeInline) : IValueTaskSource<byte[]?>
+internal sealed class BareLoopOperation(bool completeInline) : IValueTaskSource<byte[]?>
 {
     private ManualResetValueTaskSourceCore<byte[]?> _source = new() { RunContinuationsAsynchronously = !completeInline };
 

@@ -2,7 +2,7 @@ using System.Buffers.Text;
 using System.Net;
 using System.Net.Sockets;
 
-namespace MemcachedDistributedCache.Load.Floor;
+namespace MemcachedDistributedCache.Load.Fence;
 
 /// <summary>Who sends what was gathered.</summary>
 internal enum Flush
@@ -18,7 +18,7 @@ internal enum Flush
 /// One socket: requests gathered under a lock, replies matched in order. No deadlines, no cancellation, no bounds, no tokens checked:
 /// what it lacks is what a cache has to pay for.
 /// </summary>
-internal sealed class FloorConnection : IThreadPoolWorkItem, IDisposable
+internal sealed class BareLoopConnection : IThreadPoolWorkItem, IDisposable
 {
     private const int MaximumPending = 1024;
     private const int DirectThreshold = 4 * 1024;
@@ -26,10 +26,10 @@ internal sealed class FloorConnection : IThreadPoolWorkItem, IDisposable
     private readonly Lock _lock = new();
     private readonly Socket _socket;
     private readonly Flush _flush;
-    private readonly FloorOperation[] _pending = new FloorOperation[MaximumPending];
+    private readonly BareLoopOperation[] _pending = new BareLoopOperation[MaximumPending];
     private readonly byte[] _buffer = new byte[64 * 1024];
-    private FloorBatch _gathering = new();
-    private FloorBatch _sending = new();
+    private BareLoopBatch _gathering = new();
+    private BareLoopBatch _sending = new();
     private uint _enqueued;
     private uint _dequeued;
     private bool _hasSender;
@@ -38,25 +38,25 @@ internal sealed class FloorConnection : IThreadPoolWorkItem, IDisposable
     private byte[]? _value;
     private int _received;
 
-    private FloorConnection(Socket socket, Flush flush)
+    private BareLoopConnection(Socket socket, Flush flush)
     {
         _socket = socket;
         _flush = flush;
     }
 
     /// <summary>Connects and begins to read.</summary>
-    public static async Task<FloorConnection> ConnectAsync(string node, Flush flush)
+    public static async Task<BareLoopConnection> ConnectAsync(string node, Flush flush)
     {
         string[] parts = node.Split(':');
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync(parts[0], int.Parse(parts[1]));
-        var connection = new FloorConnection(socket, flush);
+        var connection = new BareLoopConnection(socket, flush);
         _ = connection.ReadAsync();
         return connection;
     }
 
     /// <summary>Reads a value.</summary>
-    public ValueTask<byte[]?> GetAsync(byte[] key, FloorOperation operation)
+    public ValueTask<byte[]?> GetAsync(byte[] key, BareLoopOperation operation)
     {
         operation.Reset();
         bool send;
@@ -75,7 +75,7 @@ internal sealed class FloorConnection : IThreadPoolWorkItem, IDisposable
     }
 
     /// <summary>Stores a value.</summary>
-    public ValueTask<byte[]?> SetAsync(byte[] key, byte[] value, FloorOperation operation)
+    public ValueTask<byte[]?> SetAsync(byte[] key, byte[] value, BareLoopOperation operation)
     {
         operation.Reset();
         bool send;
@@ -98,7 +98,7 @@ internal sealed class FloorConnection : IThreadPoolWorkItem, IDisposable
 
     void IThreadPoolWorkItem.Execute() => _ = SendAsync();
 
-    private bool Enqueue(FloorOperation operation)
+    private bool Enqueue(BareLoopOperation operation)
     {
         _pending[_enqueued++ % MaximumPending] = operation;
         bool send = !_hasSender;
@@ -234,5 +234,5 @@ internal sealed class FloorConnection : IThreadPoolWorkItem, IDisposable
         return true;
     }
 
-    private FloorOperation Dequeue() => _pending[_dequeued++ % MaximumPending];
+    private BareLoopOperation Dequeue() => _pending[_dequeued++ % MaximumPending];
 }

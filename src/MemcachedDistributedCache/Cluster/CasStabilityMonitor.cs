@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// The count grows when a page has been moved, and its items have their numbers before that. So a page that is being moved counts as moved, too.
 /// </para>
 /// </summary>
-internal sealed class RenumberingWatch(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
+internal sealed class CasStabilityMonitor(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
 {
     /// <summary>For how long an old item may be read after it got past a floor, and the time of an exchange.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -97,10 +97,10 @@ internal sealed class RenumberingWatch(Node node, ClusterSettings settings, ILog
 
         // First what is compared with, then the floors: they are newer than it.
         _before = now;
-        node.RaiseFloors();
+        node.RenewFences();
         if (before is not null || now is not null)
         {
-            Log.FloorsPassed(logger, node.Counters.Server, node.ServerVersion!);
+            Log.FencesBypassed(logger, node.Counters.Server, node.ServerVersion!);
         }
     }
 
@@ -109,7 +109,7 @@ internal sealed class RenumberingWatch(Node node, ClusterSettings settings, ILog
     {
         lock (_lock)
         {
-            _isWatching = node.HasFloors && !node.KeepsNumbers;
+            _isWatching = node.HasFences && !node.KeepsNumbers;
             return !_isWatching;
         }
     }

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 namespace MemcachedDistributedCache.Embedded.Proxy;
 
 /// <summary>What a pump tells its connection when it ends.</summary>
-internal enum PumpEnd
+internal enum RelayEnd
 {
     SenderFinished,
     Cut,
@@ -11,7 +11,7 @@ internal enum PumpEnd
 }
 
 /// <summary>Carries one direction of one connection through the fault in force.</summary>
-internal sealed class FaultPump(Socket from, Socket to, Func<Fault, StreamFault> direction, FaultSwitch faults, TimeProvider time, Action<int> count)
+internal sealed class FaultRelay(Socket from, Socket to, Func<Fault, StreamFault> direction, FaultSwitch faults, TimeProvider time, Action<int> count)
 {
     private const int PieceBytes = 64 * 1024;
 
@@ -20,7 +20,7 @@ internal sealed class FaultPump(Socket from, Socket to, Func<Fault, StreamFault>
     private long _sent;
     private bool _inserted;
 
-    public async Task<PumpEnd> RunAsync(CancellationToken closed)
+    public async Task<RelayEnd> RunAsync(CancellationToken closed)
     {
         byte[] buffer = new byte[PieceBytes];
         while (true)
@@ -28,7 +28,7 @@ internal sealed class FaultPump(Socket from, Socket to, Func<Fault, StreamFault>
             int read = await from.ReceiveAsync(buffer, closed).ConfigureAwait(false);
             if (read == 0)
             {
-                return PumpEnd.SenderFinished;
+                return RelayEnd.SenderFinished;
             }
 
             if (await ForwardAsync(buffer.AsMemory(0, read), closed).ConfigureAwait(false) is { } end)
@@ -38,7 +38,7 @@ internal sealed class FaultPump(Socket from, Socket to, Func<Fault, StreamFault>
         }
     }
 
-    private async Task<PumpEnd?> ForwardAsync(Memory<byte> bytes, CancellationToken closed)
+    private async Task<RelayEnd?> ForwardAsync(Memory<byte> bytes, CancellationToken closed)
     {
         long arrived = time.GetTimestamp();
         while (bytes.Length > 0)
@@ -125,7 +125,7 @@ internal sealed class FaultPump(Socket from, Socket to, Func<Fault, StreamFault>
         return spoilt;
     }
 
-    private async Task<PumpEnd?> SendAsync(StreamFault fault, ReadOnlyMemory<byte> bytes, CancellationToken closed)
+    private async Task<RelayEnd?> SendAsync(StreamFault fault, ReadOnlyMemory<byte> bytes, CancellationToken closed)
     {
         bool cut = fault.CutAfterBytes <= _sent + bytes.Length;
         if (cut)
@@ -141,6 +141,6 @@ internal sealed class FaultPump(Socket from, Socket to, Func<Fault, StreamFault>
             bytes = bytes[sent..];
         }
 
-        return cut ? fault.ResetOnCut ? PumpEnd.Reset : PumpEnd.Cut : null;
+        return cut ? fault.ResetOnCut ? RelayEnd.Reset : RelayEnd.Cut : null;
     }
 }

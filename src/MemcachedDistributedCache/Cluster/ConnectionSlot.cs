@@ -5,7 +5,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// <summary>
 /// The place of one connection: it opens one when one is needed and none is there, and holds back for a moment after a failure.
 /// </summary>
-internal sealed class Lane(CallMode mode, Func<Lane, Connection> create, TimeProvider timeProvider, TimeSpan pause)
+internal sealed class ConnectionSlot(CallMode mode, Func<ConnectionSlot, Connection> create, TimeProvider timeProvider, TimeSpan pause)
 {
     private readonly Lock _lock = new();
     private Connection? _current;
@@ -82,7 +82,7 @@ internal sealed class Lane(CallMode mode, Func<Lane, Connection> create, TimePro
     }
 
     /// <summary>Notes that a connection could not be opened or did not live, so that the next try waits.</summary>
-    public void HoldBack(Connection failed)
+    public void BackOff(Connection failed)
     {
         lock (_lock)
         {
@@ -97,7 +97,7 @@ internal sealed class Lane(CallMode mode, Func<Lane, Connection> create, TimePro
     }
 
     /// <summary>Forgets the failure: the server answers again.</summary>
-    public void HoldBackNoMore()
+    public void ClearBackoff()
     {
         lock (_lock)
         {

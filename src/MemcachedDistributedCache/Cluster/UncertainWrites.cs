@@ -5,19 +5,19 @@ namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
 /// The keys of one node whose last write or removal may not have happened: what the server has under them is not to be read. Bounded; once
-/// there are too many, the whole node is suspect instead (<see cref="DistrustsAll"/>).
+/// there are too many, the whole node is suspect instead (<see cref="AreAllUncertain"/>).
 /// </summary>
 /// <param name="maximum">How many keys are remembered.</param>
-/// <param name="trust">Told from where on the server is believed again after all was suspect.</param>
-internal sealed class SuspectKeys(int maximum, ItemTrust trust)
+/// <param name="fence">Told from where on the server is believed again after all was suspect.</param>
+internal sealed class UncertainWrites(int maximum, NodeFence fence)
 {
     private readonly Lock _lock = new();
-    private readonly ConcurrentDictionary<byte[], Suspicion> _keys = new(KeyedKeyComparer.Instance);
+    private readonly ConcurrentDictionary<byte[], UncertainWrite> _keys = new(KeyedKeyComparer.Instance);
     private long _versions;
     private int _count;
     private bool _isFull;
     private bool _needsGrace;
-    private bool _distrustsAll;
+    private bool _areAllUncertain;
 
     /// <summary>How many keys are suspect by themselves.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -26,19 +26,19 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
     public long LastVersion => Volatile.Read(ref _versions);
 
     /// <summary>Whether there were more than can be remembered, so that every key is suspect.</summary>
-    public bool DistrustsAll => Volatile.Read(ref _distrustsAll);
+    public bool AreAllUncertain => Volatile.Read(ref _areAllUncertain);
 
     /// <summary>Whether no key is suspect; all that a read costs while nothing is wrong.</summary>
-    public bool IsEmpty => Volatile.Read(ref _count) == 0 && !DistrustsAll;
+    public bool IsEmpty => Volatile.Read(ref _count) == 0 && !AreAllUncertain;
 
     /// <summary>Whether a key is not to be read.</summary>
     public bool Contains(ReadOnlySpan<byte> key)
-        => DistrustsAll || _keys.GetAlternateLookup<ReadOnlySpan<byte>>().ContainsKey(key) || DistrustsAll; // again: it may have just taken the single keys' place
+        => AreAllUncertain || _keys.GetAlternateLookup<ReadOnlySpan<byte>>().ContainsKey(key) || AreAllUncertain; // again: it may have just taken the single keys' place
 
     /// <summary>Remembers a key; true if that was the first one too many.</summary>
     /// <param name="key">The key on the wire.</param>
-    /// <param name="mayStillHappen">Whether the write was sent, so that the server may yet act on it.</param>
-    public bool Add(ReadOnlySpan<byte> key, bool mayStillHappen)
+    /// <param name="mayOvertakeRemoval">Whether the write was sent, so that the server may yet act on it.</param>
+    public bool Add(ReadOnlySpan<byte> key, bool mayOvertakeRemoval)
     {
         byte[] copy = key.ToArray();
         lock (_lock)
@@ -50,16 +50,16 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
                 return false;
             }
 
-            bool known = _keys.TryGetValue(copy, out Suspicion before);
+            bool known = _keys.TryGetValue(copy, out UncertainWrite before);
             if (!known && _count >= maximum)
             {
                 _isFull = true;
                 _needsGrace = true;
-                Volatile.Write(ref _distrustsAll, true);
+                Volatile.Write(ref _areAllUncertain, true);
                 return true;
             }
 
-            _keys[copy] = new Suspicion(++_versions, mayStillHappen || (known && before.MayStillHappen));
+            _keys[copy] = new UncertainWrite(++_versions, mayOvertakeRemoval || (known && before.MayOvertakeRemoval));
             Volatile.Write(ref _count, _count + (known ? 0 : 1));
             return false;
         }
@@ -67,13 +67,13 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
 
     /// <summary>Makes every key suspect.</summary>
     /// <param name="needsGrace">Whether requests may be on their way that the floor has to come after.</param>
-    public void DistrustAll(bool needsGrace = true)
+    public void MarkAllUncertain(bool needsGrace = true)
     {
         lock (_lock)
         {
             _isFull = true;
             _needsGrace |= needsGrace;
-            Volatile.Write(ref _distrustsAll, true);
+            Volatile.Write(ref _areAllUncertain, true);
         }
     }
 
@@ -81,24 +81,24 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
     /// Makes every key suspect of a server that takes another's place. Whoever found its key in no doubt before may have a request wait for that very server,
     /// so what is answered counts as well: the floor that there is stands for the other's numbers.
     /// </summary>
-    public void DistrustNewServer()
+    public void MarkNewServerUncertain()
     {
         lock (_lock)
         {
-            DistrustAll();
-            trust.Floor = ItemTrust.Unknown;
+            MarkAllUncertain();
+            fence.Value = NodeFence.Unknown;
         }
     }
 
     /// <summary>All suspicions of this moment.</summary>
-    public KeyValuePair<byte[], Suspicion>[] Snapshot() => _keys.ToArray();
+    public KeyValuePair<byte[], UncertainWrite>[] Snapshot() => _keys.ToArray();
 
     /// <summary>Ends a suspicion, unless the key has come under a newer one.</summary>
-    public bool Clear(KeyValuePair<byte[], Suspicion> suspect)
+    public bool Clear(KeyValuePair<byte[], UncertainWrite> entry)
     {
         lock (_lock)
         {
-            bool cleared = _keys.TryRemove(suspect);
+            bool cleared = _keys.TryRemove(entry);
             Volatile.Write(ref _count, _count - (cleared ? 1 : 0));
             return cleared;
         }
@@ -124,8 +124,8 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
     }
 
     /// <summary>Ends the suspicion of the whole node; false if it has come under a new one since <see cref="BeginAnew"/>.</summary>
-    /// <param name="floor">The number (CAS) of what the server stored last before it is believed again.</param>
-    public bool TryTrustAgain(ulong floor)
+    /// <param name="cas">The number (CAS) of what the server stored last before it is believed again.</param>
+    public bool TrySettleAll(ulong cas)
     {
         lock (_lock)
         {
@@ -134,26 +134,26 @@ internal sealed class SuspectKeys(int maximum, ItemTrust trust)
                 return false;
             }
 
-            trust.Floor = floor;
-            Volatile.Write(ref _distrustsAll, false);
+            fence.Value = cas;
+            Volatile.Write(ref _areAllUncertain, false);
             return true;
         }
     }
 
     /// <summary>Takes back a floor that is the server's no more, unless it has another by now.</summary>
-    public void ForgetFloor(ulong floor)
+    public void OpenFence(ulong cas)
     {
         lock (_lock)
         {
-            if (trust.Floor == floor && !_distrustsAll)
+            if (fence.Value == cas && !_areAllUncertain)
             {
-                trust.Floor = 0;
+                fence.Value = 0;
             }
         }
     }
 
     /// <summary>Why a key is suspect.</summary>
     /// <param name="Version">Tells it from an earlier suspicion of the same key.</param>
-    /// <param name="MayStillHappen">Whether a request is on its way that the server may yet act on.</param>
-    internal readonly record struct Suspicion(long Version, bool MayStillHappen);
+    /// <param name="MayOvertakeRemoval">Whether a request is on its way that the server may yet act on.</param>
+    internal readonly record struct UncertainWrite(long Version, bool MayOvertakeRemoval);
 }

@@ -7,33 +7,33 @@ namespace MemcachedDistributedCache.Cluster;
 /// The places of a node's connections: some for asynchronous callers, who share them by key, one for those who block, and one for reads of large values,
 /// which nothing else may take.
 /// </summary>
-internal sealed class NodeLanes
+internal sealed class ConnectionSlots
 {
-    private readonly Lane[] _async;
-    private readonly Lane _bulk;
-    private readonly Lane _sync;
+    private readonly ConnectionSlot[] _async;
+    private readonly ConnectionSlot _largeValues;
+    private readonly ConnectionSlot _sync;
     private ImmutableArray<Connection> _leaving = [];
 
-    public NodeLanes(int count, Func<CallMode, Lane> create)
+    public ConnectionSlots(int count, Func<CallMode, ConnectionSlot> create)
     {
         _async = [.. Enumerable.Range(0, count).Select(_ => create(CallMode.Async))];
-        _bulk = create(CallMode.Async);
+        _largeValues = create(CallMode.Async);
         _sync = create(CallMode.Sync);
     }
 
     /// <summary>The one that is opened before anybody asks, and by which a node that is down is tried.</summary>
-    public Lane First => _async[0];
+    public ConnectionSlot First => _async[0];
 
     /// <summary>Replies awaited.</summary>
-    public int PendingCount => All.Sum(static lane => lane.Current?.PendingCount ?? 0);
+    public int PendingCount => All.Sum(static slot => slot.Current?.PendingCount ?? 0);
 
     /// <summary>Whether no deadline is near.</summary>
-    public bool AreQuiet => _leaving.IsEmpty && IsQuiet(_bulk) && IsQuiet(_sync) && Array.TrueForAll(_async, IsQuiet);
+    public bool AreQuiet => _leaving.IsEmpty && IsQuiet(_largeValues) && IsQuiet(_sync) && Array.TrueForAll(_async, IsQuiet);
 
-    private IEnumerable<Lane> All => _async.Append(_bulk).Append(_sync);
+    private IEnumerable<ConnectionSlot> All => _async.Append(_largeValues).Append(_sync);
 
     /// <summary>Whether a lane is the one for large values.</summary>
-    public bool IsBulk(Lane lane) => lane == _bulk;
+    public bool IsForLargeValues(ConnectionSlot slot) => slot == _largeValues;
 
     /// <summary>
     /// The connection for a request; null while none can be had. One that changes its key has only the key's own lane: an earlier change may still be on
@@ -47,53 +47,53 @@ internal sealed class NodeLanes
         }
 
         Connection? connection = _async[_async.Length == 1 ? 0 : (int)(hash % (uint)_async.Length)].Acquire();
-        return connection ?? (changes ? null : Array.Find(_async, static lane => lane.IsOpen)?.Current);
+        return connection ?? (changes ? null : Array.Find(_async, static slot => slot.IsOpen)?.Current);
     }
 
     /// <summary>
     /// The connection for reads of large values; null while it is not open. One is begun then, but no read waits for it, or fails because it cannot be had:
     /// the key's own connection is there. That it has been opened is told after it is known where it leads.
     /// </summary>
-    public Connection? AcquireBulk() => _bulk.Acquire() is { Opened.IsCompleted: true, IsUsable: true } connection ? connection : null;
+    public Connection? AcquireForLargeValue() => _largeValues.Acquire() is { Opened.IsCompleted: true, IsUsable: true } connection ? connection : null;
 
     /// <summary>Forgets all failures: the server answers again.</summary>
-    public void HoldBackNoMore()
+    public void ClearBackoff()
     {
-        foreach (Lane lane in All)
+        foreach (ConnectionSlot slot in All)
         {
-            lane.HoldBackNoMore();
+            slot.ClearBackoff();
         }
     }
 
     /// <summary>Looks after the deadlines of all connections.</summary>
-    public void Sweep(ref int timedOut, ref long answered)
+    public void Scan(ref int timedOut, ref long answered)
     {
-        foreach (Lane lane in _async)
+        foreach (ConnectionSlot slot in _async)
         {
-            lane.Current?.Sweep(ref timedOut, ref answered);
+            slot.Current?.Scan(ref timedOut, ref answered);
         }
 
-        _bulk.Current?.Sweep(ref timedOut, ref answered);
-        _sync.Current?.Sweep(ref timedOut, ref answered);
+        _largeValues.Current?.Scan(ref timedOut, ref answered);
+        _sync.Current?.Scan(ref timedOut, ref answered);
         foreach (Connection connection in _leaving)
         {
-            connection.Sweep(ref timedOut, ref answered);
+            connection.Scan(ref timedOut, ref answered);
         }
     }
 
     /// <summary>Opens new connections in place of those that are out of date, which end what they have been asked.</summary>
     public void Renew(Func<Connection, bool> isOutdated)
     {
-        foreach (Lane lane in All)
+        foreach (ConnectionSlot slot in All)
         {
-            if (lane.Current is not { IsUsable: true, IsOpen: true } connection || !isOutdated(connection))
+            if (slot.Current is not { IsUsable: true, IsOpen: true } connection || !isOutdated(connection))
             {
                 continue;
             }
 
             // Before it has left its lane: whoever ends all connections finds it in one place or the other.
             ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Add(one), connection);
-            _ = LeaveAsync(connection, lane.Replace(connection));
+            _ = LeaveAsync(connection, slot.Replace(connection));
         }
     }
 
@@ -101,7 +101,7 @@ internal sealed class NodeLanes
     public bool HasLeft(Connection connection) => _leaving.Contains(connection);
 
     /// <summary>Whether the callers of a lane that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
-    public bool ServeWithout(Lane failed) => (failed.Mode == CallMode.Async ? _async : _async.Append(_sync)).Any(static lane => lane.IsOpen);
+    public bool CanServeWithout(ConnectionSlot failed) => (failed.Mode == CallMode.Async ? _async : _async.Append(_sync)).Any(static slot => slot.IsOpen);
 
     /// <summary>
     /// Sends a probe on every open connection. One that nobody uses would pass for the proof of a server that has gone silent; asked, it ends if
@@ -109,12 +109,12 @@ internal sealed class NodeLanes
     /// </summary>
     public void AskAll()
     {
-        foreach (Lane lane in All)
+        foreach (ConnectionSlot slot in All)
         {
-            if (lane.Current is { IsUsable: true, IsOpen: true } connection)
+            if (slot.Current is { IsUsable: true, IsOpen: true } connection)
             {
                 // A synchronous connection blocks whoever asks.
-                _ = lane.Mode == CallMode.Async ? AskAsync(connection) : Task.Run(() => AskAsync(connection));
+                _ = slot.Mode == CallMode.Async ? AskAsync(connection) : Task.Run(() => AskAsync(connection));
             }
         }
     }
@@ -125,12 +125,12 @@ internal sealed class NodeLanes
     /// </summary>
     public Connection?[] Close()
     {
-        Connection?[] current = [.. All.Select(static lane => lane.Close())];
+        Connection?[] current = [.. All.Select(static slot => slot.Close())];
         return [.. current, .. _leaving];
     }
 
     /// <summary>Whether its connection is open, or has ended, and nothing is awaited.</summary>
-    private static bool IsQuiet(Lane lane) => lane.Current is not { } connection || ((connection.IsOpen || !connection.IsUsable) && connection.PendingCount == 0);
+    private static bool IsQuiet(ConnectionSlot slot) => slot.Current is not { } connection || ((connection.IsOpen || !connection.IsUsable) && connection.PendingCount == 0);
 
     private static async Task AskAsync(Connection connection)
     {

@@ -7,7 +7,7 @@ using MemcachedDistributedCache.Tests.Fakes;
 namespace MemcachedDistributedCache.Tests.Cluster;
 
 /// <summary>The timer of all deadlines, which rests while nothing is awaited. A tick is 62.5 ms.</summary>
-public sealed class SweeperTests : IDisposable
+public sealed class TimeoutScannerTests : IDisposable
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(62.5);
     private readonly ManualTimeProvider _time = new();
@@ -21,21 +21,21 @@ public sealed class SweeperTests : IDisposable
         int looks = 0;
         bool isQuiet = false;
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
-        using var sweeper = new Sweeper(_time, clock, () => looks++, () => isQuiet);
+        using var scanner = new TimeoutScanner(_time, clock, () => looks++, () => isQuiet);
         _time.Advance(TimeSpan.FromSeconds(10));
-        Assert.Equal((160, 160, false), (looks, clock.Now, clock.IsResting));
+        Assert.Equal((160, 160, false), (looks, clock.Now, clock.IsSuspended));
         isQuiet = true;
         _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal((176, 176, true), (looks, clock.Now, clock.IsResting));
+        Assert.Equal((176, 176, true), (looks, clock.Now, clock.IsSuspended));
         _time.Advance(TimeSpan.FromSeconds(60));
-        Assert.Equal((236, 176, true), (looks, clock.Now, clock.IsResting));
+        Assert.Equal((236, 176, true), (looks, clock.Now, clock.IsSuspended));
 
         isQuiet = false;
-        clock.KeepGoing();
-        Assert.False(clock.IsResting);
+        clock.EnsureRunning();
+        Assert.False(clock.IsSuspended);
         Assert.Equal(TimeSpan.Zero, clock.Since(clock.Now - OperationClock.TicksPerTimeout));
         _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal((252, 192, false), (looks, clock.Now, clock.IsResting));
+        Assert.Equal((252, 192, false), (looks, clock.Now, clock.IsSuspended));
         Assert.Equal(TimeSpan.FromSeconds(1), clock.Since(176));
     }
 
@@ -43,14 +43,14 @@ public sealed class SweeperTests : IDisposable
     public void WhatIsSoonOverKeepsItAwakeForALimitMore()
     {
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
-        using var sweeper = new Sweeper(_time, clock, static () => { }, static () => true);
+        using var scanner = new TimeoutScanner(_time, clock, static () => { }, static () => true);
         _time.Advance(TimeSpan.FromSeconds(10));
-        Assert.True(clock.IsResting);
-        clock.KeepGoing();
+        Assert.True(clock.IsSuspended);
+        clock.EnsureRunning();
         _time.Advance(15 * Tick);
-        Assert.False(clock.IsResting);
+        Assert.False(clock.IsSuspended);
         _time.Advance(Tick);
-        Assert.True(clock.IsResting);
+        Assert.True(clock.IsSuspended);
     }
 
     [Fact]
@@ -58,12 +58,12 @@ public sealed class SweeperTests : IDisposable
     {
         bool isQuiet = true;
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
-        using var sweeper = new Sweeper(_time, clock, static () => { }, () => isQuiet);
+        using var scanner = new TimeoutScanner(_time, clock, static () => { }, () => isQuiet);
         _time.Advance(TimeSpan.FromSeconds(2));
-        Assert.True(clock.IsResting);
+        Assert.True(clock.IsSuspended);
         isQuiet = false;
         _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.False(clock.IsResting);
+        Assert.False(clock.IsSuspended);
         int then = clock.Now;
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(16, clock.Now - then);
@@ -74,9 +74,9 @@ public sealed class SweeperTests : IDisposable
     {
         int looks = 0;
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(16));
-        using var sweeper = new Sweeper(_time, clock, () => looks++, static () => true);
+        using var scanner = new TimeoutScanner(_time, clock, () => looks++, static () => true);
         _time.Advance(TimeSpan.FromSeconds(60));
-        Assert.Equal((60, false), (looks, clock.IsResting));
+        Assert.Equal((60, false), (looks, clock.IsSuspended));
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class SweeperTests : IDisposable
         const int Rounds = 4000;
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
         int awaited = 0;
-        using var sweeper = new Sweeper(_time, clock, static () => { }, () => Volatile.Read(ref awaited) == 0);
+        using var scanner = new TimeoutScanner(_time, clock, static () => { }, () => Volatile.Read(ref awaited) == 0);
         int turn = 0;
         Task waiting = Task.Factory.StartNew(
             () =>
@@ -95,7 +95,7 @@ public sealed class SweeperTests : IDisposable
                     Until((4 * round) + 1);
                     Thread.SpinWait(round % 32);
                     awaited = 1;
-                    clock.KeepGoing();
+                    clock.EnsureRunning();
                     Interlocked.Increment(ref turn);
                 }
             },
@@ -112,8 +112,8 @@ public sealed class SweeperTests : IDisposable
             _time.Advance(Tick);
             Interlocked.Increment(ref turn);
             Until((4 * round) + 3);
-            caught += clock.IsResting ? 1 : 0;
-            clock.KeepGoing();
+            caught += clock.IsSuspended ? 1 : 0;
+            clock.EnsureRunning();
             _time.Advance(Tick);
             Volatile.Write(ref awaited, 0);
             Interlocked.Increment(ref turn);

@@ -3,12 +3,12 @@ using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Tests.Protocol;
 
-public sealed class GreetingTests
+public sealed class HandshakeTests
 {
     private const string Settings = "STAT maxbytes 67108864\r\nSTAT item_size_max 2097152\r\nSTAT tcp_backlog 1024\r\nEND\r\n";
 
     [Fact]
-    public void Asks() => Assert.Equal("version\r\nstats settings\r\n", Encoding.ASCII.GetString(Greeting.Request));
+    public void Asks() => Assert.Equal("version\r\nstats settings\r\n", Encoding.ASCII.GetString(Handshake.Request));
 
     [Theory]
     [InlineData("1.6.10")]
@@ -21,11 +21,11 @@ public sealed class GreetingTests
     [InlineData("2.0")]
     public void TakesAServerThatSpeaksMeta(string version)
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
-        Assert.Null(greeting.Error);
-        Assert.Equal(version, greeting.ServerVersion);
-        Assert.Equal(2097152, greeting.ItemSizeMax);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
+        Assert.Null(handshake.Error);
+        Assert.Equal(version, handshake.ServerVersion);
+        Assert.Equal(2097152, handshake.ItemSizeMax);
     }
 
     [Theory]
@@ -39,10 +39,10 @@ public sealed class GreetingTests
     [InlineData("37.0.0 mcrouter", false)]
     public void KnowsWhetherItemsKeepTheirNumbers(string version, bool keeps)
     {
-        var greeting = new Greeting();
-        Assert.False(greeting.KeepsNumbers);
-        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
-        Assert.Equal(keeps, greeting.KeepsNumbers);
+        var handshake = new Handshake();
+        Assert.False(handshake.KeepsNumbers);
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
+        Assert.Equal(keeps, handshake.KeepsNumbers);
     }
 
     [Theory]
@@ -53,11 +53,11 @@ public sealed class GreetingTests
     [InlineData("unknown")]
     public void RefusesAnOldServerAndNamesItsVersion(string version)
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n")));
-        Assert.Contains(version, greeting.Error, StringComparison.Ordinal);
-        Assert.Contains("or newer", greeting.Error, StringComparison.Ordinal);
-        Assert.Null(greeting.ServerVersion);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n")));
+        Assert.Contains(version, handshake.Error, StringComparison.Ordinal);
+        Assert.Contains("or newer", handshake.Error, StringComparison.Ordinal);
+        Assert.Null(handshake.ServerVersion);
     }
 
     [Theory]
@@ -66,9 +66,9 @@ public sealed class GreetingTests
     [InlineData("1.6.9")]
     public void RefusesAServerThatWouldTakeAValueForACommand(string version)
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
-        Assert.Contains("1.6.10 or newer is needed", greeting.Error, StringComparison.Ordinal);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
+        Assert.Contains("1.6.10 or newer is needed", handshake.Error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -77,10 +77,10 @@ public sealed class GreetingTests
     [InlineData("SERVER_ERROR not here\r\n")]
     public void KnowsNoSizeWhereStatisticsAreRefused(string refusal)
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + refusal)));
-        Assert.Null(greeting.Error);
-        Assert.Equal(0, greeting.ItemSizeMax);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + refusal)));
+        Assert.Null(handshake.Error);
+        Assert.Equal(0, handshake.ItemSizeMax);
     }
 
     [Theory]
@@ -93,10 +93,10 @@ public sealed class GreetingTests
     [InlineData("END\r\n")]
     public void KeepsTheDefaultSizeWhereNoneIsSaidPlainly(string settings)
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + settings)));
-        Assert.Null(greeting.Error);
-        Assert.Equal(0, greeting.ItemSizeMax);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + settings)));
+        Assert.Null(handshake.Error);
+        Assert.Equal(0, handshake.ItemSizeMax);
     }
 
     [Theory]
@@ -110,10 +110,10 @@ public sealed class GreetingTests
     [InlineData("hello\r\n", "no memcached")]
     public void Says_what_a_peer_seems_to_be_and_quotes_it(string text, string expected)
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes(text)));
-        Assert.Contains(expected, greeting.Error, StringComparison.Ordinal);
-        Assert.True(text.EndsWith('\u0002') || greeting.Error!.Contains(text.TrimEnd(), StringComparison.Ordinal));
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes(text)));
+        Assert.Contains(expected, handshake.Error, StringComparison.Ordinal);
+        Assert.True(text.EndsWith('\u0002') || handshake.Error!.Contains(text.TrimEnd(), StringComparison.Ordinal));
     }
 
     [Theory]
@@ -127,9 +127,9 @@ public sealed class GreetingTests
     [InlineData("\n")]
     public void RefusesWhatIsNoMemcached(string text)
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes(text)));
-        Assert.NotNull(greeting.Error);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes(text)));
+        Assert.NotNull(handshake.Error);
     }
 
     [Theory]
@@ -138,17 +138,17 @@ public sealed class GreetingTests
     [InlineData("VERSION 1.6.18\r\n")]
     public void RefusesLinesBetweenTheStatistics(string line)
     {
-        var greeting = new Greeting();
-        greeting.Advance(Bytes("VERSION 1.6.18\r\nSTAT a 1\r\n" + line + "END\r\n"));
-        Assert.NotNull(greeting.Error);
+        var handshake = new Handshake();
+        handshake.Advance(Bytes("VERSION 1.6.18\r\nSTAT a 1\r\n" + line + "END\r\n"));
+        Assert.NotNull(handshake.Error);
     }
 
     [Fact]
     public void RefusesBytesBehindTheEnd()
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes("VERSION 1.6.18\r\n" + Settings + "H")));
-        Assert.Equal("it sent more than was asked for", greeting.Error);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + Settings + "H")));
+        Assert.Equal("it sent more than was asked for", handshake.Error);
     }
 
     [Theory]
@@ -157,21 +157,21 @@ public sealed class GreetingTests
     public void RefusesAGreetingWithoutEnd(string unit)
     {
         var text = new StringBuilder("VERSION 1.6.18\r\n");
-        while (text.Length < Greeting.BufferLength)
+        while (text.Length < Handshake.BufferLength)
         {
             text.Append(unit);
         }
 
-        byte[] all = Bytes(text.ToString())[..Greeting.BufferLength];
-        var greeting = new Greeting();
+        byte[] all = Bytes(text.ToString())[..Handshake.BufferLength];
+        var handshake = new Handshake();
         bool over = false;
         for (int length = 1000; !over && length < all.Length + 1000; length += 1000)
         {
-            over = greeting.Advance(all.AsSpan(0, Math.Min(length, all.Length)));
+            over = handshake.Advance(all.AsSpan(0, Math.Min(length, all.Length)));
         }
 
         Assert.True(over);
-        Assert.NotNull(greeting.Error);
+        Assert.NotNull(handshake.Error);
     }
 
     [Fact]
@@ -180,21 +180,21 @@ public sealed class GreetingTests
         byte[] all = Bytes("VERSION 1.6.18\r\n" + Settings);
         for (int split = 0; split < all.Length; split++)
         {
-            var greeting = new Greeting();
-            Assert.False(greeting.Advance(all.AsSpan(0, split)));
-            Assert.True(greeting.Advance(all));
-            Assert.Null(greeting.Error);
-            Assert.Equal(2097152, greeting.ItemSizeMax);
+            var handshake = new Handshake();
+            Assert.False(handshake.Advance(all.AsSpan(0, split)));
+            Assert.True(handshake.Advance(all));
+            Assert.Null(handshake.Error);
+            Assert.Equal(2097152, handshake.ItemSizeMax);
         }
     }
 
     [Fact]
     public void AnErrorMessageHoldsNoControlCharactersAndIsShort()
     {
-        var greeting = new Greeting();
-        Assert.True(greeting.Advance(Bytes("\0\u001b[31m" + new string('\u00ff', 1000) + "\r\n")));
-        Assert.True(greeting.Error!.Length < 300);
-        Assert.DoesNotContain(greeting.Error, static c => c is < ' ' or >= (char)0x7f);
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes("\0\u001b[31m" + new string('\u00ff', 1000) + "\r\n")));
+        Assert.True(handshake.Error!.Length < 300);
+        Assert.DoesNotContain(handshake.Error, static c => c is < ' ' or >= (char)0x7f);
     }
 
     private static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);

@@ -1,19 +1,19 @@
 using System.Text;
 
-namespace MemcachedDistributedCache.Load.Floor;
+namespace MemcachedDistributedCache.Load.Fence;
 
 /// <summary>
 /// The fastest loop that could be written: what it does, every client must. <paramref name="completeInline"/> runs callers on the read
 /// loop, which no library can afford (a caller that blocks would stop everybody); that variant is shown and does not count.
 /// </summary>
-internal sealed class FloorSubject(string name, string[] nodes, Flush flush, bool completeInline = false, FloorSubject? sharesConnectionsOf = null) : Subject(name)
+internal sealed class BareLoopSubject(string name, string[] nodes, Flush flush, bool completeInline = false, BareLoopSubject? sharesConnectionsOf = null) : Subject(name)
 {
-    private readonly List<FloorConnection> _connections = sharesConnectionsOf?._connections ?? [];
+    private readonly List<BareLoopConnection> _connections = sharesConnectionsOf?._connections ?? [];
     private byte[][] _keys = [];
     private byte[][] _values = [];
 
     /// <inheritdoc/>
-    public override bool IsFloor => !completeInline;
+    public override bool IsBareLoop => !completeInline;
 
     /// <inheritdoc/>
     public override async Task PrepareAsync(Workload workload, CancellationToken cancellationToken)
@@ -22,13 +22,13 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
         {
             foreach (string node in nodes)
             {
-                _connections.Add(await FloorConnection.ConnectAsync(node, flush));
+                _connections.Add(await BareLoopConnection.ConnectAsync(node, flush));
             }
         }
 
         _keys = [.. workload.Keys(Name.Replace(' ', '-')).Select(Encoding.UTF8.GetBytes)];
         _values = workload.Values;
-        var operation = new FloorOperation(completeInline);
+        var operation = new BareLoopOperation(completeInline);
         for (int key = 0; key < _keys.Length; key++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -39,7 +39,7 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
     /// <inheritdoc/>
     public override async Task RunAsync(Caller caller)
     {
-        var operation = new FloorOperation(completeInline);
+        var operation = new BareLoopOperation(completeInline);
         while (caller.Next(out int key, out bool isSet))
         {
             try
@@ -74,5 +74,5 @@ internal sealed class FloorSubject(string name, string[] nodes, Flush flush, boo
         return default;
     }
 
-    private FloorConnection Of(int key) => _connections[key % _connections.Count];
+    private BareLoopConnection Of(int key) => _connections[key % _connections.Count];
 }

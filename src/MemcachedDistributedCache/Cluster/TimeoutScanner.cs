@@ -6,33 +6,33 @@ namespace MemcachedDistributedCache.Cluster;
 /// The one timer that looks after all deadlines. When nothing has been awaited for a whole limit it rests: the clock stands, and it looks once a second, for the
 /// sake of connections that nobody uses. Whoever awaits something from then on sets it going again.
 /// </summary>
-internal sealed class Sweeper : IAsyncDisposable, IDisposable
+internal sealed class TimeoutScanner : IAsyncDisposable, IDisposable
 {
     /// <summary>How long it rests at a time.</summary>
-    public static readonly TimeSpan RestInterval = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan SuspendedInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>After so many looks at which nothing was awaited it rests.</summary>
-    private const int LooksBeforeRest = OperationClock.TicksPerTimeout;
+    private const int LooksBeforeSuspend = OperationClock.TicksPerTimeout;
 
     private readonly OperationClock _clock;
-    private readonly Action _sweep;
+    private readonly Action _scan;
     private readonly Func<bool> _isQuiet;
     private readonly ITimer _timer;
     private readonly Lock _lock = new();
-    private int _sweeping;
+    private int _scanning;
     private int _quietLooks;
 
     /// <param name="timeProvider">The clock.</param>
     /// <param name="clock">The clock of the operations, which this one drives.</param>
-    /// <param name="sweep">Looks after everything; never called twice at a time.</param>
+    /// <param name="scan">Looks after everything; never called twice at a time.</param>
     /// <param name="isQuiet">Whether no deadline is near.</param>
-    public Sweeper(TimeProvider timeProvider, OperationClock clock, Action sweep, Func<bool> isQuiet)
+    public TimeoutScanner(TimeProvider timeProvider, OperationClock clock, Action scan, Func<bool> isQuiet)
     {
         _clock = clock;
-        _sweep = sweep;
+        _scan = scan;
         _isQuiet = isQuiet;
-        clock.Roused = GoOn;
-        _timer = timeProvider.CreateTimer(static state => ((Sweeper)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        clock.Resumed = Resume;
+        _timer = timeProvider.CreateTimer(static state => ((TimeoutScanner)state!).Scan(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _timer.Change(clock.Interval, clock.Interval);
     }
 
@@ -42,65 +42,65 @@ internal sealed class Sweeper : IAsyncDisposable, IDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _timer.DisposeAsync();
 
-    private void Sweep()
+    private void Scan()
     {
         // Timer callbacks may overlap when the machine is busy; the watches want one at a time.
-        if (Interlocked.Exchange(ref _sweeping, 1) != 0)
+        if (Interlocked.Exchange(ref _scanning, 1) != 0)
         {
             return;
         }
 
         try
         {
-            if (!_clock.IsResting)
+            if (!_clock.IsSuspended)
             {
                 _clock.Advance();
             }
 
-            _sweep();
+            _scan();
             lock (_lock)
             {
                 _quietLooks = _isQuiet() ? _quietLooks + 1 : 0;
                 if (_quietLooks == 0)
                 {
-                    GoOn();
+                    Resume();
                 }
-                else if (_quietLooks >= LooksBeforeRest && !_clock.IsResting && RestInterval > _clock.Interval)
+                else if (_quietLooks >= LooksBeforeSuspend && !_clock.IsSuspended && SuspendedInterval > _clock.Interval)
                 {
-                    Rest_NeedsLock();
+                    Suspend_NeedsLock();
                 }
             }
         }
         finally
         {
-            Volatile.Write(ref _sweeping, 0);
+            Volatile.Write(ref _scanning, 0);
         }
     }
 
-    private void Rest_NeedsLock()
+    private void Suspend_NeedsLock()
     {
-        _clock.Rest();
+        _clock.Suspend();
 
         // Whoever has begun to await something by now is seen here; whoever does from now on sees that the clock rests. So that they need no barrier of
         // their own, the one here is for all threads of the process.
         Interlocked.MemoryBarrierProcessWide();
         if (_isQuiet())
         {
-            _timer.Change(RestInterval, RestInterval);
+            _timer.Change(SuspendedInterval, SuspendedInterval);
         }
         else
         {
-            _clock.GoOn();
+            _clock.Resume();
         }
     }
 
-    private void GoOn()
+    private void Resume()
     {
         lock (_lock)
         {
-            if (_clock.IsResting)
+            if (_clock.IsSuspended)
             {
-                _clock.GoOn();
+                _clock.Resume();
                 _quietLooks = 0;
                 _timer.Change(_clock.Interval, _clock.Interval);
             }

@@ -1,10 +1,10 @@
 using System.Buffers.Text;
 using System.Net.Sockets;
 
-namespace MemcachedDistributedCache.Load.Floor;
+namespace MemcachedDistributedCache.Load.Fence;
 
 /// <summary>Requests gathered for one send. Large values are not copied: the bare loop's caller keeps them still until the reply.</summary>
-internal sealed class FloorBatch
+internal sealed class BareLoopBatch
 {
     private const int LargeValue = 16 * 1024;
     private readonly List<(int Before, byte[] Value)> _large = [];

@@ -8,15 +8,15 @@ namespace MemcachedDistributedCache.Hybrid;
 /// The way of one flight: the process's own copy if the cluster says that it is still right, else the cluster's entry, else the factory, by whoever
 /// holds the lease. One who does not hold it asks again until the value is there, or the lease is free, or it has waited long enough.
 /// </summary>
-internal sealed class Production<TState, T>(
+internal sealed class GetOrCreateOperation<TState, T>(
     HybridEngine engine,
-    FlightKey flightKey,
+    SingleFlightKey singleFlightKey,
     CallOptions options,
     IReadOnlyList<string> tags,
     long version,
     ValueCodec<T> codec,
     ValueFactory<TState, T> factory,
-    bool holdsLease) : IFlightWork<T>
+    bool holdsLease) : ISingleFlightWork<T>
 {
     /// <summary>How often an entry may change between two looks.</summary>
     private const int MaximumChanges = 10;
@@ -25,24 +25,24 @@ internal sealed class Production<TState, T>(
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(200);
 
     private Call _call = null!;
-    private Flight<T> _flight = null!;
+    private SingleFlight<T> _singleFlight = null!;
     private CachedEntry? _local;
     private long _waitingSince;
     private TimeSpan _pause = FirstPause;
 
     private HybridSettings Settings => engine.Settings;
 
-    private Making<TState, T> NewMaking() => new(engine, _call, codec, factory, _flight);
+    private FactoryRunner<TState, T> NewFactoryRunner() => new(engine, _call, codec, factory, _singleFlight);
 
     /// <inheritdoc/>
-    public void Ended(Flight<T> flight) => engine.Leave(flightKey, flight);
+    public void Ended(SingleFlight<T> singleFlight) => engine.Leave(singleFlightKey, singleFlight);
 
     /// <inheritdoc/>
-    public async Task<Outcome<T>> RunAsync(Flight<T> flight)
+    public async Task<Outcome<T>> RunAsync(SingleFlight<T> singleFlight)
     {
-        byte[] wireKey = engine.Keys.Encode(flightKey.Key, HybridSpace.Entry);
-        _call = new Call(flightKey.Key, wireKey, options, engine.Tags.Resolve(tags, wireKey), version);
-        _flight = flight;
+        byte[] wireKey = engine.Keys.Encode(singleFlightKey.Key, HybridSpace.Entry);
+        _call = new Call(singleFlightKey.Key, wireKey, options, engine.Tags.Resolve(tags, wireKey), version);
+        _singleFlight = singleFlight;
 
         // Under way together with the first read.
         Task tagsKnown = engine.Tags.EnsureAsync(_call.Tags);
@@ -62,14 +62,14 @@ internal sealed class Production<TState, T>(
         if (!_call.Options.MayReadRemote && !mayLease)
         {
             await tagsKnown.ConfigureAwait(false);
-            return await MakeAloneAsync(null, Keeping.Local).ConfigureAwait(false);
+            return await MakeAloneAsync(null, StoreTarget.Local).ConfigureAwait(false);
         }
 
         for (int discards = 0, changes = 0; ;)
         {
-            if (flight.IsAbandoned)
+            if (singleFlight.IsAbandoned)
             {
-                throw new OperationCanceledException(flight.Token);
+                throw new OperationCanceledException(singleFlight.Token);
             }
 
             RemoteRead read = mayLease
@@ -80,35 +80,35 @@ internal sealed class Production<TState, T>(
             {
                 case RemoteState.Won:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
-                    return await NewMaking().RunAsync(read.Lease, null, null, Keeping.Both).ConfigureAwait(false);
+                    return await NewFactoryRunner().RunAsync(read.Lease, null, null, StoreTarget.Both).ConfigureAwait(false);
 
                 case RemoteState.Entry:
-                    Verdict verdict = await JudgeAsync(read, mayLease).ConfigureAwait(false);
-                    if (verdict.Outcome is not null)
+                    Judgement judgement = await JudgeAsync(read, mayLease).ConfigureAwait(false);
+                    if (judgement.Outcome is not null)
                     {
-                        return verdict.Outcome;
+                        return judgement.Outcome;
                     }
 
-                    if (verdict.MustWait && await WaitAsync(verdict.Fallback).ConfigureAwait(false) is { } last)
+                    if (judgement.MustWait && await WaitAsync(judgement.Fallback).ConfigureAwait(false) is { } last)
                     {
                         return last;
                     }
 
-                    if (verdict.MustWait || (verdict.MustReadAgain && ++changes <= MaximumChanges))
+                    if (judgement.MustWait || (judgement.MustReadAgain && ++changes <= MaximumChanges))
                     {
                         continue;
                     }
 
-                    if (verdict.MustReadAgain)
+                    if (judgement.MustReadAgain)
                     {
-                        return await MakeAloneAsync(null, Keeping.None).ConfigureAwait(false);
+                        return await MakeAloneAsync(null, StoreTarget.None).ConfigureAwait(false);
                     }
 
                     break;
 
                 case RemoteState.Taken when !_call.Options.MayReadRemote:
                     // The caller wants a new value whatever the other makes; it replaces the placeholder, if that is still there.
-                    return await NewMaking().RunAsync(null, read.Ticket, null, Keeping.Both).ConfigureAwait(false);
+                    return await NewFactoryRunner().RunAsync(null, read.CasToken, null, StoreTarget.Both).ConfigureAwait(false);
 
                 case RemoteState.Taken:
                     if (await WaitAsync(null).ConfigureAwait(false) is { } given)
@@ -119,24 +119,24 @@ internal sealed class Production<TState, T>(
                     continue;
 
                 case RemoteState.Unread when read.MayBeReplaced:
-                    return await NewMaking().RunAsync(null, read.Ticket, null, Keeping.Both).ConfigureAwait(false);
+                    return await NewFactoryRunner().RunAsync(null, read.CasToken, null, StoreTarget.Both).ConfigureAwait(false);
 
                 case RemoteState.Absent:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
-                    return await MakeAloneAsync(null, Keeping.Local).ConfigureAwait(false);
+                    return await MakeAloneAsync(null, StoreTarget.Local).ConfigureAwait(false);
 
                 case RemoteState.Unavailable:
-                    return ServeUnseen() ?? await MakeAloneAsync(FallbackOf(_local), _call.Options.MayWriteRemote ? Keeping.LocalUntilSeen : Keeping.Local).ConfigureAwait(false);
+                    return ServeUnseen() ?? await MakeAloneAsync(FallbackOf(_local), _call.Options.MayWriteRemote ? StoreTarget.LocalUntilSeen : StoreTarget.Local).ConfigureAwait(false);
             }
 
             // What is there is of no use. Whoever removes it first makes place for the lease, and what is asked next comes after that.
             engine.Counters.Add(HybridEvent.RemoteMiss);
             if (!mayLease || ++discards > RemoteCache.MaximumDiscards)
             {
-                return await MakeAloneAsync(null, mayLease ? Keeping.None : Keeping.Local).ConfigureAwait(false);
+                return await MakeAloneAsync(null, mayLease ? StoreTarget.None : StoreTarget.Local).ConfigureAwait(false);
             }
 
-            _ = engine.Remote.Discard(_call.WireKey, read.Ticket);
+            _ = engine.Remote.Discard(_call.WireKey, read.CasToken);
         }
     }
 
@@ -167,12 +167,12 @@ internal sealed class Production<TState, T>(
             }
 
             long sentAt = engine.Time.GetTimestamp();
-            RemoteState now = local.Ticket.IsKnown ? await engine.Remote.LookAsync(_call.WireKey, local.Ticket).ConfigureAwait(false) : RemoteState.Changed;
+            RemoteState now = local.CasToken.IsKnown ? await engine.Remote.LookAsync(_call.WireKey, local.CasToken).ConfigureAwait(false) : RemoteState.Changed;
             if (now is not (RemoteState.Entry or RemoteState.Unavailable))
             {
                 // Unless it was never in the cluster: then the read that follows tells whether the cluster can be asked again. What the cluster has called changed
                 // is not served any more, also if it cannot be asked for the new value; of another connection's number it cannot be told.
-                if (local.Ticket.IsKnown)
+                if (local.CasToken.IsKnown)
                 {
                     engine.Local.Drop(_call.Key, local);
                     _local = now == RemoteState.Unread ? local : null;
@@ -216,7 +216,7 @@ internal sealed class Production<TState, T>(
     }
 
     /// <summary>What is to be done with an entry that the cluster has.</summary>
-    private async ValueTask<Verdict> JudgeAsync(RemoteRead read, bool mayLease)
+    private async ValueTask<Judgement> JudgeAsync(RemoteRead read, bool mayLease)
     {
         CachedEntry entry = read.Entry!;
         TagCheck check = await engine.Tags.CheckReadAsync(entry.Tags).ConfigureAwait(false);
@@ -228,13 +228,13 @@ internal sealed class Production<TState, T>(
         if (check == TagCheck.Unverifiable)
         {
             // It may be right for all others: it is neither used nor touched.
-            return new Verdict { Outcome = ServeUnseen() ?? await MakeAloneAsync(null, Keeping.LocalUntilSeen).ConfigureAwait(false) };
+            return new Judgement { Outcome = ServeUnseen() ?? await MakeAloneAsync(null, StoreTarget.LocalUntilSeen).ConfigureAwait(false) };
         }
 
         long age = engine.Time.GetUtcNow().ToUnixTimeMilliseconds() - entry.ExpiresAt;
         if (entry.Kind == PayloadKind.Elsewhere)
         {
-            return age < 0 ? new Verdict { Outcome = await MakeMarkedAsync(read.Ticket, mayLease).ConfigureAwait(false) } : default;
+            return age < 0 ? new Judgement { Outcome = await MakeMarkedAsync(read.CasToken, mayLease).ConfigureAwait(false) } : default;
         }
 
         if (!engine.TryRead<T>(_call.Key, entry, out T? value))
@@ -246,30 +246,30 @@ internal sealed class Production<TState, T>(
         {
             engine.Counters.Add(HybridEvent.RemoteHit);
             engine.Writer.KeepRead(_call, read, value, codec);
-            return new Verdict { Outcome = new Outcome<T>(value, CacheSource.Remote, entry) };
+            return new Judgement { Outcome = new Outcome<T>(value, CacheSource.Remote, entry) };
         }
 
         if (age < Settings.StaleWindow.TotalMilliseconds)
         {
-            if (mayLease && engine.Refreshes.HasGivenUp(flightKey, entry.CreatedAt) && await MakeInPlaceAsync(new Fallback<T>(entry, value)).ConfigureAwait(false) is { } made)
+            if (mayLease && engine.Refreshes.HasGivenUp(singleFlightKey, entry.CreatedAt) && await MakeInPlaceAsync(new Fallback<T>(entry, value)).ConfigureAwait(false) is { } made)
             {
-                return new Verdict { Outcome = made };
+                return new Judgement { Outcome = made };
             }
 
             engine.Writer.Keep(_call, EntryWriter.CopyOf(_call, entry, value, isStale: true, codec), read.SentAt, Settings.StaleWindow);
             Task<Outcome<T>?>? refresh = null;
             if (mayLease)
             {
-                engine.Refreshes.TryBegin(flightKey, NewMaking().Detach(entry, value).RefreshAsync, out refresh);
+                engine.Refreshes.TryBegin(singleFlightKey, NewFactoryRunner().Detach(entry, value).RefreshAsync, out refresh);
             }
 
-            return new Verdict { Outcome = new Outcome<T>(value, CacheSource.Stale, entry) { Refresh = refresh } };
+            return new Judgement { Outcome = new Outcome<T>(value, CacheSource.Stale, entry) { Refresh = refresh } };
         }
 
         Fallback<T>? fallback = age < Settings.MaxStale.TotalMilliseconds ? new Fallback<T>(entry, value) : null;
         if (!mayLease)
         {
-            return new Verdict { Outcome = await MakeAloneAsync(fallback, Keeping.Local).ConfigureAwait(false) };
+            return new Judgement { Outcome = await MakeAloneAsync(fallback, StoreTarget.Local).ConfigureAwait(false) };
         }
 
         if (fallback is null && Settings.Retention == TimeSpan.Zero)
@@ -278,7 +278,7 @@ internal sealed class Production<TState, T>(
             return default;
         }
 
-        (RemoteState state, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(_call.Key, HybridSpace.Lease), _call.WireKey, entry.Ticket).ConfigureAwait(false);
+        (RemoteState state, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(_call.Key, HybridSpace.Lease), _call.WireKey, entry.CasToken).ConfigureAwait(false);
         if (state == RemoteState.Won && fallback is null)
         {
             // Nobody refreshes it any more: it goes the way of all that is of no use.
@@ -288,10 +288,10 @@ internal sealed class Production<TState, T>(
 
         return state switch
         {
-            RemoteState.Won => new Verdict { Outcome = await NewMaking().RunAsync(lease, entry.Ticket, fallback, Keeping.Both).ConfigureAwait(false) },
-            RemoteState.Taken => new Verdict { MustWait = true, Fallback = fallback },
-            RemoteState.Changed => new Verdict { MustReadAgain = true },
-            _ => new Verdict { Outcome = await MakeAloneAsync(fallback, Keeping.LocalUntilSeen).ConfigureAwait(false) },
+            RemoteState.Won => new Judgement { Outcome = await NewFactoryRunner().RunAsync(lease, entry.CasToken, fallback, StoreTarget.Both).ConfigureAwait(false) },
+            RemoteState.Taken => new Judgement { MustWait = true, Fallback = fallback },
+            RemoteState.Changed => new Judgement { MustReadAgain = true },
+            _ => new Judgement { Outcome = await MakeAloneAsync(fallback, StoreTarget.LocalUntilSeen).ConfigureAwait(false) },
         };
     }
 
@@ -301,7 +301,7 @@ internal sealed class Production<TState, T>(
     /// </summary>
     private async ValueTask<Outcome<T>?> MakeInPlaceAsync(Fallback<T> fallback)
     {
-        if (!engine.Refreshes.TryEnter(flightKey))
+        if (!engine.Refreshes.TryEnter(singleFlightKey))
         {
             return null;
         }
@@ -309,12 +309,12 @@ internal sealed class Production<TState, T>(
         Outcome<T>? outcome = null;
         try
         {
-            (RemoteState state, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(_call.Key, HybridSpace.Lease), _call.WireKey, fallback.Entry.Ticket).ConfigureAwait(false);
-            outcome = state == RemoteState.Won ? await NewMaking().RunAsync(lease, fallback.Entry.Ticket, fallback, Keeping.Both).ConfigureAwait(false) : null;
+            (RemoteState state, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(_call.Key, HybridSpace.Lease), _call.WireKey, fallback.Entry.CasToken).ConfigureAwait(false);
+            outcome = state == RemoteState.Won ? await NewFactoryRunner().RunAsync(lease, fallback.Entry.CasToken, fallback, StoreTarget.Both).ConfigureAwait(false) : null;
         }
         finally
         {
-            engine.Refreshes.Leave(flightKey, hasMade: outcome?.Source == CacheSource.Factory);
+            engine.Refreshes.Leave(singleFlightKey, hasMade: outcome?.Source == CacheSource.Factory);
         }
 
         return outcome;
@@ -331,7 +331,7 @@ internal sealed class Production<TState, T>(
         if (holdsLease)
         {
             // The lease is held by a factory that waits for this call, so that this one would wait for itself.
-            return await NewMaking().RunAsync(null, null, fallback, Keeping.None).ConfigureAwait(false);
+            return await NewFactoryRunner().RunAsync(null, null, fallback, StoreTarget.None).ConfigureAwait(false);
         }
 
         long now = engine.IoTime.GetTimestamp();
@@ -344,33 +344,33 @@ internal sealed class Production<TState, T>(
         TimeSpan waited = engine.IoTime.GetElapsedTime(_waitingSince, now);
         if (fallback is not null && Settings.FactorySoftTimeout != Timeout.InfiniteTimeSpan && waited >= Settings.FactorySoftTimeout)
         {
-            return await NewMaking().ServeAsync(fallback).ConfigureAwait(false);
+            return await NewFactoryRunner().ServeAsync(fallback).ConfigureAwait(false);
         }
 
         if (waited >= Settings.MaximumLeaseWait)
         {
-            return await NewMaking().RunAsync(null, null, fallback, Keeping.None).ConfigureAwait(false);
+            return await NewFactoryRunner().RunAsync(null, null, fallback, StoreTarget.None).ConfigureAwait(false);
         }
 
 #pragma warning disable CA5394 // Spreads those who wait.
-        await Task.Delay(_pause * (0.75 + (Random.Shared.NextDouble() / 2)), engine.IoTime, _flight.Token).ConfigureAwait(false);
+        await Task.Delay(_pause * (0.75 + (Random.Shared.NextDouble() / 2)), engine.IoTime, _singleFlight.Token).ConfigureAwait(false);
 #pragma warning restore CA5394
         _pause = _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
         return null;
     }
 
     /// <summary>The value is too large for the cluster: each process makes its own, beside all others.</summary>
-    private async ValueTask<Outcome<T>> MakeMarkedAsync(ItemTicket mark, bool mayLease)
+    private async ValueTask<Outcome<T>> MakeMarkedAsync(CasToken mark, bool mayLease)
     {
         engine.Counters.Add(HybridEvent.RemoteMiss);
         return mayLease
-            ? await NewMaking().RunAsync(null, mark, null, Keeping.Marked).ConfigureAwait(false)
-            : await MakeAloneAsync(null, Keeping.Local).ConfigureAwait(false);
+            ? await NewFactoryRunner().RunAsync(null, mark, null, StoreTarget.Marked).ConfigureAwait(false)
+            : await MakeAloneAsync(null, StoreTarget.Local).ConfigureAwait(false);
     }
 
-    private async ValueTask<Outcome<T>> MakeAloneAsync(Fallback<T>? fallback, Keeping keeping)
+    private async ValueTask<Outcome<T>> MakeAloneAsync(Fallback<T>? fallback, StoreTarget storeTarget)
         => _call.Options.MayCreate
-            ? await NewMaking().RunAsync(null, null, fallback, keeping).ConfigureAwait(false)
+            ? await NewFactoryRunner().RunAsync(null, null, fallback, storeTarget).ConfigureAwait(false)
             : new Outcome<T>(default!, CacheSource.None, null);
 
     /// <summary>The process's own copy as the last value, where the cluster cannot say whether there is a later one.</summary>
@@ -385,7 +385,7 @@ internal sealed class Production<TState, T>(
         return age < Settings.MaxStale.TotalMilliseconds && engine.TryRead<T>(_call.Key, local, out T? value) ? new Fallback<T>(local, value) : null;
     }
 
-    private readonly struct Verdict
+    private readonly struct Judgement
     {
         public Outcome<T>? Outcome { get; init; }
 
