@@ -56,8 +56,8 @@ internal sealed record BesideLarge
         Console.WriteLine("|-------------|------------:|-------------:|-------------:|-------------:|--------------:|--------------:|--------:|------:|");
         await using LocalServers servers = await LocalServers.StartAsync(1, TimeSpan.FromMinutes(30), cancellationToken);
         string[] nodes = [.. servers.Nodes];
-        var fence = new BareLoopSubject("floor", nodes, Flush.Pool);
-        bool isWrong = await MeasureAsync("floor", fence, new BareLoopSubject("large", nodes, Flush.Pool, sharesConnectionsOf: fence), cancellationToken);
+        var bareLoop = new BareLoopSubject("bare loop", nodes, Flush.Pool);
+        bool isWrong = await MeasureAsync("bare loop", bareLoop, new BareLoopSubject("large", nodes, Flush.Pool, sharesConnectionsOf: bareLoop), cancellationToken);
         foreach (int connections in Connections)
         {
             var setup = new CacheSetup(nodes, connections, Resilience.On, Watched.No);

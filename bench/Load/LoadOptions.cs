@@ -74,7 +74,7 @@ internal sealed record LoadOptions
         Option<string> callers = Text("--callers", "numbers of concurrent callers", "1,8,64,256");
         Option<string> sizes = Text("--size", "value sizes in bytes, from 8", "1024");
         Option<string> verbs = Text("--ops", "get, set, mix (one set in ten)", "get,set,mix");
-        Option<string> subjects = Text("--subjects", "only these subjects (cache, cache absolute, cache sliding, buffer, sync, unsafe floor); the floor is always among them", "");
+        Option<string> subjects = Text("--subjects", "only these subjects (cache, cache absolute, cache sliding, buffer, sync, unsafe bare); the bare loop is always among them", "");
         Option<double> seconds = new("--seconds") { Description = "length of one measurement", DefaultValueFactory = _ => 2 };
         Option<int> rounds = new("--rounds") { Description = "rounds, of which the median counts", DefaultValueFactory = _ => 5 };
         Option<double> limit = new("--limit") { Description = "minutes after which no further row is begun", DefaultValueFactory = _ => 90 };

@@ -15,7 +15,7 @@ internal static class Report
     /// <summary>Writes the head of the table.</summary>
     public static void WriteHead(TextWriter output, LoadOptions options)
     {
-        output.WriteLine($"{Machine}; {options.Rounds} rounds of {options.Duration.TotalSeconds:0.##} s, medians; ratios to the floor marked * (the faster; inline for one caller), round by round");
+        output.WriteLine($"{Machine}; {options.Rounds} rounds of {options.Duration.TotalSeconds:0.##} s, medians; ratios to the bare loop marked * (the faster; inline for one caller), round by round");
         output.WriteLine();
         output.WriteLine("| op  |   size | callers | subject         |     ops/s | CPU µs | B/op     |   p50 µs |   p99 µs | p99.9 µs | errors | wrong | ops/s ÷ | CPU ÷ | p50 ÷ | p99 ÷ |");
         output.WriteLine("|-----|-------:|--------:|-----------------|----------:|-------:|---------:|---------:|---------:|---------:|-------:|------:|--------:|------:|------:|------:|");

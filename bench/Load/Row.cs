@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Load;
 
-/// <summary>One line of the result: a subject under one workload, the median of its rounds, and how it stands to the floor.</summary>
+/// <summary>One line of the result: a subject under one workload, the median of its rounds, and how it stands to the bare loop.</summary>
 internal sealed record Row
 {
     /// <summary>What callers did.</summary>
@@ -15,22 +15,22 @@ internal sealed record Row
     /// <summary>The subject.</summary>
     public required string Subject { get; init; }
 
-    /// <summary>Whether it is the floor that the others of its workload are compared with.</summary>
+    /// <summary>Whether it is the bare loop that the others of its workload are compared with.</summary>
     public required bool IsBareLoop { get; init; }
 
     /// <summary>Each number is the median of the rounds; errors and wrong values are their sum.</summary>
     public required Measurement Median { get; init; }
 
-    /// <summary>Operations per second ÷ the floor's.</summary>
+    /// <summary>Operations per second ÷ the bare loop's.</summary>
     public required double RateRatio { get; init; }
 
-    /// <summary>CPU per operation ÷ the floor's.</summary>
+    /// <summary>CPU per operation ÷ the bare loop's.</summary>
     public required double CpuRatio { get; init; }
 
-    /// <summary>p50 ÷ the floor's.</summary>
+    /// <summary>p50 ÷ the bare loop's.</summary>
     public required double P50Ratio { get; init; }
 
-    /// <summary>p99 ÷ the floor's.</summary>
+    /// <summary>p99 ÷ the bare loop's.</summary>
     public required double P99Ratio { get; init; }
 
     /// <summary>Operations per second ÷ those of the cache that nobody watches, where it ran too.</summary>
@@ -46,14 +46,14 @@ internal sealed record Row
     public double? CpuToBare { get; init; }
 
     /// <summary>
-    /// Makes the rows of one workload. The faster floor counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
+    /// Makes the rows of one workload. The faster bare loop counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
     /// neighbours in time saw the same machine.
     /// </summary>
     public static IReadOnlyList<Row> Of(Workload workload, int callers, IReadOnlyList<(Subject Subject, List<Measurement> Rounds)> results)
     {
-        // Alone, a caller is not served by any gathering, and the inline floor, which is the first, is the one that latency is held against.
-        IEnumerable<List<Measurement>> fences = results.Where(static r => r.Subject.IsBareLoop).Select(static r => r.Rounds);
-        List<Measurement> fence = callers == 1 ? fences.First() : fences.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
+        // Alone, a caller is not served by any gathering, and the inline bare loop, which is the first, is the one that latency is held against.
+        IEnumerable<List<Measurement>> bareLoops = results.Where(static r => r.Subject.IsBareLoop).Select(static r => r.Rounds);
+        List<Measurement> bareLoop = callers == 1 ? bareLoops.First() : bareLoops.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
         List<Measurement>? plain = results.Where(static r => r.Subject.Name == Subjects.PlainName).Select(static r => r.Rounds).FirstOrDefault();
         return [.. results.Select(result => (result.Subject, result.Rounds, Bare: results.FirstOrDefault(other => other.Subject.Name == result.Subject.Name + Subjects.Bare).Rounds)).Select(result => new Row
         {
@@ -61,12 +61,12 @@ internal sealed record Row
             Size = workload.Size,
             Callers = callers,
             Subject = result.Subject.Name,
-            IsBareLoop = ReferenceEquals(result.Rounds, fence),
+            IsBareLoop = ReferenceEquals(result.Rounds, bareLoop),
             Median = MedianOf(result.Rounds),
-            RateRatio = Ratio(result.Rounds, fence, static m => m.Rate),
-            CpuRatio = Ratio(result.Rounds, fence, static m => m.Cpu),
-            P50Ratio = Ratio(result.Rounds, fence, static m => m.P50),
-            P99Ratio = Ratio(result.Rounds, fence, static m => m.P99),
+            RateRatio = Ratio(result.Rounds, bareLoop, static m => m.Rate),
+            CpuRatio = Ratio(result.Rounds, bareLoop, static m => m.Cpu),
+            P50Ratio = Ratio(result.Rounds, bareLoop, static m => m.P50),
+            P99Ratio = Ratio(result.Rounds, bareLoop, static m => m.P99),
             RateToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Rate),
             CpuToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Cpu),
             RateToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Rate),
@@ -75,8 +75,8 @@ internal sealed record Row
     }
 
     /// <summary>The median of the ratios taken round by round.</summary>
-    public static double Ratio(List<Measurement> rounds, List<Measurement> fence, Func<Measurement, double> number)
-        => Middle(rounds.Zip(fence, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
+    public static double Ratio(List<Measurement> rounds, List<Measurement> bareLoop, Func<Measurement, double> number)
+        => Middle(rounds.Zip(bareLoop, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
 
     /// <summary>The medians of the rounds.</summary>
     public static Measurement MedianOf(List<Measurement> rounds) => new()

@@ -6,7 +6,7 @@ internal abstract class Subject(string name) : IAsyncDisposable
     /// <summary>Its name in the table.</summary>
     public string Name { get; } = name;
 
-    /// <summary>Whether it counts as the floor that others are compared with.</summary>
+    /// <summary>Whether it counts as the bare loop that others are compared with.</summary>
     public virtual bool IsBareLoop => false;
 
     /// <summary>Stores the workload's values.</summary>

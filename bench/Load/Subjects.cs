@@ -23,11 +23,11 @@ internal sealed class Subjects : IAsyncDisposable
 
     public Subjects(string[] nodes, LoadOptions options)
     {
-        (string Name, Func<string, Subject> Make)[] fences =
+        (string Name, Func<string, Subject> Make)[] bareLoops =
         [
-            ("floor inline", name => new BareLoopSubject(name, nodes, Flush.Inline)),
-            ("floor pool", name => new BareLoopSubject(name, nodes, Flush.Pool)),
-            ("unsafe floor", name => new BareLoopSubject(name, nodes, Flush.Pool, completeInline: true)),
+            ("bare loop inline", name => new BareLoopSubject(name, nodes, Flush.Inline)),
+            ("bare loop pool", name => new BareLoopSubject(name, nodes, Flush.Pool)),
+            ("unsafe bare", name => new BareLoopSubject(name, nodes, Flush.Pool, completeInline: true)),
         ];
         (string Name, Func<string, CacheSetup, Subject> Make)[] caches =
         [
@@ -40,11 +40,11 @@ internal sealed class Subjects : IAsyncDisposable
             ("sync", (name, setup) => new SyncSubject(name, setup)),
         ];
         bool Wanted(string name) => (name != MetricsName || options.Metrics) && (name != LoggingName || options.Logging) && (options.Subjects.Length == 0
-            || name.StartsWith("floor", StringComparison.Ordinal)
+            || name.StartsWith("bare", StringComparison.Ordinal)
             || name is MetricsName or LoggingName
             || (name == PlainName && (options.Metrics || options.Logging))
             || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)));
-        _subjects = [.. fences.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
+        _subjects = [.. bareLoops.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
         foreach ((string name, Func<string, CacheSetup, Subject> make) in caches.Where(entry => Wanted(entry.Name)))
         {
             _subjects.AddRange(options.Resilience.Select(resilience => make(

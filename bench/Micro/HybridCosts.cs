@@ -99,7 +99,7 @@ internal static class HybridCosts
             }));
         Say($"L2 hit, 1 KB of JSON, {callers} callers: {ours / calls * 1e6:0.0} us a call, GetAsync and deserialization {bare / calls * 1e6:0.0} us, ratio {ratio:0.00}");
 
-        // Each caller on a key of its own, so that no two share a flight.
+        // Each caller on a key of its own, so that no two share a single flight.
         for (int i = 0; i < callers; i++)
         {
             await hybrid.SetAsync("own" + i, await hybrid.GetOrCreateAsync("product", static _ => new ValueTask<BenchProduct>((BenchProduct)null!), past), tags: ["products"]);

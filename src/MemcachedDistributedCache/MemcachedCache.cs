@@ -139,7 +139,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <param name="oversizeBehavior">What becomes of a value over the limit, in place of the option.</param>
     /// <param name="ignoreBeforeOutage">
     /// Whether what a server has from before this process last saw it down is a miss; false by default. While it was down another process may have replaced
-    /// that, on the server that stood in for it, and not have removed it yet. For few items that all must agree on, such as versions. Such an item can be
+    /// that, on the server that served in its place, and not have removed it yet. For few items that all must agree on, such as versions. Such an item can be
     /// set and removed as always, and is there for <see cref="TryAddAsync"/>.
     /// </param>
     /// <returns>The partition.</returns>

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace MemcachedDistributedCache;
 
 /// <summary>
-/// A <see cref="HybridCache"/> on a cluster of memcached servers: values lie in the process's own memory and in the cluster, and a missing one is made by one
+/// A <see cref="HybridCache"/> on a cluster of memcached servers: values lie in the local cache and in the cluster, and a missing one is made by one
 /// factory run for all processes. Thread-safe, and meant to live as long as the application. Nothing that happens to a server is an exception here,
 /// whatever <see cref="MemcachedCacheOptions.FailureMode"/> says: values are then made by their factories.
 /// <para>
@@ -69,7 +69,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
         => GetAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
 
     /// <inheritdoc/>
-    /// <remarks>No string is made of the key for a value that is in the process's own memory.</remarks>
+    /// <remarks>No string is made of the key for a value that is in the local cache.</remarks>
     public override ValueTask<T> GetOrCreateAsync<TState, T>(
         ReadOnlySpan<char> key,
         TState state,
@@ -80,7 +80,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
         => GetAsync(key, new ValueFactory<TState, T>(state, factory), options, tags, cancellationToken);
 
     /// <inheritdoc/>
-    /// <remarks>No string is made of the key for a value that is in the process's own memory. For the context see the overload with a string.</remarks>
+    /// <remarks>No string is made of the key for a value that is in the local cache. For the context see the overload with a string.</remarks>
     public override ValueTask<T> GetOrCreateAsync<TState, T>(
         ReadOnlySpan<char> key,
         TState state,
@@ -293,7 +293,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
 
     /// <summary>
     /// Cancels factories that are under way, gives their leases back, so that another process runs its own at once, and delivers removals and invalidations that have
-    /// not reached the cluster; within five seconds. Then frees the process's own copies. The cache below goes on.
+    /// not reached the cluster; within five seconds. Then frees the local copies. The cache below goes on.
     /// </summary>
     public ValueTask DisposeAsync() => _engine.DisposeAsync();
 

@@ -14,21 +14,21 @@ public sealed class MemcachedHybridCacheOptions
     public TimeSpan DefaultExpiration { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// How long the process's own copy of an entry is used, where the caller gives neither expiration; never longer than the entry lives. 1 millisecond to
+    /// How long the local copy of an entry is used, where the caller gives neither expiration; never longer than the entry lives. 1 millisecond to
     /// 365 days. Default: 5 minutes.
     /// </summary>
     [Duration("00:00:00.001", "365.00:00:00")]
     public TimeSpan LocalCacheExpiration { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// After this long the process's own copy is held against the cluster's, by a request of about forty bytes that moves no value. So it bounds how long a
+    /// After this long the local copy is held against the cluster's, by a request of about forty bytes that moves no value. So it bounds how long a
     /// copy is used after another process has set or removed the entry. Zero asks each time. 0 to 1 hour. Default: 1 second.
     /// </summary>
     [Duration("00:00:00", "01:00:00")]
     public TimeSpan LocalCacheRevalidation { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The bound of the process's own copies in bytes, their overhead of about 256 bytes each included; a copy whose caller or factory gives a <c>LocalSize</c>
+    /// The bound of the local copies in bytes, their overhead of about 256 bytes each included; a copy whose caller or factory gives a <c>LocalSize</c>
     /// counts for that. 65 536 to 2 147 483 647. Default: 134 217 728
     /// (128 MiB).
     /// </summary>
@@ -67,14 +67,14 @@ public sealed class MemcachedHybridCacheOptions
     /// <para>
     /// With <see cref="RefreshInBackground"/> the factory runs when its caller's request may be over: without the request's context, and with its scoped services disposed. Use
     /// <see cref="MemcachedHybridCache.GetOrCreateScopedAsync{TState, T}"/> for a factory that needs such. After three refreshes of an entry that failed a caller runs its own
-    /// factory, and the old value stands in if that fails too.
+    /// factory, and the old value is served if that fails too.
     /// </para>
     /// </summary>
     [Duration("00:00:00", "365.00:00:00")]
     public TimeSpan StaleWindow { get; set; } = TimeSpan.Zero;
 
     /// <summary>
-    /// How long after its expiration an entry stands in for a factory that throws, or takes longer than <see cref="FactorySoftTimeout"/>. 0 to
+    /// How long after its expiration an entry is served in place of a factory that throws, or takes longer than <see cref="FactorySoftTimeout"/>. 0 to
     /// 365 days. Default: 0, which gives the factory's exception to its callers.
     /// </summary>
     [Duration("00:00:00", "365.00:00:00")]

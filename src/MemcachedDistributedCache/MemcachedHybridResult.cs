@@ -12,7 +12,7 @@ public enum MemcachedHybridSource
     /// <summary>From nowhere: there was none, and the caller had forbidden the factory; the value is the type's default.</summary>
     None,
 
-    /// <summary>From the process's own memory.</summary>
+    /// <summary>From the local cache.</summary>
     LocalCache,
 
     /// <summary>From a memcached server.</summary>

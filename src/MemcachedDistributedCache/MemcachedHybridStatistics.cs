@@ -7,7 +7,7 @@ public sealed record MemcachedHybridStatistics
     {
     }
 
-    /// <summary>Values that came from the process's own memory.</summary>
+    /// <summary>Values that came from the local cache.</summary>
     public required long LocalHits { get; init; }
 
     /// <summary>Calls for which it had none to use; those that joined another call are not counted.</summary>
@@ -43,7 +43,7 @@ public sealed record MemcachedHybridStatistics
     /// <summary>Refreshes of expired entries that this process began.</summary>
     public required long RefreshesStarted { get; init; }
 
-    /// <summary>Requests that held the process's own copy against the cluster's.</summary>
+    /// <summary>Requests that held the local copy against the cluster's.</summary>
     public required long Revalidations { get; init; }
 
     /// <summary>Values and keys over their limit, which were not stored in the cluster.</summary>
@@ -61,6 +61,6 @@ public sealed record MemcachedHybridStatistics
     /// <summary>Requests that read the version of a tag.</summary>
     public required long TagReads { get; init; }
 
-    /// <summary>Entries in the process's own memory at this moment.</summary>
+    /// <summary>Entries in the local cache at this moment.</summary>
     public required int LocalEntries { get; init; }
 }

@@ -62,7 +62,7 @@ public sealed class SizeTests
     [MemcachedFact]
     public async Task The_first_store_of_all_is_judged_too()
     {
-        // No greeting has been read when this one is asked for: the server judges, and the connection stays in step.
+        // No handshake has been read when this one is asked for: the server judges, and the connection stays in step.
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using MemcachedCache cache = Caches.On(server.EndPoint);
         Task[] stores = [.. Enumerable.Range(0, 20).Select(i => cache.SetAsync("key" + i, new byte[i % 2 == 0 ? 10 : 2 * 1024 * 1024], Default))];

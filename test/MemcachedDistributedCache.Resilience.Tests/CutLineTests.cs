@@ -6,7 +6,7 @@ using Microsoft.Extensions.Caching.Distributed;
 
 namespace MemcachedDistributedCache.Resilience.Tests;
 
-/// <summary>The line ends after N bytes, for every N of a whole exchange: greeting, store, read, removal, read.</summary>
+/// <summary>The line ends after N bytes, for every N of a whole exchange: handshake, store, read, removal, read.</summary>
 public sealed class CutLineTests
 {
     private const int AtOnce = 32;

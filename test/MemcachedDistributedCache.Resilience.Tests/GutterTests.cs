@@ -85,7 +85,7 @@ public sealed class GutterTests : IAsyncLifetime
         await HealAsync(cache, 0);
         await SetAllAsync(cache, 2);
 
-        // The stand-ins have version 1 for some seconds more.
+        // The gutter nodes have version 1 for some seconds more.
         await CutAsync(cache, 0);
         Assert.All(await ReadAllAsync(cache), static version => Assert.True(version is null or 2, $"version {version} of an earlier outage"));
         await SetAllAsync(cache, 3);
@@ -243,11 +243,11 @@ public sealed class GutterTests : IAsyncLifetime
         _proxies[node].DropConnections(reset: true);
         await Caches.UntilAsync(() => cache.GetNodes()[node].State == MemcachedNodeState.Down, "the node is down");
 
-        // What is stored in its place is read as soon as each stand-in has told its number.
-        await Caches.UntilAsync(() => !standsIn || Enumerable.Range(0, 40).All(key => SetAndGet(cache, "probe " + key)), "the stand-ins are ready");
+        // What is stored in its place is read as soon as each gutter node has told its number.
+        await Caches.UntilAsync(() => !standsIn || Enumerable.Range(0, 40).All(key => SetAndGet(cache, "probe " + key)), "the gutter nodes are ready");
     }
 
-    /// <summary>Asynchronously: a synchronous write in the place of a node may have been tried there, and is in doubt for seconds after its return.</summary>
+    /// <summary>Asynchronously: a synchronous write in the place of a node may have been tried there, and is uncertain for seconds after its return.</summary>
     private static bool SetAndGet(MemcachedCache cache, string key)
     {
         cache.SetAsync(key, [1], Default).GetAwaiter().GetResult();

@@ -54,7 +54,7 @@ public sealed class LyingServerTests
         {
             // Replies that came together are doubled together: all may be there before the first that is one too many.
             Assert.True(values.Count(static value => value is null) >= 40, $"{values.Count(static value => value is null)} misses");
-            await Caches.UntilAsync(() => cache.GetNodes()[0].Errors >= 40, "the errors are counted"); // which a sweep does once for all that it timed out
+            await Caches.UntilAsync(() => cache.GetNodes()[0].Errors >= 40, "the errors are counted"); // which a scan does once for all that it timed out
         }
 
         // Held replies belong to connections that are given up; what they carry once they are let go meets nobody.
@@ -141,7 +141,7 @@ public sealed class LyingServerTests
     [InlineData("1.5.22")]
     [InlineData("1.6.0")]
     [InlineData("1.6.9")]
-    public async Task A_server_that_is_too_old_is_named_and_hears_nothing_but_the_greeting(string version)
+    public async Task A_server_that_is_too_old_is_named_and_hears_nothing_but_the_handshake(string version)
     {
         var logger = new RecordingLogger();
         await using var server = new ScriptedServer(static _ => "ERROR\r\n", $"VERSION {version}\r\nSTAT item_size_max 1048576\r\nEND\r\n");

@@ -21,7 +21,7 @@ public sealed class MovedPageTests
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(3);
 
     [MemcachedFact]
-    public async Task What_a_distrusted_server_held_stays_unread_when_it_is_moved()
+    public async Task What_a_uncertain_server_held_stays_unread_when_it_is_moved()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);

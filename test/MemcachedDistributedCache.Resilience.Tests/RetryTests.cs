@@ -31,7 +31,7 @@ public sealed class RetryTests
     }
 
     [MemcachedFact]
-    public async Task A_write_whose_connection_breaks_is_made_again_and_the_key_is_in_doubt_until_it_is_certain()
+    public async Task A_write_whose_connection_breaks_is_made_again_and_the_key_is_uncertain_until_it_is_certain()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);

@@ -5,7 +5,7 @@ using System.Text;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>
-/// A peer on loopback that greets as a memcached does, and answers each request with what a test wants. It answers reads only; that no real server would
+/// A peer on loopback that shakes hands as memcached does, and answers each request with what a test wants. It answers reads only; that no real server would
 /// answer so is why it is here.
 /// </summary>
 internal sealed class ScriptedServer : IAsyncDisposable
@@ -20,7 +20,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
 
     /// <summary>Starts it.</summary>
     /// <param name="answer">From the token of a request (such as <c>O1</c>) to the bytes of its answer; null is silence, for good on its connection: answers come in order.</param>
-    /// <param name="handshake">The answer to the greeting's two commands.</param>
+    /// <param name="handshake">The answer to the handshake's two commands.</param>
     public ScriptedServer(Func<string, string?> answer, string handshake = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n")
     {
         _answer = answer;

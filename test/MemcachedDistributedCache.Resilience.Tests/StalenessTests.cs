@@ -86,7 +86,7 @@ public sealed class StalenessTests
     }
 
     [MemcachedFact]
-    public async Task A_server_that_restarts_after_it_was_distrusted_is_trusted_again()
+    public async Task A_server_that_restarts_after_it_was_uncertain_is_readable_again()
     {
         var logger = new RecordingLogger();
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
@@ -101,7 +101,7 @@ public sealed class StalenessTests
         await cache.RemoveAsync(Name(0));
         Assert.True(cache.GetNodes()[0] is { UncertainKeys: 0, AreAllKeysUncertain: true });
         await proxy.ApplyAsync(Fault.None);
-        await Caches.UntilAsync(() => logger.Count("is read again") == 1, "the node is trusted again");
+        await Caches.UntilAsync(() => logger.Count("is read again") == 1, "the node is readable again");
         Assert.False(cache.GetNodes()[0].AreAllKeysUncertain);
         Assert.Null(await cache.GetAsync(Name(1)));
 
@@ -140,7 +140,7 @@ public sealed class StalenessTests
     }
 
     [MemcachedFact]
-    public async Task A_cancelled_write_is_in_doubt_only_if_its_connection_breaks()
+    public async Task A_cancelled_write_is_uncertain_only_if_its_connection_breaks()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
@@ -157,7 +157,7 @@ public sealed class StalenessTests
             if (breaks)
             {
                 proxy.DropConnections(reset: true);
-                await Caches.UntilAsync(() => cache.GetNodes()[0].UncertainKeys == 1, "the key is in doubt");
+                await Caches.UntilAsync(() => cache.GetNodes()[0].UncertainKeys == 1, "the key is uncertain");
                 await proxy.ApplyAsync(Fault.None);
                 await cache.ReadableAsync();
                 Assert.Null(await cache.GetAsync("key"));

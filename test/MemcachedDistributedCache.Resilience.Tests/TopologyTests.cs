@@ -144,7 +144,7 @@ public sealed class TopologyTests
         await Caches.UntilAsync(
             () =>
             {
-                // Asynchronously: a synchronous write that fails is in doubt for seconds.
+                // Asynchronously: a synchronous write that fails is uncertain for seconds.
                 return Enumerable.Range(0, 20).All(i =>
                 {
                     cache.SetAsync(Name(i), [2], Default).GetAwaiter().GetResult();
@@ -203,7 +203,7 @@ public sealed class TopologyTests
         names["mc.test"] = [server.EndPoint.Address];
         await Caches.UntilAsync(() => cache.GetNodes() is [{ State: MemcachedNodeState.Up }], "it is found");
 
-        // What was set before makes all that the server holds doubtful, for as long as it takes to tell that from what is stored now.
+        // What was set before makes all that the server holds uncertain, for as long as it takes to tell that from what is stored now.
         await Caches.UntilAsync(
             () =>
             {

@@ -132,7 +132,7 @@ public static class SoakRun
     }
 
     private static string Describe(MemcachedCacheOptions options)
-        => $"{options.FailureMode}, {options.Failover}, up to {options.MaximumUncertainKeys} suspects, {options.ConnectionsPerNode} connections per node";
+        => $"{options.FailureMode}, {options.Failover}, up to {options.MaximumUncertainKeys} uncertain keys, {options.ConnectionsPerNode} connections per node";
 
     private static (long Managed, long Resident) Memory()
     {

@@ -49,7 +49,7 @@ public static class Caches
 
     /// <summary>Waits until every write that failed has been made up for.</summary>
     public static Task ReadableAsync(this MemcachedCache cache)
-        => UntilAsync(() => cache.GetNodes().All(node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }), "all nodes are up and no key is suspect");
+        => UntilAsync(() => cache.GetNodes().All(node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }), "all nodes are up and no key is uncertain");
 
     /// <summary>Waits until no request is under way, touches behind reads among them.</summary>
     public static Task QuietAsync(this MemcachedCache cache)

@@ -50,7 +50,7 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
             return (made, true);
         }
 
-        // One that is there and not read, from before an outage or in doubt, is replaced whatever it is. Should it be of an eviction of this moment: to pages it
+        // One that is there and not read, from before an outage or uncertain, is replaced whatever it is. Should it be of an eviction of this moment: to pages it
         // makes no difference which version they do not have.
         return (await ReadAsync(tag, cancellationToken).ConfigureAwait(false) ?? await ReplaceAsync(tag).ConfigureAwait(false), false);
     }

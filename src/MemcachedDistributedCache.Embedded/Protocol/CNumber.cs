@@ -3,7 +3,7 @@ namespace MemcachedDistributedCache.Embedded.Protocol;
 /// <summary>
 /// Numbers as memcached reads them, which is as C's <c>strtol</c> family does: leading white space and a sign are
 /// fine, white space or NUL ends the number, and 32-bit targets keep the low bits. Clients depend on none of it on purpose,
-/// but a stand-in that is stricter hides their bugs, and one that is laxer invents them.
+/// but a substitute that is stricter hides their bugs, and one that is laxer invents them.
 /// </summary>
 internal static class CNumber
 {

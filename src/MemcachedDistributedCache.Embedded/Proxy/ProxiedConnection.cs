@@ -52,11 +52,11 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
         _closed.Dispose();
     }
 
-    private async Task CarryAsync(FaultRelay pump, Socket from, Socket to)
+    private async Task CarryAsync(FaultRelay relay, Socket from, Socket to)
     {
         try
         {
-            RelayEnd end = await pump.RunAsync(_closed.Token).ConfigureAwait(false);
+            RelayEnd end = await relay.RunAsync(_closed.Token).ConfigureAwait(false);
             if (end == RelayEnd.SenderFinished)
             {
                 Finish(to);
@@ -138,7 +138,7 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
         }
         catch (ObjectDisposedException)
         {
-            // Both pumps have ended.
+            // Both relays have ended.
         }
     }
 }

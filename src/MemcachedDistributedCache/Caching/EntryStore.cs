@@ -218,7 +218,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
     }
 
     /// <summary>
-    /// A write that failed leaves in doubt what the server has under the key. One that was cancelled does not: it goes its way, and whatever
+    /// A write that failed leaves the key uncertain. One that was cancelled does not: it goes its way, and whatever
     /// is asked next comes after it on the same connection, a read of a large value too; unless it is asked synchronously, on another one.
     /// </summary>
     private void RecordUncertain(string key, in OperationResult result, CallMode mode)
@@ -233,7 +233,7 @@ internal sealed class EntryStore(IMemcachedClient client, EntryStoreSettings set
         }
         else if (mode == CallMode.Sync && _abandoned.MayHold(key))
         {
-            // The removal that ends the doubt goes where the cancelled write went, and so comes after it.
+            // The removal that settles the key goes where the cancelled write went, and so comes after it.
             RecordUncertain(key, mayOvertakeRemoval: false);
         }
     }

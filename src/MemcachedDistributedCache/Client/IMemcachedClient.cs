@@ -31,7 +31,7 @@ internal interface IMemcachedClient
 
     /// <summary>
     /// Stores a value. One that no server would take is <see cref="Connections.OperationStatus.TooLarge"/>, and nothing is sent. Neither is one whose
-    /// ticket is of another connection than the key's present one, or of a state that may not be read in the place of another node: it is a
+    /// CAS token is of another connection than the key's present one, or of a state that may not be read in the place of another node: it is a
     /// <see cref="Connections.OperationStatus.Conflict"/>.
     /// </summary>
     ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken);
@@ -51,7 +51,7 @@ internal interface IMemcachedClient
     /// <summary>Deletes an item.</summary>
     ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken);
 
-    /// <summary>Deletes an item if it is in the state of the ticket; like a store, nothing is sent where that cannot be.</summary>
+    /// <summary>Deletes an item if it is in the state of the CAS token; like a store, nothing is sent where that cannot be.</summary>
     ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken);
 
     /// <summary>All nodes, as what names one in the methods that take one.</summary>
@@ -93,7 +93,7 @@ internal readonly ref struct Item(ReadOnlySpan<byte> prefix, ReadOnlySequence<by
     /// <summary>Whether to ask for the CAS of what was stored.</summary>
     public bool ReturnsCas { get; init; }
 
-    /// <summary>Whether it holds the place of a value that is being made; a stand-in keeps it as long as its time to live says.</summary>
+    /// <summary>Whether it holds the place of a value that is being made; a gutter node keeps it as long as its time to live says.</summary>
     public bool IsPlaceholder { get; init; }
 
     /// <summary>The node to store it on, where that is not to be the key's.</summary>

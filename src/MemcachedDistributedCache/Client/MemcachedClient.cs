@@ -109,7 +109,7 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
     /// <inheritdoc/>
     public void RecordUncertain(WireKey key, bool mayOvertakeRemoval = false, object? node = null)
     {
-        // Who stands in has been asked for the change too, or would have been.
+        // The gutter node has been asked for the change too, or would have been.
         Route route = RouteOf(HashRing.Hash(key), node);
         if (route.Node is null)
         {
@@ -146,8 +146,8 @@ internal sealed class MemcachedClient(ServerCluster cluster) : IMemcachedClient
 
         if (item.CasToken is { } state && (!route.Admits(state.Cas) || node.UncertainWrites.AreAllUncertain || node.Fence.Excludes(state.Cas)))
         {
-            // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The floor is looked at last: it is there before all
-            // is trusted again.
+            // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The fence is looked at last: it is there before all
+            // is readable again.
             return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.Conflict));
         }
 

@@ -8,12 +8,12 @@ namespace MemcachedDistributedCache.Client;
 internal static class RouteChecks
 {
     /// <summary>
-    /// A change that goes to a stand-in leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
+    /// A change that goes to a gutter node leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
     /// earlier attempt there, on a connection that the removal does not follow.
     /// </summary>
     public static void RecordOnOwner(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.RecordUncertain(key, mayOvertakeRemoval: mode == CallMode.Sync, isFailure: false);
 
-    /// <summary>A change that the stand-in did not make leaves it too with what it had.</summary>
+    /// <summary>A change that the gutter node did not make leaves it too with what it had.</summary>
     public static async ValueTask<OperationResult> RecordUncertainAsync(ValueTask<OperationResult> changing, Node gutterNode, byte[] key, CallMode mode)
     {
         OperationResult result = await changing.ConfigureAwait(false);

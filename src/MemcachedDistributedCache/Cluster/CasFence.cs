@@ -2,14 +2,14 @@ namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
 /// A moment in the life of a server, told by the number (CAS) that its newest item had then. What it had stored by that moment is not read for
-/// the purpose that the floor stands for.
+/// the purpose that the fence stands for.
 /// </summary>
 internal sealed class CasFence
 {
     private const ulong Unknown = ulong.MaxValue;
     private ulong _value;
 
-    /// <summary>Admits nothing, and is never raised: stands for a floor that is not there yet.</summary>
+    /// <summary>Admits nothing, and is never raised: stands for a fence that is not there yet.</summary>
     public static CasFence Closed { get; } = NewClosed();
 
     /// <summary>Whether there is anything that it does not admit.</summary>

@@ -6,16 +6,16 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Watches a server that numbers items anew when it moves them about in its memory, as memcached does below 1.6.24: an old item gets past a floor that
-/// way. The server counts such items; when its count has moved, or cannot be read, the floors are found anew. One task, which runs while a
-/// floor is in force.
+/// Watches a server that gives items a new CAS when it moves them about in its memory, as memcached does below 1.6.24: an old item gets past a fence that
+/// way. The server counts such items; when its count has moved, or cannot be read, the fences are renewed. One task, which runs while a
+/// fence is in force.
 /// <para>
 /// The count grows when a page has been moved, and its items have their numbers before that. So a page that is being moved counts as moved, too.
 /// </para>
 /// </summary>
 internal sealed class CasStabilityMonitor(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
 {
-    /// <summary>For how long an old item may be read after it got past a floor, and the time of an exchange.</summary>
+    /// <summary>For how long an old item may be read after it got past a fence, and the time of an exchange.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
@@ -23,10 +23,10 @@ internal sealed class CasStabilityMonitor(Node node, ClusterSettings settings, I
     private bool _isWatching;
     private bool _isBlind;
 
-    /// <summary>Whether the server did not tell when it was last asked, so that no floor is believed.</summary>
+    /// <summary>Whether the server did not tell when it was last asked, so that no fence is believed.</summary>
     public bool IsBlind => Volatile.Read(ref _isBlind) && !node.KeepsNumbers;
 
-    /// <summary>Runs before a floor is found: whatever is numbered anew after it must show against a count from before it.</summary>
+    /// <summary>Runs before a fence is found: whatever is given a new CAS after it must show against a count from before it.</summary>
     public async ValueTask BeginAsync()
     {
         if (!IsDue())
@@ -95,7 +95,7 @@ internal sealed class CasStabilityMonitor(Node node, ClusterSettings settings, I
             return;
         }
 
-        // First what is compared with, then the floors: they are newer than it.
+        // First what is compared with, then the fences: they are newer than it.
         _before = now;
         node.RenewFences();
         if (before is not null || now is not null)

@@ -26,7 +26,7 @@ internal sealed record ClusterSettings
     /// <summary>Makes the circuit of a node.</summary>
     public required Func<ICircuit> NewCircuit { get; init; }
 
-    /// <summary>For how long, in seconds, a node keeps what it holds for another that is down; 0 where none stands in.</summary>
+    /// <summary>For how long, in seconds, a node keeps what it holds for another that is down; 0 without a gutter.</summary>
     public required int GutterSeconds { get; init; }
 
     /// <summary>Told where the connections of a node lead, each time that this changes. Called under a lock; must not block.</summary>

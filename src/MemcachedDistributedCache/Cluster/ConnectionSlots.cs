@@ -32,11 +32,11 @@ internal sealed class ConnectionSlots
 
     private IEnumerable<ConnectionSlot> All => _async.Append(_largeValues).Append(_sync);
 
-    /// <summary>Whether a lane is the one for large values.</summary>
+    /// <summary>Whether a slot is the one for large values.</summary>
     public bool IsForLargeValues(ConnectionSlot slot) => slot == _largeValues;
 
     /// <summary>
-    /// The connection for a request; null while none can be had. One that changes its key has only the key's own lane: an earlier change may still be on
+    /// The connection for a request; null while none can be had. One that changes its key has only the key's own slot: an earlier change may still be on
     /// its way there, and would come after one that took another.
     /// </summary>
     public Connection? Acquire(uint hash, CallMode mode, bool changes)
@@ -91,7 +91,7 @@ internal sealed class ConnectionSlots
                 continue;
             }
 
-            // Before it has left its lane: whoever ends all connections finds it in one place or the other.
+            // Before it has left its slot: whoever ends all connections finds it in one place or the other.
             ImmutableInterlocked.Update(ref _leaving, static (all, one) => all.Add(one), connection);
             _ = LeaveAsync(connection, slot.Replace(connection));
         }
@@ -100,7 +100,7 @@ internal sealed class ConnectionSlots
     /// <summary>Whether another connection has taken its place.</summary>
     public bool HasLeft(Connection connection) => _leaving.Contains(connection);
 
-    /// <summary>Whether the callers of a lane that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
+    /// <summary>Whether the callers of a slot that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
     public bool CanServeWithout(ConnectionSlot failed) => (failed.Mode == CallMode.Async ? _async : _async.Append(_sync)).Any(static slot => slot.IsOpen);
 
     /// <summary>
@@ -120,8 +120,8 @@ internal sealed class ConnectionSlots
     }
 
     /// <summary>
-    /// Lets nothing be opened any more, and gives all connections that there are. Lanes first: a connection that is replaced meanwhile is among those
-    /// that leave before its lane has another.
+    /// Lets nothing be opened any more, and gives all connections that there are. Slots first: a connection that is replaced meanwhile is among those
+    /// that leave before its slot has another.
     /// </summary>
     public Connection?[] Close()
     {

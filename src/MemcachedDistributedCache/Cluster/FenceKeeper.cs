@@ -2,7 +2,7 @@ using MemcachedDistributedCache.Connections;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>Asks a node for the number that its floors need. One task, which runs while there is something to ask and the node is up.</summary>
+/// <summary>Asks a node for the number that its fences need. One task, which runs while there is something to ask and the node is up.</summary>
 internal sealed class FenceKeeper(Node node, ClusterSettings settings, CancellationToken stop)
 {
     private readonly Lock _lock = new();
@@ -14,7 +14,7 @@ internal sealed class FenceKeeper(Node node, ClusterSettings settings, Cancellat
     /// </summary>
     public CasFence SinceOutage { get; } = new();
 
-    /// <summary>Lets nothing pass a floor until it is raised.</summary>
+    /// <summary>Lets nothing pass a fence until it is raised.</summary>
     public void Forget(CasFence fence)
     {
         lock (_lock)
@@ -23,7 +23,7 @@ internal sealed class FenceKeeper(Node node, ClusterSettings settings, Cancellat
         }
     }
 
-    /// <summary>Lets nothing pass a floor that is stored by now.</summary>
+    /// <summary>Lets nothing pass a fence that is stored by now.</summary>
     public void Raise(CasFence fence)
     {
         lock (_lock)
@@ -38,7 +38,7 @@ internal sealed class FenceKeeper(Node node, ClusterSettings settings, Cancellat
         Wake();
     }
 
-    /// <summary>What has a higher number than a floor may be old all the same: those in force are raised anew.</summary>
+    /// <summary>What has a higher number than a fence may be old all the same: those in force are renewed.</summary>
     public void RaiseAll()
     {
         lock (_lock)
@@ -55,7 +55,7 @@ internal sealed class FenceKeeper(Node node, ClusterSettings settings, Cancellat
         Wake();
     }
 
-    /// <summary>Whether a floor is in force.</summary>
+    /// <summary>Whether a fence is in force.</summary>
     public bool AreAnyInForce()
     {
         lock (_lock)
@@ -64,7 +64,7 @@ internal sealed class FenceKeeper(Node node, ClusterSettings settings, Cancellat
         }
     }
 
-    /// <summary>A floor is of no use any more.</summary>
+    /// <summary>A fence is of no use any more.</summary>
     public void Drop(CasFence fence)
     {
         lock (_lock)

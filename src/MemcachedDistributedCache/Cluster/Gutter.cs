@@ -1,12 +1,12 @@
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Keeps the nodes that are down, and sees to it that a node which stands in for another gives out nothing that it held before: an item from an earlier outage may be
+/// Keeps the nodes that are down, and sees to it that a node which serves in the place of another gives out nothing that it held before: an item from an earlier outage may be
 /// older than what has been written since.
 /// <para>
-/// Each pair of a node that is down and one that is not has a floor of its own, found when the first went down. A stand-in is found by passing all that are down before it
-/// on the ring, so an item must be above the floors of all of them: it was then written since the last of them went, and in all that time the key has had no other place.
-/// One floor for each stand-in would be found anew with every outage, and the second would empty what the cluster holds for the first.
+/// Each pair of a node that is down and one that is not has a fence of its own, found when the first went down. A gutter node is found by passing all that are down before it
+/// on the ring, so an item must be above the fences of all of them: it was then written since the last of them went, and in all that time the key has had no other place.
+/// One fence for each gutter node would be found anew with every outage, and the second would empty what the cluster holds for the first.
 /// </para>
 /// </summary>
 internal sealed class Gutter(bool isEnabled)
@@ -16,13 +16,13 @@ internal sealed class Gutter(bool isEnabled)
     private Node[] _nodes = [];
     private int _count;
 
-    /// <summary>Whether a node is down for which another stands in.</summary>
+    /// <summary>Whether a node is down in whose place another serves.</summary>
     public bool AreNeeded => Volatile.Read(ref _count) != 0;
 
-    /// <summary>Whether a node that is down has others to stand in for it.</summary>
+    /// <summary>Whether a node that is down has a gutter.</summary>
     public bool HasOthers => isEnabled && Volatile.Read(ref _nodes).Length > 1;
 
-    /// <summary>The nodes have changed, and with them who stands in for whom.</summary>
+    /// <summary>The nodes have changed, and with them which nodes are the gutter of which.</summary>
     public void Use(IEnumerable<Node> nodes)
     {
         lock (_lock)
@@ -149,13 +149,13 @@ internal sealed class GutterFences(Node node)
 {
     private Dictionary<Node, CasFence> _fences = [];
 
-    /// <summary>The floor at a stand-in; null where the node is not down, or was when that was not there.</summary>
+    /// <summary>The fence at a gutter node; null where the node is not down, or was when that was not there.</summary>
     public CasFence? Find(Node gutterNode) => Volatile.Read(ref _fences).GetValueOrDefault(gutterNode);
 
     /// <summary>The node is up: nothing is read in its place.</summary>
     public void Clear() => Volatile.Write(ref _fences, []);
 
-    /// <summary>Has a floor for each other node; a new one lets nothing pass until it is raised.</summary>
+    /// <summary>Has a fence for each other node; a new one lets nothing pass until it is raised.</summary>
     public void Cover(Node[] nodes)
         => Volatile.Write(ref _fences, nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFence.NewClosed()));
 }

@@ -6,11 +6,11 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Makes up for writes that failed: removes what the server has under each suspect key, and only then lets the key be read again. One
+/// Makes up for writes that failed: removes what the server has under each uncertain key, and only then lets the key be read again. One
 /// task a node, which runs while there is something to do and the node is up.
 /// <para>
 /// A write that was sent on a connection that is gone may still lie in the server's socket buffer. So its key is removed twice, at once
-/// and again after a grace, and stays suspect until then.
+/// and again after a grace, and stays uncertain until then.
 /// </para>
 /// </summary>
 internal sealed class InvalidationReplay(Node node, ClusterSettings settings, ILogger logger, CancellationToken stop)
@@ -22,7 +22,7 @@ internal sealed class InvalidationReplay(Node node, ClusterSettings settings, IL
 
     private readonly TimeProvider _time = settings.Connections.TimeProvider;
     private readonly TimeSpan _grace = TimeSpan.FromTicks(Math.Min(settings.OperationTimeout.Ticks * 2, LongestGrace));
-    private readonly Dictionary<long, long> _removedAt = []; // of suspicions that wait for their second removal, by version
+    private readonly Dictionary<long, long> _removedAt = []; // of uncertain writes that wait for their second removal, by version
     private readonly Lock _lock = new();
     private long _removedUpTo;
     private int _removed;
@@ -75,7 +75,7 @@ internal sealed class InvalidationReplay(Node node, ClusterSettings settings, IL
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // The cache is gone; what it doubted lives on only in the servers.
+            // The cache is gone; what it noted as uncertain lives on only in the servers.
         }
 
         if (Interlocked.Exchange(ref _removed, 0) is > 0 and int removed)
@@ -93,7 +93,7 @@ internal sealed class InvalidationReplay(Node node, ClusterSettings settings, IL
             _isRunning = !stop.IsCancellationRequested && node.State == MemcachedNodeState.Up && (!node.UncertainWrites.IsEmpty || _mustCheckFence);
             if (!_isRunning)
             {
-                // Some are of suspicions that newer ones have taken the place of.
+                // Some are of uncertain writes that newer ones have taken the place of.
                 _removedAt.Clear();
             }
 
@@ -101,7 +101,7 @@ internal sealed class InvalidationReplay(Node node, ClusterSettings settings, IL
         }
     }
 
-    /// <summary>Distrusts everything that the server has stored up to now, so that single keys need not be known.</summary>
+    /// <summary>Marks as uncertain everything that the server has stored up to now, so that single keys need not be known.</summary>
     private async Task<bool> RenewFenceAsync()
     {
         // The fence is for this process alone. For the others what is remembered is removed, before it is forgotten; nothing is added meanwhile.
@@ -128,7 +128,7 @@ internal sealed class InvalidationReplay(Node node, ClusterSettings settings, IL
         return true;
     }
 
-    /// <summary>A server that counts from the beginning has lost what was distrusted, and new items must not pass for old ones.</summary>
+    /// <summary>A server that counts from the beginning has lost what was uncertain, and new items must not pass for old ones.</summary>
     private async Task<bool> CheckFenceAsync()
     {
         lock (_lock)
@@ -159,7 +159,7 @@ internal sealed class InvalidationReplay(Node node, ClusterSettings settings, IL
         return cas is not null;
     }
 
-    /// <summary>The server's number of now. One that does not count (-C) has none: its items cannot be told apart, and it stays distrusted.</summary>
+    /// <summary>The server's number of now. One that does not count (-C) has none: its items cannot be told apart, and it stays uncertain.</summary>
     private async Task<ulong?> ProbeAsync() => await node.ProbeCasAsync().ConfigureAwait(false) is > 0 and var cas ? cas : null;
 
     /// <summary>Removes what is due; true if every removal was answered.</summary>

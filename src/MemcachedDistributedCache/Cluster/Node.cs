@@ -16,7 +16,7 @@ internal sealed class Node : INodeHealthEvents
     private const int ProbeTimeToLive = 60;
 
     /// <summary>
-    /// No server counts further: at a million stores a second that takes 292 000 years. A greater number was set by a client (E), or is a lie; as a floor it would let
+    /// No server counts further: at a million stores a second that takes 292 000 years. A greater number was set by a client (E), or is a lie; as a fence it would let
     /// nothing pass for ever.
     /// </summary>
     private const ulong LargestCount = long.MaxValue;
@@ -69,7 +69,7 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>Which keys are read on a connection of their own.</summary>
     public LargeValues LargeValues { get; } = new();
 
-    /// <summary>Looks after the floors that hold for some of the keys.</summary>
+    /// <summary>Looks after the fences that hold for some of the keys.</summary>
     public FenceKeeper Fences { get; }
 
     /// <summary>Which items of others may be read in its place while it is down.</summary>
@@ -93,7 +93,7 @@ internal sealed class Node : INodeHealthEvents
     /// <summary>Replies awaited.</summary>
     public int PendingCount => _slots.PendingCount;
 
-    /// <summary>Sends a request on the lane of its hash, so that the requests of one key keep their order.</summary>
+    /// <summary>Sends a request on the slot of its hash, so that the requests of one key keep their order.</summary>
     public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, uint hash, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
         where TRequest : struct, IRequest, allows ref struct
     {
@@ -161,7 +161,7 @@ internal sealed class Node : INodeHealthEvents
         WakeReplay();
     }
 
-    /// <summary>What the floors let through may be old: they are found anew.</summary>
+    /// <summary>What the fences let through may be old: they are found anew.</summary>
     public void RenewFences()
     {
         if (Fence.Value != 0 || UncertainWrites.AreAllUncertain)

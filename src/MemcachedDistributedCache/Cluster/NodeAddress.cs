@@ -4,7 +4,7 @@ using MemcachedDistributedCache.Connections;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Keeps all connections of a node at one server: what one of them stores the others are to find, and a floor that is found by one is to hold for all.
+/// Keeps all connections of a node at one server: what one of them stores the others are to find, and a fence that is found by one is to hold for all.
 /// </summary>
 /// <param name="node">The server as it is configured.</param>
 /// <param name="slots">The connections.</param>
@@ -65,7 +65,7 @@ internal sealed class NodeAddress(
         }
     }
 
-    /// <summary>Puts a connection that was opened apart in its lane, if it is where the others are by now.</summary>
+    /// <summary>Puts a connection that was opened apart in its slot, if it is where the others are by now.</summary>
     public bool TryInstall(ConnectionSlot slot, Connection connection)
     {
         lock (_lock)

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>The servers together: who owns which key, who stands in for whom, and the one timer that looks after all deadlines.</summary>
+/// <summary>The servers together: who owns which key, which nodes are the gutter of which, and the one timer that looks after all deadlines.</summary>
 internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 {
     /// <summary>Stands in failures for a server that is not known yet.</summary>
@@ -106,7 +106,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         {
             await DeliverAsync().ConfigureAwait(false);
 
-            // The sweeper goes last: it bounds the wait for what is still under way.
+            // The time-out scanner goes last: it bounds the wait for what is still under way.
             await _stop.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(AllNodes().Select(static node => node.DrainAsync())).ConfigureAwait(false);
             await _scanner.DisposeAsync().ConfigureAwait(false);
@@ -330,13 +330,13 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 /// <summary>Where an operation goes.</summary>
 /// <param name="Node">The node to ask; null where no server is known.</param>
 /// <param name="Fence">What its items are to be newer than, if anything.</param>
-/// <param name="Owner">The node for which it stands in, if it does.</param>
+/// <param name="Owner">The node in whose place it serves, if it does.</param>
 internal readonly record struct Route(Node? Node, CasFence? Fence = null, Node? Owner = null)
 {
-    /// <summary>Whether another node stands in for the owner.</summary>
+    /// <summary>Whether another node serves in the owner's place.</summary>
     public bool IsGutter => Owner is not null;
 
-    /// <summary>What else its items are to be newer than, where other nodes that are down were passed to find a stand-in.</summary>
+    /// <summary>What else its items are to be newer than, where other nodes that are down were passed to find a gutter node.</summary>
     public CasFence[]? MoreFences { get; init; }
 
     /// <summary>Whether an item may be read here.</summary>

@@ -9,7 +9,7 @@ internal sealed class SlownessLog(string server, TimeSpan limit, TimeProvider ti
     private long _timedOutAt;
     private bool _isSlow;
 
-    /// <summary>Notes how many requests timed out since the last sweep.</summary>
+    /// <summary>Notes how many requests timed out since the last scan.</summary>
     public void Note(int timedOut)
     {
         if (timedOut != 0)

@@ -91,7 +91,7 @@ internal sealed class Topology
         return null;
     }
 
-    /// <summary>What each of the nodes that were passed asks of a stand-in's items: nothing, if it has never been up, and so has never had the key.</summary>
+    /// <summary>What each of the nodes that were passed asks of a gutter node's items: nothing, if it has never been up, and so has never had the key.</summary>
     private static CasFence[] FencesOf(List<Node> passed, Node gutterNode)
         => [.. passed.Select(node => node.GutterFences.Find(gutterNode) ?? (node.State == MemcachedNodeState.Unknown ? null : CasFence.Closed)).OfType<CasFence>()];
 

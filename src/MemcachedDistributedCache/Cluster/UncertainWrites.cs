@@ -5,10 +5,10 @@ namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
 /// The keys of one node whose last write or removal may not have happened: what the server has under them is not to be read. Bounded; once
-/// there are too many, the whole node is suspect instead (<see cref="AreAllUncertain"/>).
+/// there are too many, the whole node is uncertain instead (<see cref="AreAllUncertain"/>).
 /// </summary>
 /// <param name="maximum">How many keys are remembered.</param>
-/// <param name="fence">Told from where on the server is believed again after all was suspect.</param>
+/// <param name="fence">Told from where on the server is believed again after all was uncertain.</param>
 internal sealed class UncertainWrites(int maximum, NodeFence fence)
 {
     private readonly Lock _lock = new();
@@ -19,16 +19,16 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
     private bool _needsGrace;
     private bool _areAllUncertain;
 
-    /// <summary>How many keys are suspect by themselves.</summary>
+    /// <summary>How many keys are uncertain by themselves.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>Tells the newest suspicion from all before it.</summary>
+    /// <summary>Tells the newest uncertain write from all before it.</summary>
     public long LastVersion => Volatile.Read(ref _versions);
 
-    /// <summary>Whether there were more than can be remembered, so that every key is suspect.</summary>
+    /// <summary>Whether there were more than can be remembered, so that every key is uncertain.</summary>
     public bool AreAllUncertain => Volatile.Read(ref _areAllUncertain);
 
-    /// <summary>Whether no key is suspect; all that a read costs while nothing is wrong.</summary>
+    /// <summary>Whether no key is uncertain; all that a read costs while nothing is wrong.</summary>
     public bool IsEmpty => Volatile.Read(ref _count) == 0 && !AreAllUncertain;
 
     /// <summary>Whether a key is not to be read.</summary>
@@ -45,7 +45,7 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
         {
             if (_isFull)
             {
-                // It is covered by the floor to come, if that is found when its request has surely been made or lost.
+                // It is covered by the fence to come, if that is found when its request has surely been made or lost.
                 _needsGrace = true;
                 return false;
             }
@@ -65,8 +65,8 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
         }
     }
 
-    /// <summary>Makes every key suspect.</summary>
-    /// <param name="needsGrace">Whether requests may be on their way that the floor has to come after.</param>
+    /// <summary>Makes every key uncertain.</summary>
+    /// <param name="needsGrace">Whether requests may be on their way that the fence has to come after.</param>
     public void MarkAllUncertain(bool needsGrace = true)
     {
         lock (_lock)
@@ -78,8 +78,8 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
     }
 
     /// <summary>
-    /// Makes every key suspect of a server that takes another's place. Whoever found its key in no doubt before may have a request wait for that very server,
-    /// so what is answered counts as well: the floor that there is stands for the other's numbers.
+    /// Makes every key uncertain of a server that takes another's place. Whoever found its key not uncertain before may have a request wait for that very server,
+    /// so what is answered counts as well: the fence that there is stands for the other's numbers.
     /// </summary>
     public void MarkNewServerUncertain()
     {
@@ -90,10 +90,10 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
         }
     }
 
-    /// <summary>All suspicions of this moment.</summary>
+    /// <summary>All uncertain writes of this moment.</summary>
     public KeyValuePair<byte[], UncertainWrite>[] Snapshot() => _keys.ToArray();
 
-    /// <summary>Ends a suspicion, unless the key has come under a newer one.</summary>
+    /// <summary>Ends an uncertain write, unless the key has come under a newer one.</summary>
     public bool Clear(KeyValuePair<byte[], UncertainWrite> entry)
     {
         lock (_lock)
@@ -105,10 +105,10 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
     }
 
     /// <summary>
-    /// Forgets the single keys, while all are distrusted, and begins to remember anew: what fails from now on may happen after the floor that is
+    /// Forgets the single keys, while all are uncertain, and begins to remember anew: what fails from now on may happen after the fence that is
     /// about to be found.
     /// </summary>
-    /// <returns>Whether requests may be on their way that the floor has to come after.</returns>
+    /// <returns>Whether requests may be on their way that the fence has to come after.</returns>
     public bool BeginAnew()
     {
         lock (_lock)
@@ -123,7 +123,7 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
         }
     }
 
-    /// <summary>Ends the suspicion of the whole node; false if it has come under a new one since <see cref="BeginAnew"/>.</summary>
+    /// <summary>Settles the whole node; false if it has come under a new one since <see cref="BeginAnew"/>.</summary>
     /// <param name="cas">The number (CAS) of what the server stored last before it is believed again.</param>
     public bool TrySettleAll(ulong cas)
     {
@@ -140,7 +140,7 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
         }
     }
 
-    /// <summary>Takes back a floor that is the server's no more, unless it has another by now.</summary>
+    /// <summary>Takes back a fence that is the server's no more, unless it has another by now.</summary>
     public void OpenFence(ulong cas)
     {
         lock (_lock)
@@ -152,8 +152,8 @@ internal sealed class UncertainWrites(int maximum, NodeFence fence)
         }
     }
 
-    /// <summary>Why a key is suspect.</summary>
-    /// <param name="Version">Tells it from an earlier suspicion of the same key.</param>
+    /// <summary>Why a key is uncertain.</summary>
+    /// <param name="Version">Tells it from an earlier uncertain write of the same key.</param>
     /// <param name="MayOvertakeRemoval">Whether a request is on its way that the server may yet act on.</param>
     internal readonly record struct UncertainWrite(long Version, bool MayOvertakeRemoval);
 }

@@ -163,7 +163,7 @@ internal sealed class Connection
 
     /// <summary>Looks after deadlines, silence, connect and idle limits; called about sixteen times in an operation's limit.</summary>
     /// <param name="timedOut">Grows by the operations that timed out.</param>
-    /// <param name="answered">Grows by those that were answered in time since the last sweep.</param>
+    /// <param name="answered">Grows by those that were answered in time since the last scan.</param>
     public void Scan(ref int timedOut, ref long answered)
     {
         int now = _settings.Clock.Now;
@@ -191,7 +191,7 @@ internal sealed class Connection
         }
     }
 
-    /// <summary>Ends the connection. The first cause wins; the pump fails what is pending.</summary>
+    /// <summary>Ends the connection. The first cause wins; the read loop fails what is pending.</summary>
     public void Break(ConnectionEndReason reason, string message, Exception? cause = null)
     {
         if (_writer.Close(new ConnectionEnd(reason, message, cause)))
@@ -217,7 +217,7 @@ internal sealed class Connection
         }
     }
 
-    /// <summary>Wakes the pump, wherever it waits.</summary>
+    /// <summary>Wakes the read loop, wherever it waits.</summary>
     private void Abort()
     {
         _connecting.Cancel();
@@ -225,7 +225,7 @@ internal sealed class Connection
     }
 
     /// <summary>
-    /// A blocked caller looks after its own deadline: the sweeper needs the pool, and the pool may be blocked too. What it took to send, for others too,
+    /// A blocked caller looks after its own deadline: the time-out scanner needs the pool, and the pool may be blocked too. What it took to send, for others too,
     /// is part of its time.
     /// </summary>
     private OperationResult Wait(PendingOperation operation, long began)
@@ -368,7 +368,7 @@ internal sealed class Connection
             bool sent = _writer.WasSent(operation.Position);
             if ((sent || operation.IsClaimed) && operation.IsChange)
             {
-                // Before its caller hears of it, if it still waits: a read that follows must find the key in doubt. One who has cancelled hears of nothing, not
+                // Before its caller hears of it, if it still waits: a read that follows must find the key uncertain. One who has cancelled hears of nothing, not
                 // even that nothing was sent.
                 _whenUncertain(operation.ChangedKey);
             }

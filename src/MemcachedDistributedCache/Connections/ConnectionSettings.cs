@@ -24,7 +24,7 @@ internal sealed record ConnectionSettings
     /// <summary>What the cache tells whoever listens; nothing by default.</summary>
     public CacheTelemetry Telemetry { get; init; } = CacheTelemetry.Silent;
 
-    /// <summary>The limit of name resolution, connect and greeting together.</summary>
+    /// <summary>The limit of name resolution, connect and handshake together.</summary>
     public required TimeSpan ConnectTimeout { get; init; }
 
     /// <summary>How long a connection may carry nothing before it is closed; infinite for ever.</summary>

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Connections;
 
-/// <summary>Judges from what a sweep sees whether a connection is still worth having. Used by one sweeper at a time.</summary>
+/// <summary>Judges from what a scan sees whether a connection is still worth having. Used by one time-out scanner at a time.</summary>
 internal sealed class ConnectionWatch(ConnectionSettings settings)
 {
     /// <summary>

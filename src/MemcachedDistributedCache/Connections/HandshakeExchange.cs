@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>Holds the <see cref="Handshake"/> with a peer. Its time limit is the connection's: who breaks it ends the exchange.</summary>
 internal static class HandshakeExchange
 {
-    /// <summary>Greets, and returns what is wrong with the peer, or null.</summary>
+    /// <summary>Shakes hands, and returns what is wrong with the peer, or null.</summary>
     public static async Task<string?> RunAsync(Handshake handshake, TransportConnection transport)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);

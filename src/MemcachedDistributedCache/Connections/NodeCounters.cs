@@ -60,10 +60,10 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     /// <summary>How long until the server is tried again; null while it is not down.</summary>
     public TimeSpan? RetryAfter => retryAfter?.Invoke();
 
-    /// <summary>Writes whose outcome was lost, so that their keys were put under suspicion.</summary>
+    /// <summary>Writes whose outcome was lost, so that their keys were recorded as uncertain.</summary>
     public long UncertainRecorded => Volatile.Read(ref _uncertainRecorded);
 
-    /// <summary>Suspicions that ended with the key's removal.</summary>
+    /// <summary>Uncertain writes that ended with the key's removal.</summary>
     public long Replayed => Volatile.Read(ref _replayed);
 
     /// <summary>Values that were not stored because of their size.</summary>
@@ -116,10 +116,10 @@ internal sealed class NodeCounters(string server, NodeTelemetry? telemetry = nul
     /// <summary>Counts a read that found a value for another node.</summary>
     public void AddGutterHit() => Interlocked.Increment(ref _gutterHits);
 
-    /// <summary>Counts a key put under suspicion.</summary>
+    /// <summary>Counts a key recorded as uncertain.</summary>
     public void AddUncertain() => Interlocked.Increment(ref _uncertainRecorded);
 
-    /// <summary>Counts suspicions that ended.</summary>
+    /// <summary>Counts uncertain writes that ended.</summary>
     public void AddReplayed(int count) => Interlocked.Add(ref _replayed, count);
 
     /// <summary>Counts a value that was not stored because of its size.</summary>

@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache.Connections;
 /// </summary>
 internal sealed class NodeFence
 {
-    /// <summary>Stands for a floor that is still to be found: nothing is read.</summary>
+    /// <summary>Stands for a fence that is still to be found: nothing is read.</summary>
     public const ulong Unknown = ulong.MaxValue;
 
     private long _value;

@@ -109,7 +109,7 @@ internal readonly struct OperationResult
         => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut or MemcachedFailureReason.ServerError;
 
     /// <summary>
-    /// Whether the server may yet make a change that leaves doubt, after what it is asked from now on. Changes of one key keep their order, except
+    /// Whether the server may yet make a change that leaves its key uncertain, after what it is asked from now on. Changes of one key keep their order, except
     /// between callers that block and others: theirs are two connections, of which one may be late by itself.
     /// </summary>
     public bool MayOvertakeRemoval(CallMode mode) => mode == CallMode.Sync && Failure is { } failure && (failure.Reason == MemcachedFailureReason.TimedOut || failure.FollowsTimeout);

@@ -47,7 +47,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     {
     }
 
-    /// <summary>What a sweep found.</summary>
+    /// <summary>What a scan found.</summary>
     public enum Expiry
     {
         /// <summary>Its time has not come.</summary>
@@ -132,7 +132,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         operation._startedAt = startedAt;
         operation._queue = queue;
 
-        // Last, so that a sweeper with a stale reference that sees the new version sees its start as well.
+        // Last, so that a time-out scanner with a stale reference that sees the new version sees its start as well.
         Volatile.Write(ref operation._claim, (operation._claim | 1) + 1);
         return operation;
     }
@@ -204,7 +204,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         return true;
     }
 
-    /// <summary>Times the operation out if its limit has passed. For the sweeper, whose reference may be stale.</summary>
+    /// <summary>Times the operation out if its limit has passed. For the time-out scanner, whose reference may be stale.</summary>
     public Expiry TryExpire(PendingQueue queue, int now, in OperationResult timedOut, out int startedAt)
     {
         long claim = Volatile.Read(ref _claim);
@@ -226,7 +226,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         }
 
         // The caller may wake, and the reply may come, while SetResult is still on its way out of the completion source. Without an
-        // ownership of its own the sweeper could then end up signalling the operation's next life.
+        // ownership of its own the time-out scanner could then end up signalling the operation's next life.
         Interlocked.Increment(ref _owners);
         SetResult(timedOut);
         Release();

@@ -2,7 +2,7 @@ namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
 /// The operations whose replies are still to come, in wire order. One producer at a time (whoever holds the connection's write
-/// lock), one consumer (the read loop), and a sweeper that may look at any time and takes nothing out.
+/// lock), one consumer (the read loop), and a time-out scanner that may look at any time and takes nothing out.
 /// </summary>
 internal sealed class PendingQueue
 {
@@ -53,7 +53,7 @@ internal sealed class PendingQueue
                 return null;
             }
 
-            // The emptied segment serves again; a sweeper that still looks at it sees operations in another order, and
+            // The emptied segment serves again; a time-out scanner that still looks at it sees operations in another order, and
             // each is judged by its own deadline and version.
             Segment empty = _head;
             Volatile.Write(ref _head, next);

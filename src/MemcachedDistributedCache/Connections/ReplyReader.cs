@@ -4,7 +4,7 @@ using MemcachedDistributedCache.Protocol;
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// Turns received bytes into completed operations. It owns the read buffer and no socket: whoever pumps bytes asks for
+/// Turns received bytes into completed operations. It owns the read buffer and no socket: the read loop asks for
 /// <see cref="GetMemory"/>, fills a part of it and calls <see cref="Advance"/>, which answers with the first violation of the protocol or null.
 /// </summary>
 /// <param name="queue">The operations whose replies come, in order.</param>

@@ -115,7 +115,7 @@ internal readonly ref struct StoreRequest(WireKey key, ReadOnlySpan<byte> prefix
     public OperationKind Kind => OperationKind.Store;
 
     /// <summary>
-    /// A store over a state leaves nothing in doubt when its answer is lost: however late it happens, it happens to the state that it was for. That there is
+    /// A store over a state leaves nothing uncertain when its answer is lost: however late it happens, it happens to the state that it was for. That there is
     /// nothing under a key is no such state: it comes back.
     /// </summary>
     public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 ? default : (ReadOnlySpan<byte>)_key;
@@ -159,7 +159,7 @@ internal readonly ref struct LeaseRequest(WireKey key, int seconds, bool withVal
     public int Write(Span<byte> destination, uint opaque) => MetaRequests.WriteLease(destination, _key, seconds, withValue, opaque);
 }
 
-/// <summary>A request that deletes an item in one state only, and so leaves nothing in doubt when its answer is lost.</summary>
+/// <summary>A request that deletes an item in one state only, and so leaves nothing uncertain when its answer is lost.</summary>
 internal readonly ref struct ConditionalDeleteRequest(WireKey key, ulong cas) : IRequest
 {
     private readonly WireKey _key = key;

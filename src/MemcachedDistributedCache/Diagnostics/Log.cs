@@ -41,7 +41,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.FencesBypassed, LogLevel.Warning, "memcached {Server}, version {Version}, has given items new numbers while it moved them in its memory, or does not tell. What is old there cannot be told from what is new, and nothing that it had stored by now is read. Upgrade it to 1.6.24 or newer, or start it with -o no_slab_reassign")]
     public static partial void FencesBypassed(ILogger logger, string server, string version);
 
-    [LoggerMessage(EventIds.ServersShareAddress, LogLevel.Warning, "The memcached servers {Server} and {Other} lead to one address, {Address}: that server has the shares of both, and no other stands in for it. Name it once")]
+    [LoggerMessage(EventIds.ServersShareAddress, LogLevel.Warning, "The memcached servers {Server} and {Other} lead to one address, {Address}: that server has the shares of both, and no other serves its keys when it is down. Name it once")]
     public static partial void ServersShareAddress(ILogger logger, string server, string other, string address);
 
     [LoggerMessage(EventIds.OfferedServersNotUsed, LogLevel.Warning, "The memcached servers are {Servers}, because the options name them; the embedded nodes {Offered} of the same container are not used. Take the servers out of the configuration, or the embedded nodes out of the registrations")]
@@ -74,7 +74,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.HybridNotDeserializable, LogLevel.Warning, "A cached value could not be read as {Type} and is made anew. Told once a minute for a type; {Suppressed} more came since the last time")]
     public static partial void HybridNotDeserializable(ILogger logger, string type, long suppressed, Exception exception);
 
-    [LoggerMessage(EventIds.HybridFactoryFailed, LogLevel.Warning, "A factory failed, and the last value stands in for its result")]
+    [LoggerMessage(EventIds.HybridFactoryFailed, LogLevel.Warning, "A factory failed, and the last value is served in its place")]
     public static partial void HybridFactoryFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(EventIds.HybridNeedsCas, LogLevel.Error, "A memcached server has CAS switched off (-C): the hybrid cache stores nothing there, because a removal could not be told from what it removed")]

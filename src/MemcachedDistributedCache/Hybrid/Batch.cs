@@ -65,7 +65,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
         return _values;
     }
 
-    /// <summary>Serves the process's own copy or the entry in its place, if there is one; a key that has neither is asked for with the others.</summary>
+    /// <summary>Serves the local copy or the entry in its place, if there is one; a key that has neither is asked for with the others.</summary>
     private async Task ConfirmAsync(string key, List<string> asked, CancellationToken cancellationToken)
     {
         CallOptions only = _options with { Flags = _options.Flags | HybridCacheEntryFlags.DisableUnderlyingData };
@@ -193,7 +193,7 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
                     return BatchStep.Make;
 
                 case RemoteState.Unavailable when engine.Settings.Retention > TimeSpan.Zero && engine.Local.Find(call.Key) is not null:
-                    return BatchStep.Single; // The process's own copy may stand in for a factory that fails.
+                    return BatchStep.Single; // The local copy may be served in place of a factory that fails.
 
                 case RemoteState.Unavailable:
                     item.StoreTarget = _options.MayWriteRemote ? StoreTarget.LocalUntilSeen : StoreTarget.Local;

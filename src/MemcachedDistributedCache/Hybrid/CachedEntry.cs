@@ -2,7 +2,7 @@ namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
 /// A value as it is kept: serialized, so that each caller gets an object of its own, and with all that decides whether it may be served. The moments of
-/// the process's own copy are timestamps, the entry's own are Unix time in milliseconds.
+/// the local copy are timestamps, the entry's own are Unix time in milliseconds.
 /// </summary>
 internal class CachedEntry
 {
@@ -35,7 +35,7 @@ internal class CachedEntry
     /// <summary>The bytes that it counts for.</summary>
     public long Size { get; init; }
 
-    /// <summary>The moment after which the process's own copy is no longer served by itself.</summary>
+    /// <summary>The moment after which the local copy is no longer served by itself.</summary>
     public long LocalUntil { get; set; }
 
     /// <summary>Until when it is served without asking anybody.</summary>

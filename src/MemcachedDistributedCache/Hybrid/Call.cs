@@ -10,7 +10,7 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
     /// <summary>The <see cref="LocalSize"/> of a caller who gives none.</summary>
     private const long ComputedSize = -1;
 
-    /// <summary>The bytes that the process's own copy counts for; below zero where they are computed.</summary>
+    /// <summary>The bytes that the local copy counts for; below zero where they are computed.</summary>
     public long LocalSize { get; init; } = ComputedSize;
 
     /// <summary>Fills in what a caller left out. One who gives an expiration and no local one means both, as with Microsoft's implementation.</summary>
@@ -67,7 +67,7 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
     private static long Checked(long? localSize) => localSize switch
     {
         null => ComputedSize,
-        < 0 => throw new ArgumentOutOfRangeException(nameof(localSize), localSize, "LocalSize, the bytes that a copy counts for in the process's own memory, cannot be below 0."),
+        < 0 => throw new ArgumentOutOfRangeException(nameof(localSize), localSize, "LocalSize, the bytes that a copy counts for in the local cache, cannot be below 0."),
         { } size => size,
     };
 
@@ -80,7 +80,7 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
 /// <param name="WireKey">The key in the cluster.</param>
 /// <param name="Options">The options.</param>
 /// <param name="Tags">The tags of the value, should it be made; that of all entries first.</param>
-/// <param name="Version">The key's number in the process's own memory from before anything was asked.</param>
+/// <param name="Version">The key's number in the local cache from before anything was asked.</param>
 internal sealed record Call(string Key, byte[] WireKey, CallOptions Options, TagState[] Tags, long Version)
 {
     /// <summary>What it shares with the calls that ask for the same.</summary>

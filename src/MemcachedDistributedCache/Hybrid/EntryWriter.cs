@@ -5,7 +5,7 @@ using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>Makes entries of values, and puts them in their places: the cluster, and the process's own memory.</summary>
+/// <summary>Makes entries of values, and puts them in their places: the cluster, and the local cache.</summary>
 internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, ILogger logger)
 {
     /// <summary>Serializes a value; null if it is not to be kept, or cannot be.</summary>
@@ -87,7 +87,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.TooLarge));
     }
 
-    /// <summary>Whether a value that is too large for the cluster may stay in the process's own memory.</summary>
+    /// <summary>Whether a value that is too large for the cluster may stay in the local cache.</summary>
     public bool MayStayHere<T>(Call call, PreparedEntry<T> entry, ValueCodec<T> codec)
         => call.Options.MayWriteLocal && SizeOf(call, entry.PayloadLength, entry.Value, codec) <= settings.MaximumLocalBytes;
 
@@ -101,7 +101,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             ? new OperationResult { Status = OperationStatus.Success, Cas = casToken.Cas, Origin = casToken.Origin }
             : OperationResult.Of(OperationStatus.Conflict);
 
-    /// <summary>An entry as it is kept in the process's own memory, and as further callers' objects are made of.</summary>
+    /// <summary>An entry as it is kept in the local cache, and as further callers' objects are made of.</summary>
     public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, CasToken casToken, bool isDetached, ValueCodec<T> codec)
     {
         long size = SizeOf(call, entry.PayloadLength, entry.Value, codec);
@@ -139,7 +139,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         }
     }
 
-    /// <summary>An entry that was read from the cluster, as it is kept in the process's own memory.</summary>
+    /// <summary>An entry that was read from the cluster, as it is kept in the local cache.</summary>
     public static CachedEntry CopyOf<T>(Call call, CachedEntry read, T value, bool isStale, ValueCodec<T> codec)
     {
         long size = SizeOf(call, read.Payload.Length, value, codec);
@@ -202,7 +202,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         entry.LocalUntil = local.After(now, own);
         entry.FreshUntil = entry.IsDetached ? entry.LocalUntil : Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
 
-        // Past its time it may still have to stand in for a factory.
+        // Past its time it may still have to be served in place of a factory.
         return settings.Retention > TimeSpan.Zero ? left + settings.Retention : own;
     }
 

@@ -10,20 +10,20 @@ internal enum StoreTarget : byte
     /// <summary>Nowhere.</summary>
     None,
 
-    /// <summary>In the cluster, and in the process's own memory if the cluster has taken it.</summary>
+    /// <summary>In the cluster, and in the local cache if the cluster has taken it.</summary>
     Both,
 
-    /// <summary>In the process's own memory: the caller wants it nowhere else.</summary>
+    /// <summary>In the local cache: the caller wants it nowhere else.</summary>
     Local,
 
-    /// <summary>In the process's own memory, because the cluster cannot be asked; it is held against the cluster as soon as it can.</summary>
+    /// <summary>In the local cache, because the cluster cannot be asked; it is held against the cluster as soon as it can.</summary>
     LocalUntilSeen,
 
-    /// <summary>In the cluster if it is not too large; else in the process's own memory, under the mark that is in the cluster already.</summary>
+    /// <summary>In the cluster if it is not too large; else in the local cache, under the mark that is in the cluster already.</summary>
     Marked,
 }
 
-/// <summary>A value past its expiration that stands in for the factory's.</summary>
+/// <summary>A value past its expiration that is served in place of the factory's.</summary>
 internal sealed record Fallback<T>(CachedEntry Entry, T Value);
 
 /// <summary>
@@ -79,7 +79,7 @@ internal sealed class FactoryRunner<TState, T>(HybridEngine engine, Call call, V
     /// <summary>Makes the value.</summary>
     /// <param name="lease">The right to make it, or null where there is none to be had.</param>
     /// <param name="over">The state that the new value may replace; null for the lease's own.</param>
-    /// <param name="fallback">What stands in if the factory fails.</param>
+    /// <param name="fallback">What is served if the factory fails.</param>
     /// <param name="storeTarget">Where the value is kept.</param>
     public async Task<Outcome<T>> RunAsync(Lease? lease, CasToken? over, Fallback<T>? fallback, StoreTarget storeTarget)
     {

@@ -3,7 +3,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <summary>How a factory came to run, and so what may wait for it.</summary>
 internal enum FactoryKind : byte
 {
-    /// <summary>For a flight: whoever asks for the same in this process joins it, and waits.</summary>
+    /// <summary>For a single flight: whoever asks for the same in this process joins it, and waits.</summary>
     SingleFlight,
 
     /// <summary>For a batch, which nobody joins.</summary>
@@ -89,7 +89,7 @@ internal sealed class FactoryScope : IDisposable
         return holds;
     }
 
-    /// <summary>Notes that the flight around this call waits for another; false if that one waits for this one already, and neither would ever end.</summary>
+    /// <summary>Notes that the single flight around this call waits for another; false if that one waits for this one already, and neither would ever end.</summary>
     public bool TryAwait(ISingleFlight other) => SingleFlightOf is not { } own || SingleFlightWaits.TryAdd(own, other);
 
     /// <summary>The wait is over.</summary>
@@ -108,7 +108,7 @@ internal sealed class FactoryScope : IDisposable
 }
 
 /// <summary>
-/// Which flights wait for which, where a factory has asked for another key. Two flows may each hold what the other asks for; the one that would close the circle
+/// Which single flights wait for which, where a factory has asked for another key. Two flows may each hold what the other asks for; the one that would close the circle
 /// makes the value for itself. Only calls from within factories come here.
 /// </summary>
 internal static class SingleFlightWaits

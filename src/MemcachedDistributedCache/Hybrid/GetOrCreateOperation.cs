@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Connections;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// The way of one flight: the process's own copy if the cluster says that it is still right, else the cluster's entry, else the factory, by whoever
+/// The way of a single flight: the local copy if the cluster says that it is still right, else the cluster's entry, else the factory, by whoever
 /// holds the lease. One who does not hold it asks again until the value is there, or the lease is free, or it has waited long enough.
 /// </summary>
 internal sealed class GetOrCreateOperation<TState, T>(
@@ -140,7 +140,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
         }
     }
 
-    /// <summary>The process's own copy, if it may still be served; null if the cluster has to be asked for the value.</summary>
+    /// <summary>The local copy, if it may still be served; null if the cluster has to be asked for the value.</summary>
     private async ValueTask<Outcome<T>?> ReviveAsync(CachedEntry local)
     {
         TagCheck check = await engine.Tags.CheckAsync(local.Tags).ConfigureAwait(false);
@@ -202,7 +202,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
         return new Outcome<T>(value, local.IsStale ? CacheSource.Stale : CacheSource.Local, local);
     }
 
-    /// <summary>The process's own copy, where the cluster cannot say otherwise.</summary>
+    /// <summary>The local copy, where the cluster cannot say otherwise.</summary>
     private Outcome<T>? ServeUnseen()
     {
         long now = engine.Time.GetTimestamp();
@@ -297,7 +297,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
 
     /// <summary>
     /// Makes the value of an entry that no refresh in the background could renew, in the context of a caller, who waits; null where another does it, or has just
-    /// failed to. While the entry is within its window it stands in should the factory fail here too.
+    /// failed to. While the entry is within its window it is served should the factory fail here too.
     /// </summary>
     private async ValueTask<Outcome<T>?> MakeInPlaceAsync(Fallback<T> fallback)
     {
@@ -373,7 +373,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
             ? await NewFactoryRunner().RunAsync(null, null, fallback, storeTarget).ConfigureAwait(false)
             : new Outcome<T>(default!, CacheSource.None, null);
 
-    /// <summary>The process's own copy as the last value, where the cluster cannot say whether there is a later one.</summary>
+    /// <summary>The local copy as the last value, where the cluster cannot say whether there is a later one.</summary>
     private Fallback<T>? FallbackOf(CachedEntry? local)
     {
         if (local is null || engine.Tags.Check(local.Tags, engine.Time.GetTimestamp()) is TagCheck.Invalid or TagCheck.Unverifiable)

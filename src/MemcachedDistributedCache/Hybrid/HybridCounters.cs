@@ -15,10 +15,10 @@ internal sealed class HybridCounters
 /// <summary>What is counted.</summary>
 internal enum HybridEvent
 {
-    /// <summary>A value came from the process's own memory.</summary>
+    /// <summary>A value came from the local cache.</summary>
     LocalHit,
 
-    /// <summary>A call found nothing fresh in the process's own memory.</summary>
+    /// <summary>A call found nothing fresh in the local cache.</summary>
     LocalMiss,
 
     /// <summary>A value came from the cluster.</summary>
@@ -33,7 +33,7 @@ internal enum HybridEvent
     /// <summary>This process was told to make a value.</summary>
     LeaseWon,
 
-    /// <summary>A flight of this process began to wait for another process's factory.</summary>
+    /// <summary>A single flight of this process began to wait for another process's factory.</summary>
     LeaseWaited,
 
     /// <summary>A lease ran out or was taken away while the factory ran, so that its value was not stored.</summary>
@@ -51,7 +51,7 @@ internal enum HybridEvent
     /// <summary>A refresh of an expired entry began.</summary>
     RefreshStarted,
 
-    /// <summary>The process's own copy was held against the cluster's.</summary>
+    /// <summary>The local copy was held against the cluster's.</summary>
     Revalidated,
 
     /// <summary>A value or key was over its limit, and not stored.</summary>

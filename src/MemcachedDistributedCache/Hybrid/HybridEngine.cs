@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>The parts of the hybrid cache, put together: finds values in the process's own memory, and sends flights for those that are not there.</summary>
+/// <summary>The parts of the hybrid cache, put together: finds values in the local cache, and runs operations for those that are not there.</summary>
 internal sealed class HybridEngine : IAsyncDisposable, IDisposable
 {
     /// <summary>How long the end of the cache is held up by what is under way; a server that does not answer keeps no process from ending.</summary>
@@ -82,7 +82,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     /// <summary>Cancelled when the cache is disposed.</summary>
     public CancellationToken Disposed => _disposed.Token;
 
-    /// <summary>How many flights are under way.</summary>
+    /// <summary>How many single flights are under way.</summary>
     public int SingleFlightCount => _singleFlights.Count;
 
     /// <summary>Whether a key can have an entry.</summary>
@@ -99,7 +99,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Throws after the cache has been disposed.</summary>
-    /// <param name="orBelow">Whether the cache below counts too; a value of the process's own memory does not need it.</param>
+    /// <param name="orBelow">Whether the cache below counts too; a value of the local cache does not need it.</param>
     public void ThrowIfDisposed(bool orBelow = true)
     {
 #pragma warning disable CA1513 // The caller knows the cache, not the engine below it.
@@ -110,7 +110,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
 #pragma warning restore CA1513
     }
 
-    /// <summary>A value from the process's own memory that may be served without asking anybody.</summary>
+    /// <summary>A value from the local cache that may be served without asking anybody.</summary>
     public bool TryGetLocal<T>(string key, in CallOptions options, [MaybeNullWhen(false)] out T value, out CacheSource source)
     {
         if (options.MayReadLocal && Local.Find(key) is { } entry && IsFresh(entry))
@@ -165,7 +165,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
         return true;
     }
 
-    /// <summary>The value of an entry for one caller; false if it is not one of this type, and then the process's own copy is forgotten.</summary>
+    /// <summary>The value of an entry for one caller; false if it is not one of this type, and then the local copy is forgotten.</summary>
     public bool TryRead<T>(string key, CachedEntry entry, [MaybeNullWhen(false)] out T value)
     {
         if (TryDecode(entry, out value))
@@ -216,7 +216,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
         return false;
     }
 
-    /// <summary>Gets a value that is not in the process's own memory, together with all who ask for it meanwhile where it is shared.</summary>
+    /// <summary>Gets a value that is not in the local cache, together with all who ask for it meanwhile where it is shared.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(T Value, CacheSource Source)> GetOrCreateAsync<TState, T>(string key, CallOptions options, IReadOnlyList<string> tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken, bool isShared = true)
     {
@@ -241,7 +241,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
                 : (_singleFlights.Add(new SingleFlight<T>(version, Tags.Invalidations, mayEndEarly) { IsOfBatch = !isShared, FirstCaller = cancellationToken }), true);
             if (scope is not null && !scope.TryAwait(singleFlight))
             {
-                // Somebody else's flight waits for what this flow makes: who joined it would wait for ever.
+                // Somebody else's single flight waits for what this flow makes: who joined it would wait for ever.
                 singleFlight.Forsake();
                 holdsLease = true;
                 continue;
@@ -307,7 +307,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>A flight has ended.</summary>
+    /// <summary>A single flight has ended.</summary>
     public void Leave<T>(SingleFlightKey key, SingleFlight<T> singleFlight) => _singleFlights.Leave(key, singleFlight);
 
     /// <inheritdoc cref="EntryChanges.SetAsync"/>

@@ -12,13 +12,13 @@ internal sealed record HybridSettings
     /// <summary>The time to live of an entry whose caller gives none.</summary>
     public required TimeSpan DefaultExpiration { get; init; }
 
-    /// <summary>How long the process's own copy lives, where the caller gives nothing.</summary>
+    /// <summary>How long the local copy lives, where the caller gives nothing.</summary>
     public required TimeSpan LocalCacheExpiration { get; init; }
 
-    /// <summary>After this long the process's own copy is held against the cluster's.</summary>
+    /// <summary>After this long the local copy is held against the cluster's.</summary>
     public required TimeSpan LocalCacheRevalidation { get; init; }
 
-    /// <summary>The bound of the process's own copies, in bytes.</summary>
+    /// <summary>The bound of the local copies, in bytes.</summary>
     public required int MaximumLocalBytes { get; init; }
 
     /// <summary>The bound of their number.</summary>
@@ -36,7 +36,7 @@ internal sealed record HybridSettings
     /// <summary>How long after its expiration an entry is served while it is refreshed.</summary>
     public required TimeSpan StaleWindow { get; init; }
 
-    /// <summary>How long after its expiration an entry stands in for a factory that fails.</summary>
+    /// <summary>How long after its expiration an entry is served in place of a factory that fails.</summary>
     public required TimeSpan MaxStale { get; init; }
 
     /// <summary>Whether nobody waits for a refresh.</summary>

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Internal;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// The process's own copies, bounded in bytes and number. Every change of a key by this process raises the number of the key's stripe; a copy is
+/// The local copies, bounded in bytes and number. Every change of a key by this process raises the number of the key's stripe; a copy is
 /// put in place only if the number is still the one from before its value was asked for. So nothing that was read or made before a removal is put
 /// in place after it.
 /// </summary>

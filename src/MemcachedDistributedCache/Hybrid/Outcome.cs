@@ -1,7 +1,7 @@
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// What a flight came to: a value that each of its callers takes. Where the value can be changed, the first gets the object itself and each other one of
+/// What a single flight came to: a value that each of its callers takes. Where the value can be changed, the first gets the object itself and each other one of
 /// its own, made from the payload. Where there is no payload, because the value is not kept or could not be serialized, all have the same object.
 /// </summary>
 internal sealed class Outcome<T>(T value, CacheSource source, CachedEntry? entry)
@@ -40,7 +40,7 @@ internal enum CacheSource : byte
     /// <summary>Nowhere: there was none, and the caller wanted none to be made.</summary>
     None,
 
-    /// <summary>The process's own memory.</summary>
+    /// <summary>The local cache.</summary>
     Local,
 
     /// <summary>The cluster.</summary>

@@ -38,7 +38,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
             OperationResult result = await client.LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
             if (result.Status != OperationStatus.Success)
             {
-                // A miss is a key in doubt, or a server without room for the placeholder: there is nothing to hold a store against.
+                // A miss is an uncertain key, or a server without room for the placeholder: there is nothing to hold a store against.
                 return new RemoteRead(RemoteState.Unavailable, sentAt);
             }
 
@@ -139,7 +139,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     /// <summary>Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.</summary>
     public Task Discard(byte[] key, CasToken casToken) => client.DeleteAsync(WireKey.Of(key), casToken, CancellationToken.None).AsTask();
 
-    /// <summary>Stores an entry: over the state of a ticket, or over whatever is there.</summary>
+    /// <summary>Stores an entry: over the state of a CAS token, or over whatever is there.</summary>
     public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, CasToken? casToken)
     {
         TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.ServerRetention;

@@ -4,15 +4,15 @@ using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What makes two calls the same: they may share one flight.</summary>
+/// <summary>What makes two calls the same: they may share a single flight.</summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct SingleFlightKey(string Key, HybridCacheEntryFlags Flags, Type Type);
 
 /// <summary>
 /// The work that all callers of a key in this process share. Its token is cancelled when the last of them has left, unless the work has cut itself loose
-/// from them. Most flights have one caller and end with a value of the cluster; what only others need is made when it is asked for.
+/// from them. Most single flights have one caller and end with a value of the cluster; what only others need is made when it is asked for.
 /// </summary>
-/// <param name="version">The key's number in the process's own memory from before anything was asked.</param>
+/// <param name="version">The key's number in the local cache from before anything was asked.</param>
 /// <param name="invalidations">How many invalidations of tags there had been by then.</param>
 /// <param name="mayEndEarly">Whether <see cref="CompleteEarly"/> may be called.</param>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with a caller who leaves.
@@ -28,7 +28,7 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
     private bool _isAbandoned;
     private int _startingThread;
 
-    /// <summary>The key's number in the process's own memory from before anything was asked.</summary>
+    /// <summary>The key's number in the local cache from before anything was asked.</summary>
     public long Version => version;
 
     /// <summary>How many invalidations of tags there had been by then.</summary>
@@ -37,7 +37,7 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
     /// <summary>Whether it makes a key for a batch, whose factory is another than that of who asks for the key alone.</summary>
     public bool IsOfBatch { get; init; }
 
-    /// <summary>The token of the caller who began the flight, in whose context it runs.</summary>
+    /// <summary>The token of the caller who began the single flight, in whose context it runs.</summary>
     public CancellationToken FirstCaller { get; init; }
 
     /// <summary>Whether nobody waits any more.</summary>
@@ -122,7 +122,7 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
         }
     }
 
-    /// <summary>The result for the caller who began the flight: the work's own task where that can be, which spares a switch of threads.</summary>
+    /// <summary>The result for the caller who began the single flight: the work's own task where that can be, which spares a switch of threads.</summary>
     public Task<Outcome<T>> WaitFirstAsync(CancellationToken cancellationToken) => WaitAsync(mayEndEarly ? _shared!.Task : _work!, cancellationToken);
 
     /// <summary>The result, for one who joined.</summary>
@@ -202,7 +202,7 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
     }
 }
 
-/// <summary>What a flight does.</summary>
+/// <summary>What a single flight does.</summary>
 internal interface ISingleFlightWork<T>
 {
     /// <summary>Does it.</summary>
@@ -212,14 +212,14 @@ internal interface ISingleFlightWork<T>
     void Ended(SingleFlight<T> singleFlight);
 }
 
-/// <summary>A flight of whatever type.</summary>
+/// <summary>A single flight of whatever type.</summary>
 internal interface ISingleFlight
 {
     /// <summary>Cancels the work.</summary>
     void Abort();
 }
 
-/// <summary>The flights under way.</summary>
+/// <summary>The single flights under way.</summary>
 internal sealed class SingleFlightTable
 {
     private readonly ConcurrentDictionary<SingleFlightKey, ISingleFlight> _singleFlights = new();
@@ -229,10 +229,10 @@ internal sealed class SingleFlightTable
     public int Count => _singleFlights.Count + _alone.Count;
 
     /// <summary>
-    /// Joins the flight of a key, or puts a new one in its place: where there is none, or where the one there is began before the key was changed or a tag
+    /// Joins the single flight of a key, or puts a new one in its place: where there is none, or where the one there is began before the key was changed or a tag
     /// invalidated by this process, so that it may bring what must not be seen any more.
     /// </summary>
-    /// <returns>The flight, and whether the caller has to start it.</returns>
+    /// <returns>The single flight, and whether the caller has to start it.</returns>
     public (SingleFlight<T> SingleFlight, bool IsNew) Enter<T>(SingleFlightKey key, long version, int invalidations, bool mayEndEarly, CancellationToken firstCaller)
     {
         SingleFlight<T>? created = null;
@@ -263,14 +263,14 @@ internal sealed class SingleFlightTable
         }
     }
 
-    /// <summary>A flight that nobody joins.</summary>
+    /// <summary>A single flight that nobody joins.</summary>
     public SingleFlight<T> Add<T>(SingleFlight<T> singleFlight)
     {
         _alone[singleFlight] = 0;
         return singleFlight;
     }
 
-    /// <summary>Takes a flight out that has ended.</summary>
+    /// <summary>Takes a single flight out that has ended.</summary>
     public void Leave<T>(SingleFlightKey key, SingleFlight<T> singleFlight)
     {
         if (!_singleFlights.TryRemove(new KeyValuePair<SingleFlightKey, ISingleFlight>(key, singleFlight)))

@@ -27,7 +27,7 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
     private readonly long _interval = (long)(interval.TotalSeconds * timeProvider.TimestampFrequency);
     private int _invalidations;
 
-    /// <summary>Counts the invalidations by this process; a flight that began before one is not joined after it.</summary>
+    /// <summary>Counts the invalidations by this process; a single flight that began before one is not joined after it.</summary>
     public int Invalidations => Volatile.Read(ref _invalidations);
 
     /// <summary>The tags of a call, the one of all entries first.</summary>
@@ -236,7 +236,7 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
 
             // There is none, or one that was superseded, and has come back with a server that was away. What takes its place has never been.
             var next = TagVersion.Create(timeProvider);
-            // A version that is there and may not be read, because its key or its server is in doubt, is replaced whatever it is.
+            // A version that is there and may not be read, because its key or its server is uncertain, is replaced whatever it is.
             bool isMiss = read.Status == OperationStatus.Miss;
             OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.CasToken, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
             if (stored.Status == OperationStatus.Success)
@@ -294,7 +294,7 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
     }
 
     /// <summary>
-    /// A tag that is in use lives on: a version that ends takes all entries with it. Not on a stand-in, where nothing lives longer than it may: who has not
+    /// A tag that is in use lives on: a version that ends takes all entries with it. Not on a gutter node, where nothing lives longer than it may: who has not
     /// seen that the owner is back would go by the old version for ever.
     /// </summary>
     private void ExtendTimeToLive(TagState state, TagVersion version, in OperationResult read)

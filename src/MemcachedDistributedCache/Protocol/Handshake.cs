@@ -47,7 +47,7 @@ internal sealed class Handshake
             switch (ReplyFrame.TryFindLine(received[_consumed..], out int length))
             {
                 case ReplyFrame.Result.Incomplete:
-                    Error = received.Length >= MaximumLength ? "its greeting does not end" : null;
+                    Error = received.Length >= MaximumLength ? "its handshake does not end" : null;
                     return Error is not null;
                 case ReplyFrame.Result.Invalid:
                     Error = "it does not speak the memcached protocol";

@@ -10,7 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace MemcachedDistributedCache.AspNetCore.Tests.OutputCaching;
 
 /// <summary>
-/// An eviction while the tag's server cannot be reached goes to its stand-in, and the server comes back with its memory: with the tag's version of before, and
+/// An eviction while the tag's server cannot be reached goes to its gutter node, and the server comes back with its memory: with the tag's version of before, and
 /// the pages that have it. Of three applications one evicts, one sees the server down, and one never notices, since it asks for nothing meanwhile.
 /// </summary>
 public sealed class FailoverTests : IAsyncLifetime
@@ -170,8 +170,8 @@ public sealed class FailoverTests : IAsyncLifetime
             await UntilAsync(async key => await app.Cache.GetAsync("never stored " + key) is null && app.Cache.GetNodes()[node].State == MemcachedNodeState.Down, "the server is down");
             if (standsIn)
             {
-                // Each stand-in has told its number: what is stored there from now on is read.
-                await UntilAsync(async key => await SetAndGetAsync(app.Cache, key), "the stand-ins are ready");
+                // Each gutter node has told its number: what is stored there from now on is read.
+                await UntilAsync(async key => await SetAndGetAsync(app.Cache, key), "the gutter nodes are ready");
             }
         }
     }

@@ -37,7 +37,7 @@ internal sealed class StrangeItems(Random random)
         long expires = now + random.Next(-5000, 100_000);
         int count = tags.Count;
         int length = payload.Length;
-        byte[] star = versionOf("#@*") ?? Bytes(16);
+        byte[] wildcard = versionOf("#@*") ?? Bytes(16);
         for (int spoiled = random.Next(1, 3); spoiled > 0; spoiled--)
         {
             switch (random.Next(11))
@@ -61,7 +61,7 @@ internal sealed class StrangeItems(Random random)
                     length = random.Next(4) switch { 0 => length + 1, 1 => length - 1, 2 => int.MaxValue, _ => random.Next(int.MinValue, int.MaxValue) };
                     break;
                 case 6:
-                    star = Bytes(16);
+                    wildcard = Bytes(16);
                     break;
                 case 7 or 8:
                     byte[] key = TagKeys[random.Next(TagKeys.Length)];
@@ -85,7 +85,7 @@ internal sealed class StrangeItems(Random random)
         BinaryPrimitives.WriteInt64BigEndian(head.AsSpan(10), expires);
         BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(18), (ushort)count);
         BinaryPrimitives.WriteInt32BigEndian(head.AsSpan(20), length);
-        star.CopyTo(head.AsSpan(24));
+        wildcard.CopyTo(head.AsSpan(24));
         byte[] item = [.. head, .. tags.SelectMany(static tag => (byte[])[(byte)tag.Key.Length, .. tag.Key, .. tag.Version]), .. payload];
         return (random.Next(5) == 0 ? Spoil(item) : item, random.Next(20) == 0 ? AnyFlags() : EntryFlags);
     }

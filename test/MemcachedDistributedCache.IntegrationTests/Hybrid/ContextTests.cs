@@ -111,7 +111,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         var read = pair[1].Cache.Engine.Local.Find("key")!;
         Assert.Equal((kept.CreatedAt, kept.ExpiresAt), (read.CreatedAt, read.ExpiresAt));
 
-        // What it takes back is the caller's again, or the expiration's for the process's own copy.
+        // What it takes back is the caller's again, or the expiration's for the local copy.
         await pair[0].Cache.GetOrCreateAsync("null", static (context, _) =>
         {
             context.Expiration = null;

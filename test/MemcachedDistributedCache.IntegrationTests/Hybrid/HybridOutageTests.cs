@@ -54,7 +54,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         // What was kept alone is not believed for longer than it has to be.
         await server.StartAgainAsync();
         await one.Below.ReadableAsync();
-        // The first that is made may find the key still in doubt, and be kept here alone once more.
+        // The first that is made may find the key still uncertain, and be kept here alone once more.
         await Until(
             async () => await one.Get("during", static _ => new ValueTask<string>("after")) == "after" && await one.PeekCluster<string>("during") == "after",
             "the cluster is asked, and has it, again");

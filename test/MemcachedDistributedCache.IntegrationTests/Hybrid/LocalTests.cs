@@ -5,7 +5,7 @@ using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
 
-/// <summary>The process's own memory: it follows the others, and is bounded.</summary>
+/// <summary>The local cache: it follows the others, and is bounded.</summary>
 public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
 {
     [MemcachedFact]

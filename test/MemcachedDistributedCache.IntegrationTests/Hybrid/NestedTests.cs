@@ -30,7 +30,7 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         ValueTask<int> B(CancellationToken _) => new(Task.Run(async () => { await Task.Yield(); return await one.Get("c", C); }, CancellationToken.None));
         ValueTask<int> C(CancellationToken token) => one.Get("a", A, token: token);
         Assert.Contains("'a'", (await Assert.ThrowsAsync<InvalidOperationException>(() => one.Get("a", A).AsTask().WaitAsync(AtOnce))).Message, StringComparison.Ordinal);
-        await Until(() => one.Cache.Engine.SingleFlightCount == 0, "no flight is left");
+        await Until(() => one.Cache.Engine.SingleFlightCount == 0, "no single flight is left");
         Assert.Equal(0, one.Cache.Engine.Remote.Leases.Count);
     }
 

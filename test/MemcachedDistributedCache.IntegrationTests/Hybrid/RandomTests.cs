@@ -77,7 +77,7 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
                             tags);
                         Interlocked.Increment(ref reads);
 
-                        // Who joins a flight gets what it began with, and a flight lasts longer where the machine stands still in it.
+                        // Who joins a single flight gets what it began with, and a single flight lasts longer where the machine stands still in it.
                         long bound = source.Bound(key, worker % 3, asked, Interval + Slack + (2 * machine.LongestSince(asked - Stopwatch.Frequency)));
                         if (value < bound)
                         {

@@ -62,7 +62,7 @@ public sealed class ReadTests(ThreeNodes nodes) : HybridTestBase(nodes)
     }
 
     [MemcachedFact]
-    public async Task Callers_of_one_flight_get_objects_of_their_own_unless_they_cannot_be_changed()
+    public async Task Callers_of_one_single_flight_get_objects_of_their_own_unless_they_cannot_be_changed()
     {
         Instance one = Make(1)[0];
         var go = new TaskCompletionSource();

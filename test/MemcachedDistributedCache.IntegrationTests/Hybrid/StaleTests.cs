@@ -147,7 +147,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
 
         Assert.Equal(1, pair[0].Logger.Count("A factory failed"));
 
-        // A factory that works again is used as soon as the stand-in has been served for a moment; no lease is in its way.
+        // A factory that works again is used as soon as the gutter node has been served for a moment; no lease is in its way.
         await Until(async () => (await pair[1].GetWithSource("key", static _ => new ValueTask<string>("new"))).Value == "new", "the factory is tried again");
         Assert.Equal(0, pair[1].Statistics.LeasesWaitedFor);
         await Assert.ThrowsAsync<FormatException>(async () => await pair[0].Get<string>("nothing", static _ => throw new FormatException()));
@@ -187,7 +187,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
     }
 
     [MemcachedFact]
-    public async Task A_value_that_was_removed_or_invalidated_does_not_stand_in()
+    public async Task A_value_that_was_removed_or_invalidated_does_not_gutter_node()
     {
         Instance[] pair = Make(2, static options => options.Hybrid.MaxStale = TimeSpan.FromMinutes(1));
         await pair[0].Get("removed", static _ => new ValueTask<string>("old"), Short);

@@ -54,7 +54,7 @@ public sealed class MetricTests
         await Caches.UntilAsync(
             () =>
             {
-                // So that large values have their connection, and its greeting is over: what is no request or reply is not counted.
+                // So that large values have their connection, and its handshake is over: what is no request or reply is not counted.
                 cache.GetAsync("first").GetAwaiter().GetResult();
                 return metrics.Sum("memcached.client.connection.count") == 2;
             },

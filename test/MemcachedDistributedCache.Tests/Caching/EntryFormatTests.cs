@@ -12,10 +12,10 @@ public sealed class EntryFormatTests
     [InlineData(true, 65535, 0xC580FFFFu)]
     [InlineData(false, 65536, 0xC5018000u)]
     [InlineData(false, 65537, 0xC5018001u)]
-    public void FlagsAreAWireContract(bool hasDeadline, long window, uint expected) => Assert.Equal(expected, EntryFormat.ToFlags(hasDeadline, window));
+    public void Flags_are_a_wire_contract(bool hasDeadline, long window, uint expected) => Assert.Equal(expected, EntryFormat.ToFlags(hasDeadline, window));
 
     [Fact]
-    public void WindowsAreRoundedUpByLittle()
+    public void Windows_are_rounded_up_by_little()
     {
         foreach (long window in (long[])[1, 2, 59, 60, 65535, 65536, 65537, 131071, 131073, 1_000_001, 31_536_000, 315_360_000, 2_147_000_000])
         {
@@ -29,7 +29,7 @@ public sealed class EntryFormatTests
     }
 
     [Fact]
-    public void NoWindowIsTooLongToBeWritten()
+    public void No_window_is_too_long_to_be_written()
     {
         foreach (long window in (long[])[2_147_483_648, 10_000_000_000, (long)TimeSpan.MaxValue.TotalSeconds])
         {
@@ -46,13 +46,13 @@ public sealed class EntryFormatTests
     [InlineData(0xC5100001u)]
     [InlineData(0xC5700000u)]
     [InlineData(uint.MaxValue)]
-    public void FlagsOfOthersAreRefused(uint flags)
+    public void Flags_of_others_are_refused(uint flags)
     {
         Assert.False(EntryFormat.TryRead(flags, out _));
         Assert.False(EntryFormat.HasPrefix(flags));
     }
 
     [Fact]
-    public void APrefixIsABigEndianNumber()
+    public void A_prefix_is_a_big_endian_number()
         => Assert.Equal((byte[])[0, 0, 1, 2, 3, 4, 5, 6], EntryFormat.WritePrefix(new byte[8], 0x010203040506).ToArray());
 }

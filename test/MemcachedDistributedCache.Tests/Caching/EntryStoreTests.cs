@@ -14,7 +14,7 @@ public sealed class EntryStoreTests
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(100_000)]
-    public async Task AValueComesBack(int length)
+    public async Task A_value_comes_back(int length)
     {
         var rig = new StoreRig();
         byte[] value = new byte[length];
@@ -34,7 +34,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task AnAbsoluteDeadlineIsExactToTheMillisecond()
+    public async Task An_absolute_deadline_is_exact_to_the_millisecond()
     {
         var rig = new StoreRig();
         await rig.Set(StoreRig.Absolute(2.5));
@@ -45,7 +45,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task ALifeOfLessThanAMillisecondIsStillALife()
+    public async Task A_life_of_less_than_a_millisecond_is_still_a_life()
     {
         var rig = new StoreRig();
         await rig.Set(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromTicks(5000) });
@@ -53,7 +53,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task WhatIsPastRemoves()
+    public async Task What_is_past_removes()
     {
         var rig = new StoreRig();
         await rig.Set();
@@ -65,7 +65,7 @@ public sealed class EntryStoreTests
     [Theory]
     [InlineData(1u)]
     [InlineData(0xC6000000u)]
-    public async Task AnEntryOfOthersIsAMissWithAWarning(uint flags)
+    public async Task An_entry_of_others_is_a_miss_with_a_warning(uint flags)
     {
         var rig = new StoreRig();
         rig.Client.Items["key"] = (StoreRig.Value, flags, long.MaxValue / 2);
@@ -74,7 +74,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task ATruncatedEntryIsAMissWithAWarning()
+    public async Task A_truncated_entry_is_a_miss_with_a_warning()
     {
         var rig = new StoreRig();
         rig.Client.Items["key"] = ([1, 2, 3], EntryFormat.ToFlags(hasDeadline: true, 0), 1000);
@@ -84,7 +84,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task APlainItemOfAnyClientIsReadable()
+    public async Task A_plain_item_of_any_client_is_readable()
     {
         var rig = new StoreRig();
         rig.Client.Items["key"] = (StoreRig.Value, 0, 1000);
@@ -92,7 +92,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task OversizeThrowsAndRemovesTheOlderValue()
+    public async Task Oversize_throws_and_removes_the_older_value()
     {
         var rig = new StoreRig();
         rig.Client.ItemLimit = 10;
@@ -104,7 +104,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task OversizeMayBeSkippedAndRemovesTheOlderValue()
+    public async Task Oversize_may_be_skipped_and_removes_the_older_value()
     {
         var rig = new StoreRig(oversize: MemcachedOversizeBehavior.Skip);
         rig.Client.ItemLimit = 10;
@@ -115,7 +115,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task OutOfMemoryRemovesTheOlderValue()
+    public async Task Out_of_memory_removes_the_older_value()
     {
         var rig = new StoreRig();
         await rig.Set();
@@ -125,7 +125,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task DegradedEverythingGoesOnWithoutTheCache()
+    public async Task Degraded_everything_goes_on_without_the_cache()
     {
         var rig = new StoreRig();
         rig.Client.Before = _ => Down;
@@ -138,7 +138,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task ThrowingSaysWhatFailedWhereAndWhetherItWasSent()
+    public async Task Throwing_says_what_failed_where_and_whether_it_was_sent()
     {
         var rig = new StoreRig(MemcachedFailureMode.Throw);
         rig.Client.Before = _ => Down;
@@ -151,7 +151,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task ExpiredAtOnceFailsAsSet()
+    public async Task Expired_at_once_fails_as_set()
     {
         var rig = new StoreRig(MemcachedFailureMode.Throw);
         rig.Client.Before = _ => Down;
@@ -160,7 +160,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task ACancelledTokenCancelsBeforeAnythingIsSent()
+    public async Task A_cancelled_token_cancels_before_anything_is_sent()
     {
         var rig = new StoreRig();
         var cancelled = new CancellationToken(canceled: true);
@@ -174,7 +174,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task ACancelledOperationThrows()
+    public async Task A_cancelled_operation_throws()
     {
         var rig = new StoreRig();
         rig.Client.Before = static _ => OperationResult.Of(OperationStatus.Canceled);
@@ -187,7 +187,7 @@ public sealed class EntryStoreTests
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public async Task NoKeyIsRefused(string? key)
+    public async Task No_key_is_refused(string? key)
     {
         EntryStore store = new StoreRig().Store;
         await Assert.ThrowsAnyAsync<ArgumentException>(async () => await store.GetAsync(key!, CallMode.Async, default));
@@ -198,7 +198,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task ADisposedCacheSaysSo()
+    public async Task A_disposed_cache_says_so()
     {
         var rig = new StoreRig();
         rig.Client.IsDisposed = true;
@@ -210,7 +210,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public void ASynchronousCallIsCompleteWhenItReturns()
+    public void A_synchronous_call_is_complete_when_it_returns()
     {
         EntryStore store = new StoreRig().Store;
         Assert.True(store.SetAsync("key", new(StoreRig.Value), StoreRig.Sliding(60), CallMode.Sync, default).IsCompletedSuccessfully);
@@ -220,7 +220,7 @@ public sealed class EntryStoreTests
     }
 
     [Fact]
-    public async Task AWriterThatThrowsCostsNoPooledArray()
+    public async Task A_writer_that_throws_costs_no_pooled_array()
     {
         var rig = new StoreRig();
         await rig.Set();
@@ -234,7 +234,7 @@ public sealed class EntryStoreTests
     [InlineData(true, 2.9, true)]
     [InlineData(true, 3.1, false)]
     [InlineData(false, 0, false)]
-    public async Task AWriteThatMayHaveOvertakenACancelledOneIsDoubted(bool synchronous, double secondsLater, bool uncertain)
+    public async Task A_write_that_may_have_overtaken_a_cancelled_one_is_uncertain(bool synchronous, double secondsLater, bool uncertain)
     {
         CallMode mode = synchronous ? CallMode.Sync : CallMode.Async;
         var rig = new StoreRig();

@@ -11,7 +11,7 @@ public sealed class ExpirationTests
     private static readonly TimeSpan Default = TimeSpan.FromMinutes(20);
 
     [Fact]
-    public void WithoutOptionsTheDefaultHolds()
+    public void Without_options_the_default_holds()
     {
         Expiration expiration = From(new());
         Assert.Equal((1202, 0u, false, false), (expiration.TimeToLive, expiration.Flags, expiration.HasDeadline, expiration.IsPast));
@@ -24,7 +24,7 @@ public sealed class ExpirationTests
     [InlineData(1.25, 4)]
     [InlineData(60, 62)]
     [InlineData(ThirtyDays - 2, ThirtyDays)]
-    public void ARelativeTimeIsRoundedUpPastTheTick(double seconds, int expected)
+    public void A_relative_time_is_rounded_up_past_the_tick(double seconds, int expected)
     {
         Expiration expiration = From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(seconds) });
         Assert.Equal(expected, expiration.TimeToLive);
@@ -33,7 +33,7 @@ public sealed class ExpirationTests
     }
 
     [Fact]
-    public void OverThirtyDaysItIsAUnixTime()
+    public void Over_thirty_days_it_is_a_unix_time()
     {
         Assert.Equal(ThirtyDays, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 2) }).TimeToLive);
         Assert.Equal(Now.ToUnixTimeSeconds() + ThirtyDays + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
@@ -62,7 +62,7 @@ public sealed class ExpirationTests
     [Theory]
     [InlineData("relative")]
     [InlineData("absolute")]
-    public void TheEndOfTimeIsKept(string kind)
+    public void The_end_of_time_is_kept(string kind)
     {
         Expiration expiration = From(kind == "relative"
             ? new() { AbsoluteExpirationRelativeToNow = TimeSpan.MaxValue }
@@ -75,7 +75,7 @@ public sealed class ExpirationTests
     [Theory]
     [InlineData(100 * 365)]
     [InlineData(10_675_199)]
-    public void AnEndlessWindowIsReadableAndLong(int days)
+    public void An_endless_window_is_readable_and_long(int days)
     {
         TimeSpan window = days == 10_675_199 ? TimeSpan.MaxValue : TimeSpan.FromDays(days);
         Expiration expiration = From(new() { SlidingExpiration = window });
@@ -88,16 +88,16 @@ public sealed class ExpirationTests
     [InlineData(0)]
     [InlineData(-1)]
     [InlineData(-1e9)]
-    public void WhatIsOverIsPast(double seconds) => Assert.True(From(new() { AbsoluteExpiration = Now.AddSeconds(seconds) }).IsPast);
+    public void What_is_over_is_past(double seconds) => Assert.True(From(new() { AbsoluteExpiration = Now.AddSeconds(seconds) }).IsPast);
 
     [Fact]
-    public void TheBeginningOfTimeIsPast() => Assert.True(From(new() { AbsoluteExpiration = DateTimeOffset.MinValue }).IsPast);
+    public void The_beginning_of_time_is_past() => Assert.True(From(new() { AbsoluteExpiration = DateTimeOffset.MinValue }).IsPast);
 
     [Theory]
     [InlineData(0.4, 3, 1)]
     [InlineData(60, 62, 60)]
     [InlineData(60.5, 63, 61)]
-    public void AWindowIsWholeSeconds(double seconds, int timeToLive, long window)
+    public void A_window_is_whole_seconds(double seconds, int timeToLive, long window)
     {
         Expiration expiration = From(new() { SlidingExpiration = TimeSpan.FromSeconds(seconds) });
         Assert.True(EntryFormat.TryRead(expiration.Flags, out EntryFormat format));
@@ -108,7 +108,7 @@ public sealed class ExpirationTests
     [InlineData(60, 30, 32)]
     [InlineData(30, 60, 32)]
     [InlineData(30, 0.1, 3)]
-    public void SlidingIsCappedByAbsolute(double window, double absolute, int expected)
+    public void Sliding_is_capped_by_absolute(double window, double absolute, int expected)
     {
         Expiration expiration = From(new() { SlidingExpiration = TimeSpan.FromSeconds(window), AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(absolute) });
         Assert.Equal(expected, expiration.TimeToLive);
@@ -116,11 +116,11 @@ public sealed class ExpirationTests
     }
 
     [Fact]
-    public void RelativeGoesBeforeAbsolute()
+    public void Relative_goes_before_absolute()
         => Assert.Equal(62, From(new() { AbsoluteExpiration = Now.AddDays(1), AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) }).TimeToLive);
 
     [Fact]
-    public void NoTimeToLiveIsEverZero()
+    public void No_time_to_live_is_ever_zero()
     {
         Assert.Equal(2, Expiration.WireTimeOf(TimeSpan.FromSeconds(-5), Now));
         Assert.Equal(3, Expiration.WireTimeOf(TimeSpan.FromMilliseconds(1), Now));

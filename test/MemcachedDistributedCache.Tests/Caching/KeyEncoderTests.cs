@@ -11,7 +11,7 @@ public sealed class KeyEncoderTests
     [InlineData("shop", "a|b", "shop|a|b")]
     [InlineData("", "h\u00e9", "h\u00e9")]
     [InlineData("", "a#b", "a#b")]
-    public void ALegalKeyPassesAsItIs(string keyNamespace, string key, string expected) => Assert.Equal(expected, Encode(keyNamespace, key));
+    public void A_legal_key_passes_as_it_is(string keyNamespace, string key, string expected) => Assert.Equal(expected, Encode(keyNamespace, key));
 
     [Theory]
     [InlineData("a b")]
@@ -22,7 +22,7 @@ public sealed class KeyEncoderTests
     [InlineData("\t")]
     [InlineData("#a")]
     [InlineData("#")]
-    public void AnyOtherIsHashed(string key)
+    public void Any_other_is_hashed(string key)
     {
         foreach (string keyNamespace in (string[])["", "shop"])
         {
@@ -33,7 +33,7 @@ public sealed class KeyEncoderTests
     }
 
     [Fact]
-    public void ALoneSurrogateIsHashed()
+    public void A_lone_surrogate_is_hashed()
     {
         // Not as inline data: attributes are stored in UTF-8, which has no lone surrogates.
         Assert.StartsWith("#", Encode("", "\ud83d"), StringComparison.Ordinal);
@@ -41,11 +41,11 @@ public sealed class KeyEncoderTests
     }
 
     [Fact]
-    public void APipeIsHashedWithoutANamespace() => Assert.StartsWith("#", Encode("", "a|b"), StringComparison.Ordinal);
+    public void A_pipe_is_hashed_without_a_namespace() => Assert.StartsWith("#", Encode("", "a|b"), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("", "a b", "#")]
-    public void TheHashIsAWireContract(string keyNamespace, string key, string start)
+    public void The_hash_is_a_wire_contract(string keyNamespace, string key, string start)
     {
         byte[] digest = System.Security.Cryptography.SHA256.HashData(Encoding.Unicode.GetBytes(key));
         Assert.Equal(start + Convert.ToBase64String(digest).TrimEnd('=').Replace('+', '-').Replace('/', '_'), Encode(keyNamespace, key));
@@ -59,11 +59,11 @@ public sealed class KeyEncoderTests
     [InlineData(10, 240, 55)]
     [InlineData(205, 44, 250)]
     [InlineData(205, 45, 250)]
-    public void KeysKeepToTheBound(int namespaceLength, int keyLength, int expected)
+    public void Keys_keep_to_the_bound(int namespaceLength, int keyLength, int expected)
         => Assert.Equal(expected, Encode(new string('n', namespaceLength), new string('k', keyLength)).Length);
 
     [Fact]
-    public void AnEmojiCountsItsBytes()
+    public void An_emoji_counts_its_bytes()
     {
         string emoji = string.Concat(Enumerable.Repeat("\ud83d\ude00", 62));
         Assert.Equal(emoji + "ab", Encode("", emoji + "ab"));
@@ -71,7 +71,7 @@ public sealed class KeyEncoderTests
     }
 
     [Fact]
-    public void DifferentPairsNeverMeetAndEveryByteIsLegal()
+    public void Different_pairs_never_meet_and_every_byte_is_legal()
     {
         string[] pieces = ["", "a", "b", "|", "#", " ", "\r\n", "\0", "\u007f", "\u0080", "\u00e9", "e\u0301", "\ufffd", "\ud83d", "\ude00", "\ud83d\ude00", "\ud83d\ude01", "aa", "a|", "|a", "a#", "#a", new string('x', 249), new string('x', 300)];
         string[] namespaces = ["", "a", "b", "aa", "a#", "ab", new string('n', 205)];
@@ -107,10 +107,10 @@ public sealed class KeyEncoderTests
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public void NoKeyIsRefused(string? key) => Assert.ThrowsAny<ArgumentException>(() => Encode("", key!));
+    public void No_key_is_refused(string? key) => Assert.ThrowsAny<ArgumentException>(() => Encode("", key!));
 
     [Fact]
-    public void APlainKeyAllocatesNothing()
+    public void A_plain_key_allocates_nothing()
     {
         var encoder = new KeyEncoder("shop");
         byte[] buffer = new byte[250];
@@ -135,10 +135,10 @@ public sealed class KeyEncoderTests
     [InlineData("\u00e9", false)]
     [InlineData("a\n", false)]
     [InlineData("\u007f", false)]
-    public void NamespacesArePrintable(string keyNamespace, bool valid) => Assert.Equal(valid, KeyEncoder.IsValidNamespace(keyNamespace));
+    public void Namespaces_are_printable(string keyNamespace, bool valid) => Assert.Equal(valid, KeyEncoder.IsValidNamespace(keyNamespace));
 
     [Fact]
-    public void NamespacesLeaveRoomForAHash()
+    public void Namespaces_leave_room_for_a_hash()
     {
         Assert.Equal(205, KeyEncoder.MaximumNamespaceLength);
         Assert.True(KeyEncoder.IsValidNamespace(new string('n', 205)));
@@ -146,7 +146,7 @@ public sealed class KeyEncoderTests
     }
 
     [Fact]
-    public void ThePartitionsHashIsAWireContract()
+    public void The_partitions_hash_is_a_wire_contract()
     {
         byte[] digest = System.Security.Cryptography.SHA256.HashData(Encoding.Unicode.GetBytes("pages\0key"));
         string text = Convert.ToBase64String(digest).TrimEnd('=').Replace('+', '-').Replace('/', '_');
@@ -154,7 +154,7 @@ public sealed class KeyEncoderTests
     }
 
     [Fact]
-    public void PartitionsMeetNeitherOneAnotherNorTheApplicationsKeys()
+    public void Partitions_meet_neither_one_another_nor_the_applications_keys()
     {
         string longest = new('n', 205);
         string[] keys = ["a", "ab", "#^a", "pages\0a", "s\0a", "\0", new string('k', 10_000)];
@@ -171,7 +171,7 @@ public sealed class KeyEncoderTests
     [InlineData("a b", false)]
     [InlineData("a\0", false)]
     [InlineData("\u00e9", false)]
-    public void PartitionsHavePlainNames(string partition, bool valid) => Assert.Equal(valid, KeyEncoder.IsValidPartition(partition));
+    public void Partitions_have_plain_names(string partition, bool valid) => Assert.Equal(valid, KeyEncoder.IsValidPartition(partition));
 
     private static string Encode(string keyNamespace, string key, string partition) => Encoding.UTF8.GetString(new KeyEncoder(keyNamespace, partition).Encode(key, new byte[250]));
 

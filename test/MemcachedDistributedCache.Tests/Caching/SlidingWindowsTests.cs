@@ -10,7 +10,7 @@ public sealed class SlidingWindowsTests
     [InlineData(0)]
     [InlineData(0.5)]
     [InlineData(0.999)]
-    public async Task ReadingKeepsAnEntryAliveAndSilenceDoesNot(double phase)
+    public async Task Reading_keeps_an_entry_alive_and_silence_does_not(double phase)
     {
         var rig = new StoreRig();
         rig.Client.Phase = TimeSpan.FromSeconds(phase);
@@ -49,7 +49,7 @@ public sealed class SlidingWindowsTests
     }
 
     [Fact]
-    public async Task AReadSendsATouchOnlyOnceASecond()
+    public async Task A_read_sends_a_touch_only_once_a_second()
     {
         var rig = new StoreRig();
         await rig.Set(StoreRig.Sliding(10));
@@ -63,7 +63,7 @@ public sealed class SlidingWindowsTests
     }
 
     [Fact]
-    public async Task OneTouchPerKeyIsUnderWay()
+    public async Task One_touch_per_key_is_under_way()
     {
         var rig = new StoreRig();
         await rig.Set(StoreRig.Sliding(10));
@@ -92,7 +92,7 @@ public sealed class SlidingWindowsTests
     [InlineData(0)]
     [InlineData(0.5)]
     [InlineData(0.95)]
-    public async Task SlidingAndAbsoluteAreBothTrue(double phase)
+    public async Task Sliding_and_absolute_are_both_true(double phase)
     {
         // Read often enough for the window, an entry lives to its deadline and not a moment longer.
         for (double step = 0.35; step < 3; step += 0.1)
@@ -116,7 +116,7 @@ public sealed class SlidingWindowsTests
     }
 
     [Fact]
-    public async Task RefreshMovesTheWindowAndDownloadsNoValue()
+    public async Task Refresh_moves_the_window_and_downloads_no_value()
     {
         var rig = new StoreRig();
         await rig.Set(StoreRig.Sliding(10));
@@ -131,7 +131,7 @@ public sealed class SlidingWindowsTests
     }
 
     [Fact]
-    public async Task RefreshLeavesOtherEntriesAlone()
+    public async Task Refresh_leaves_other_entries_alone()
     {
         var rig = new StoreRig();
         await rig.Set(StoreRig.Absolute(10));
@@ -148,7 +148,7 @@ public sealed class SlidingWindowsTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task ATouchThatMeetsAnotherEntryIsPutRight(bool refresh)
+    public async Task A_touch_that_meets_another_entry_is_put_right(bool refresh)
     {
         foreach ((string what, Func<StoreRig, Task> store, double lives) in new (string, Func<StoreRig, Task>, double)[]
         {
@@ -179,7 +179,7 @@ public sealed class SlidingWindowsTests
     }
 
     [Fact]
-    public async Task ACancelledRefreshPutsItsTouchRightAllTheSame()
+    public async Task A_cancelled_refresh_puts_its_touch_right_all_the_same()
     {
         // The caller goes away after the touch was sent; another entry, stored between, must not keep the shorter life.
         using var caller = new CancellationTokenSource();
@@ -213,7 +213,7 @@ public sealed class SlidingWindowsTests
     }
 
     [Fact]
-    public void ManyKeysHaveManyPlacesInTheGate()
+    public void Many_keys_have_many_places_in_the_gate()
     {
         var gate = new TouchGate();
         long read = RequestSequence.FirstOfNextConnection();

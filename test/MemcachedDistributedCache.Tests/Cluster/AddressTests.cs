@@ -27,7 +27,7 @@ public sealed class AddressTests : IDisposable
     [Theory]
     [InlineData(0ul)]
     [InlineData(3ul)]
-    public async Task AReadThatWaitsForTheConnectionIsNotAnsweredWithWhatAFormerServerHas(ulong fenceOfTheOther)
+    public async Task A_read_that_waits_for_the_connection_is_not_answered_with_what_a_former_server_has(ulong fenceOfTheOther)
     {
         var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var factory = new FakeFactory(async (attempt, _) =>
@@ -44,7 +44,7 @@ public sealed class AddressTests : IDisposable
         await SettledAgainAsync(node);
         node.Fence.Value = fenceOfTheOther;
 
-        // The read finds its key in no doubt, and a connection of which nobody knows yet where it leads.
+        // The read finds its key not uncertain, and a connection of which nobody knows yet where it leads.
         node.Renew(static _ => true);
         await Eventually.True(() => factory.Attempts == 3, "it goes back");
         ValueTask<OperationResult> reading = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
@@ -60,7 +60,7 @@ public sealed class AddressTests : IDisposable
     }
 
     [Fact]
-    public async Task ALookThatIsUnderWayAsTheServerChangesTakesBackNoFloor()
+    public async Task A_look_that_is_under_way_as_the_server_changes_takes_back_no_fence()
     {
         var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Handshake = FakeTransport.Modern, Address = attempt == 3 ? Second : First, Answer = attempt == 2 ? null : OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
@@ -83,7 +83,7 @@ public sealed class AddressTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task AllConnectionsFollowTheOneThatFindsAnotherServer(bool isFoundByBlockedCaller)
+    public async Task All_connections_follow_the_one_that_finds_another_server(bool isFoundByBlockedCaller)
     {
         CallMode finder = isFoundByBlockedCaller ? CallMode.Sync : CallMode.Async;
         CallMode other = isFoundByBlockedCaller ? CallMode.Async : CallMode.Sync;
@@ -118,7 +118,7 @@ public sealed class AddressTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatWaitsForAConnectionThatWasReplacedBeforeItArrivedElsewhereIsNotSent()
+    public async Task What_waits_for_a_connection_that_was_replaced_before_it_arrived_elsewhere_is_not_sent()
     {
         var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var arriving = new ManualResetEventSlim();
@@ -172,7 +172,7 @@ public sealed class AddressTests : IDisposable
     }
 
     [Fact]
-    public async Task ConnectionsDoNotFollowEachOtherWithoutEnd()
+    public async Task Connections_do_not_follow_each_other_without_end()
     {
         var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Handshake = FakeTransport.Modern, Address = attempt % 2 == 1 ? First : Second, Answer = OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
@@ -191,7 +191,7 @@ public sealed class AddressTests : IDisposable
     }
 
     [Fact]
-    public async Task AConnectionThatWasOpenedApartIsNotTakenIfTheOthersHaveGoneElsewhere()
+    public async Task A_connection_that_was_opened_apart_is_not_taken_if_the_others_have_gone_elsewhere()
     {
         using ConnectionRig before = await Rig(First).Opened();
         using ConnectionRig after = await Rig(Second).Opened();

@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Tests.Fakes;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
-/// <summary>A server that numbers items anew as it moves them lets old ones past a floor, which is found anew then.</summary>
+/// <summary>A server that gives items a new CAS as it moves them lets old ones past a fence, which is found anew then.</summary>
 public sealed class CasStabilityMonitorTests : IDisposable
 {
     /// <summary>What an exchange of statistics may take: the rig's limits of a connect and of an attempt.</summary>
@@ -22,7 +22,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task WhatIsMovedHasTheFloorRaisedAgainOnceAnEvent()
+    public async Task What_is_moved_has_the_fence_renewed_again_once_an_event()
     {
         using ServerCluster cluster = Start();
         Node node = await UncertainAndSettledAgainAsync(cluster);
@@ -35,10 +35,10 @@ public sealed class CasStabilityMonitorTests : IDisposable
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(12);
         Volatile.Write(ref _wasUncertain, false);
-        await Until(() => node.Fence.Value != first, "the floor is raised");
-        await Until(() => !node.UncertainWrites.AreAllUncertain, "it is read again from a later floor on");
+        await Until(() => node.Fence.Value != first, "the fence is renewed");
+        await Until(() => !node.UncertainWrites.AreAllUncertain, "it is read again from a later fence on");
         Assert.Equal(501ul, node.Fence.Value);
-        Assert.True(Volatile.Read(ref _wasUncertain), "what is there was read while the floor was asked for");
+        Assert.True(Volatile.Read(ref _wasUncertain), "what is there was read while the fence was asked for");
         await StepAsync(TimeSpan.FromSeconds(5));
         Assert.Equal(501ul, node.Fence.Value);
         await Eventually.True(() => Logged() >= 1, "it is logged");
@@ -46,23 +46,23 @@ public sealed class CasStabilityMonitorTests : IDisposable
     }
 
     [Fact]
-    public async Task WhileAPageIsMovedNoFloorIsFinal()
+    public async Task While_a_page_is_moved_no_fence_is_final()
     {
         _statistics = Statistics(0, isMoving: true);
         using ServerCluster cluster = Start();
         Node node = await UncertainAndSettledAgainAsync(cluster);
 
-        // The page was being moved when the floor was found, and has been moved since.
+        // The page was being moved when the fence was found, and has been moved since.
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(0);
-        await Until(() => node.Fence.Value == 501, "the floor is raised");
+        await Until(() => node.Fence.Value == 501, "the fence is renewed");
         await StepAsync(TimeSpan.FromSeconds(5));
         Assert.Equal(501ul, node.Fence.Value);
         Assert.False(node.UncertainWrites.AreAllUncertain);
     }
 
     [Fact]
-    public async Task AServerThatTakesTheQuestionAndSaysNothingIsNotBelievedBetweenTwoLooks()
+    public async Task A_server_that_takes_the_question_and_says_nothing_is_not_believed_between_two_looks()
     {
         using ServerCluster cluster = Start();
         Node node = await UncertainAndSettledAgainAsync(cluster);
@@ -94,7 +94,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
     }
 
     [Fact]
-    public async Task AServerThatDoesNotTellIsNotBelieved()
+    public async Task A_server_that_does_not_tell_is_not_believed()
     {
         using ServerCluster cluster = Start();
         Node node = await UncertainAndSettledAgainAsync(cluster);
@@ -109,14 +109,14 @@ public sealed class CasStabilityMonitorTests : IDisposable
     }
 
     [Fact]
-    public async Task TheFloorsOfSomeKeysAreRaisedToo()
+    public async Task The_fences_of_some_keys_are_renewed_too()
     {
         using ServerCluster cluster = Start();
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var fence = new CasFence();
         node.Fences.Raise(fence);
-        await Until(() => fence.Admits(102) && !fence.Admits(101), "the floor is found");
+        await Until(() => fence.Admits(102) && !fence.Admits(101), "the fence is found");
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(12);
         await Until(() => fence.Admits(502) && !fence.Admits(501), "it is raised");
@@ -132,7 +132,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
     }
 
     [Fact]
-    public async Task AServerThatLeavesItemsTheirNumbersIsNotAsked()
+    public async Task A_server_that_leaves_items_their_numbers_is_not_asked()
     {
         using ServerCluster cluster = Start("1.6.24");
         Node node = await UncertainAndSettledAgainAsync(cluster);

@@ -16,7 +16,7 @@ public sealed class ClusterTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task ANodeComesUpAndSaysSoOnce()
+    public async Task A_node_comes_up_and_says_so_once()
     {
         using ServerCluster cluster = Cluster(new FakeFactory(), connections: 3);
         Node node = cluster.Nodes[0];
@@ -27,7 +27,7 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Fact]
-    public async Task WhileANodeIsDownOperationsFailAtOnceAndOneLineIsLogged()
+    public async Task While_a_node_is_down_operations_fail_at_once_and_one_line_is_logged()
     {
         var factory = new FakeFactory((Func<int, FakeTransport>)(static _ => throw new IOException("refused")));
         using ServerCluster cluster = Cluster(factory);
@@ -51,7 +51,7 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Fact]
-    public async Task RecoveryBacksOffAndEnds()
+    public async Task Recovery_backs_off_and_ends()
     {
         bool up = false;
         var factory = new FakeFactory(_ => up ? new FakeTransport { AnswersNoOp = true } : throw new IOException("refused"));
@@ -79,9 +79,9 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Fact]
-    public async Task ARecoveredConnectionThatEndsAtOnceLeavesNoNodeUp()
+    public async Task A_recovered_connection_that_ends_at_once_leaves_no_node_up()
     {
-        // It greets and closes, as often as it is tried; such a node must not stay "up" with nobody looking after it.
+        // It shakes hands and closes, as often as it is tried; such a node must not stay "up" with nobody looking after it.
         for (int round = 0; round < 20; round++)
         {
             var factory = new FakeFactory(static attempt =>
@@ -106,7 +106,7 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Fact]
-    public async Task ALostConnectionIsReplacedWithoutADownNode()
+    public async Task A_lost_connection_is_replaced_without_a_down_node()
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = Cluster(factory);
@@ -122,7 +122,7 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Fact]
-    public async Task SlownessIsLoggedOnceAndItsEndOnce()
+    public async Task Slowness_is_logged_once_and_its_end_once()
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = Cluster(factory);
@@ -154,7 +154,7 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Fact]
-    public async Task DisposingEndsEverything()
+    public async Task Disposing_ends_everything()
     {
         var factory = new FakeFactory(static _ => new FakeTransport { Answer = static sent => sent.Contains("mn\r\n", StringComparison.Ordinal) ? "MN\r\n" : null });
         ServerCluster cluster = Cluster(factory, connections: 2);
@@ -169,7 +169,7 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Fact]
-    public async Task DisposingWaitsOneLimitForAllConnectionsTogether()
+    public async Task Disposing_waits_one_limit_for_all_connections_together()
     {
         var factory = new FakeFactory();
         ServerCluster cluster = Cluster(factory, connections: 4);
@@ -180,7 +180,7 @@ public sealed class ClusterTests : IDisposable
             _ = client.GetAsync(new[] { (byte)('a' + (i % 26)), (byte)('a' + (i / 26)) }, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         }
 
-        await Eventually.True(() => factory.Opened.Count == 4, "all lanes are open");
+        await Eventually.True(() => factory.Opened.Count == 4, "all slots are open");
         Task disposing = cluster.DisposeAsync().AsTask();
         await Eventually.True(() => node.PendingCount == 64 + 4, "each connection has a fence behind what it was asked, and all wait at once");
         for (int tick = 0; tick < 30; tick++) // not two limits: one after the other would take four

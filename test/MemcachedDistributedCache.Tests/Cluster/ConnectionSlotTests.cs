@@ -16,7 +16,7 @@ public sealed class ConnectionSlotTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task AChangeTakesTheConnectionOfItsKeyOrNoneAndAReadTakesAnother()
+    public async Task A_change_takes_the_connection_of_its_key_or_none_and_a_read_takes_another()
     {
         var factory = new FakeFactory(static attempt => attempt == 1 ? new FakeTransport { Answer = Miss } : throw new IOException("refused"));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
@@ -40,7 +40,7 @@ public sealed class ConnectionSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task AConnectionOfSynchronousCallersKeepsNoNodeUpThatOthersCannotReach()
+    public async Task A_connection_of_synchronous_callers_keeps_no_node_up_that_others_cannot_reach()
     {
         var factory = new FakeFactory(static attempt => attempt <= 2 ? new FakeTransport { Answer = Miss } : throw new IOException("refused"));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
@@ -55,7 +55,7 @@ public sealed class ConnectionSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task OneThatFailsForSynchronousCallersLeavesANodeUpThatOthersReach()
+    public async Task One_that_fails_for_synchronous_callers_leaves_a_node_up_that_others_reach()
     {
         var factory = new FakeFactory(static attempt => attempt == 1 ? new FakeTransport { Answer = Miss } : throw new IOException("refused"));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
@@ -69,7 +69,7 @@ public sealed class ConnectionSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task AConnectionThatIsReplacedWhileTheNodeEndsIsEndedToo()
+    public async Task A_connection_that_is_replaced_while_the_node_ends_is_ended_too()
     {
         var factory = new FakeFactory();
         ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);

@@ -28,7 +28,7 @@ public sealed class ExtremeCasTests
     }
 
     [Fact]
-    public async Task A_count_that_no_server_comes_to_is_no_floor_and_is_asked_for_again()
+    public async Task A_count_that_no_server_comes_to_is_no_fence_and_is_asked_for_again()
     {
         _counts.Enqueue("18446744073709551615");
         _counts.Enqueue("9223372036854775808");
@@ -37,7 +37,7 @@ public sealed class ExtremeCasTests
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var fence = new CasFence();
         node.Fences.Raise(fence);
-        await Until(() => fence.Admits(102) && !fence.Admits(101), "the floor is one that items can pass");
+        await Until(() => fence.Admits(102) && !fence.Admits(101), "the fence is one that items can pass");
         Assert.Equal(3, Volatile.Read(ref _probes));
 
         lock (_counts)
@@ -49,7 +49,7 @@ public sealed class ExtremeCasTests
         await Until(() => !node.UncertainWrites.AreAllUncertain, "the node is read again");
         Assert.Equal(101ul, node.Fence.Value);
 
-        // A planted number lies above every floor: what it stands under is a stranger's, and was so before.
+        // A planted number lies above every fence: what it stands under is a stranger's, and was so before.
         _itemCas = "18446744073709551615";
         Assert.Equal(OperationStatus.Success, (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
         Assert.Equal(101ul, node.Fence.Value);

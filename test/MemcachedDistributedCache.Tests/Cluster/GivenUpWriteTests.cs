@@ -20,7 +20,7 @@ public sealed class GivenUpWriteTests : IDisposable
     [InlineData(true, true)]
     [InlineData(true, false)]
     [InlineData(false, true)]
-    public async Task OneThatWaitsForItsConnectionIsInDoubtWhenThatIsOpenedOrCannotBe(bool isCancelled, bool isOpened)
+    public async Task One_that_waits_for_its_connection_is_uncertain_when_that_is_opened_or_cannot_be(bool isCancelled, bool isOpened)
     {
         var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var factory = new FakeFactory(async (attempt, _) =>
@@ -58,14 +58,14 @@ public sealed class GivenUpWriteTests : IDisposable
         }
 
         // What is read or written meanwhile, another connection may carry.
-        await Eventually.True(() => node.IsUncertain(key), "what its key holds is in doubt");
+        await Eventually.True(() => node.IsUncertain(key), "what its key holds is uncertain");
         Assert.Equal(1, node.UncertainWrites.Count);
     }
 
     [Theory]
     [InlineData(true, true)]
     [InlineData(false, false)]
-    public async Task OneThatIsLostWithItsConnectionLeavesDoubtUnlessItsConditionNeverComesBack(bool isForAbsence, bool isUncertain)
+    public async Task One_that_is_lost_with_its_connection_leaves_its_key_uncertain_unless_its_condition_never_comes_back(bool isForAbsence, bool isUncertain)
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
@@ -83,7 +83,7 @@ public sealed class GivenUpWriteTests : IDisposable
     [InlineData(400ul, false, true)]
     [InlineData(450ul, false, false)]
     [InlineData(0ul, true, false)]
-    public async Task NothingIsStoredOverAStateThatIsNotToBeRead(ulong fence, bool areAllUncertain, bool isStored)
+    public async Task Nothing_is_stored_over_a_state_that_is_not_to_be_read(ulong fence, bool areAllUncertain, bool isStored)
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);

@@ -11,7 +11,7 @@ public sealed class HashRingTests
     [InlineData(3)]
     [InlineData(10)]
     [InlineData(100)]
-    public void EveryServerHasItsShareWithinFifteenPercent(int servers)
+    public void Every_server_has_its_share_within_fifteen_percent(int servers)
     {
         var shares = Shares(new HashRing(Servers(servers)), servers);
         double expected = (double)Keys / servers;
@@ -20,7 +20,7 @@ public sealed class HashRingTests
     }
 
     [Fact]
-    public void WeightsAreProportions()
+    public void Weights_are_proportions()
     {
         int[] weights = [1, 2, 5, 10];
         var ring = new HashRing([.. weights.Select(static (weight, i) => ($"mc{i}:11211", weight))]);
@@ -64,7 +64,7 @@ public sealed class HashRingTests
     }
 
     [Fact]
-    public void AServerThatJoinsTakesItsShareAndMovesNothingElse()
+    public void A_server_that_joins_takes_its_share_and_moves_nothing_else()
     {
         var before = new HashRing(Servers(9));
         var after = new HashRing(Servers(10));
@@ -83,7 +83,7 @@ public sealed class HashRingTests
     }
 
     [Fact]
-    public void TheOrderOfTheServersIsNothing()
+    public void The_order_of_the_servers_is_nothing()
     {
         (string Identity, int Weight)[] servers = Servers(7);
         (string Identity, int Weight)[] shuffled = [.. servers.Reverse()];
@@ -98,11 +98,11 @@ public sealed class HashRingTests
     [InlineData("session|0123456789abcdef", 1555590578u)]
     [InlineData("12345678", 84750930u)]
     [InlineData("#47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", 734086787u)]
-    public void HashesAreAWireContract(string key, uint expected)
+    public void Hashes_are_a_wire_contract(string key, uint expected)
         => Assert.Equal(expected, HashRing.Hash(Encoding.UTF8.GetBytes(key)));
 
     [Fact]
-    public void AssignmentsAreAWireContract()
+    public void Assignments_are_a_wire_contract()
     {
         (string Identity, int Weight)[] servers = [("mc1:11211", 1), ("mc2:11211", 2), ("[::1]:11213", 1)];
         var ring = new HashRing(servers);
@@ -111,7 +111,7 @@ public sealed class HashRingTests
     }
 
     [Fact]
-    public void FindsWhatASimpleSearchFinds()
+    public void Finds_what_a_simple_search_finds()
     {
         (string Identity, int Weight)[] servers = Servers(3);
         var ring = new HashRing(servers);
@@ -128,7 +128,7 @@ public sealed class HashRingTests
     }
 
     [Fact]
-    public void LookingUpAllocatesNothing()
+    public void Looking_up_allocates_nothing()
     {
         var ring = new HashRing(Servers(20));
         byte[] key = "a key of some length"u8.ToArray();

@@ -4,7 +4,7 @@ using MemcachedDistributedCache.Tests.Fakes;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
-/// <summary>How long what failed is in doubt. The limit of an operation is a second, and twice that is the grace.</summary>
+/// <summary>How long what failed is uncertain. The limit of an operation is a second, and twice that is the grace.</summary>
 public sealed class InvalidationReplayTests : IDisposable
 {
     private readonly ManualTimeProvider _time = new();
@@ -15,7 +15,7 @@ public sealed class InvalidationReplayTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task AWriteThatMayStillHappenIsInDoubtForTwoLimitsOfAnOperationNotOfAnAttempt()
+    public async Task A_write_that_may_still_happen_is_uncertain_for_two_limits_of_an_operation_not_of_an_attempt()
     {
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, attemptLimit: TimeSpan.FromSeconds(0.4));
         Node node = cluster.Nodes[0];
@@ -29,13 +29,13 @@ public sealed class InvalidationReplayTests : IDisposable
                 _time.Advance(TimeSpan.FromMilliseconds(50));
                 return node.UncertainWrites.IsEmpty;
             },
-            "it is trusted again");
+            "it is readable again");
         Assert.Equal(2, Volatile.Read(ref _removals));
-        Assert.True(_time.GetUtcNow() - removed >= TimeSpan.FromSeconds(2), $"trusted after {_time.GetUtcNow() - removed}");
+        Assert.True(_time.GetUtcNow() - removed >= TimeSpan.FromSeconds(2), $"read after {_time.GetUtcNow() - removed}");
     }
 
     [Fact]
-    public async Task AWriteThatFailsWhileAllIsDistrustedHasAGraceOfItsOwn()
+    public async Task A_write_that_fails_while_all_is_uncertain_has_a_grace_of_its_own()
     {
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, maximumUncertain: 1);
         Node node = cluster.Nodes[0];
@@ -63,8 +63,8 @@ public sealed class InvalidationReplayTests : IDisposable
                 _time.Advance(TimeSpan.FromMilliseconds(50));
                 return node.UncertainWrites.IsEmpty;
             },
-            "it is trusted again");
-        Assert.True(_time.GetUtcNow() - failed >= TimeSpan.FromSeconds(2), $"trusted after {_time.GetUtcNow() - failed}");
+            "it is readable again");
+        Assert.True(_time.GetUtcNow() - failed >= TimeSpan.FromSeconds(2), $"read after {_time.GetUtcNow() - failed}");
 
         // The first key once, before it was forgotten: other processes know nothing of the fence. The third twice.
         Assert.Equal((3, 1), (Volatile.Read(ref _removals), Volatile.Read(ref _probes)));

@@ -15,7 +15,7 @@ public sealed class LargeValueNodeTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task WhereItCannotBeOpenedTheOrdinaryOneServesAndTheNodeStaysUp()
+    public async Task Where_it_cannot_be_opened_the_ordinary_one_serves_and_the_node_stays_up()
     {
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt == 1 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -46,7 +46,7 @@ public sealed class LargeValueNodeTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task WhereItEndsTheOrdinaryOneServesAndTheNodeStaysUp(bool isOld)
+    public async Task Where_it_ends_the_ordinary_one_serves_and_the_node_stays_up(bool isOld)
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -69,7 +69,7 @@ public sealed class LargeValueNodeTests : IDisposable
     }
 
     [Fact]
-    public async Task AFailureOfItIsNoneOfTheNodeThoughNoOtherConnectionIsOpen()
+    public async Task A_failure_of_it_is_none_of_the_node_though_no_other_connection_is_open()
     {
         // The ordinary one ends idle, while that for large values is in use.
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt != 3 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
@@ -98,7 +98,7 @@ public sealed class LargeValueNodeTests : IDisposable
     }
 
     [Fact]
-    public async Task ItKeepsNoNodeUpThatOthersCannotReach()
+    public async Task It_keeps_no_node_up_that_others_cannot_reach()
     {
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -116,7 +116,7 @@ public sealed class LargeValueNodeTests : IDisposable
     }
 
     [Fact]
-    public async Task ItKeepsNoNodeUpThatSynchronousCallersCannotReachEither()
+    public async Task It_keeps_no_node_up_that_synchronous_callers_cannot_reach_either()
     {
         // The ordinary one ends idle, and callers who block find nobody there.
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
@@ -137,7 +137,7 @@ public sealed class LargeValueNodeTests : IDisposable
     }
 
     [Fact]
-    public async Task ItEndsWhenNothingLargeIsReadForTheIdleLimit()
+    public async Task It_ends_when_nothing_large_is_read_for_the_idle_limit()
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory, idle: TimeSpan.FromSeconds(10));
@@ -160,7 +160,7 @@ public sealed class LargeValueNodeTests : IDisposable
     }
 
     [Fact]
-    public async Task ItFollowsTheOthersToAnotherServer()
+    public async Task It_follows_the_others_to_another_server()
     {
         IPAddress address = IPAddress.Parse("192.0.2.1");
         FakeFactory factory = _rig.Factory((_, answer) => new FakeTransport { Handshake = FakeTransport.Modern, Answer = answer, Address = Volatile.Read(ref address) });
@@ -187,7 +187,7 @@ public sealed class LargeValueNodeTests : IDisposable
     }
 
     [Fact]
-    public async Task WhereItFindsAnotherServerItEndsAndTheOthersStay()
+    public async Task Where_it_finds_another_server_it_ends_and_the_others_stay()
     {
         FakeFactory factory = _rig.Factory(static (attempt, answer) => new FakeTransport { Answer = answer, Address = IPAddress.Parse(attempt == 2 ? "192.0.2.2" : "192.0.2.1") });
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -211,7 +211,7 @@ public sealed class LargeValueNodeTests : IDisposable
     }
 
     [Fact]
-    public async Task ItIsEndedWithTheNode()
+    public async Task It_is_ended_with_the_node()
     {
         FakeFactory factory = _rig.Factory();
         ServerCluster cluster = await _rig.StartAsync(factory);

@@ -18,7 +18,7 @@ public sealed class LargeValueSlotTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task ALargeValueHasAConnectionOfItsOwnFromTheSecondReadOn()
+    public async Task A_large_value_has_a_connection_of_its_own_from_the_second_read_on()
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -35,7 +35,7 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task NoReadWaitsUntilItIsOpen()
+    public async Task No_read_waits_until_it_is_open()
     {
         var opening = new TaskCompletionSource();
         var factory = new FakeFactory(async (attempt, _) =>
@@ -57,7 +57,7 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task SmallValuesAndWhatIsNotThereStayWhereTheyWere()
+    public async Task Small_values_and_what_is_not_there_stay_where_they_were()
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -81,7 +81,7 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task ASmallReadWaitsForNoLargeOne()
+    public async Task A_small_read_waits_for_no_large_one()
     {
         // Large values do not come on the second connection.
         FakeFactory factory = _rig.Factory(static (attempt, answer) => new FakeTransport { Answer = attempt == 2 ? static _ => null : answer });
@@ -107,7 +107,7 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task OnlyPlainReadsTakeIt()
+    public async Task Only_plain_reads_take_it()
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -137,7 +137,7 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task ANumberThatIsAskedForAFloorsSakeKeepsNoReadOffIt()
+    public async Task A_number_that_is_asked_for_a_fences_sake_keeps_no_read_off_it()
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -151,7 +151,7 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task AValueThatHasBecomeSmallIsReadOnTheOrdinaryOneAgain()
+    public async Task A_value_that_has_become_small_is_read_on_the_ordinary_one_again()
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
@@ -168,9 +168,9 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task AReadWhoseOwnConnectionCannotBeOpenedDoesNotTakeIt()
+    public async Task A_read_whose_own_connection_cannot_be_opened_does_not_take_it()
     {
-        // The second is the one for large values, which are of the first lane; the third would be the second lane's.
+        // The second is the one for large values, which are of the first slot; the third would be the second slot's.
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory, connections: 2);
         var client = new MemcachedClient(cluster);
@@ -184,7 +184,7 @@ public sealed class LargeValueSlotTests : IDisposable
     }
 
     [Fact]
-    public async Task WhileACancelledWriteMayBeOnItsWayItsKeyIsReadInOrder()
+    public async Task While_a_cancelled_write_may_be_on_its_way_its_key_is_read_in_order()
     {
         // The first connection holds back whatever comes after the write, and the write.
         bool isHeld = false;

@@ -22,7 +22,7 @@ public sealed partial class LateWriteTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task AWriteThatABlockedCallerGaveUpKeepsItsKeyInDoubtUntilItCannotComeAnyMore()
+    public async Task A_write_that_a_blocked_caller_gave_up_keeps_its_key_uncertain_until_it_cannot_come_any_more()
     {
         int removals = 0;
         var factory = new FakeFactory(_ => new FakeTransport
@@ -63,12 +63,12 @@ public sealed partial class LateWriteTests : IDisposable
                 _time.Advance(TimeSpan.FromMilliseconds(50));
                 return node.UncertainWrites.IsEmpty;
             },
-            "the key is trusted again");
+            "the key is readable again");
         Assert.True(Volatile.Read(ref removals) >= 2, "it was removed once");
     }
 
     [Fact]
-    public async Task AConnectionThatWasReplacedIsEndedWithTheNode()
+    public async Task A_connection_that_was_replaced_is_ended_with_the_node()
     {
         var factory = new FakeFactory();
         ServerCluster cluster = Cluster(factory);

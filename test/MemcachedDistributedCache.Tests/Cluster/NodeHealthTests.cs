@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Tests.Cluster;
 public sealed class NodeHealthTests
 {
     [Fact]
-    public async Task ANodeThatComesUpAsItGoesDownHasAClosedCircuit()
+    public async Task A_node_that_comes_up_as_it_goes_down_has_a_closed_circuit()
     {
         // The recovery is held in its last moment, where it finds a node that has gone down again meanwhile and goes on with it.
         using var rig = new ConnectionRig(start: false);

@@ -14,7 +14,7 @@ public sealed class OutageLogTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public void EachReasonIsToldOnceAnOutageAndNoEndOfThem()
+    public void Each_reason_is_told_once_an_outage_and_no_end_of_them()
     {
         var outages = new OutageLog(new MemcachedDistributedCache.Connections.NodeCounters("mc1:11211"), static () => false, _log);
         outages.Note("too early");
@@ -35,7 +35,7 @@ public sealed class OutageLogTests : IDisposable
     }
 
     [Fact]
-    public async Task AServerThatIsTooOldIsNamedAlsoIfItCouldNotBeReachedAtFirst()
+    public async Task A_server_that_is_too_old_is_named_also_if_it_could_not_be_reached_at_first()
     {
         var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => attempt <= 2
             ? throw new IOException(attempt == 1 ? "refused" : "silent") // once is enough for those

@@ -19,7 +19,7 @@ public sealed class ReturningNodeTests : IDisposable
     [InlineData(true, true)]
     [InlineData(true, false)]
     [InlineData(false, true)]
-    public async Task OneThatLeftInDoubtIsNotBelievedBeforeAGraceHasPassed(bool isSilent, bool hasLeft)
+    public async Task One_that_left_uncertain_is_not_believed_before_a_grace_has_passed(bool isSilent, bool hasLeft)
     {
         // It answers nothing but probes, or all.
         using ServerCluster cluster = ClusterRig.Start(new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = sent => Answer(sent, isSilent) })), _time, _log);

@@ -20,7 +20,7 @@ public sealed class ServerSpecTests
     [InlineData("2001:db8::5", "[2001:db8::5]:11211", 1)]
     [InlineData("[2001:DB8::5]:1;weight=2", "[2001:db8::5]:1", 2)]
     [InlineData("cache-1.svc.cluster.local", "cache-1.svc.cluster.local:11211", 1)]
-    public void ReadsAServer(string text, string address, int weight)
+    public void Reads_a_server(string text, string address, int weight)
     {
         Assert.True(ServerSpec.TryParse(text, out ServerSpec? spec, out string? error), error);
         Assert.Equal((address, weight), (spec.Address.ToString(), spec.Weight));
@@ -65,7 +65,7 @@ public sealed class ServerSpecTests
     [InlineData("mc1;addresses=each;addresses=each", "once")]
     [InlineData("mc1;addresses=all", "addresses=each")]
     [InlineData("10.0.0.5;addresses=each", "one address")]
-    public void RefusesNonsenseAndSaysWhatIsRight(string? text, string expected)
+    public void Refuses_nonsense_and_says_what_is_right(string? text, string expected)
     {
         Assert.False(ServerSpec.TryParse(text, out _, out string? error));
         Assert.Contains(expected, error, StringComparison.Ordinal);
@@ -76,5 +76,5 @@ public sealed class ServerSpecTests
     [InlineData(" , ,", new string[0])]
     [InlineData("a", new[] { "a" })]
     [InlineData("mc1:11211, mc2:11211;weight=2 ,[::1]:11213,", new[] { "mc1:11211", "mc2:11211;weight=2", "[::1]:11213" })]
-    public void SplitsAConnectionString(string text, string[] expected) => Assert.Equal(expected, ServerSpec.Split(text));
+    public void Splits_a_connection_string(string text, string[] expected) => Assert.Equal(expected, ServerSpec.Split(text));
 }

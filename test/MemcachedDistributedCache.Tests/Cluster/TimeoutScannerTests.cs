@@ -16,7 +16,7 @@ public sealed class TimeoutScannerTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public void ItRestsWhenNothingHasBeenAwaitedForALimitAndLooksOnceASecond()
+    public void It_rests_when_nothing_has_been_awaited_for_a_limit_and_looks_once_a_second()
     {
         int looks = 0;
         bool isQuiet = false;
@@ -40,7 +40,7 @@ public sealed class TimeoutScannerTests : IDisposable
     }
 
     [Fact]
-    public void WhatIsSoonOverKeepsItAwakeForALimitMore()
+    public void What_is_soon_over_keeps_it_awake_for_a_limit_more()
     {
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
         using var scanner = new TimeoutScanner(_time, clock, static () => { }, static () => true);
@@ -54,7 +54,7 @@ public sealed class TimeoutScannerTests : IDisposable
     }
 
     [Fact]
-    public void WhatNobodyHasSaidEndsTheRestAtTheNextLook()
+    public void What_nobody_has_said_ends_the_rest_at_the_next_look()
     {
         bool isQuiet = true;
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
@@ -70,7 +70,7 @@ public sealed class TimeoutScannerTests : IDisposable
     }
 
     [Fact]
-    public void WithTicksAsLongAsARestItNeedsNone()
+    public void With_ticks_as_long_as_a_rest_it_needs_none()
     {
         int looks = 0;
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(16));
@@ -80,7 +80,7 @@ public sealed class TimeoutScannerTests : IDisposable
     }
 
     [Fact]
-    public async Task NobodyWhoAwaitsSomethingFindsItAtRest()
+    public async Task Nobody_who_awaits_something_finds_it_at_rest()
     {
         const int Rounds = 4000;
         var clock = new OperationClock(_time, TimeSpan.FromSeconds(1));
@@ -136,7 +136,7 @@ public sealed class TimeoutScannerTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsAskedDuringARestIsTimedOutByItsLimit()
+    public async Task What_is_asked_during_a_rest_is_timed_out_by_its_limit()
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
@@ -153,7 +153,7 @@ public sealed class TimeoutScannerTests : IDisposable
     }
 
     [Fact]
-    public async Task AConnectionThatNobodyUsesEndsDuringARest()
+    public async Task A_connection_that_nobody_uses_ends_during_a_rest()
     {
         var factory = new FakeFactory();
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, idle: TimeSpan.FromSeconds(30));
@@ -166,7 +166,7 @@ public sealed class TimeoutScannerTests : IDisposable
     }
 
     [Fact]
-    public async Task AConnectionThatIsOpenedDuringARestHasTheLimitThatItAlwaysHas()
+    public async Task A_connection_that_is_opened_during_a_rest_has_the_limit_that_it_always_has()
     {
         long begun = 0;
         long ended = 0;

@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache.Tests.Cluster;
 public sealed class UncertainWritesTests
 {
     [Fact]
-    public void AKeyIsSuspectUntilItsNewestSuspicionEnds()
+    public void A_key_is_uncertain_until_its_newest_uncertain_write_ends()
     {
         var uncertain = new UncertainWrites(10, new NodeFence());
         Assert.True(uncertain.IsEmpty);
@@ -25,7 +25,7 @@ public sealed class UncertainWritesTests
     }
 
     [Fact]
-    public void OneKeyTooManyMakesAllUncertain()
+    public void One_key_too_many_makes_all_uncertain()
     {
         var uncertain = new UncertainWrites(2, new NodeFence());
         Assert.False(uncertain.Add("a"u8, false));
@@ -39,7 +39,7 @@ public sealed class UncertainWritesTests
     }
 
     [Fact]
-    public void AFloorNeedsAPauseOnlyWhereRequestsMayBeOnTheirWay()
+    public void A_fence_needs_a_pause_only_where_requests_may_be_on_their_way()
     {
         var uncertain = new UncertainWrites(2, new NodeFence());
         uncertain.MarkAllUncertain(needsGrace: false);
@@ -63,7 +63,7 @@ public sealed class UncertainWritesTests
     }
 
     [Fact]
-    public void WhatFailsWhileTheFloorIsFoundIsNotForgotten()
+    public void What_fails_while_the_fence_is_found_is_not_forgotten()
     {
         var uncertain = new UncertainWrites(2, new NodeFence());
         foreach (string key in (string[])["a", "b", "c"])

@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 public sealed class ConnectionTests
 {
     [Fact]
-    public async Task RequestsAreSentWithoutWaitingForReplies()
+    public async Task Requests_are_sent_without_waiting_for_replies()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult> get = rig.Execute(OperationKind.Get);
@@ -20,7 +20,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task RequestsMadeWhileItOpensAreSentOnceItIsOpen()
+    public async Task Requests_made_while_it_opens_are_sent_once_it_is_open()
     {
         var gate = new TaskCompletionSource<FakeTransport>();
         using var rig = new ConnectionRig(new FakeFactory((_, token) => gate.Task.WaitAsync(token)));
@@ -31,7 +31,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task WhatGathersDuringASendGoesOutTogether()
+    public async Task What_gathers_during_a_send_goes_out_together()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         var gate = new TaskCompletionSource();
@@ -49,7 +49,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task WhatWasSentIsLostAndWhatWasNotIsUnavailable()
+    public async Task What_was_sent_is_lost_and_what_was_not_is_unavailable()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         var gate = new TaskCompletionSource();
@@ -73,7 +73,7 @@ public sealed class ConnectionTests
     [InlineData("STORED\r\n", "ProtocolViolation")]
     [InlineData("EN O2\r\n", "ProtocolViolation")]
     [InlineData(null, "ClosedByServer")]
-    public async Task AnEndFailsAllThatIsPending(string? reply, string reason)
+    public async Task An_end_fails_all_that_is_pending(string? reply, string reason)
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult>[] tasks = [.. Enumerable.Range(0, 10).Select(_ => rig.Execute(OperationKind.Get))];
@@ -100,7 +100,7 @@ public sealed class ConnectionTests
     [Theory]
     [InlineData("VERSION 1.5.22\r\n", "1.5.22")]
     [InlineData("HTTP/1.1 400\r\n", "HTTP")]
-    public async Task AnUnusablePeerEndsItWithAReason(string handshake, string expected)
+    public async Task An_unusable_peer_ends_it_with_a_reason(string handshake, string expected)
     {
         var gate = new TaskCompletionSource<FakeTransport>();
         using var rig = new ConnectionRig(new FakeFactory((_, _) => gate.Task));
@@ -113,7 +113,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task ClosedDuringTheGreetingIsAFailedConnect()
+    public async Task Closed_during_the_handshake_is_a_failed_connect()
     {
         using var rig = new ConnectionRig(new FakeFactory(_ =>
         {
@@ -128,7 +128,7 @@ public sealed class ConnectionTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task AConnectThatTakesTooLongIsGivenUp(bool connects)
+    public async Task A_connect_that_takes_too_long_is_given_up(bool connects)
     {
         using var rig = new ConnectionRig(connects
             ? new FakeFactory(_ => new FakeTransport { Handshake = null })
@@ -148,7 +148,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task OverloadIsSaidAtOnceAndCounted()
+    public async Task Overload_is_said_at_once_and_counted()
     {
         using ConnectionRig rig = await new ConnectionRig(maximumPending: 2).Opened();
         _ = rig.Execute(OperationKind.Get);
@@ -160,7 +160,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task DrainingWaitsForWhatIsUnderWay()
+    public async Task Draining_waits_for_what_is_under_way()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult> get = rig.Execute(OperationKind.Get);
@@ -174,7 +174,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task ACancelledOperationThatTheEndFindsIsNoError()
+    public async Task A_cancelled_operation_that_the_end_finds_is_no_error()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         using var source = new CancellationTokenSource();
@@ -187,7 +187,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task TheReadLoopDoesNotKeepItsFirstCallersContext()
+    public async Task The_read_loop_does_not_keep_its_first_callers_context()
     {
         var local = new AsyncLocal<string?> { Value = "a request" };
         var opened = new FakeTransport();

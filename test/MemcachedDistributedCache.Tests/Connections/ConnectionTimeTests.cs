@@ -8,7 +8,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 public sealed class ConnectionTimeTests
 {
     [Fact]
-    public async Task AnOperationTimesOutWithinItsLimitAndTheConnectionLives()
+    public async Task An_operation_times_out_within_its_limit_and_the_connection_lives()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult> late = rig.Execute(OperationKind.Get);
@@ -28,7 +28,7 @@ public sealed class ConnectionTimeTests
     [InlineData("VA 0 f0 t9 c7 Z O1\r\n\r\n", false)]
     [InlineData("VA 3 f0 t9 c7 O1\r\nold\r\n", false)]
     [InlineData("VA 0 f0 t9 c0 W O1\r\n\r\n", false)]
-    public async Task ALeaseThatIsWonTooLateIsGivenBack(string reply, bool isGivenBack)
+    public async Task A_lease_that_is_won_too_late_is_given_back(string reply, bool isGivenBack)
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Assert.True(rig.Connection.TryExecute(new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> late));
@@ -50,7 +50,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task ALeaseThatIsLostWithItsConnectionLeavesNoDoubt()
+    public async Task A_lease_that_is_lost_with_its_connection_leaves_its_key_certain()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Assert.True(rig.Connection.TryExecute(new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> lost));
@@ -61,7 +61,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task AnOperationWhoseValueStopsHalfWayTimesOut()
+    public async Task An_operation_whose_value_stops_half_way_times_out()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult> read = rig.Execute(OperationKind.Get);
@@ -73,7 +73,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task AConnectionThatIsSilentInTheMiddleOfAValueIsGivenUp()
+    public async Task A_connection_that_is_silent_in_the_middle_of_a_value_is_given_up()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         _ = rig.Execute(OperationKind.Get);
@@ -84,7 +84,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task ASilentServerIsGivenUp()
+    public async Task A_silent_server_is_given_up()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult> get = rig.Execute(OperationKind.Get);
@@ -95,7 +95,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task TimedOutOperationsAreNotCountedAgainWhenTheConnectionEnds()
+    public async Task Timed_out_operations_are_not_counted_again_when_the_connection_ends()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         _ = rig.Execute(OperationKind.Get);
@@ -106,7 +106,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task AnIdleConnectionIsClosedAndAUsedOneIsNot()
+    public async Task An_idle_connection_is_closed_and_a_used_one_is_not()
     {
         using ConnectionRig rig = await new ConnectionRig(idle: TimeSpan.FromSeconds(10)).Opened();
         uint opaque = 0;
@@ -125,7 +125,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task AnUnlimitedIdleConnectionStays()
+    public async Task An_unlimited_idle_connection_stays()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         rig.Pass(TimeSpan.FromHours(1));
@@ -133,7 +133,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task ASweepThatComesLateDoesNotTimeOutWhatJustBegan()
+    public async Task A_scan_that_comes_late_does_not_time_out_what_just_began()
     {
         // The pool was busy for two seconds; an operation of a millisecond ago has nearly its whole limit left.
         using ConnectionRig rig = await new ConnectionRig().Opened();
@@ -148,7 +148,7 @@ public sealed class ConnectionTimeTests
     }
 
     [Fact]
-    public async Task AClockThatLagsTellsHowLongItReallyTook()
+    public async Task A_clock_that_lags_tells_how_long_it_really_took()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult> get = rig.Execute(OperationKind.Get);
@@ -171,7 +171,7 @@ public sealed class ConnectionTimeTests
     [InlineData(10)]
     [InlineData(16)]
     [InlineData(1000)]
-    public void TheClockGoesOnForYears(int limitMilliseconds)
+    public void The_clock_goes_on_for_years(int limitMilliseconds)
     {
         var time = new ManualTimeProvider();
         var clock = new OperationClock(time, TimeSpan.FromMilliseconds(limitMilliseconds));

@@ -8,7 +8,7 @@ public sealed class LargeValuesTests
     private const int Large = LargeValues.MinimumLength;
 
     [Fact]
-    public void WhatWasLargeAtTheLastReadIsKnown()
+    public void What_was_large_at_the_last_read_is_known()
     {
         var values = new LargeValues();
         Assert.False(values.Contains(5));
@@ -21,7 +21,7 @@ public sealed class LargeValuesTests
     }
 
     [Fact]
-    public void NothingIsThereThatWasNotNoted()
+    public void Nothing_is_there_that_was_not_noted()
     {
         var values = new LargeValues();
         values.Note(1_000_000, Large);
@@ -32,7 +32,7 @@ public sealed class LargeValuesTests
     }
 
     [Fact]
-    public void AReadOfWhichNothingIsNotedLeavesAllAsItIs()
+    public void A_read_of_which_nothing_is_noted_leaves_all_as_it_is()
     {
         var values = new LargeValues();
         values.Note(0, Large);
@@ -43,7 +43,7 @@ public sealed class LargeValuesTests
     }
 
     [Fact]
-    public void AKeyThatDrivesAnotherOutTakesItsPlaceAlone()
+    public void A_key_that_drives_another_out_takes_its_place_alone()
     {
         // Two that meet in one place, and a third beside them.
         const uint first = 0x1234_0006;
@@ -62,7 +62,7 @@ public sealed class LargeValuesTests
     }
 
     [Fact]
-    public void AReplyTellsItWithItsFirstLine()
+    public void A_reply_tells_it_with_its_first_line()
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult> large = rig.Ask(readHash: 5);
@@ -78,7 +78,7 @@ public sealed class LargeValuesTests
     }
 
     [Fact]
-    public void ALateReplyTellsItAsWell()
+    public void A_late_reply_tells_it_as_well()
     {
         using var rig = new ReaderRig();
         PendingOperation operation = rig.AskOperation(readHash: 5);

@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Tests.Fakes;
 namespace MemcachedDistributedCache.Tests.Connections;
 
 /// <summary>
-/// A caller, a read loop, a sweeper with stale references and a canceller on threads of their own. Each operation's reply carries the
+/// A caller, a read loop, a time-out scanner with stale references and a canceller on threads of their own. Each operation's reply carries the
 /// caller's number, so a result that leaks into another life shows.
 /// </summary>
 [Collection(Alone.Name)]
@@ -17,7 +17,7 @@ public sealed class PendingOperationRaceTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void ExactlyOneResultReachesEachCaller(bool synchronous)
+    public void Exactly_one_result_reaches_each_caller(bool synchronous)
     {
         CallMode mode = synchronous ? CallMode.Sync : CallMode.Async;
         using var queue = new BlockingCollection<(PendingOperation Operation, uint Number)>(64);

@@ -10,7 +10,7 @@ public sealed class PendingOperationTests
     private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
 
     [Fact]
-    public void TheFirstResultWins()
+    public void The_first_result_wins()
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
@@ -28,7 +28,7 @@ public sealed class PendingOperationTests
     [InlineData(int.MaxValue, int.MinValue, false)]
     [InlineData(int.MaxValue, int.MinValue + 14, false)]
     [InlineData(int.MaxValue, int.MinValue + 15, true)]
-    public void ExpiresAfterItsTicksEvenWhenTheyWrapAround(int startedAt, int now, bool expires)
+    public void Expires_after_its_ticks_even_when_they_wrap_around(int startedAt, int now, bool expires)
     {
         PendingOperation operation = Rent(startedAt: startedAt);
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
@@ -41,7 +41,7 @@ public sealed class PendingOperationTests
     }
 
     [Fact]
-    public void ACancelledTokenEndsItAtOnce()
+    public void A_cancelled_token_ends_it_at_once()
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(new CancellationToken(canceled: true));
@@ -51,7 +51,7 @@ public sealed class PendingOperationTests
     }
 
     [Fact]
-    public void ADiscardedOperationServesAgain()
+    public void A_discarded_operation_serves_again()
     {
         PendingOperation operation = Rent();
         operation.Discard();
@@ -66,7 +66,7 @@ public sealed class PendingOperationTests
     }
 
     [Fact]
-    public void AResultCannotBeTakenTwice()
+    public void A_result_cannot_be_taken_twice()
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
@@ -80,7 +80,7 @@ public sealed class PendingOperationTests
     }
 
     [Fact]
-    public void AReplyAfterTheCallerLeftDoesNotReachTheNextLife()
+    public void A_reply_after_the_caller_left_does_not_reach_the_next_life()
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
@@ -100,7 +100,7 @@ public sealed class PendingOperationTests
     }
 
     [Fact]
-    public void ASynchronousCallerGetsTheResultThatCameBefore()
+    public void A_synchronous_caller_gets_the_result_that_came_before()
     {
         PendingOperation operation = Rent(CallMode.Sync);
         operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
@@ -109,7 +109,7 @@ public sealed class PendingOperationTests
     }
 
     [Fact]
-    public async Task ASynchronousCallerIsWokenByTheResult()
+    public async Task A_synchronous_caller_is_woken_by_the_result()
     {
         PendingOperation operation = Rent(CallMode.Sync);
         Task<OperationResult> waiting = Task.Factory.StartNew(() => operation.Wait(TimeSpan.FromSeconds(30), TimedOut, out _), TaskCreationOptions.LongRunning);
@@ -119,7 +119,7 @@ public sealed class PendingOperationTests
     }
 
     [Fact]
-    public void ASynchronousCallerTimesOutByItself()
+    public void A_synchronous_caller_times_out_by_itself()
     {
         PendingOperation operation = Rent(CallMode.Sync);
         Assert.Equal(MemcachedFailureReason.TimedOut, operation.Wait(TimeSpan.FromMilliseconds(5), TimedOut, out _).Failure!.Reason);

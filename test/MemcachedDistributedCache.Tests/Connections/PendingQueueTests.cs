@@ -14,7 +14,7 @@ public sealed class PendingQueueTests
     [InlineData(256)]
     [InlineData(257)]
     [InlineData(5000)]
-    public void GivesBackInOrder(int count)
+    public void Gives_back_in_order(int count)
     {
         var queue = new PendingQueue();
         for (int round = 0; round < 3; round++)
@@ -40,7 +40,7 @@ public sealed class PendingQueueTests
     }
 
     [Fact]
-    public void SweepTakesTheOldestFirstAndStopsAtTheFirstThatIsNotDue()
+    public void Scan_takes_the_oldest_first_and_stops_at_the_first_that_is_not_due()
     {
         var queue = new PendingQueue();
         PendingOperation[] operations = [.. Enumerable.Range(0, 600).Select(i => Rent(queue, startedAt: i))];
@@ -58,11 +58,11 @@ public sealed class PendingQueueTests
     }
 
     [Fact]
-    public void SweepOfAnEmptyQueueKnowsNoOldest()
+    public void Scan_of_an_empty_queue_knows_no_oldest()
         => Assert.Equal((0, null), new PendingQueue().Scan(1000, TimedOut));
 
     [Fact]
-    public void ProducerConsumerAndSweeperKeepOrderAndLoseNothing()
+    public void Producer_consumer_and_time_out_scanner_keep_order_and_lose_nothing()
     {
         const int Operations = 200_000;
         var queue = new PendingQueue();

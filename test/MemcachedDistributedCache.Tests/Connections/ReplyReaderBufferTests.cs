@@ -14,7 +14,7 @@ public sealed class ReplyReaderBufferTests
     [Theory]
     [InlineData(1)]
     [InlineData(int.MaxValue)]
-    public void ALateReplyIsDroppedAndTheNextOperationGetsItsOwn(int step)
+    public void A_late_reply_is_dropped_and_the_next_operation_gets_its_own(int step)
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult> late = rig.Ask();
@@ -26,7 +26,7 @@ public sealed class ReplyReaderBufferTests
     }
 
     [Fact]
-    public void ACancelledOperationsReplyIsDropped()
+    public void A_cancelled_operations_reply_is_dropped()
     {
         using var rig = new ReaderRig();
         using var source = new CancellationTokenSource();
@@ -43,7 +43,7 @@ public sealed class ReplyReaderBufferTests
     [InlineData(false, 100)]
     [InlineData(true, 100_000)]
     [InlineData(false, 100_000)]
-    public void CancelledWhileItsValueIsHalfReadItLeavesTheStreamInStep(bool pooled, int length)
+    public void Cancelled_while_its_value_is_half_read_it_leaves_the_stream_in_step(bool pooled, int length)
     {
         using var rig = new ReaderRig();
         using var source = new CancellationTokenSource();
@@ -57,7 +57,7 @@ public sealed class ReplyReaderBufferTests
     }
 
     [Fact]
-    public void LargeValuesAreReceivedStraightIntoTheirArray()
+    public void Large_values_are_received_straight_into_their_array()
     {
         using var rig = new ReaderRig();
         byte[] value = new byte[1_000_000];
@@ -81,7 +81,7 @@ public sealed class ReplyReaderBufferTests
     [InlineData(32_750)]
     [InlineData(32_768)]
     [InlineData(65_536)]
-    public void ValuesAroundTheBufferSizesArriveWhole(int length)
+    public void Values_around_the_buffer_sizes_arrive_whole(int length)
     {
         byte[] value = new byte[length];
         new Random(length).NextBytes(value);
@@ -98,7 +98,7 @@ public sealed class ReplyReaderBufferTests
     }
 
     [Fact]
-    public void ManyRepliesThroughOneBufferStayInStep()
+    public void Many_replies_through_one_buffer_stay_in_step()
     {
         using var rig = new ReaderRig();
         var random = new Random(5);
@@ -117,7 +117,7 @@ public sealed class ReplyReaderBufferTests
     [InlineData("expired before")]
     [InlineData("cancelled half way")]
     [InlineData("broken half way")]
-    public void APooledArrayComesBackOnceAtMost(string story)
+    public void A_pooled_array_comes_back_once_at_most(string story)
     {
         // Arrays of this size belong to nobody else in this process, so one returned twice would be rented twice below.
         const int Length = 3_000_000;
@@ -159,7 +159,7 @@ public sealed class ReplyReaderBufferTests
     }
 
     [Fact]
-    public void FailAllEndsWhatIsReadAndWhatWaits()
+    public void Fail_all_ends_what_is_read_and_what_waits()
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult>[] tasks = [.. Enumerable.Range(0, 600).Select(_ => rig.Ask())];

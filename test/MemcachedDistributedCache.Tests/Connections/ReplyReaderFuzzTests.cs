@@ -10,7 +10,7 @@ public sealed class ReplyReaderFuzzTests
     private const int MaximumValueLength = 9000;
 
     [Fact]
-    public void NoStreamOfBytesHangsCrashesOrCrossesReplies()
+    public void No_stream_of_bytes_hangs_crashes_or_crosses_replies()
     {
         int seed = Random.Shared.Next();
         try

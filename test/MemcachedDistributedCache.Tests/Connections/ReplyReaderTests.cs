@@ -27,7 +27,7 @@ public sealed class ReplyReaderTests
     [InlineData("Lease", "VA 3 f9 t10 c1 O1\r\nabc\r\n", "Success")]
     [InlineData("Lease", "HD f0 t10 c1 O1 W\r\n", "Success")]
     [InlineData("Lease", "EN O1\r\n", "Miss")]
-    public void EveryKindTakesItsReplies(string kind, string reply, string status)
+    public void Every_kind_takes_its_replies(string kind, string reply, string status)
     {
         for (int step = 1; step <= reply.Length; step++)
         {
@@ -48,7 +48,7 @@ public sealed class ReplyReaderTests
     [InlineData("VA 3 f9 t10 c7 O1 X W\r\nabc\r\n", "Won", true, 7ul)]
     [InlineData("VA 3 f9 t10 c5 O1\r\nabc\r\n", "None", true, 5ul)]
     [InlineData("HD f9 t10 c5 O1\r\n", "None", true, 5ul)]
-    public void ALeaseTellsWhoMakesTheValueAndWhatMayBeRead(string reply, string lease, bool isUnreadable, ulong cas)
+    public void A_lease_tells_who_makes_the_value_and_what_may_be_read(string reply, string lease, bool isUnreadable, ulong cas)
     {
         using var rig = new ReaderRig();
         rig.Fence.Value = 5;
@@ -62,7 +62,7 @@ public sealed class ReplyReaderTests
     [InlineData("Get", "EN\r\n", "Miss")]
     [InlineData("Inspect", "EN\r\n", "Miss")]
     [InlineData("Touch", "EN\r\n", "Miss")]
-    public void AMissMayComeWithoutItsToken(string kind, string reply, string status)
+    public void A_miss_may_come_without_its_token(string kind, string reply, string status)
     {
         // Servers up to 1.6.17 never put the token on a miss ("reflect O/k on EN", 2022-09-27), and extstore does not to this day
         // where an item cannot be read back (storage.c). The next reply's token is checked again.
@@ -111,7 +111,7 @@ public sealed class ReplyReaderTests
     [InlineData("Get", "VA 4294967296 f0 t1 O1\r\n")]
     [InlineData("Get", "VA 99999999999999999999 f0 t1 O1\r\n")]
     [InlineData("Get", "VA 1 f0 t-2 O1\r\nx\r\n")]
-    public void ASurpriseIsAViolationAndTheOperationFails(string kind, string reply)
+    public void A_surprise_is_a_violation_and_the_operation_fails(string kind, string reply)
     {
         foreach (int step in (int[])[1, 3, int.MaxValue])
         {
@@ -129,14 +129,14 @@ public sealed class ReplyReaderTests
     [InlineData("EN\r\n")]
     [InlineData("MN\r\n")]
     [InlineData("VA 1 f0 t1 O1\r\nx\r\n")]
-    public void AReplyThatNobodyAskedForIsAViolation(string reply)
+    public void A_reply_that_nobody_asked_for_is_a_violation(string reply)
     {
         using var rig = new ReaderRig();
         Assert.Contains("nobody asked", rig.Feed(reply), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void AnOverlongLineIsAViolation()
+    public void An_overlong_line_is_a_violation()
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult> task = rig.Ask();
@@ -151,7 +151,7 @@ public sealed class ReplyReaderTests
     [InlineData(5, 0u, "ab\r\nc")]
     [InlineData(8, 7u, "\0\0\0\0\0\0\u0001\u0002")]
     [InlineData(13, 7u, "\0\0\0\0\0\0\u0001\u0002hello")]
-    public void AValueIsTheSameAtEverySplit(int length, uint flags, string data)
+    public void A_value_is_the_same_at_every_split(int length, uint flags, string data)
     {
         byte[] stream = Encoding.Latin1.GetBytes($"VA {length} f{flags} t77 O1\r\n{data}\r\nEN O2\r\n");
         foreach (bool pooled in (bool[])[false, true])
@@ -180,7 +180,7 @@ public sealed class ReplyReaderTests
     [Theory]
     [InlineData(1)]
     [InlineData(7)]
-    public void AValueShorterThanItsPrefixIsMarked(int length)
+    public void A_value_shorter_than_its_prefix_is_marked(int length)
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult> task = rig.Ask(target: ValueTarget.PooledArray);
@@ -196,7 +196,7 @@ public sealed class ReplyReaderTests
     [InlineData("VA 0 f0 t1 O1\r\nEN O2\r\n")]
     [InlineData("VA 3 f0 t1 O1\r\nabc\n\r")]
     [InlineData("VA 9 f7 t1 O1\r\n12345678\r\n\r\n")]
-    public void AValueOfAnotherLengthIsAViolation(string stream)
+    public void A_value_of_another_length_is_a_violation(string stream)
     {
         foreach (int step in (int[])[1, 2, int.MaxValue])
         {
@@ -211,7 +211,7 @@ public sealed class ReplyReaderTests
     }
 
     [Fact]
-    public void AValueOverTheServersLimitIsAViolationBeforeAnyMemoryIsTaken()
+    public void A_value_over_the_servers_limit_is_a_violation_before_any_memory_is_taken()
     {
         using var rig = new ReaderRig();
         rig.Reader.MaximumValueLength = 1000;
@@ -224,7 +224,7 @@ public sealed class ReplyReaderTests
     }
 
     [Fact]
-    public void AViolationDoesNotQuoteWhatMayBeAValue()
+    public void A_violation_does_not_quote_what_may_be_a_value()
     {
         using var rig = new ReaderRig();
         _ = rig.AskOperation();
@@ -234,7 +234,7 @@ public sealed class ReplyReaderTests
     }
 
     [Fact]
-    public void CountsHitsAndMisses()
+    public void Counts_hits_and_misses()
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult>[] tasks = [rig.Ask(), rig.Ask(), rig.Ask(), rig.Ask(OperationKind.Touch)];
@@ -244,7 +244,7 @@ public sealed class ReplyReaderTests
     }
 
     [Fact]
-    public void OutOfMemoryIsCountedAndNamesTheServer()
+    public void Out_of_memory_is_counted_and_names_the_server()
     {
         using var rig = new ReaderRig();
         ValueTask<OperationResult> task = rig.Ask(OperationKind.Store);

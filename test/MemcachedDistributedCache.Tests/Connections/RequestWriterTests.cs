@@ -12,7 +12,7 @@ public sealed class RequestWriterTests
     private readonly PendingQueue _pending = new();
 
     [Fact]
-    public void UntilTheConnectionIsOpenTheOpenerSends()
+    public void Until_the_connection_is_open_the_opener_sends()
     {
         RequestWriter writer = Writer(open: false);
         Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
@@ -24,7 +24,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void AloneACallerSendsAndAmongOthersItHandsOver()
+    public void Alone_a_caller_sends_and_among_others_it_hands_over()
     {
         RequestWriter writer = Writer();
         Assert.Equal(RequestWriter.Outcome.SendNow, Delete(writer));
@@ -42,7 +42,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void LargeAndSmallRequestsKeepTheOrderOfThePendingQueue()
+    public void Large_and_small_requests_keep_the_order_of_the_pending_queue()
     {
         RequestWriter writer = Writer(open: false);
         int[] sizes = [10, 20_000, 0, 300_000, 16_384, 5, 5, 100_000];
@@ -69,7 +69,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void TooManyPendingIsOverload()
+    public void Too_many_pending_is_overload()
     {
         RequestWriter writer = Writer(maximumPending: 3, open: false);
         for (int i = 0; i < 3; i++)
@@ -84,7 +84,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void TooManyBytesIsOverloadUnlessAlone()
+    public void Too_many_bytes_is_overload_unless_alone()
     {
         RequestWriter writer = Writer(maximumBuffered: 100_000, open: false);
         Assert.Equal(RequestWriter.Outcome.Enqueued, Store(writer, 500_000));
@@ -101,7 +101,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void ClosedTakesNothingAndKeepsTheFirstCause()
+    public void Closed_takes_nothing_and_keeps_the_first_cause()
     {
         RequestWriter writer = Writer();
         Delete(writer);
@@ -118,7 +118,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void WasSentSaysWhatWasHandedOver()
+    public void Was_sent_says_what_was_handed_over()
     {
         RequestWriter writer = Writer();
         Delete(writer);
@@ -130,7 +130,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void ClosesForIdlenessOnlyWhenNothingMoves()
+    public void Closes_for_idleness_only_when_nothing_moves()
     {
         RequestWriter writer = Writer();
         Assert.False(writer.CloseIfIdle(5, End));
@@ -147,7 +147,7 @@ public sealed class RequestWriterTests
     }
 
     [Fact]
-    public void ManyWritersAndOneSenderSendEveryByteOnceInOrder()
+    public void Many_writers_and_one_sender_send_every_byte_once_in_order()
     {
         const int Writers = 4;
         const int Each = 5000;

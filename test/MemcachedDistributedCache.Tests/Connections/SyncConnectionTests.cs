@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Tests.Connections;
 public sealed class SyncConnectionTests
 {
     [Fact]
-    public async Task ASynchronousCallerHasItsResultWhenTheCallReturns()
+    public async Task A_synchronous_caller_has_its_result_when_the_call_returns()
     {
         uint opaque = 0;
         using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Answer = _ => $"VA 2 f0 t1 O{++opaque}\r\nhi\r\n" }), CallMode.Sync, TimeSpan.FromSeconds(20));
@@ -21,7 +21,7 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
-    public async Task ManyThreadsShareItAndEachGetsItsOwn()
+    public async Task Many_threads_share_it_and_each_gets_its_own()
     {
         var transport = new FakeTransport { Answer = static sent => string.Concat(sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(static line => line.Split(' ') is var parts ? $"VA {parts[1].Length} f0 t1 {parts[^1]}\r\n{parts[1]}\r\n" : "")) };
         using var rig = new ConnectionRig(new FakeFactory(_ => transport), CallMode.Sync, TimeSpan.FromSeconds(20));
@@ -46,7 +46,7 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
-    public async Task ACallerDoesNotSendForOthersForEver()
+    public async Task A_caller_does_not_send_for_others_for_ever()
     {
         const int Others = 100;
         var sends = new System.Collections.Concurrent.ConcurrentQueue<int>();
@@ -87,9 +87,9 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
-    public async Task ATimeoutThatNoSweepSawIsCountedAllTheSame()
+    public async Task A_timeout_that_no_scan_saw_is_counted_all_the_same()
     {
-        // Sweeps need the thread pool, and synchronous calls are there for those who have used it up.
+        // Scans need the thread pool, and synchronous calls are there for those who have used it up.
         using var rig = new ConnectionRig(mode: CallMode.Sync, limit: TimeSpan.FromMilliseconds(50));
         await rig.Opened();
         OperationResult result = await rig.Execute(OperationKind.Get);
@@ -98,7 +98,7 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
-    public async Task AServerThatClosesEndsTheWait()
+    public async Task A_server_that_closes_ends_the_wait()
     {
         using var rig = new ConnectionRig(mode: CallMode.Sync, limit: TimeSpan.FromSeconds(30));
         await rig.Opened();
@@ -110,7 +110,7 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
-    public async Task BreakingWakesThePumpAndTheCallers()
+    public async Task Breaking_wakes_the_read_loop_and_the_callers()
     {
         using var rig = new ConnectionRig(mode: CallMode.Sync, limit: TimeSpan.FromSeconds(30));
         await rig.Opened();
@@ -122,7 +122,7 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
-    public async Task AnUnusablePeerEndsIt()
+    public async Task An_unusable_peer_ends_it()
     {
         using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Handshake = "VERSION 1.4.0\r\n" }), CallMode.Sync);
         ConnectionEnd? end = await rig.Connection.Opened.WaitAsync(Eventually.Limit);

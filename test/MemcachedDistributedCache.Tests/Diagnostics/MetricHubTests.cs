@@ -9,11 +9,11 @@ public sealed class MetricHubTests
     private static readonly MetricTags Tags = new(new KeyValuePair<string, object?>("who", "me"));
 
     [Fact]
-    public void TheNamesAreThoseOfThePackage()
+    public void The_names_are_those_of_the_package()
         => Assert.Equal(("MemcachedDistributedCache", "MemcachedDistributedCache"), (MemcachedTelemetry.MeterName, MemcachedTelemetry.ActivitySourceName));
 
     [Fact]
-    public void OneMeterHasOneHubAndADisposedSourceLeavesNothing()
+    public void One_meter_has_one_hub_and_a_disposed_source_leaves_nothing()
     {
         using var factory = new Factory();
         MetricHub hub = MetricHub.Of(factory);
@@ -32,7 +32,7 @@ public sealed class MetricHubTests
     }
 
     [Fact]
-    public void SharedNumbersAreNotAddedUp()
+    public void Shared_numbers_are_not_added_up()
     {
         using var factory = new Factory();
         MetricHub hub = MetricHub.Of(factory);
@@ -49,7 +49,7 @@ public sealed class MetricHubTests
     }
 
     [Fact]
-    public void AListenerOrAFactoryThatThrowsLeavesACacheWithoutMetrics()
+    public void A_listener_or_a_factory_that_throws_leaves_a_cache_without_metrics()
     {
         using var throwing = new Factory { Exception = new ObjectDisposedException("factory") };
         Assert.Same(MetricHub.Silent, MetricHub.Of(throwing));
@@ -69,7 +69,7 @@ public sealed class MetricHubTests
     }
 
     [Fact]
-    public void ASilentHubIsHeardByNobody()
+    public void A_silent_hub_is_heard_by_nobody()
     {
         int heard = 0;
         using var listener = new MeterListener { InstrumentPublished = (instrument, _) => heard += instrument.Name == "silent" ? 1 : 0 };
@@ -81,7 +81,7 @@ public sealed class MetricHubTests
     }
 
     [Fact]
-    public async Task CachesOfAContainerUseItsMeterAndKeyedOnesTellTheirName()
+    public async Task Caches_of_a_container_use_its_meter_and_keyed_ones_tell_their_name()
     {
         using var factory = new Factory();
         await using ServiceProvider provider = new ServiceCollection()

@@ -65,7 +65,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     }
 
     [Fact]
-    public void TheTablesHaveEveryMetricWithItsKindAndUnit()
+    public void The_tables_have_every_metric_with_its_kind_and_unit()
     {
         string[] written = [.. Rows().Select(static row => $"{row[0]} {row[1]} {row[2]}").Order(StringComparer.Ordinal)];
         string[] published = [.. _instruments.Select(static i => $"{i.Name} {Kind(i)} {i.Unit}").Order(StringComparer.Ordinal)];
@@ -74,7 +74,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     }
 
     [Fact]
-    public async Task TheTablesHaveEveryAttribute()
+    public async Task The_tables_have_every_attribute()
     {
         await _cache.GetAsync("key");
         await _cache.SetAsync("key", [1], new());
@@ -132,7 +132,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     }
 
     [Fact]
-    public void EveryQueryNamesMetricsAndLabelsThatThereAre()
+    public void Every_query_names_metrics_and_labels_that_there_are()
     {
         HashSet<string> known = [.. _instruments.SelectMany(InPrometheus), .. Attributes.Select(static name => name.Replace('.', '_'))];
         string[] queries = [.. Queries(JsonNode.Parse(Dashboard)!), .. AlertExpressions().Matches(Document[Document.IndexOf("## Alerts", StringComparison.Ordinal)..]).Select(static match => match.Groups[1].Value)];
@@ -148,7 +148,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     }
 
     [Fact]
-    public void TheDashboardShowsEveryMetric()
+    public void The_dashboard_shows_every_metric()
         => Assert.All(_instruments, instrument => Assert.Contains(InPrometheus(instrument), name => Dashboard.Contains(name, StringComparison.Ordinal)));
 
     private void Note(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags)

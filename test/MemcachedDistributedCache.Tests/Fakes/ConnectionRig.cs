@@ -71,7 +71,7 @@ internal sealed class ConnectionRig : IDisposable
         return result.AsTask();
     }
 
-    /// <summary>Lets time pass in ticks of the operation clock, with a sweep at each.</summary>
+    /// <summary>Lets time pass in ticks of the operation clock, with a scan at each.</summary>
     public int Pass(TimeSpan time)
     {
         int timedOut = 0;

@@ -23,7 +23,7 @@ internal sealed class FakeTransport : TransportConnection
 
     public override IPAddress? RemoteAddress => Address;
 
-    /// <summary>What the server says to the greeting, or null for silence.</summary>
+    /// <summary>What the server says to the handshake, or null for silence.</summary>
     public string? Handshake { get; init; } = Welcome;
 
     /// <summary>Runs before bytes count as sent; may block, wait or throw.</summary>
@@ -50,7 +50,7 @@ internal sealed class FakeTransport : TransportConnection
 
     private int _senders;
 
-    /// <summary>All that was sent after the greeting.</summary>
+    /// <summary>All that was sent after the handshake.</summary>
     public string Sent
     {
         get
@@ -253,7 +253,7 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
     {
     }
 
-    /// <summary>Every attempt opens a server that greets and says no more.</summary>
+    /// <summary>Every attempt opens a server that shakes hands and says no more.</summary>
     public FakeFactory()
         : this(static _ => new FakeTransport())
     {

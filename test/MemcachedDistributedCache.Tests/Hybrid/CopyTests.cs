@@ -29,7 +29,7 @@ public sealed class CopyTests : IDisposable
     [InlineData("replaced", "mine")]
     [InlineData("removed", "mine")]
     [InlineData("not known", "old")]
-    public async Task WhatTheClusterHasCalledChangedIsNotServedWhenTheNewValueCannotBeHad(string state, string expected)
+    public async Task What_the_cluster_has_called_changed_is_not_served_when_the_new_value_cannot_be_had(string state, string expected)
     {
         Assert.Equal("old", await _one.Get("key", "old"));
         _one.Pass(2);

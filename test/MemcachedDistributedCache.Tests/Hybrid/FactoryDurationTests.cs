@@ -30,7 +30,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task AFactoryIsTimedWithItsOutcomeAndTheNameOfTheCache()
+    public async Task A_factory_is_timed_with_its_outcome_and_the_name_of_the_cache()
     {
         HybridRig rig = Listened();
         await rig.Get("key", _ => Take(rig, 1.5));
@@ -42,7 +42,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task AFactoryThatNobodyWantsAnyMoreIsCanceledIfItEndsForThat()
+    public async Task A_factory_that_nobody_wants_any_more_is_canceled_if_it_ends_for_that()
     {
         HybridRig rig = Listened(name: null);
         using var cancel = new CancellationTokenSource();
@@ -63,7 +63,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task ACancellationOfTheFactorysOwnIsAnError()
+    public async Task A_cancellation_of_the_factorys_own_is_an_error()
     {
         HybridRig rig = Listened(name: null);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => rig.Get("key", static _ => Task.FromException<string>(new TaskCanceledException())));
@@ -72,7 +72,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task ARefreshBehindItsCallersIsTimed()
+    public async Task A_refresh_behind_its_callers_is_timed()
     {
         HybridRig rig = Listened(static s => s with { StaleWindow = TimeSpan.FromMinutes(5) }, name: null);
         await rig.Get("key", "old");
@@ -87,7 +87,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task AFactoryThatOutlastsItsCallersPatienceIsTimedToItsEnd()
+    public async Task A_factory_that_outlasts_its_callers_patience_is_timed_to_its_end()
     {
         HybridRig rig = Listened(static s => s with { MaxStale = TimeSpan.FromHours(1), FactorySoftTimeout = TimeSpan.FromSeconds(1) }, name: null);
         await rig.Get("key", "old");
@@ -115,7 +115,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task ARunForManyKeysIsOneMeasurement()
+    public async Task A_run_for_many_keys_is_one_measurement()
     {
         HybridRig rig = Listened(name: null);
         Assert.Equal(2, (await Many(rig, 3, ["a", "b", "left out"])).Count);
@@ -130,7 +130,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task AKeyThatABatchAsksForAloneAndThatHasNoValueIsNoError()
+    public async Task A_key_that_a_batch_asks_for_alone_and_that_has_no_value_is_no_error()
     {
         HybridRig rig = Listened(name: null);
         Assert.Empty(await Many(rig, 1, ["left out"], HybridCacheEntryFlags.DisableDistributedCache));
@@ -139,7 +139,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task AFactoryOfAKeyThatCannotBeUsedIsTimedAndCounted()
+    public async Task A_factory_of_a_key_that_cannot_be_used_is_timed_and_counted()
     {
         HybridRig rig = Listened(name: null);
         CallOptions options = CallOptions.From(null, rig.Engine.Settings);
@@ -152,7 +152,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     private static ValueFactory<Task<string>, string> OwnTask(Task<string> own) => new(own, static (own, _) => new ValueTask<string>(own));
 
     [Fact]
-    public async Task WithoutAListenerTheClockIsNotAskedAndTheFactorysOwnTaskIsGiven()
+    public async Task Without_a_listener_the_clock_is_not_asked_and_the_factorys_own_task_is_given()
     {
         var runs = new FactoryRuns(new HybridCounters(), new CacheTelemetry(MetricHub.Of(this), null, new Untouchable()), new Untouchable());
         Task<string> own = Task.FromResult("value");
@@ -164,7 +164,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     }
 
     [Fact]
-    public async Task AListenerThatThrowsFailsNoCall()
+    public async Task A_listener_that_throws_fails_no_call()
     {
         HybridRig rig = Listened();
         _listener!.SetMeasurementEventCallback<double>(static (_, _, _, _) => throw new FormatException());

@@ -26,7 +26,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AFactoryOfTenMinutesKeepsItsLease()
+    public async Task A_factory_of_ten_minutes_keeps_its_lease()
     {
         var go = new TaskCompletionSource<string>();
         Task<string> first = _one.Get("key", _ => go.Task);
@@ -47,7 +47,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AHolderThatStandsStillLosesItsLeaseAndStoresNothing()
+    public async Task A_holder_that_stands_still_loses_its_lease_and_stores_nothing()
     {
         var go = new TaskCompletionSource<string>();
         Task<string> first = _one.Get("key", _ => go.Task);
@@ -67,7 +67,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AStateFromAnotherConnectionIsWorthNothing()
+    public async Task A_state_from_another_connection_is_worth_nothing()
     {
         var go = new TaskCompletionSource<string>();
         Task<string> first = _one.Get("key", _ => go.Task);
@@ -83,7 +83,7 @@ public sealed class LeaseTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task TheLeaseOfAStoreThatWasRefusedUnsentIsGivenBack(bool atRenewal)
+    public async Task The_lease_of_a_store_that_was_refused_unsent_is_given_back(bool atRenewal)
     {
         var go = new TaskCompletionSource<string>();
         Task<string> first = _one.Get("key", _ => go.Task);
@@ -110,7 +110,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AForcedRefreshRemovesWhatMayNotBeBuiltOn()
+    public async Task A_forced_refresh_removes_what_may_not_be_built_on()
     {
         await _one.Set("key", "excluded");
         bool isExcluded = true;
@@ -131,7 +131,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task ACopyFromAnotherConnectionIsReadAnew()
+    public async Task A_copy_from_another_connection_is_read_anew()
     {
         await _one.Get("key", "value");
         _one.Client.Origin = new object();
@@ -144,7 +144,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AStoreWithoutAnAnswerKeepsNothingHereAndDoubtsNothing()
+    public async Task A_store_without_an_answer_keeps_nothing_here_and_records_nothing_as_uncertain()
     {
         _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
         Assert.Equal("value", await _one.Get("key", "value"));
@@ -155,7 +155,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task ASetOrRemoveWithoutAnAnswerIsDoubted()
+    public async Task A_set_or_remove_without_an_answer_is_uncertain()
     {
         _one.Client.IsAway = true;
         await _one.Set("set", "x");
@@ -165,7 +165,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatWasReadBeforeARemovalIsNotKeptAfterIt()
+    public async Task What_was_read_before_a_removal_is_not_kept_after_it()
     {
         await _other.Set("key", "old");
         await _one.Peek("warm");
@@ -188,7 +188,7 @@ public sealed class LeaseTests : IDisposable
     [InlineData(false, true)]
     [InlineData(true, true)]
     [InlineData(false, false)]
-    public async Task WhatWasReadDuringASetIsNotKeptAfterIt(bool fails, bool isKeptHere)
+    public async Task What_was_read_during_a_set_is_not_kept_after_it(bool fails, bool isKeptHere)
     {
         await _other.Set("key", "old");
         await _one.Peek("warm");
@@ -219,7 +219,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task ASetThatARemovalOvertakesPutsNoCopyInPlace()
+    public async Task A_set_that_a_removal_overtakes_puts_no_copy_in_place()
     {
         await _one.Peek("warm");
         var store = new TaskCompletionSource();
@@ -235,7 +235,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AValueThatWasRemovedElsewhereDuringAFactoryThatFailsStandsInForNobodyWhoComesAfter()
+    public async Task A_value_that_was_removed_elsewhere_during_a_factory_that_fails_serves_for_nobody_who_comes_after()
     {
         using var one = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromHours(1) });
         using var other = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromHours(1) });
@@ -251,7 +251,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AnExpiredEntryIsMadeOnceThoughTheServerDropsItMeanwhile()
+    public async Task An_expired_entry_is_made_once_though_the_server_drops_it_meanwhile()
     {
         await _other.Set("key", "old");
 
@@ -271,7 +271,7 @@ public sealed class LeaseTests : IDisposable
     [InlineData(10, 0, 309, 55)]
     [InlineData(0, 10, 309, 3)]
     [InlineData(0, 10, 309, 55)]
-    public async Task ARefreshThatOutlastsItsWindowIsWaitedFor(int window, int stale, double begin, double goOn)
+    public async Task A_refresh_that_outlasts_its_window_is_waited_for(int window, int stale, double begin, double goOn)
     {
         using var one = new HybridRig(_model, Configure);
         using var other = new HybridRig(_model, Configure);
@@ -305,7 +305,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsFoundPastItsWindowIsReplacedByOneOfAllWhoMeetIt()
+    public async Task What_is_found_past_its_window_is_replaced_by_one_of_all_who_meet_it()
     {
         using var one = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
         using var other = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
@@ -336,7 +336,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AnEntryThatLivesHereOnlyLivesAsLongAsItWasGiven()
+    public async Task An_entry_that_lives_here_only_lives_as_long_as_it_was_given()
     {
         var own = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(500), Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCache };
         for (int i = 0; i < 20; i++)
@@ -353,7 +353,7 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task AnEntryThatCannotBeUsedIsReplacedByOneOfAllWhoMeetIt()
+    public async Task An_entry_that_cannot_be_used_is_replaced_by_one_of_all_who_meet_it()
     {
         await _other.Set("key", "old", "t");
         await _one.Engine.Tags.InvalidateAsync("t");

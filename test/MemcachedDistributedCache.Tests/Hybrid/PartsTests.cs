@@ -12,7 +12,7 @@ namespace MemcachedDistributedCache.Tests.Hybrid;
 public sealed class PartsTests
 {
     [Fact]
-    public void TypesAreSharedThatCannotBeChanged()
+    public void Types_are_shared_that_cannot_be_changed()
     {
         Assert.True(ShareableTypes<string>.IsShareable);
         Assert.True(ShareableTypes<int>.IsShareable);
@@ -34,7 +34,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void AnEntryRoundTripsAndNothingElseIsOne()
+    public void An_entry_round_trips_and_nothing_else_is_one()
     {
         var model = new HybridModel(new ManualTimeProvider());
         using var rig = new HybridRig(model);
@@ -72,7 +72,7 @@ public sealed class PartsTests
     [Theory]
     [InlineData(2)]
     [InlineData(10)]
-    public async Task AnEntryOfATimeThatCannotBeIsMadeAnew(int at)
+    public async Task An_entry_of_a_time_that_cannot_be_is_made_anew(int at)
     {
         var model = new HybridModel(new ManualTimeProvider());
         using var one = new HybridRig(model);
@@ -91,7 +91,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void AWriterGrowsToItsLimitAndNotBeyond()
+    public void A_writer_grows_to_its_limit_and_not_beyond()
     {
         using var writer = new PooledWriter { MaximumLength = 5000 };
         for (int i = 0; i < 50; i++)
@@ -113,7 +113,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void AKeyThatWasChangedTakesNoOlderValue()
+    public void A_key_that_was_changed_takes_no_older_value()
     {
         using var local = new LocalCache(HybridRig.Settings, new ManualTimeProvider());
         long version = local.VersionOf("key");
@@ -133,7 +133,7 @@ public sealed class PartsTests
     [Theory]
     [InlineData("")]
     [InlineData("shop")]
-    public void HybridKeysMeetNoOtherKey(string space)
+    public void Hybrid_keys_meet_no_other_key(string space)
     {
         var keys = new KeyEncoder(space);
         string[] texts = ["a", "=a", "#=a", "#@a", "a|b", "a b", new string('k', 300), "?", "*", "\ud800", new string('k', 44)];
@@ -155,7 +155,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void APlainReadTakesNoHybridItemForAnEntry()
+    public void A_plain_read_takes_no_hybrid_item_for_an_entry()
         => Assert.All(Enum.GetValues<EntryKind>(), static kind =>
         {
             Assert.False(EntryFormat.TryRead(EntryFormat.FlagsOf(kind), out _));
@@ -163,7 +163,7 @@ public sealed class PartsTests
         });
 
     [Fact]
-    public async Task AFlightEndsWithItsLastCallerAndNotBefore()
+    public async Task A_single_flight_ends_with_its_last_caller_and_not_before()
     {
         var singleFlight = new SingleFlight<int>(0, 0, mayEndEarly: false);
         var work = new TaskCompletionSource<Outcome<int>>();

@@ -9,7 +9,7 @@ public sealed class TagOrderTests
     private readonly HybridModel _model = new(new ManualTimeProvider());
 
     [Fact]
-    public async Task WhatADeliveryReplacesIsReadBeforeItIsReplaced()
+    public async Task What_a_delivery_replaces_is_read_before_it_is_replaced()
     {
         using HybridRig one = new(_model);
         using HybridRig other = new(_model);

@@ -15,7 +15,7 @@ public sealed class TagTests : IDisposable
     public void Dispose() => _rigs.ForEach(static rig => rig.Dispose());
 
     [Fact]
-    public async Task TheIntervalIsTheBound()
+    public async Task The_interval_is_the_bound()
     {
         HybridRig one = New();
         HybridRig other = New();
@@ -30,7 +30,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task InSteadyTrafficVersionsAreReadAheadAndNobodyWaits()
+    public async Task In_steady_traffic_versions_are_read_ahead_and_nobody_waits()
     {
         HybridRig one = New(static s => s with { LocalCacheRevalidation = TimeSpan.FromHours(1) });
         await one.Get("key", "value", "t");
@@ -46,7 +46,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task AReadThatWasSentBeforeAnInvalidationIsNotBelievedAfterIt()
+    public async Task A_read_that_was_sent_before_an_invalidation_is_not_believed_after_it()
     {
         HybridRig one = New();
         await one.Set("key", "old", "t");
@@ -65,7 +65,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task AnInvalidationThatIsNotDeliveredHoldsHereAndIsDeliveredWithTheNextRead()
+    public async Task An_invalidation_that_is_not_delivered_holds_here_and_is_delivered_with_the_next_read()
     {
         HybridRig one = New();
         HybridRig other = New();
@@ -89,7 +89,7 @@ public sealed class TagTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task AnInvalidationThatIsDeliveredLateUndoesNoneThatCameBetween(bool arrived)
+    public async Task An_invalidation_that_is_delivered_late_undoes_none_that_came_between(bool arrived)
     {
         HybridRig one = New();
         HybridRig other = New();
@@ -131,7 +131,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task InvalidationsOfOneTagAreDeliveredOneAfterTheOther()
+    public async Task Invalidations_of_one_tag_are_delivered_one_after_the_other()
     {
         HybridRig one = New();
         await one.Set("key", "old", "t");
@@ -151,7 +151,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task InvalidationsThatWaitForAServerThatIsLateShareOneDelivery()
+    public async Task Invalidations_that_wait_for_a_server_that_is_late_share_one_delivery()
     {
         HybridRig one = New();
         await one.Set("key", "old", "t");
@@ -169,7 +169,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task WhereNoVersionCanBeReadAnEntryIsNeitherUsedNorRemoved()
+    public async Task Where_no_version_can_be_read_an_entry_is_neither_used_nor_removed()
     {
         HybridRig one = New();
         await one.Set("key", "value", "t");
@@ -187,7 +187,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task KnownVersionsGoOnWhileTheClusterIsAway()
+    public async Task Known_versions_go_on_while_the_cluster_is_away()
     {
         HybridRig one = New();
         await one.Get("key", "value", "t");
@@ -200,7 +200,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task MoreTagsThanAreRememberedCostMissesAndNeverAnOldEntry()
+    public async Task More_tags_than_are_remembered_cost_misses_and_never_an_old_entry()
     {
         HybridRig one = New(maximumTags: 20);
         for (int i = 0; i < 100; i++)
@@ -222,7 +222,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task ATagThatIsForgottenBeforeItsEntryIsMadeLeavesNoCopyBehind()
+    public async Task A_tag_that_is_forgotten_before_its_entry_is_made_leaves_no_copy_behind()
     {
         HybridRig one = New(maximumTags: 20);
         var held = new TaskCompletionSource();
@@ -246,7 +246,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task TagsThatAreAboutToBeReadAreNotForgottenFirst()
+    public async Task Tags_that_are_about_to_be_read_are_not_forgotten_first()
     {
         HybridRig one = New(maximumTags: 20);
         for (int i = 0; i < 18; i++)
@@ -261,7 +261,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task MoreUndeliveredInvalidationsThanAreRememberedInvalidateEverything()
+    public async Task More_undelivered_invalidations_than_are_remembered_invalidate_everything()
     {
         HybridRig one = New(maximumTags: 20);
         for (int i = 0; i < 40; i++)
@@ -286,7 +286,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task ASupersededVersionIsNeverBelievedAgain()
+    public async Task A_superseded_version_is_never_believed_again()
     {
         HybridRig one = New();
         await one.Set("key", "old", "t");
@@ -312,7 +312,7 @@ public sealed class TagTests : IDisposable
     [Theory]
     [InlineData(false, 1)]
     [InlineData(true, 0)]
-    public async Task AVersionThatIsAboutToEndIsProlongedWhereItBelongsAndNowhereElse(bool inGutter, int stores)
+    public async Task A_version_that_is_about_to_end_is_extended_where_it_belongs_and_nowhere_else(bool inGutter, int stores)
     {
         HybridRig one = New();
         await one.Set("key", "value", "t");
@@ -323,7 +323,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsInvalidatedBeforeAnyServerIsKnownIsInvalidWhenTheFirstOnesAre()
+    public async Task What_is_invalidated_before_any_server_is_known_is_invalid_when_the_first_ones_are()
     {
         HybridRig other = New();
         await other.Set("key", "old");
@@ -348,7 +348,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public async Task ANodeThatIsGoneIsForgottenWithWhatThisProcessHasOfIt()
+    public async Task A_node_that_is_gone_is_forgotten_with_what_this_process_has_of_it()
     {
         HybridRig one = New();
         IReadOnlyList<object> before = one.Client.Nodes;
@@ -367,7 +367,7 @@ public sealed class TagTests : IDisposable
     }
 
     [Fact]
-    public void VersionsAreUniqueAndRoundTrip()
+    public void Versions_are_unique_and_round_trip()
     {
         TagVersion[] versions = [.. Enumerable.Range(0, 10_000).Select(_ => TagVersion.Create(_model.Time))];
         Assert.Equal(versions.Length, versions.Distinct().Count());

@@ -14,15 +14,15 @@ public sealed class BindingTests
         .SelectMany(static type => IlReader.Dependencies(type).Select(used => (type, used.Type, used.Where)))];
 
     [Fact]
-    public void NothingCallsTheReflectingBinder()
+    public void Nothing_calls_the_reflecting_binder()
         => Assert.Empty(Uses.Where(static use => use.To == typeof(ConfigurationBinder)).Select(static use => $"{use.From} {use.Where}"));
 
     [Fact]
-    public void TheRegistrationCallsTheGeneratedOne()
+    public void The_registration_calls_the_generated_one()
         => Assert.Contains(Uses, static use => Outermost(use.From) == typeof(MemcachedCacheServiceCollectionExtensions) && use.To.Namespace == Generated);
 
     [Fact]
-    public void TheGeneratedOneSetsEveryOption()
+    public void The_generated_one_sets_every_option()
     {
         AssertAllBind("", new MemcachedCacheOptions(), static options => options);
         AssertAllBind("Hybrid:", new MemcachedHybridCacheOptions(), static options => options.Hybrid);

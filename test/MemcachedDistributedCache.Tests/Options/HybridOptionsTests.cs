@@ -65,7 +65,7 @@ public sealed class HybridOptionsTests
 
     [Theory]
     [MemberData(nameof(Bounds))]
-    public void EveryOptionHasItsBounds(string option, object value, bool valid)
+    public void Every_option_has_its_bounds(string option, object value, bool valid)
     {
         var options = new MemcachedCacheOptions { Servers = ["mc1"] };
         typeof(MemcachedHybridCacheOptions).GetProperty(option)!.SetValue(options.Hybrid, value);
@@ -80,14 +80,14 @@ public sealed class HybridOptionsTests
     }
 
     [Fact]
-    public void NullIsRefused()
+    public void Null_is_refused()
     {
         var options = new MemcachedCacheOptions { Servers = ["mc1"], Hybrid = null! };
         Assert.Contains("Hybrid is null", Assert.Single(Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options)).Failures), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task OneLineRegistersBothCachesOnOneCluster()
+    public async Task One_line_registers_both_caches_on_one_cluster()
     {
         await using ServiceProvider provider = new ServiceCollection().AddMemcachedHybridCache(Nobody).AddMemcachedHybridCache(static o => o.Hybrid.MaximumKeyLength = 9).BuildServiceProvider();
         Assert.Same(provider.GetRequiredService<MemcachedHybridCache>(), provider.GetRequiredService<HybridCache>());
@@ -98,7 +98,7 @@ public sealed class HybridOptionsTests
     }
 
     [Fact]
-    public async Task KeyedCachesAreApart()
+    public async Task Keyed_caches_are_apart()
     {
         await using ServiceProvider provider = new ServiceCollection()
             .AddMemcachedHybridCache(Nobody)
@@ -116,7 +116,7 @@ public sealed class HybridOptionsTests
     }
 
     [Fact]
-    public void TheSubSectionIsBoundAndAnUnknownNameInItIsAnError()
+    public void The_sub_section_is_bound_and_an_unknown_name_in_it_is_an_error()
     {
         MemcachedCacheOptions options = Bind(("Servers", "mc1"), ("Hybrid:StaleWindow", "00:00:10"), ("Hybrid:CacheNullValues", "false"), ("Hybrid:ExpirationJitter", "0.1"));
         Assert.Equal((TimeSpan.FromSeconds(10), false, 0.1), (options.Hybrid.StaleWindow, options.Hybrid.CacheNullValues, options.Hybrid.ExpirationJitter));
@@ -124,7 +124,7 @@ public sealed class HybridOptionsTests
     }
 
     [Fact]
-    public async Task TheHostDoesNotStartWithAnOptionOutOfItsRange()
+    public async Task The_host_does_not_start_with_an_option_out_of_its_range()
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddMemcachedHybridCache(static o =>

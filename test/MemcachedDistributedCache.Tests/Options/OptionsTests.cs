@@ -80,7 +80,7 @@ public sealed class OptionsTests
 
     [Theory]
     [MemberData(nameof(Bounds))]
-    public void EveryOptionHasItsBounds(string option, object value, bool valid)
+    public void Every_option_has_its_bounds(string option, object value, bool valid)
     {
         MemcachedCacheOptions options = Valid();
         typeof(MemcachedCacheOptions).GetProperty(option)!.SetValue(options, value);
@@ -105,7 +105,7 @@ public sealed class OptionsTests
     [Theory]
     [InlineData(nameof(MemcachedCacheOptions.Namespace))]
     [InlineData(nameof(MemcachedCacheOptions.Servers))]
-    public void NullIsRefused(string option)
+    public void Null_is_refused(string option)
     {
         MemcachedCacheOptions options = Valid();
         typeof(MemcachedCacheOptions).GetProperty(option)!.SetValue(options, null);
@@ -113,7 +113,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void AnAttemptMustLeaveTimeForARetry()
+    public void An_attempt_must_leave_time_for_a_retry()
     {
         MemcachedCacheOptions options = Valid();
         options.AttemptTimeout = options.OperationTimeout - TimeSpan.FromTicks(1);
@@ -125,7 +125,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void ARetryMustBeginWithinTheLimit()
+    public void A_retry_must_begin_within_the_limit()
     {
         MemcachedCacheOptions options = Valid();
         options.RetryDelay = options.OperationTimeout;
@@ -135,7 +135,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void AnOptionAloneAsksForNoOther()
+    public void An_option_alone_asks_for_no_other()
     {
         MemcachedCacheOptions options = Valid();
         options.OperationTimeout = TimeSpan.FromMinutes(1);
@@ -145,7 +145,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void ReconnectDelaysMustBeInOrder()
+    public void Reconnect_delays_must_be_in_order()
     {
         MemcachedCacheOptions options = Valid();
         options.ReconnectDelay = options.MaximumReconnectDelay = TimeSpan.FromSeconds(3);
@@ -156,7 +156,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void IdleMustBeLongerThanAnOperation()
+    public void Idle_must_be_longer_than_an_operation()
     {
         MemcachedCacheOptions options = Valid();
         options.OperationTimeout = options.IdleTimeout = TimeSpan.FromSeconds(5);
@@ -166,11 +166,11 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void TheDefaultsAreValidButForTheServers()
+    public void The_defaults_are_valid_but_for_the_servers()
         => Assert.Contains("name at least one server", Assert.Single(Failures(new MemcachedCacheOptions())), StringComparison.Ordinal);
 
     [Fact]
-    public void AllFaultsAreReportedTogether()
+    public void All_faults_are_reported_together()
     {
         var options = new MemcachedCacheOptions { Namespace = "a b", ConnectionsPerNode = 0, IdleTimeout = TimeSpan.FromSeconds(1), OperationTimeout = TimeSpan.FromSeconds(2) };
         OptionsValidationException thrown = Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options));

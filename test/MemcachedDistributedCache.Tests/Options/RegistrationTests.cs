@@ -12,25 +12,25 @@ public sealed class RegistrationTests
     private const string Nobody = "127.0.0.1:1";
 
     [Fact]
-    public void AConnectionStringNamesTheServers()
+    public void A_connection_string_names_the_servers()
         => Assert.Equal(["mc1:11211", "mc2:11211;weight=2", "[::1]:11213"], OptionsOf(static s => s.AddMemcachedDistributedCache("mc1:11211, mc2:11211;weight=2,[::1]:11213")).Servers);
 
     [Fact]
-    public void ServersMayBeAddedToAConnectionString()
+    public void Servers_may_be_added_to_a_connection_string()
     {
         MemcachedCacheOptions options = OptionsOf(static s => s.AddMemcachedDistributedCache("mc1").Configure<MemcachedCacheOptions>(static o => o.Servers.Add("mc2")));
         Assert.Equal(["mc1", "mc2"], options.Servers);
     }
 
     [Fact]
-    public void OptionsMayComeFromOtherServices()
+    public void Options_may_come_from_other_services()
     {
         MemcachedCacheOptions options = OptionsOf(static s => s.AddSingleton("mc7").AddMemcachedDistributedCache(static (o, provider) => o.Servers = [provider.GetRequiredService<string>()]));
         Assert.Equal(["mc7"], options.Servers);
     }
 
     [Fact]
-    public void AListOfServersIsBound()
+    public void A_list_of_servers_is_bound()
     {
         MemcachedCacheOptions options = OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers:0", "mc1"), ("Servers:1", "mc2;weight=2"), ("OperationTimeout", "00:00:03"), ("FailureMode", "Throw"), ("ConnectionsPerNode", "3"))));
         Assert.Equal(["mc1", "mc2;weight=2"], options.Servers);
@@ -38,11 +38,11 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void OneTextOfServersIsBound()
+    public void One_text_of_servers_is_bound()
         => Assert.Equal(["mc1", "mc2;weight=2"], OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers", "mc1, mc2;weight=2")))).Servers);
 
     [Fact]
-    public void ASectionWithoutServersKeepsThoseOfBefore()
+    public void A_section_without_servers_keeps_those_of_before()
     {
         MemcachedCacheOptions options = OptionsOf(static s => s.AddMemcachedDistributedCache("mc1").AddMemcachedDistributedCache(Section(("Namespace", "shop"))));
         Assert.Equal(["mc1"], options.Servers);
@@ -50,21 +50,21 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void AnUnknownNameInTheSectionIsAnError()
+    public void An_unknown_name_in_the_section_is_an_error()
     {
         InvalidOperationException thrown = Assert.Throws<InvalidOperationException>(() => OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers", "mc1"), ("OperationTimout", "00:00:03")))));
         Assert.Contains("OperationTimout", thrown.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void AValueThatCannotBeReadNamesItsKey()
+    public void A_value_that_cannot_be_read_names_its_key()
     {
         InvalidOperationException thrown = Assert.Throws<InvalidOperationException>(() => OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers", "mc1"), ("OperationTimeout", "soon")))));
         Assert.Contains("OperationTimeout", thrown.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task TheHostDoesNotStartWithInvalidOptions()
+    public async Task The_host_does_not_start_with_invalid_options()
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddMemcachedDistributedCache("mc1:99999");
@@ -74,7 +74,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task TheHostDoesNotStartWithInvalidOptionsOfAKeyedCache()
+    public async Task The_host_does_not_start_with_invalid_options_of_a_keyed_cache()
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddMemcachedDistributedCache(Nobody).AddKeyedMemcachedDistributedCache("sessions", static o => o.Servers = []);
@@ -84,7 +84,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task ItTakesThePlaceOfAnotherCache()
+    public async Task It_takes_the_place_of_another_cache()
     {
         foreach (bool after in (bool[])[true, false])
         {
@@ -98,7 +98,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void RegisteringTwiceRegistersOnce()
+    public void Registering_twice_registers_once()
     {
         var services = new ServiceCollection();
         services.AddMemcachedDistributedCache("mc1").AddMemcachedDistributedCache("mc1:11211").AddKeyedMemcachedDistributedCache("k", "mc3").AddKeyedMemcachedDistributedCache("k", "MC3");
@@ -112,7 +112,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task KeyedCachesAreApart()
+    public async Task Keyed_caches_are_apart()
     {
         await using ServiceProvider provider = new ServiceCollection()
             .AddMemcachedDistributedCache("127.0.0.1:1")
@@ -126,7 +126,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task OptionsAreCopied()
+    public async Task Options_are_copied()
     {
         var servers = new List<string> { Nobody };
         var options = new MemcachedCacheOptions { Servers = servers, FailureMode = MemcachedFailureMode.Degrade };

@@ -26,7 +26,7 @@ public sealed partial class SchemaTests
     private static readonly XElement Documentation = XElement.Load(Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.xml"));
 
     [Fact]
-    public void TheFileIsWhatTheOptionsSay()
+    public void The_file_is_what_the_options_say()
     {
         string actual = Make().ToJsonString(Format).ReplaceLineEndings("\n") + "\n";
         string expected = System.IO.File.ReadAllText(Path.Combine(AppContext.BaseDirectory, File)).ReplaceLineEndings("\n");
@@ -45,7 +45,7 @@ public sealed partial class SchemaTests
     }
 
     [Fact]
-    public void EveryOptionIsThereWithTypeDefaultAndDescription()
+    public void Every_option_is_there_with_type_default_and_description()
     {
         AssertAll(Schema()["properties"]!.AsObject(), new MemcachedCacheOptions());
         AssertAll(Schema()["properties"]!["Hybrid"]!["properties"]!.AsObject(), new MemcachedHybridCacheOptions());
@@ -74,7 +74,7 @@ public sealed partial class SchemaTests
     }
 
     [Fact]
-    public void TheReadMeSampleFits()
+    public void The_read_me_sample_fits()
     {
         foreach (string sample in (string[])["00:00:00.250", "1", "12:30", "1.00:00:00", "-00:00:00.001", "365.00:00:00"])
         {

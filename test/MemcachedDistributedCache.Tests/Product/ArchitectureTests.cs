@@ -15,11 +15,11 @@ public sealed class ArchitectureTests
     private static readonly Type[] Types = [.. typeof(MemcachedCache).Assembly.GetTypes().Where(static type => Outermost(type).Namespace is { } name && (name == Registration || name.StartsWith(Root, StringComparison.Ordinal)) && !IsGenerated(type))];
 
     [Fact]
-    public void EveryTypeLivesInARoom()
+    public void Every_type_lives_in_a_room()
         => Assert.All(Types, static type => Assert.True(RoomOf(type) >= 0, $"{type} is in no room of the design"));
 
     [Fact]
-    public void ArrowsGoDownOnly()
+    public void Arrows_go_down_only()
     {
         string[] up = [.. Types
             .SelectMany(static type => IlReader.Dependencies(type).Select(d => (From: type, To: d.Type, d.Where)))
@@ -32,7 +32,7 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void TheReaderSeesThroughMethodBodies()
+    public void The_reader_sees_through_method_bodies()
     {
         HashSet<Type> seen = [.. IlReader.Dependencies(typeof(MemcachedDistributedCache.Client.MemcachedClient)).Select(static d => d.Type)];
         Assert.Contains(typeof(MemcachedDistributedCache.Cluster.HashRing), seen);
@@ -40,7 +40,7 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void OnlyTransportKnowsSockets()
+    public void Only_transport_knows_sockets()
     {
         string[] others = [.. Types.Where(static type => RoomOf(type) != Array.IndexOf(Rooms, "Transport"))
             .Where(static type => IlReader.Dependencies(type).Any(static d => d.Type.Namespace?.StartsWith("System.Net", StringComparison.Ordinal) == true && d.Type.Name != "IPAddress"))
@@ -49,7 +49,7 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void AllBelowTheRootIsInternal()
+    public void All_below_the_root_is_internal()
         => Assert.All(Types.Where(static type => RoomOf(type) > 0), static type => Assert.False(type.IsVisible, $"{type} is public"));
 
     /// <summary>The words in which the product speaks to its users: enums everywhere, exceptions where they are thrown, at the caches.</summary>
@@ -62,7 +62,7 @@ public sealed class ArchitectureTests
         return name is Root or Registration ? 0 : Array.IndexOf(Rooms, name[(Root.Length + 1)..]);
     }
 
-    /// <summary>The product and its options are one floor: options are validated by what stands beside them.</summary>
+    /// <summary>The product and its options are one fence: options are validated by what stands beside them.</summary>
     private static int RankOf(Type type) => Math.Max(1, RoomOf(type));
 
     private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;

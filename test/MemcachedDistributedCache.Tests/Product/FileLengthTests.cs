@@ -5,7 +5,7 @@ public sealed class FileLengthTests
     private const int Longest = 400;
 
     [Fact]
-    public void NoSourceFileIsTooLong()
+    public void No_source_file_is_too_long()
     {
         string root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "MemcachedDistributedCache.sln")))

@@ -7,8 +7,8 @@ public sealed class PublicApiTests
     private const int MostTypes = 25;
 
     [Fact]
-    public void TheCoreHasFewPublicTypes() => Assert.InRange(PublicSurface.TypesOf(typeof(MemcachedCache).Assembly).Count, 1, MostTypes);
+    public void The_core_has_few_public_types() => Assert.InRange(PublicSurface.TypesOf(typeof(MemcachedCache).Assembly).Count, 1, MostTypes);
 
     [Fact]
-    public void TheSurfaceIsTheReviewedOne() => PublicSurface.IsTheReviewedOne(typeof(MemcachedCache).Assembly, typeof(PublicApiTests).Assembly);
+    public void The_surface_is_the_reviewed_one() => PublicSurface.IsTheReviewedOne(typeof(MemcachedCache).Assembly, typeof(PublicApiTests).Assembly);
 }

@@ -19,7 +19,7 @@ public sealed class HandshakeTests
     [InlineData("1.10.0")]
     [InlineData("2.0.0")]
     [InlineData("2.0")]
-    public void TakesAServerThatSpeaksMeta(string version)
+    public void Takes_a_server_that_speaks_meta(string version)
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
@@ -37,7 +37,7 @@ public sealed class HandshakeTests
     [InlineData("1.7.0", true)]
     [InlineData("2.0.0", false)] // none that is known
     [InlineData("37.0.0 mcrouter", false)]
-    public void KnowsWhetherItemsKeepTheirNumbers(string version, bool keeps)
+    public void Knows_whether_items_keep_their_numbers(string version, bool keeps)
     {
         var handshake = new Handshake();
         Assert.False(handshake.KeepsNumbers);
@@ -51,7 +51,7 @@ public sealed class HandshakeTests
     [InlineData("1.2.8")]
     [InlineData("0.9")]
     [InlineData("unknown")]
-    public void RefusesAnOldServerAndNamesItsVersion(string version)
+    public void Refuses_an_old_server_and_names_its_version(string version)
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n")));
@@ -64,7 +64,7 @@ public sealed class HandshakeTests
     [InlineData("1.6")]
     [InlineData("1.6.0")]
     [InlineData("1.6.9")]
-    public void RefusesAServerThatWouldTakeAValueForACommand(string version)
+    public void Refuses_a_server_that_would_take_a_value_for_a_command(string version)
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
@@ -75,7 +75,7 @@ public sealed class HandshakeTests
     [InlineData("ERROR\r\n")]
     [InlineData("CLIENT_ERROR unauthenticated\r\n")]
     [InlineData("SERVER_ERROR not here\r\n")]
-    public void KnowsNoSizeWhereStatisticsAreRefused(string refusal)
+    public void Knows_no_size_where_statistics_are_refused(string refusal)
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + refusal)));
@@ -91,7 +91,7 @@ public sealed class HandshakeTests
     [InlineData("STAT item_size_max \r\nEND\r\n")]
     [InlineData("STAT item_size_maximum 5\r\nEND\r\n")]
     [InlineData("END\r\n")]
-    public void KeepsTheDefaultSizeWhereNoneIsSaidPlainly(string settings)
+    public void Keeps_the_default_size_where_none_is_said_plainly(string settings)
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + settings)));
@@ -125,7 +125,7 @@ public sealed class HandshakeTests
     [InlineData("version 1.6.18\r\n")]
     [InlineData("VERSION 1.6.18\n")]
     [InlineData("\n")]
-    public void RefusesWhatIsNoMemcached(string text)
+    public void Refuses_what_is_no_memcached(string text)
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes(text)));
@@ -136,7 +136,7 @@ public sealed class HandshakeTests
     [InlineData("hello\r\n")]
     [InlineData("HD O1\r\n")]
     [InlineData("VERSION 1.6.18\r\n")]
-    public void RefusesLinesBetweenTheStatistics(string line)
+    public void Refuses_lines_between_the_statistics(string line)
     {
         var handshake = new Handshake();
         handshake.Advance(Bytes("VERSION 1.6.18\r\nSTAT a 1\r\n" + line + "END\r\n"));
@@ -144,7 +144,7 @@ public sealed class HandshakeTests
     }
 
     [Fact]
-    public void RefusesBytesBehindTheEnd()
+    public void Refuses_bytes_behind_the_end()
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + Settings + "H")));
@@ -154,7 +154,7 @@ public sealed class HandshakeTests
     [Theory]
     [InlineData("STAT a 1\r\n")]
     [InlineData("STAT a 1")]
-    public void RefusesAGreetingWithoutEnd(string unit)
+    public void Refuses_a_handshake_without_end(string unit)
     {
         var text = new StringBuilder("VERSION 1.6.18\r\n");
         while (text.Length < Handshake.BufferLength)
@@ -175,7 +175,7 @@ public sealed class HandshakeTests
     }
 
     [Fact]
-    public void ReadsTheSameHoweverItIsSplit()
+    public void Reads_the_same_however_it_is_split()
     {
         byte[] all = Bytes("VERSION 1.6.18\r\n" + Settings);
         for (int split = 0; split < all.Length; split++)
@@ -189,7 +189,7 @@ public sealed class HandshakeTests
     }
 
     [Fact]
-    public void AnErrorMessageHoldsNoControlCharactersAndIsShort()
+    public void An_error_message_holds_no_control_characters_and_is_short()
     {
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes("\0\u001b[31m" + new string('\u00ff', 1000) + "\r\n")));

@@ -12,6 +12,6 @@ public sealed class ItemSizeTests
     [InlineData(60, 1, 0u, 0)]
     [InlineData(59, 1, 0u, -1)]
     [InlineData(1, 250, 1u, -312)]
-    public void LeavesRoomForHeaderKeyAndFlags(int itemSizeMax, int keyLength, uint flags, int expected)
+    public void Leaves_room_for_header_key_and_flags(int itemSizeMax, int keyLength, uint flags, int expected)
         => Assert.Equal(expected, ItemSize.MaximumValueLength(itemSizeMax, keyLength, flags));
 }

@@ -33,7 +33,7 @@ public sealed class MetaReplyParserTests
     [InlineData("SERVER_ERROR: shutdown not enabled", "Error", 0, 0u, 0, null)]
     [InlineData("SERVER_ERROR object too large for cache ", "Error", 0, 0u, 0, null)]
     [InlineData("HD O007", "Done", 0, 0u, 0, 7u)]
-    public void ReadsWhatMemcachedSays(string line, string code, int length, uint flags, int timeToLive, uint? opaque)
+    public void Reads_what_memcached_says(string line, string code, int length, uint flags, int timeToLive, uint? opaque)
     {
         Assert.True(MetaReplyParser.TryParse(Encoding.ASCII.GetBytes(line), out MetaReply reply));
         Assert.Equal(Enum.Parse<ReplyCode>(code), reply.Code);
@@ -51,7 +51,7 @@ public sealed class MetaReplyParserTests
     [InlineData("VA 5 f0 t9 O1 Z X")]
     [InlineData("HD f0 t9 O1 X W")]
     [InlineData("HD f0 t9 O1 Z")]
-    public void ReadsTheMarksThatMemcachedAddsUnasked(string line)
+    public void Reads_the_marks_that_memcached_adds_unasked(string line)
     {
         // proto_parser.c, process_mget_command: an item that any client made stale (md I) or holds by a lease (mg N, R) answers with
         // W, X or Z whether they were asked for or not. Such a key must not cost everybody the connection.
@@ -113,11 +113,11 @@ public sealed class MetaReplyParserTests
     [InlineData("HD O1\r")]
     [InlineData("HD O1\0")]
     [InlineData("HD \u00b11")]
-    public void RefusesAnythingElse(string line)
+    public void Refuses_anything_else(string line)
         => Assert.False(MetaReplyParser.TryParse(Encoding.Latin1.GetBytes(line), out _));
 
     [Fact]
-    public void NeverThrowsOnPrefixesAndSingleByteChanges()
+    public void Never_throws_on_prefixes_and_single_byte_changes()
     {
         byte[] line = "VA 512 f3305111552 t-1 O4294967295"u8.ToArray();
         for (int i = 0; i <= line.Length; i++)
@@ -148,7 +148,7 @@ public sealed class MetaReplyParserTests
     [InlineData("OK  O7", ReplyCode.Done, 7u)] // -o meta_response_old
     [InlineData("EN", ReplyCode.Miss, null)]
     [InlineData("VA 0 f0 t30 O13 Z X", ReplyCode.Value, 13u)]
-    public void ReadsWhatOlderServersSay(string line, object code, uint? opaque)
+    public void Reads_what_older_servers_say(string line, object code, uint? opaque)
     {
         Assert.True(MetaReplyParser.TryParse(System.Text.Encoding.ASCII.GetBytes(line), out MetaReply reply));
         Assert.Equal((ReplyCode)code, reply.Code);

@@ -21,40 +21,40 @@ public sealed class MetaRequestsTests
     public void Touch() => AssertBytes("mg k T61 f t c O0\r\n", static d => MetaRequests.WriteTouch(d, WireKey.Of(Key), 61, 0));
 
     [Fact]
-    public void StoreWithoutFlags() => AssertBytes("ms k 5 T1200 O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 1200, 0, 7));
+    public void Store_without_flags() => AssertBytes("ms k 5 T1200 O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 1200, 0, 7));
 
     [Fact]
-    public void StoreWhereThereIsNone() => AssertBytes("ms k 5 T1200 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 1200, 0, 7, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)));
+    public void Store_where_there_is_none() => AssertBytes("ms k 5 T1200 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 1200, 0, 7, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)));
 
     [Fact]
-    public void StoreWithFlags() => AssertBytes("ms k 0 T2147483646 F3305111552 O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 0, int.MaxValue - 1, 3305111552, 7));
+    public void Store_with_flags() => AssertBytes("ms k 0 T2147483646 F3305111552 O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 0, int.MaxValue - 1, 3305111552, 7));
 
     [Fact]
-    public void GetWithCas() => AssertBytes("mg k v f t c O1\r\n", static d => MetaRequests.WriteGet(d, WireKey.Of(Key), 1, withCas: true));
+    public void Get_with_cas() => AssertBytes("mg k v f t c O1\r\n", static d => MetaRequests.WriteGet(d, WireKey.Of(Key), 1, withCas: true));
 
     [Fact]
     public void Lease() => AssertBytes("mg k N10 v f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 10, withValue: true, 1));
 
     [Fact]
-    public void LeaseWithoutValue() => AssertBytes("mg k N600 f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 600, withValue: false, 1));
+    public void Lease_without_value() => AssertBytes("mg k N600 f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 600, withValue: false, 1));
 
     [Fact]
-    public void InspectWithCas() => AssertBytes("mg k f t c O2\r\n", static d => MetaRequests.WriteInspect(d, WireKey.Of(Key), 2, withCas: true));
+    public void Inspect_with_cas() => AssertBytes("mg k f t c O2\r\n", static d => MetaRequests.WriteInspect(d, WireKey.Of(Key), 2, withCas: true));
 
     [Fact]
-    public void StoreOverAState() => AssertBytes("ms k 5 T9 F3 C18446744073709551615 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 9, 3, 7, new(ulong.MaxValue, false, true)));
+    public void Store_over_a_state() => AssertBytes("ms k 5 T9 F3 C18446744073709551615 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 9, 3, 7, new(ulong.MaxValue, false, true)));
 
     [Fact]
-    public void StoreWhereNothingIs() => AssertBytes("ms k 16 T9 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 16, 9, 0, 7, new(0, true, false)));
+    public void Store_where_nothing_is() => AssertBytes("ms k 16 T9 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 16, 9, 0, 7, new(0, true, false)));
 
     [Fact]
-    public void StoreThatTellsItsState() => AssertBytes("ms k 1 T9 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 1, 9, 0, 7, new(0, false, true)));
+    public void Store_that_tells_its_state() => AssertBytes("ms k 1 T9 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 1, 9, 0, 7, new(0, false, true)));
 
     [Fact]
-    public void DeleteOfAState() => AssertBytes("md k C77 O42\r\n", static d => MetaRequests.WriteDelete(d, WireKey.Of(Key), 42, 77));
+    public void Delete_of_a_state() => AssertBytes("md k C77 O42\r\n", static d => MetaRequests.WriteDelete(d, WireKey.Of(Key), 42, 77));
 
     [Fact]
-    public void RequestsOverAStateChangeNoKeyThatCouldBeDoubted()
+    public void Requests_over_a_state_change_no_key_that_could_be_uncertain()
     {
         Assert.True(new StoreRequest(WireKey.Of(Key), default, default, 1, 0, new(5, false, false)).ChangedKey.IsEmpty);
         Assert.False(new StoreRequest(WireKey.Of(Key), default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty); // absence comes back
@@ -67,10 +67,10 @@ public sealed class MetaRequestsTests
     public void Delete() => AssertBytes("md k O42\r\n", static d => MetaRequests.WriteDelete(d, WireKey.Of(Key), 42));
 
     [Fact]
-    public void NoOp() => AssertBytes("mn\r\n", static d => MetaRequests.WriteNoOp(d));
+    public void No_op() => AssertBytes("mn\r\n", static d => MetaRequests.WriteNoOp(d));
 
     [Fact]
-    public void TheLongestLineOfEachCommandFitsItsBound()
+    public void The_longest_line_of_each_command_fits_its_bound()
     {
         byte[] key = new byte[MetaRequests.MaximumKeyLength];
         key.AsSpan().Fill((byte)'k');
@@ -95,7 +95,7 @@ public sealed class MetaRequestsTests
     [InlineData("Touch", "mg key T30 f t c O9\r\n")]
     [InlineData("Delete", "md key O9\r\n")]
     [InlineData("NoOp", "mn\r\n")]
-    public void KeyRequestWritesItsVerb(string kind, string expected)
+    public void Key_request_writes_its_verb(string kind, string expected)
     {
         byte[] room = new byte[MetaRequests.MaximumLineLength];
         var request = new KeyRequest(Enum.Parse<OperationKind>(kind), WireKey.Of("key"u8), 30);
@@ -105,7 +105,7 @@ public sealed class MetaRequestsTests
     }
 
     [Fact]
-    public void StoreRequestWritesPrefixAndEverySegment()
+    public void Store_request_writes_prefix_and_every_segment()
     {
         byte[] room = new byte[1000];
         var request = new StoreRequest(WireKey.Of("key"u8), "PP"u8, Segments("ab", "", "c\r\n", "d"), 30, 1);
@@ -115,7 +115,7 @@ public sealed class MetaRequestsTests
     }
 
     [Fact]
-    public void StoreRequestWritesAnEmptyValue()
+    public void Store_request_writes_an_empty_value()
     {
         byte[] room = new byte[1000];
         int length = new StoreRequest(WireKey.Of("key"u8), default, ReadOnlySequence<byte>.Empty, 30, 0).Write(room, 9);

@@ -17,7 +17,7 @@ public sealed class ReplyFrameTests
     [InlineData("\n", "Invalid", -1)]
     [InlineData("HD\n", "Invalid", -1)]
     [InlineData("\n\r\n", "Invalid", -1)]
-    public void FindsTheEnd(string text, string expected, int length)
+    public void Finds_the_end(string text, string expected, int length)
     {
         ReplyFrame.Result result = ReplyFrame.TryFindLine(Encoding.ASCII.GetBytes(text), out int found);
         Assert.Equal(Enum.Parse<ReplyFrame.Result>(expected), result);
@@ -28,7 +28,7 @@ public sealed class ReplyFrameTests
     }
 
     [Fact]
-    public void ALineMayBeAsLongAsTheBoundAndNoLonger()
+    public void A_line_may_be_as_long_as_the_bound_and_no_longer()
     {
         Assert.Equal(ReplyFrame.Result.Found, Find(new string('x', ReplyFrame.MaximumLineLength) + "\r\n"));
         Assert.Equal(ReplyFrame.Result.Invalid, Find(new string('x', ReplyFrame.MaximumLineLength + 1) + "\r\n"));

@@ -10,7 +10,7 @@ public sealed class ServerStatisticsTests
         + "STAT limit_maxbytes 67108864\r\nSTAT bytes 4096\r\nSTAT curr_items 5\r\nSTAT evictions 2\r\nEND\r\n";
 
     [Fact]
-    public void ItIsReadHoweverItIsCut()
+    public void It_is_read_however_it_is_cut()
     {
         for (int length = 0; length < Reply.Length; length++)
         {
@@ -27,7 +27,7 @@ public sealed class ServerStatisticsTests
     [InlineData("STAT slab_reassign_rescues 0\r\nSTAT slab_reassign_running 0\r\n", 0, false)]
     [InlineData("STAT slab_reassign_rescues 539\r\nSTAT slab_reassign_chunk_rescues 7\r\nSTAT slab_reassign_running 1\r\n", 539, true)]
     [InlineData("STAT slab_reassign_rescues 539\r\nSTAT recache_from_extstore 61\r\nSTAT slab_reassign_running 0\r\n", 600, false)]
-    public void ItTellsHowManyItemsWereNumberedAnew(string more, long renumbered, bool isMovingPage)
+    public void It_tells_how_many_items_were_numbered_anew(string more, long renumbered, bool isMovingPage)
     {
         Assert.Equal(ServerStatistics.Progress.Complete, Read(more + Reply, out ServerStatistics? whole));
         Assert.Equal((renumbered, isMovingPage), (whole!.Renumbered, whole.IsMovingPage));
@@ -36,7 +36,7 @@ public sealed class ServerStatisticsTests
     [Theory]
     [InlineData("STAT slab_reassign_rescues -1\r\n")]
     [InlineData("STAT slab_reassign_running yes\r\n")]
-    public void ACountThatIsNoneIsNotTakenForOneThatIsNotKept(string more)
+    public void A_count_that_is_none_is_not_taken_for_one_that_is_not_kept(string more)
         => Assert.Equal(ServerStatistics.Progress.Invalid, Read(more + Reply, out _));
 
     [Theory]
@@ -48,7 +48,7 @@ public sealed class ServerStatisticsTests
     [InlineData("HTTP/1.1 400 Bad Request\r\n")]
     [InlineData(Reply + "E")]
     [InlineData("\r\n")]
-    public void AnythingElseIsRefused(string reply) => Assert.Equal(ServerStatistics.Progress.Invalid, Read(reply, out _));
+    public void Anything_else_is_refused(string reply) => Assert.Equal(ServerStatistics.Progress.Invalid, Read(reply, out _));
 
     [Theory]
     [InlineData("get_hits 12", "get_hits -1")]
@@ -56,11 +56,11 @@ public sealed class ServerStatisticsTests
     [InlineData("get_hits 12", "get_hits 99999999999999999999")]
     [InlineData("get_hits 12", "get_hits ")]
     [InlineData("get_hits 12", "get_hit 12")]
-    public void ANumberThatIsMissingOrNoneIsRefused(string before, string after)
+    public void A_number_that_is_missing_or_none_is_refused(string before, string after)
         => Assert.Equal(ServerStatistics.Progress.Invalid, Read(Reply.Replace(before, after, StringComparison.Ordinal), out _));
 
     [Fact]
-    public void RandomBytesAreNeverAnAnswer()
+    public void Random_bytes_are_never_an_answer()
     {
         var random = new Random(4711);
         byte[] bytes = new byte[512];

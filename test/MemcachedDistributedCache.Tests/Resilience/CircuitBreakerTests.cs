@@ -8,7 +8,7 @@ public sealed class CircuitBreakerTests
     private readonly ManualTimeProvider _time = new();
 
     [Fact]
-    public void OpensAtTheShareAndNotBelow()
+    public void Opens_at_the_share_and_not_below()
     {
         CircuitBreaker breaker = Breaker();
         Assert.False(breaker.Report(answered: 1000, failed: 400));
@@ -26,7 +26,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void AFewFailuresAreNoJudgement()
+    public void A_few_failures_are_no_judgement()
     {
         CircuitBreaker breaker = Breaker();
         for (int i = 0; i < 19; i++)
@@ -38,7 +38,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void OldFailuresAreForgotten()
+    public void Old_failures_are_forgotten()
     {
         CircuitBreaker breaker = Breaker();
         for (int i = 0; i < 200; i++)
@@ -49,7 +49,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void TrippedItOpensWhateverWasReported()
+    public void Tripped_it_opens_whatever_was_reported()
     {
         CircuitBreaker breaker = Breaker();
         for (int i = 0; i < 100; i++)
@@ -62,7 +62,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public async Task AProbeRunsWhenItIsDueAndClosesTheCircuit()
+    public async Task A_probe_runs_when_it_is_due_and_closes_the_circuit()
     {
         CircuitBreaker breaker = Breaker();
         breaker.Trip();
@@ -74,7 +74,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public async Task PausesGrowToTheLongestAndStayThere()
+    public async Task Pauses_grow_to_the_longest_and_stay_there()
     {
         CircuitBreaker breaker = Breaker();
         breaker.Trip();
@@ -95,7 +95,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public async Task PausesStartAnewAfterAGoodWhileOnly()
+    public async Task Pauses_start_anew_after_a_good_while_only()
     {
         CircuitBreaker breaker = Breaker();
         for (int i = 0; i < 8; i++)
@@ -116,7 +116,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public async Task AMachineClockThatIsSetBackKeepsNobodyOut()
+    public async Task A_machine_clock_that_is_set_back_keeps_nobody_out()
     {
         var clock = new SettableTime(_time);
         CircuitBreaker breaker = Breaker(clock);
@@ -130,12 +130,12 @@ public sealed class CircuitBreakerTests
     [InlineData(16)]
     [InlineData(5000)]
     [InlineData(1_000_000)]
-    public void AGreatThroughputIsReached(int minimum)
+    public void A_great_throughput_is_reached(int minimum)
     {
         CircuitBreaker breaker = Breaker(minimum: minimum);
         long reported = 0;
         bool opened = false;
-        for (int i = 0; i < 200 && !opened; i++) // five seconds of sweeps
+        for (int i = 0; i < 200 && !opened; i++) // five seconds of scans
         {
             _time.Advance(TimeSpan.FromMilliseconds(24));
             opened = breaker.Report(0, 50_000);
@@ -147,7 +147,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void AGreatThroughputIsNotReachedBySmallReports()
+    public void A_great_throughput_is_not_reached_by_small_reports()
     {
         CircuitBreaker breaker = Breaker(minimum: 5000);
         for (int i = 0; i < 200; i++)
@@ -158,7 +158,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void TrippingCostsTheSameWhateverTheThroughput()
+    public void Tripping_costs_the_same_whatever_the_throughput()
     {
         CircuitBreaker breaker = Breaker(minimum: 1_000_000);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -169,7 +169,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void FewFailuresAmongManyRequestsAreFew()
+    public void Few_failures_among_many_requests_are_few()
     {
         CircuitBreaker breaker = Breaker(ratio: 0.05);
         for (int i = 0; i < 2000; i++)

@@ -21,11 +21,11 @@ public sealed class RetryOutcomeTests
     [InlineData(MemcachedFailureReason.Overloaded, false)]
     [InlineData(MemcachedFailureReason.ServerOutOfMemory, false)]
     [InlineData(MemcachedFailureReason.ServerError, false)]
-    public void OnlyWhatMayPassIsTriedAgain(MemcachedFailureReason reason, bool isTransient)
+    public void Only_what_may_pass_is_tried_again(MemcachedFailureReason reason, bool isTransient)
         => Assert.Equal(isTransient, RetryPolicy.IsTransient(Failed(reason)));
 
     [Fact]
-    public void ARefusalIsTriedAgainOnlyWhereTheNodeIsNotDown()
+    public void A_refusal_is_tried_again_only_where_the_node_is_not_down()
     {
         Assert.True(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("up", null, static () => null).Unavailable)));
         Assert.False(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("down", null, static () => TimeSpan.Zero).Unavailable)));
@@ -34,7 +34,7 @@ public sealed class RetryOutcomeTests
     }
 
     [Fact]
-    public async Task ThePauseComesFirstAndThenTheSecondAttempt()
+    public async Task The_pause_comes_first_and_then_the_second_attempt()
     {
         Task<OperationResult> again = Again(_ => Good);
         Assert.Equal(0, _attempts);
@@ -44,7 +44,7 @@ public sealed class RetryOutcomeTests
     }
 
     [Fact]
-    public async Task TheNumberOfRetriesIsTheLimit()
+    public async Task The_number_of_retries_is_the_limit()
     {
         Task<OperationResult> again = Again(static _ => Lost, maximum: 3, total: TimeSpan.FromDays(1));
         await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
@@ -53,7 +53,7 @@ public sealed class RetryOutcomeTests
     }
 
     [Fact]
-    public async Task NoAttemptBeginsThatWouldEndAfterTheLimit()
+    public async Task No_attempt_begins_that_would_end_after_the_limit()
     {
         // The first attempt took its 0.4 s at most, the second does; a third would end at 1.2 s and more.
         Task<OperationResult> again = Again(
@@ -68,7 +68,7 @@ public sealed class RetryOutcomeTests
     }
 
     [Fact]
-    public async Task CancellingInThePauseTellsWhatFailedBefore()
+    public async Task Cancelling_in_the_pause_tells_what_failed_before()
     {
         using var source = new CancellationTokenSource();
         Task<OperationResult> again = Again(static _ => Good, token: source.Token);
@@ -79,7 +79,7 @@ public sealed class RetryOutcomeTests
     }
 
     [Fact]
-    public async Task AnAttemptThatThrowsIsNoResultOfItsOwn()
+    public async Task An_attempt_that_throws_is_no_result_of_its_own()
     {
         Task<OperationResult> again = Again(static _ => throw new InvalidOperationException("the caller's memory is gone"));
         await AdvanceUntil(again, TimeSpan.FromMilliseconds(10));
@@ -90,7 +90,7 @@ public sealed class RetryOutcomeTests
     [InlineData(true, false, true)] // the first may have happened, whatever came of the second
     [InlineData(false, true, true)]
     [InlineData(false, false, false)]
-    public async Task WhatAnyAttemptSentIsToldAsSent(bool first, bool second, bool expected)
+    public async Task What_any_attempt_sent_is_told_as_sent(bool first, bool second, bool expected)
     {
         Task<OperationResult> again = Policy(1).AgainAsync(
             Failed(MemcachedFailureReason.TimedOut, first),
@@ -104,7 +104,7 @@ public sealed class RetryOutcomeTests
     }
 
     [Fact]
-    public void ASynchronousCallIsCompleteOnReturnAndNeedsNoTimer()
+    public void A_synchronous_call_is_complete_on_return_and_needs_no_timer()
     {
         // The clock stands still: a pause that asked it for a timer would not end.
         ValueTask<OperationResult> again = Policy(2).AgainAsync(

@@ -9,7 +9,7 @@ public sealed class RetryPolicyTests
     private readonly LeapingTime _time = new();
 
     [Fact]
-    public async Task PausesEndWithinTheLimitHoweverManyThereAre()
+    public async Task Pauses_end_within_the_limit_however_many_there_are()
     {
         for (int i = 0; i < 100; i++)
         {
@@ -21,7 +21,7 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
-    public async Task ALongAttemptThatBrokeEarlyLeavesTimeForAnother()
+    public async Task A_long_attempt_that_broke_early_leaves_time_for_another()
     {
         RetryPolicy policy = Policy(retries: 2, delay: 10, attempt: 600);
         (int attempts, TimeSpan last) = await RunAsync(policy, CallMode.Async);
@@ -30,7 +30,7 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
-    public async Task AnAttemptThatTookItsWholeTimeLeavesNoneForAnother()
+    public async Task An_attempt_that_took_its_whole_time_leaves_none_for_another()
     {
         RetryPolicy policy = Policy(retries: 2, delay: 10, attempt: 600);
         (int attempts, _) = await RunAsync(policy, CallMode.Async, OperationResult.Failed(_counters.TimedOut));
@@ -38,7 +38,7 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
-    public async Task ABlockedCallersPausesGrowToo()
+    public async Task A_blocked_callers_pauses_grow_too()
     {
         RetryPolicy policy = Policy(retries: 4, delay: 20, attempt: 10, TimeProvider.System);
         long started = TimeProvider.System.GetTimestamp();

@@ -9,7 +9,7 @@ public sealed class TcpConnectionFactoryTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task AnAddressThatSaysNothingTimesOutAndNobodyIsSaidToHaveCancelled(bool sync)
+    public async Task An_address_that_says_nothing_times_out_and_nobody_is_said_to_have_cancelled(bool sync)
     {
         // The kernel has no room for connections that are not accepted, and drops what asks for more, as a firewall would.
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -44,7 +44,7 @@ public sealed class TcpConnectionFactoryTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task OfANameWithSeveralAddressesThePreferredOneIsTriedFirst(bool sync)
+    public async Task Of_a_name_with_several_addresses_the_preferred_one_is_tried_first(bool sync)
     {
         var first = IPAddress.Parse("127.0.0.1");
         var second = IPAddress.Parse("127.0.0.2");
