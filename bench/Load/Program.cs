@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using MemcachedDistributedCache.Load;
 using MemcachedDistributedCache.Load.Fence;
+using MemcachedDistributedCache.Load;
 
 return await LoadOptions.Command(RunAsync).Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
 

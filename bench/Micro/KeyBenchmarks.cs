@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 
 namespace MemcachedDistributedCache.Micro;
 

@@ -1,7 +1,8 @@
 using System.Buffers;
 using BenchmarkDotNet.Attributes;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Micro;

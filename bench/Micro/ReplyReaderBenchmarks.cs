@@ -1,8 +1,11 @@
 #pragma warning disable CA2012 // Each is consumed once, after its reply was read.
 using System.Text;
 using BenchmarkDotNet.Attributes;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Micro;
 

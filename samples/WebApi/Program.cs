@@ -1,5 +1,4 @@
 using MemcachedDistributedCache;
-using WebApi;
 using WebApi.Cache;
 using WebApi.Health;
 using WebApi.Home;
@@ -7,6 +6,7 @@ using WebApi.Products;
 using WebApi.Reports;
 using WebApi.Sessions;
 using WebApi.Telemetry;
+using WebApi;
 
 WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
 

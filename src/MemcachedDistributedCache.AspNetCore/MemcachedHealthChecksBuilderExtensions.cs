@@ -1,5 +1,5 @@
-using MemcachedDistributedCache;
 using MemcachedDistributedCache.AspNetCore.HealthChecks;
+using MemcachedDistributedCache;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Microsoft.Extensions.DependencyInjection;

@@ -1,14 +1,14 @@
 using System.Diagnostics.Metrics;
-using MemcachedDistributedCache;
-using MemcachedDistributedCache.AspNetCore;
 using MemcachedDistributedCache.AspNetCore.Diagnostics;
 using MemcachedDistributedCache.AspNetCore.OutputCaching;
+using MemcachedDistributedCache.AspNetCore;
+using MemcachedDistributedCache;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;

@@ -1,8 +1,8 @@
-using System.Net;
 using System.Net.Sockets;
+using System.Net;
 using System.Runtime.InteropServices;
-using MemcachedDistributedCache.Embedded;
 using MemcachedDistributedCache.Embedded.Tool;
+using MemcachedDistributedCache.Embedded;
 
 const int UsageError = 64;
 const int CannotListen = 71;

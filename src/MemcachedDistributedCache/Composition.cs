@@ -1,10 +1,11 @@
 using System.Globalization;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Transport;
 using Polly;
 

@@ -1,19 +1,22 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using MemcachedDistributedCache.Caching;
+using System.Diagnostics;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Transport;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Caching.Distributed;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using Polly;
 
 namespace MemcachedDistributedCache;
@@ -31,7 +34,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     private readonly ServerCluster _cluster;
     private readonly ClusterMetrics _metrics;
     private readonly CacheTelemetry _telemetry;
-    private readonly MemcachedClient _client;
+    private readonly ICacheBackend _backend;
     private readonly IEntryStore _entries;
     private readonly Func<string, MemcachedFailureMode, MemcachedOversizeBehavior, bool, EntryStore> _newPartition;
     private readonly string _namespace;
@@ -87,22 +90,22 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             CancelledWriteWindow = options.OperationTimeout * 3,
             Limits = Composition.LimitsOf(options),
         };
-        _client = new MemcachedClient(_cluster);
+        _backend = new ClusterBackend(new MemcachedClient(_cluster));
         RetryPolicy? retries = Composition.RetriesOf(options, _ioTime);
         if (options.Resilience is null)
         {
-            _entries = new EntryStore(_client, settings, retries, clock, _ioTime, logger);
+            _entries = new EntryStore(_backend, settings, retries, clock, _ioTime, logger);
         }
         else
         {
             // A pipeline of the application's own is to see failures, so below it they are thrown.
-            var thrower = new EntryStore(_client, settings with { FailureMode = MemcachedFailureMode.Throw }, retries, clock, _ioTime, logger);
+            var thrower = new EntryStore(_backend, settings with { FailureMode = MemcachedFailureMode.Throw }, retries, clock, _ioTime, logger);
             _entries = new CustomPipelineEntryStore(thrower, Composition.PipelineOf(options, _ioTime), options.FailureMode);
         }
 
         // It is for the application's own calls; those who make partitions deal with failures themselves.
         _newPartition = (partition, failureMode, oversizeBehavior, ignoreBeforeOutage) => new EntryStore(
-            _client,
+            _backend,
             settings with { Partition = partition, FailureMode = failureMode, OversizeBehavior = oversizeBehavior, IgnoresBeforeOutage = ignoreBeforeOutage },
             retries,
             clock,
@@ -119,7 +122,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _cluster = whole._cluster;
         _metrics = whole._metrics;
         _telemetry = whole._telemetry;
-        _client = whole._client;
+        _backend = whole._backend;
         _newPartition = whole._newPartition;
         _hybrids = whole._hybrids;
         _namespace = whole._namespace;
@@ -163,7 +166,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger)
     {
         HybridSettings settings = Hybrid with { VerifiesSerialization = Hybrid.VerifiesSerialization ?? HostEnvironment.IsDevelopment(services) };
-        var engine = new HybridEngine(_client, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry, ioTime: _ioTime) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
+        var engine = new HybridEngine(_backend, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry, ioTime: _ioTime) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
         _hybrids[engine] = 0;
         return engine;
     }

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
-using MemcachedDistributedCache;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Options;
+using MemcachedDistributedCache;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;

@@ -1,10 +1,10 @@
 using System.Runtime.CompilerServices;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache;
 

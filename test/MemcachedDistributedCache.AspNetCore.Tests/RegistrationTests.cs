@@ -131,5 +131,5 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void The_public_surface_is_the_reviewed_one() => PublicSurface.IsTheReviewedOne(typeof(MemcachedOutputCacheOptions).Assembly, typeof(RegistrationTests).Assembly);
+    public void The_public_surface_is_the_reviewed_one() => PublicSurface.IsTheReviewedOne(typeof(RegistrationTests).Assembly, typeof(MemcachedOutputCacheOptions).Assembly);
 }

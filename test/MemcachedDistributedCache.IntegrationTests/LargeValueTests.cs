@@ -8,9 +8,9 @@ using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Transport;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Logging.Abstractions;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.IntegrationTests;
 
@@ -97,10 +97,10 @@ public sealed class LargeValueTests
     private static async Task<long> ConnectionsAsync(MemcachedProcess server) => long.Parse((await server.StatsAsync())["total_connections"], CultureInfo.InvariantCulture);
 
     private static async Task StoreAsync(MemcachedClient client, byte[] value)
-        => Assert.Equal(OperationStatus.Success, (await client.StoreAsync(Protocol.WireKey.Of("key"u8), new Item(default, new ReadOnlySequence<byte>(value), 0, 600, int.MaxValue), CallMode.Async, CancellationToken.None)).Status);
+        => Assert.Equal(ResultStatus.Success, (await client.StoreAsync(Protocol.WireKey.Of("key"u8), new Item(default, new ReadOnlySequence<byte>(value), 0, 600, int.MaxValue), CallMode.Async, CancellationToken.None)).Status);
 
     private static async Task<int> ReadAsync(MemcachedClient client)
-        => KeyedValues.VersionOf(1, (await client.GetAsync(Protocol.WireKey.Of("key"u8), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Value);
+        => KeyedValues.VersionOf(1, (await client.GetAsync(Protocol.WireKey.Of("key"u8), ReadRequirements.None, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Value);
 
     private static ClusterSettings SettingsOf(ConnectionFactory factory) => new()
     {

@@ -1,7 +1,7 @@
-using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
+using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using System.Security.Cryptography;
 using System.Text;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Distributed;

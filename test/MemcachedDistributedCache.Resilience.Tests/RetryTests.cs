@@ -1,8 +1,8 @@
 using MemcachedDistributedCache.Embedded;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Distributed;
-using Polly;
 using Polly.Timeout;
+using Polly;
 
 namespace MemcachedDistributedCache.Resilience.Tests;
 

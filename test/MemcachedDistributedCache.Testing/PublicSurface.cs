@@ -13,11 +13,11 @@ public static class PublicSurface
     public static IReadOnlyList<Type> TypesOf(Assembly assembly) => [.. assembly.GetExportedTypes().OrderBy(static t => t.FullName, StringComparer.Ordinal)];
 
     /// <summary>Fails, and tells the difference, if the surface is not the one that was read.</summary>
-    /// <param name="product">The assembly of the package.</param>
-    /// <param name="tests">That of its tests.</param>
-    public static void IsTheReviewedOne(Assembly product, Assembly tests)
+    /// <param name="tests">The assembly of the tests.</param>
+    /// <param name="products">Those of the packages.</param>
+    public static void IsTheReviewedOne(Assembly tests, params Assembly[] products)
     {
-        string actual = Describe(product);
+        string actual = string.Concat(products.Select(Describe));
         string expected = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "PublicApi.txt")).ReplaceLineEndings("\n");
         if (actual == expected)
         {

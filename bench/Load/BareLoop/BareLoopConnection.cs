@@ -1,6 +1,6 @@
 using System.Buffers.Text;
-using System.Net;
 using System.Net.Sockets;
+using System.Net;
 
 namespace MemcachedDistributedCache.Load.Fence;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using MemcachedDistributedCache;
 using MemcachedDistributedCache.Embedded;
+using MemcachedDistributedCache;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Caching.Hybrid;
 

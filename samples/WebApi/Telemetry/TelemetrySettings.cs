@@ -1,8 +1,8 @@
 using MemcachedDistributedCache;
-using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
+using OpenTelemetry;
 
 namespace WebApi.Telemetry;
 

@@ -1,6 +1,6 @@
 using System.Buffers;
-using System.Net;
 using System.Net.Sockets;
+using System.Net;
 using MemcachedDistributedCache.Embedded.Commands;
 using MemcachedDistributedCache.Embedded.Protocol;
 using MemcachedDistributedCache.Embedded.Storage;

@@ -1,5 +1,5 @@
-using System.Net;
 using System.Net.Sockets;
+using System.Net;
 using MemcachedDistributedCache.Embedded.Net;
 using MemcachedDistributedCache.Embedded.Proxy;
 

@@ -1,4 +1,6 @@
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>One key of a batch.</summary>
@@ -9,7 +10,7 @@ internal sealed class BatchItem(Call call)
     public Lease? Lease { get; set; }
 
     /// <summary>The state that its value may replace; null for the lease's own.</summary>
-    public Connections.CasToken? Over { get; set; }
+    public Vocabulary.CasToken? Over { get; set; }
 
     /// <summary>Where its value is kept.</summary>
     public StoreTarget StoreTarget { get; set; }

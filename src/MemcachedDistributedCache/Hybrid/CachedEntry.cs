@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
@@ -24,7 +25,7 @@ internal class CachedEntry
     public ReadOnlyMemory<byte> Payload { get; init; }
 
     /// <summary>The state of the cluster's entry that this is a copy of; unknown where there is none.</summary>
-    public Connections.CasToken CasToken { get; init; }
+    public Vocabulary.CasToken CasToken { get; init; }
 
     /// <summary>Whether it was kept out of the cluster by its caller, so that there is nothing to hold it against.</summary>
     public bool IsDetached { get; init; }

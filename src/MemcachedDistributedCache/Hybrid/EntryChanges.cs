@@ -1,6 +1,7 @@
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -37,13 +38,13 @@ internal sealed class EntryChanges(HybridEngine engine)
 
         long sentAt = engine.Time.GetTimestamp();
         OperationResult stored = await engine.Writer.StoreAsync(call, entry, casToken: null).ConfigureAwait(false);
-        if (stored.Status == OperationStatus.TooLarge && engine.Writer.MayStayHere(call, entry, codec))
+        if (stored.Status == ResultStatus.TooLarge && engine.Writer.MayStayHere(call, entry, codec))
         {
             sentAt = engine.Time.GetTimestamp();
             stored = await engine.Writer.MarkAsync(call, entry, casToken: null).ConfigureAwait(false);
         }
 
-        if (stored.Status == OperationStatus.TooLarge || stored.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory)
+        if (stored.Status == ResultStatus.TooLarge || stored.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory)
         {
             await RemoveAsync(key).ConfigureAwait(false);
             return;

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 

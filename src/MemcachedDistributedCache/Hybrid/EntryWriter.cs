@@ -1,7 +1,7 @@
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Logging;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -71,7 +71,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         }
         else
         {
-            Log.HybridNotSerializable(logger, typeof(T).ToString(), exception);
+            HybridLog.HybridNotSerializable(logger, typeof(T).ToString(), exception);
         }
     }
 
@@ -84,7 +84,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         }
 
         NoteTooLarge();
-        return new ValueTask<OperationResult>(OperationResult.Of(OperationStatus.TooLarge));
+        return new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.TooLarge));
     }
 
     /// <summary>Whether a value that is too large for the cluster may stay in the local cache.</summary>
@@ -98,8 +98,8 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <summary>The same where the mark is there already, from another process or an earlier value: it is left as it is, so that nobody's copy ends.</summary>
     public async ValueTask<OperationResult> FindMarkAsync(Call call, CasToken casToken)
         => await remote.LookAsync(call.WireKey, casToken).ConfigureAwait(false) == RemoteState.Entry
-            ? new OperationResult { Status = OperationStatus.Success, Cas = casToken.Cas, Origin = casToken.Origin }
-            : OperationResult.Of(OperationStatus.Conflict);
+            ? new OperationResult { Status = ResultStatus.Success, Cas = casToken.Cas, Origin = casToken.Origin }
+            : OperationResult.Of(ResultStatus.Conflict);
 
     /// <summary>An entry as it is kept in the local cache, and as further callers' objects are made of.</summary>
     public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, CasToken casToken, bool isDetached, ValueCodec<T> codec)
@@ -212,7 +212,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     private void NoteTooLarge()
     {
         counters.Add(HybridEvent.OversizeRejected);
-        Log.HybridValueTooLarge(logger, settings.MaximumPayloadBytes);
+        HybridLog.HybridValueTooLarge(logger, settings.MaximumPayloadBytes);
     }
 
     private long Lifetime(TimeSpan expiration)

@@ -1,5 +1,7 @@
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -42,7 +44,7 @@ internal sealed class FactoryRunner<TState, T>(HybridEngine engine, Call call, V
     public async Task<Outcome<T>?> RefreshAsync(CancellationToken cancellationToken)
     {
         CachedEntry entry = refreshed!.Entry;
-        (RemoteState found, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(call.Key, Caching.HybridSpace.Lease), call.WireKey, entry.CasToken).ConfigureAwait(false);
+        (RemoteState found, Lease? lease) = await engine.Remote.LeaseRefreshAsync(engine.Keys.Encode(call.Key, Layout.HybridSpace.Lease), call.WireKey, entry.CasToken).ConfigureAwait(false);
         if (found != RemoteState.Won || cancellationToken.IsCancellationRequested)
         {
             await FactoryRunner.ReleaseAsync(lease).ConfigureAwait(false);
@@ -116,7 +118,7 @@ internal sealed class FactoryRunner<TState, T>(HybridEngine engine, Call call, V
                 throw;
             }
 
-            Log.HybridFactoryFailed(engine.Logger, exception);
+            HybridLog.HybridFactoryFailed(engine.Logger, exception);
             return await ServeAsync(fallback).ConfigureAwait(false);
         }
 
@@ -188,7 +190,7 @@ internal static class FactoryRunner
         {
             long sentAt = engine.Time.GetTimestamp();
             OperationResult stored = await engine.Writer.StoreAsync(call, entry, casToken).ConfigureAwait(false);
-            if (stored.Status == OperationStatus.TooLarge)
+            if (stored.Status == ResultStatus.TooLarge)
             {
                 if (!engine.Writer.MayStayHere(call, entry, codec))
                 {
@@ -202,7 +204,7 @@ internal static class FactoryRunner
             }
 
             copy = EntryWriter.CopyOf(call, entry, stored.CasToken, isDetached: false, codec);
-            if (stored.Status == OperationStatus.Success)
+            if (stored.Status == ResultStatus.Success)
             {
                 engine.Writer.Keep(call, copy, sentAt);
                 held = over is null ? null : held;
@@ -211,7 +213,7 @@ internal static class FactoryRunner
                     lease?.Forget();
                 }
             }
-            else if (stored.Status == OperationStatus.Conflict)
+            else if (stored.Status == ResultStatus.Conflict)
             {
                 // The place is given back all the same: it may have been refused without the server being asked, and nobody should wait for it.
                 engine.Counters.Add(HybridEvent.LeaseLost);

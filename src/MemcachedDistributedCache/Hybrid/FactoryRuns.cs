@@ -1,4 +1,4 @@
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;

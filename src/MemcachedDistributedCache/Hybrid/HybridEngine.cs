@@ -1,10 +1,12 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -18,24 +20,24 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     private readonly CancellationTokenSource _disposed = new();
     private readonly SingleFlightTable _singleFlights = new();
     private readonly ConcurrentDictionary<Type, LogLimiter> _unreadable = new();
-    private readonly IMemcachedClient _client;
+    private readonly ICacheBackend _backend;
     private readonly HybridMetrics _metrics;
     private readonly EntryChanges _changes;
     private int _isDisposed;
 
-    public HybridEngine(IMemcachedClient client, KeyEncoder keys, HybridSettings settings, IServiceProvider? services, TimeProvider timeProvider, ILogger logger, int maximumTags = 100_000, CacheTelemetry? telemetry = null, TimeProvider? ioTime = null)
+    public HybridEngine(ICacheBackend backend, KeyEncoder keys, HybridSettings settings, IServiceProvider? services, TimeProvider timeProvider, ILogger logger, int maximumTags = 100_000, CacheTelemetry? telemetry = null, TimeProvider? ioTime = null)
     {
-        _client = client;
+        _backend = backend;
         Keys = keys;
         Settings = settings;
         Time = timeProvider;
         IoTime = ioTime ?? TimeProvider.System;
         Logger = logger;
-        TagTable = new TagTable(client, keys, timeProvider, maximumTags);
-        Tags = new TagTracker(client, TagTable, Counters, timeProvider, settings.TagRefreshInterval);
+        TagTable = new TagTable(backend, keys, timeProvider, maximumTags);
+        Tags = new TagTracker(backend, TagTable, Counters, timeProvider, settings.TagRefreshInterval);
         Layout = new EntryLayout(keys, TagTable, settings.MaximumTags);
         Local = new LocalCache(settings, timeProvider);
-        Remote = new RemoteCache(client, Layout, settings, Counters, timeProvider, IoTime, logger);
+        Remote = new RemoteCache(backend, Layout, settings, Counters, timeProvider, IoTime, logger);
         Writer = new EntryWriter(Remote, Local, Layout, settings, Counters, timeProvider, logger);
         Codecs = new ValueCodecs(services, settings.VerifiesSerialization == true, logger);
         Refreshes = new RefreshTable(IoTime, _disposed.Token);
@@ -94,7 +96,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
         }
 
         Counters.Add(HybridEvent.OversizeRejected);
-        Log.HybridKeyNotUsable(Logger, key?.Length ?? 0, Settings.MaximumKeyLength);
+        HybridLog.HybridKeyNotUsable(Logger, key?.Length ?? 0, Settings.MaximumKeyLength);
         return false;
     }
 
@@ -103,7 +105,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
     public void ThrowIfDisposed(bool orBelow = true)
     {
 #pragma warning disable CA1513 // The caller knows the cache, not the engine below it.
-        if (Volatile.Read(ref _isDisposed) != 0 || (orBelow && _client.IsDisposed))
+        if (Volatile.Read(ref _isDisposed) != 0 || (orBelow && _backend.IsDisposed))
         {
             throw new ObjectDisposedException("MemcachedHybridCache");
         }
@@ -205,7 +207,7 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
                 Counters.Add(HybridEvent.DeserializationFailed);
                 if (_unreadable.GetOrAdd(typeof(T), static _ => new LogLimiter()).TryPass(out long suppressed))
                 {
-                    Log.HybridNotDeserializable(Logger, typeof(T).ToString(), suppressed, exception);
+                    HybridLog.HybridNotDeserializable(Logger, typeof(T).ToString(), suppressed, exception);
                 }
 
                 codec.Proof?.NoteUnreadable(exception);

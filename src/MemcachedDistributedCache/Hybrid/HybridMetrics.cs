@@ -1,5 +1,5 @@
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 
 namespace MemcachedDistributedCache.Hybrid;
 

@@ -1,9 +1,11 @@
 using System.Buffers;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -13,7 +15,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// back. A holder that dies renews nothing, and the item runs out.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free.
-internal sealed class Lease(IMemcachedClient client, byte[] key, CasToken casToken, int seconds, HeldLeases leases, TimeProvider ioTime)
+internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken, int seconds, HeldLeases leases, TimeProvider ioTime)
 #pragma warning restore CA1001
 {
     /// <summary>The client flags of a lease that was renewed; a new one is told by its reply.</summary>
@@ -66,9 +68,9 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, CasToken casTok
         }
 
         _casToken = null;
-        OperationResult released = await client.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
+        OperationResult released = await backend.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
         Forget();
-        return released.Status == OperationStatus.Success;
+        return released.Status == ResultStatus.Success;
     }
 
     /// <summary>Nothing is left to be given back: the value has been stored in the lease's place.</summary>
@@ -93,25 +95,25 @@ internal sealed class Lease(IMemcachedClient client, byte[] key, CasToken casTok
             OperationResult renewed;
             try
             {
-                renewed = await client.StoreAsync(WireKey.Of(key), Placeholder(_casToken!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+                renewed = await backend.StoreAsync(WireKey.Of(key), Placeholder(_casToken!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
             }
             finally
             {
                 turns?.Release();
             }
 
-            if (renewed.Status == OperationStatus.Success && renewed.CasToken.IsKnown)
+            if (renewed.Status == ResultStatus.Success && renewed.CasToken.IsKnown)
             {
                 _casToken = renewed.CasToken;
             }
-            else if (renewed.Status != OperationStatus.Failed || renewed.Failure!.WasSent)
+            else if (renewed.Status != ResultStatus.Failed || renewed.Failure!.WasSent)
             {
                 // Lost; or renewed without our hearing of the new state, which is as good as lost. One that was refused without the server being asked is given back.
                 CasToken lost = _casToken.Value;
                 _casToken = null;
-                if (renewed.Status == OperationStatus.Conflict)
+                if (renewed.Status == ResultStatus.Conflict)
                 {
-                    await client.DeleteAsync(WireKey.Of(key), lost, CancellationToken.None).ConfigureAwait(false);
+                    await backend.DeleteAsync(WireKey.Of(key), lost, CancellationToken.None).ConfigureAwait(false);
                 }
 
                 return;

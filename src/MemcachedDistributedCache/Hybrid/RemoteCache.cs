@@ -1,18 +1,20 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Logging;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>The cluster's part of the cache: reads that take leases, and writes that are held against them. Nothing here throws for a server's sake.</summary>
-internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, TimeProvider ioTime, ILogger logger)
+internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, TimeProvider ioTime, ILogger logger)
 {
     /// <summary>How often something that cannot be used is removed to make place, before the work goes on without a lease.</summary>
     public const int MaximumDiscards = 3;
@@ -35,8 +37,8 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
         Leases.Questions.Begin();
         try
         {
-            OperationResult result = await client.LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
-            if (result.Status != OperationStatus.Success)
+            OperationResult result = await backend.LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
+            if (result.Status != ResultStatus.Success)
             {
                 // A miss is an uncertain key, or a server without room for the placeholder: there is nothing to hold a store against.
                 return new RemoteRead(RemoteState.Unavailable, sentAt);
@@ -70,12 +72,12 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<RemoteRead> GetAsync(byte[] key)
     {
         long sentAt = timeProvider.GetTimestamp();
-        OperationResult result = await client.GetAsync(WireKey.Of(key), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
+        OperationResult result = await backend.GetAsync(WireKey.Of(key), ReadRequirements.CasToken, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         return result.Status switch
         {
-            OperationStatus.Success when result.Flags == Lease.Flags => new RemoteRead(RemoteState.Absent, sentAt),
-            OperationStatus.Success => Read(key, result, sentAt),
-            OperationStatus.Miss => new RemoteRead(RemoteState.Absent, sentAt),
+            ResultStatus.Success when result.Flags == Lease.Flags => new RemoteRead(RemoteState.Absent, sentAt),
+            ResultStatus.Success => Read(key, result, sentAt),
+            ResultStatus.Miss => new RemoteRead(RemoteState.Absent, sentAt),
             _ => new RemoteRead(RemoteState.Unavailable, sentAt),
         };
     }
@@ -84,12 +86,12 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     public async ValueTask<RemoteState> LookAsync(byte[] key, CasToken casToken)
     {
         counters.Add(HybridEvent.Revalidated);
-        OperationResult result = await client.InspectAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None, withCas: true).ConfigureAwait(false);
+        OperationResult result = await backend.InspectAsync(WireKey.Of(key), withCas: true, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         return result.Status switch
         {
-            OperationStatus.Success when result.IsUnreadable => RemoteState.Changed,
-            OperationStatus.Success => result.CasToken == casToken ? RemoteState.Entry : result.Origin == casToken.Origin ? RemoteState.Changed : RemoteState.Unread,
-            OperationStatus.Miss => RemoteState.Absent,
+            ResultStatus.Success when result.IsUnreadable => RemoteState.Changed,
+            ResultStatus.Success => result.CasToken == casToken ? RemoteState.Entry : result.Origin == casToken.Origin ? RemoteState.Changed : RemoteState.Unread,
+            ResultStatus.Miss => RemoteState.Absent,
             _ => RemoteState.Unavailable,
         };
     }
@@ -126,7 +128,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     private async ValueTask<Lease> HoldAsync(byte[] key, CasToken casToken)
     {
         counters.Add(HybridEvent.LeaseWon);
-        var lease = new Lease(client, key, casToken, _leaseSeconds, Leases, ioTime);
+        var lease = new Lease(backend, key, casToken, _leaseSeconds, Leases, ioTime);
         Leases.Add(lease);
         if (Leases.IsClosed)
         {
@@ -137,7 +139,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     }
 
     /// <summary>Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.</summary>
-    public Task Discard(byte[] key, CasToken casToken) => client.DeleteAsync(WireKey.Of(key), casToken, CancellationToken.None).AsTask();
+    public Task Discard(byte[] key, CasToken casToken) => backend.DeleteAsync(WireKey.Of(key), casToken, CancellationToken.None).AsTask();
 
     /// <summary>Stores an entry: over the state of a CAS token, or over whatever is there.</summary>
     public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, CasToken? casToken)
@@ -147,29 +149,29 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
         // Over 30 days it is a date, which the server holds against its own clock, and so against the system's.
         int wireTime = Expiration.WireTimeOf(lifetime, ioTime.GetUtcNow());
         var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { CasToken = casToken, ReturnsCas = true };
-        OperationResult result = await client.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+        OperationResult result = await backend.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         if (casToken is null)
         {
             RecordUncertain(key, result);
         }
 
-        if (result.Status == OperationStatus.TooLarge)
+        if (result.Status == ResultStatus.TooLarge)
         {
             counters.Add(HybridEvent.OversizeRejected);
-            Log.HybridValueTooLarge(logger, item.Length);
+            HybridLog.HybridValueTooLarge(logger, item.Length);
         }
 
         return result;
     }
 
     /// <summary>Removes an entry, or the placeholder of one that is being made.</summary>
-    public async Task RemoveAsync(byte[] key) => RecordUncertain(key, await client.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).ConfigureAwait(false));
+    public async Task RemoveAsync(byte[] key) => RecordUncertain(key, await backend.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).ConfigureAwait(false));
 
     private void RecordUncertain(byte[] key, in OperationResult result)
     {
         if (result.IsUncertainChange)
         {
-            client.RecordUncertain(WireKey.Of(key));
+            backend.RecordUncertain(WireKey.Of(key), mayOvertakeRemoval: false);
         }
     }
 
@@ -185,7 +187,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
             counters.Add(HybridEvent.DeserializationFailed);
             if (_unreadable.TryPass(out long suppressed))
             {
-                Log.EntryNotReadable(logger, result.Flags, result.Length, suppressed);
+                LayoutLog.EntryNotReadable(logger, result.Flags, result.Length, suppressed);
             }
         }
 
@@ -196,7 +198,7 @@ internal sealed class RemoteCache(IMemcachedClient client, EntryLayout layout, H
     {
         if (Interlocked.Exchange(ref _saidNoCas, 1) == 0)
         {
-            Log.HybridNeedsCas(logger);
+            HybridLog.HybridNeedsCas(logger);
         }
     }
 }

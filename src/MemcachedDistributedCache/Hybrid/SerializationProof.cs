@@ -1,4 +1,4 @@
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -48,11 +48,11 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
         {
             if (!IsOfType(exception))
             {
-                Log.HybridNotSerializable(logger, Name, exception);
+                HybridLog.HybridNotSerializable(logger, Name, exception);
             }
             else if (TryRefuse())
             {
-                Log.HybridNeverCached(logger, Name, $"they can be written but not read back: {Reason(exception)}", Remedies.Unreadable(typeof(T)));
+                HybridLog.HybridNeverCached(logger, Name, $"they can be written but not read back: {Reason(exception)}", Remedies.Unreadable(typeof(T)));
             }
 
             return false;
@@ -63,7 +63,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
         {
             foreach (ValueDifference difference in comparison(value, copy))
             {
-                Log.HybridNotCarried(logger, Name, difference.Member, difference.What, difference.Remedy);
+                HybridLog.HybridNotCarried(logger, Name, difference.Member, difference.What, difference.Remedy);
             }
         }
 
@@ -73,10 +73,10 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
     /// <summary>A value could not be written.</summary>
     public void NoteUnwritable(Exception exception)
     {
-        Log.HybridNotSerializable(logger, Name, exception);
+        HybridLog.HybridNotSerializable(logger, Name, exception);
         if (exception is NotSupportedException && Interlocked.Increment(ref _unwritable) >= MaximumUnwritable && TryRefuse())
         {
-            Log.HybridNeverCached(logger, Name, $"they cannot be written: {Reason(exception)}", Remedies.Unwritable(typeof(T)));
+            HybridLog.HybridNeverCached(logger, Name, $"they cannot be written: {Reason(exception)}", Remedies.Unwritable(typeof(T)));
         }
     }
 
@@ -94,7 +94,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
     {
         foreach (string field in fields)
         {
-            Log.HybridNotCarried(logger, Name, field, $"the field cannot be written and is left out ({Reason(exception)})", Remedies.Field(typeof(T)));
+            HybridLog.HybridNotCarried(logger, Name, field, $"the field cannot be written and is left out ({Reason(exception)})", Remedies.Field(typeof(T)));
         }
     }
 

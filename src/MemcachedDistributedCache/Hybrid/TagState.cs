@@ -1,10 +1,11 @@
+using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
 /// What this process knows of one tag: its version, and since when. The version only ever moves to one that was not seen before: one that has been
 /// superseded is never believed again, whatever server brings it back.
 /// </summary>
-internal sealed class TagState(byte[] wireKey, object? node)
+internal sealed class TagState(byte[] wireKey, IClusterNode? node)
 {
     /// <summary>How many superseded versions are remembered, and how many that were not the cluster's.</summary>
     private const int MaximumDead = 16;
@@ -29,7 +30,7 @@ internal sealed class TagState(byte[] wireKey, object? node)
     public byte[] WireKey => wireKey;
 
     /// <summary>The node that it is kept on, where that is not the key's own.</summary>
-    public object? Node => node;
+    public IClusterNode? Node => node;
 
     /// <summary>The version that entries must have, or null while none is known.</summary>
     public TagVersion? Current => Volatile.Read(ref _current);

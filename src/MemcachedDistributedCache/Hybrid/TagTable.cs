@@ -1,7 +1,10 @@
 using System.Collections.Concurrent;
 using System.Text;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -9,14 +12,14 @@ namespace MemcachedDistributedCache.Hybrid;
 /// The tags that this process knows. Every entry carries the version of the tag <c>*</c> as well, which is kept on each node for the entries of that
 /// node: so a node that loses its memory takes no other node's entries with it.
 /// </summary>
-internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimeProvider timeProvider, int maximumTags)
+internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvider timeProvider, int maximumTags)
 {
     /// <summary>Stands for every entry.</summary>
     public const string Wildcard = "*";
 
     private readonly byte[] _wildcardKey = keys.Encode(Wildcard, HybridSpace.Tag);
     private readonly ConcurrentDictionary<string, TagState> _tags = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<object, TagState> _wildcards = new();
+    private readonly ConcurrentDictionary<IClusterNode, TagState> _wildcards = new();
     private readonly Lock _trimming = new();
     private readonly Lock _starring = new();
     private int _count;
@@ -26,10 +29,10 @@ internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimePro
     public int Count => Volatile.Read(ref _count);
 
     /// <summary>The tag that stands for all entries of the node that a key belongs to.</summary>
-    public TagState WildcardOf(byte[] entryKey) => WildcardOn(client.NodeOf(entryKey));
+    public TagState WildcardOf(byte[] entryKey) => WildcardOn(backend.NodeOf(entryKey));
 
     /// <summary>The same for a node.</summary>
-    public TagState WildcardOn(object node) => _wildcards.TryGetValue(node, out TagState? state) ? state : AddWildcard(node);
+    public TagState WildcardOn(IClusterNode node) => _wildcards.TryGetValue(node, out TagState? state) ? state : AddWildcard(node);
 
     /// <summary>
     /// The tag of all entries on every node, those among them that are no longer in use. While no server is known, the first ones' are invalidated
@@ -39,32 +42,32 @@ internal sealed class TagTable(IMemcachedClient client, KeyEncoder keys, TimePro
     {
         lock (_starring)
         {
-            _isStarDue |= client.Nodes.Count == 0;
+            _isStarDue |= backend.Nodes.Count == 0;
         }
 
-        return [.. client.Nodes.Select(WildcardOn).Concat(_wildcards.Values).Distinct()];
+        return [.. backend.Nodes.Select(WildcardOn).Concat(_wildcards.Values).Distinct()];
     }
 
     /// <summary>The tags with an invalidation that has not reached the cluster.</summary>
     public TagState[] Pending() => [.. _tags.Values.Concat(_wildcards.Values).Where(static state => state.IsPending)];
 
-    private TagState AddWildcard(object node)
+    private TagState AddWildcard(IClusterNode node)
     {
         TagState added = _wildcards.GetOrAdd(node, static (on, key) => new TagState(key, on), _wildcardKey);
-        IReadOnlyList<object> nodes = client.Nodes;
+        IReadOnlyList<IClusterNode> nodes = backend.Nodes;
         lock (_starring)
         {
             if (_isStarDue && nodes.Count != 0)
             {
                 _isStarDue = false;
-                foreach (object first in nodes)
+                foreach (IClusterNode first in nodes)
                 {
                     _wildcards.GetOrAdd(first, static (on, key) => new TagState(key, on), _wildcardKey).Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
                 }
             }
         }
 
-        foreach ((object on, TagState state) in _wildcards.Count > nodes.Count + 1 ? _wildcards.ToArray() : [])
+        foreach ((IClusterNode on, TagState state) in _wildcards.Count > nodes.Count + 1 ? _wildcards.ToArray() : [])
         {
             // A node that is gone. What this process has of its entries goes too: nobody would invalidate it.
             if (on != node && !nodes.Contains(on) && !state.IsPending && _wildcards.TryRemove(new(on, state)))

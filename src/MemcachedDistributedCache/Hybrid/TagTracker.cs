@@ -1,9 +1,11 @@
 using System.Buffers;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -11,7 +13,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// Keeps the versions of tags in step with the cluster. A version is read again when it is older than the interval, by one read for all who wait, and
 /// ahead of time where it is in use, so that in steady traffic nobody waits. A missing version is replaced by one that never was.
 /// </summary>
-internal sealed class TagTracker(IMemcachedClient client, TagTable table, HybridCounters counters, TimeProvider timeProvider, TimeSpan interval)
+internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCounters counters, TimeProvider timeProvider, TimeSpan interval)
 {
     /// <summary>memcached takes this as seconds, and anything longer as a date.</summary>
     private const int TimeToLive = 30 * 24 * 60 * 60;
@@ -217,8 +219,8 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
             counters.Add(HybridEvent.TagRead);
             long sentAt = timeProvider.GetTimestamp();
             int epoch = state.Epoch;
-            OperationResult read = await client.GetAsync(WireKey.Of(state.WireKey), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true, state.Node, sinceOutage: true).ConfigureAwait(false);
-            if (read.Status is not (OperationStatus.Success or OperationStatus.Miss))
+            OperationResult read = await backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), ReadRequirements.CasToken | ReadRequirements.SinceOutage).ConfigureAwait(false);
+            if (read.Status is not (ResultStatus.Success or ResultStatus.Miss))
             {
                 break;
             }
@@ -237,15 +239,15 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
             // There is none, or one that was superseded, and has come back with a server that was away. What takes its place has never been.
             var next = TagVersion.Create(timeProvider);
             // A version that is there and may not be read, because its key or its server is uncertain, is replaced whatever it is.
-            bool isMiss = read.Status == OperationStatus.Miss;
+            bool isMiss = read.Status == ResultStatus.Miss;
             OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.CasToken, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
-            if (stored.Status == OperationStatus.Success)
+            if (stored.Status == ResultStatus.Success)
             {
                 state.TryAccept(next, sentAt, epoch);
                 return;
             }
 
-            if (stored.Status == OperationStatus.Failed)
+            if (stored.Status == ResultStatus.Failed)
             {
                 break;
             }
@@ -263,7 +265,7 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
 
         // What is there is read on the way, so that it is known for dead should a server ever bring it back; and in order, or it might be the new one.
         long sentAt = timeProvider.GetTimestamp();
-        ValueTask<OperationResult> reading = client.GetAsync(WireKey.Of(state.WireKey), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: false, state.Node, inOrder: true);
+        ValueTask<OperationResult> reading = backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), ReadRequirements.InOrder);
         ValueTask<OperationResult> storing = StoreAsync(state, version, null, onlyIfAbsent: false);
         if (TryRead(await reading.ConfigureAwait(false), out TagVersion? before))
         {
@@ -271,14 +273,14 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
         }
 
         OperationResult stored = await storing.ConfigureAwait(false);
-        if (stored.Status == OperationStatus.Success)
+        if (stored.Status == ResultStatus.Success)
         {
             state.NoteDelivered(version, epoch, sentAt);
             return;
         }
 
         // Removed from the server before it is read by this process again; and what was not delivered is tried again with the next refresh.
-        client.RecordUncertain(WireKey.Of(state.WireKey), node: state.Node);
+        backend.RecordUncertainOn(state.Node, WireKey.Of(state.WireKey));
         state.NoteUnanswered(version, timeProvider.GetTimestamp());
     }
 
@@ -288,9 +290,8 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
         {
             CasToken = casToken,
             OnlyIfAbsent = onlyIfAbsent,
-            Node = state.Node,
         };
-        return client.StoreAsync(WireKey.Of(state.WireKey), item, CallMode.Async, CancellationToken.None);
+        return backend.StoreOnAsync(state.Node, WireKey.Of(state.WireKey), item);
     }
 
     /// <summary>
@@ -307,7 +308,7 @@ internal sealed class TagTracker(IMemcachedClient client, TagTable table, Hybrid
 
     private static bool TryRead(in OperationResult read, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TagVersion? version)
     {
-        version = read is { Status: OperationStatus.Success, Length: TagVersion.Length, Value: { } bytes } && read.Flags == EntryFormat.FlagsOf(EntryKind.TagVersion)
+        version = read is { Status: ResultStatus.Success, Length: TagVersion.Length, Value: { } bytes } && read.Flags == EntryFormat.FlagsOf(EntryKind.TagVersion)
             ? TagVersion.Read(bytes)
             : null;
         return version is not null;

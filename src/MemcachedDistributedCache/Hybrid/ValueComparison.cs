@@ -1,7 +1,7 @@
 using System.Collections;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.Json;
 
 namespace MemcachedDistributedCache.Hybrid;
 

@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Options;
 

@@ -1,4 +1,4 @@
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -29,7 +29,7 @@ internal sealed class OfferedServers(IServiceProvider provider) : IPostConfigure
     {
         if (logger is not null && Find(provider, name) is { } offered && !offered.ToHashSet(StringComparer.Ordinal).SetEquals(options.Servers))
         {
-            Log.OfferedServersNotUsed(logger, string.Join(", ", options.Servers), string.Join(", ", offered));
+            OptionsLog.OfferedServersNotUsed(logger, string.Join(", ", options.Servers), string.Join(", ", offered));
         }
     }
 

@@ -1,7 +1,8 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 
 namespace MemcachedDistributedCache.Options;
 

@@ -1,4 +1,4 @@
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -68,7 +68,7 @@ internal sealed class OptionsFollower : IDisposable
         string[] ignored = [.. now.Where(option => !Equals(option.Value, _atStart.GetValueOrDefault(option.Key))).Select(static option => option.Key)];
         if (_logger is { } logger && ignored.Length != 0 && now.Any(option => !Equals(option.Value, before.GetValueOrDefault(option.Key))))
         {
-            Log.ChangeIgnored(logger, string.Join(", ", ignored));
+            OptionsLog.ChangeIgnored(logger, string.Join(", ", ignored));
         }
     }
 
@@ -81,7 +81,7 @@ internal sealed class OptionsFollower : IDisposable
         catch (Exception exception)
         {
             // Whatever the application's own configuration code throws: it is the monitor's to pass on.
-            Log.ChangeRefused(logger, exception.Message);
+            OptionsLog.ChangeRefused(logger, exception.Message);
         }
     }
 }

@@ -1,8 +1,9 @@
 using System.Buffers;
 using System.Globalization;
-using System.Text;
 using System.Text.Unicode;
+using System.Text;
 using MemcachedDistributedCache.AspNetCore.OutputCaching;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Testing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Caching.Distributed;

@@ -1,5 +1,5 @@
-using System.Net;
 using System.Net.Sockets;
+using System.Net;
 using System.Text;
 using MemcachedDistributedCache.Embedded.Tests.Wire;
 using MemcachedDistributedCache.Testing;

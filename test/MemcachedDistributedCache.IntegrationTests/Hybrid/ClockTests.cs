@@ -1,4 +1,5 @@
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;

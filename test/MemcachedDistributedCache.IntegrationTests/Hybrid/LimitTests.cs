@@ -1,6 +1,7 @@
 using System.Buffers;
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
@@ -114,7 +115,7 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         Instance[] pair = On([server], 2, static options => options.Hybrid.LocalCacheRevalidation = TimeSpan.Zero);
-        byte[] key = pair[0].Cache.Engine.Keys.Encode("key", Caching.HybridSpace.Entry);
+        byte[] key = pair[0].Cache.Engine.Keys.Encode("key", Layout.HybridSpace.Entry);
         await pair[0].Cache.SetAsync("key", new Mutable { Number = 1 });
         byte[] whole = (await Wire.GetAsync(server, key))!;
         byte[] longer = [.. whole, 0];

@@ -1,5 +1,6 @@
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Testing;
 using Microsoft.Extensions.Caching.Hybrid;
 

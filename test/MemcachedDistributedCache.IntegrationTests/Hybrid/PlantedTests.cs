@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;

@@ -1,12 +1,14 @@
 using System.Diagnostics.Metrics;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Transport;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MemcachedDistributedCache.IntegrationTests.Telemetry;
@@ -50,8 +52,8 @@ public sealed class CostTests
     {
         for (int i = 0; i < Requests; i++)
         {
-            ValueTask<OperationResult> result = client.GetAsync(Protocol.WireKey.Of("missing"u8), ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None);
-            Assert.True(result.IsCompleted && result.Result.Status == OperationStatus.Miss);
+            ValueTask<OperationResult> result = client.GetAsync(Protocol.WireKey.Of("missing"u8), ReadRequirements.None, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None);
+            Assert.True(result.IsCompleted && result.Result.Status == ResultStatus.Miss);
         }
     }
 

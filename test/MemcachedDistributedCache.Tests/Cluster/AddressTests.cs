@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Transport;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -50,7 +50,7 @@ public sealed class AddressTests : IDisposable
         ValueTask<OperationResult> reading = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         Assert.False(node.UncertainWrites.AreAllUncertain);
         opening.SetResult();
-        Assert.Equal(OperationStatus.Miss, (await reading.AsTask().WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Miss, (await reading.AsTask().WaitAsync(Eventually.Limit)).Status);
         Assert.Contains("mg key ", factory.Opened[2].Sent, StringComparison.Ordinal);
         Assert.True(node.UncertainWrites.AreAllUncertain);
 
@@ -93,7 +93,7 @@ public sealed class AddressTests : IDisposable
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
-        Assert.Equal(OperationStatus.Success, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         Assert.Equal(2, factory.Opened.Count);
 
         // One that has lived for a while is replaced at once, and the node stays up.
@@ -112,8 +112,8 @@ public sealed class AddressTests : IDisposable
 
         // What it held before is not read by either.
         await SettledAgainAsync(node);
-        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, finder, CancellationToken.None)).Status);
-        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, other, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, finder, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Miss, (await client.GetAsync("key"u8, ValueTarget.OwnArray, other, CancellationToken.None)).Status);
         Assert.Equal(4, factory.Opened.Count);
     }
 
@@ -164,11 +164,11 @@ public sealed class AddressTests : IDisposable
         _time.Advance(Stay);
         goOn.Set();
         OperationResult result = await reading.WaitAsync(Eventually.Limit);
-        Assert.Equal((OperationStatus.Failed, false), (result.Status, result.Failure?.WasSent));
+        Assert.Equal((ResultStatus.Failed, false), (result.Status, result.Failure?.WasSent));
         FakeTransport left = factory.Opened.Single(transport => transport != factory.Opened[0] && transport.Address!.Equals(First));
         await Eventually.True(() => left.IsDisposed, "it is ended");
         Assert.DoesNotContain("mg ", left.Sent, StringComparison.Ordinal);
-        Assert.NotEqual(OperationStatus.Success, (await blocked.WaitAsync(Eventually.Limit)).Status);
+        Assert.NotEqual(ResultStatus.Success, (await blocked.WaitAsync(Eventually.Limit)).Status);
     }
 
     [Fact]
@@ -179,12 +179,12 @@ public sealed class AddressTests : IDisposable
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
-        Assert.Equal(OperationStatus.Failed, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Failed, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) == 1, "the one that is elsewhere is ended");
         for (int i = 0; i < 20; i++)
         {
-            Assert.Equal(OperationStatus.Success, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
-            Assert.Equal(OperationStatus.Failed, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+            Assert.Equal(ResultStatus.Success, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
+            Assert.Equal(ResultStatus.Failed, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         }
 
         Assert.Equal(2, factory.Attempts);

@@ -1,5 +1,5 @@
 using MemcachedDistributedCache.Cluster;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 

@@ -5,6 +5,7 @@ using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Transport;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 

@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -29,12 +29,12 @@ public sealed class ConnectionSlotTests : IDisposable
 
         // On the other one it would overtake what may still be on its way on its own.
         OperationResult removed = await client.DeleteAsync(key, CallMode.Async, CancellationToken.None);
-        Assert.Equal((OperationStatus.Failed, MemcachedFailureReason.Unavailable), (removed.Status, removed.Failure?.Reason));
+        Assert.Equal((ResultStatus.Failed, MemcachedFailureReason.Unavailable), (removed.Status, removed.Failure?.Reason));
         Assert.True(removed.IsUncertainChange);
         await Eventually.True(
-            () => client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask().GetAwaiter().GetResult().Status == OperationStatus.Miss,
+            () => client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask().GetAwaiter().GetResult().Status == ResultStatus.Miss,
             "it is read by the other connection");
-        Assert.Equal(OperationStatus.Miss, (await client.LeaseAsync(key, 10, withValue: true, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Miss, (await client.LeaseAsync(key, 10, withValue: true, CancellationToken.None)).Status);
         Assert.DoesNotContain("md ", factory.Opened[0].Sent, StringComparison.Ordinal);
         Assert.Equal(MemcachedNodeState.Up, node.State);
     }
@@ -47,7 +47,7 @@ public sealed class ConnectionSlotTests : IDisposable
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var client = new MemcachedClient(cluster);
-        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         _time.Advance(TimeSpan.FromSeconds(1));
         factory.Opened[0].Close();
         await Eventually.True(() => node.State == MemcachedNodeState.Down, "asynchronous callers cannot reach it");
@@ -62,9 +62,9 @@ public sealed class ConnectionSlotTests : IDisposable
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var client = new MemcachedClient(cluster);
-        Assert.Equal(OperationStatus.Failed, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Failed, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) >= 1, "its end is told");
-        Assert.Equal(OperationStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
         Assert.Equal(MemcachedNodeState.Up, node.State);
     }
 
@@ -82,7 +82,7 @@ public sealed class ConnectionSlotTests : IDisposable
         factory.Opened[0].Disposing = () => node.Renew(static _ => true);
         cluster.Dispose();
         await Eventually.True(() => factory.Opened.All(static transport => transport.IsDisposed), "all are closed");
-        Assert.Equal(OperationStatus.Failed, (await asked.AsTask().WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Failed, (await asked.AsTask().WaitAsync(Eventually.Limit)).Status);
     }
 
     private static string Miss(string sent)

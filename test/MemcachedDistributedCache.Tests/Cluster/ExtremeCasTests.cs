@@ -4,6 +4,7 @@ using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -21,9 +22,9 @@ public sealed class ExtremeCasTests
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
         var client = new MemcachedClient(cluster);
         await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
-        OperationResult read = await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, withCas: true);
-        Assert.Equal((OperationStatus.Success, ulong.MaxValue), (read.Status, read.Cas));
-        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync("key"u8, read.CasToken, CancellationToken.None)).Status);
+        OperationResult read = await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, ReadRequirements.CasToken);
+        Assert.Equal((ResultStatus.Success, ulong.MaxValue), (read.Status, read.Cas));
+        Assert.Equal(ResultStatus.Success, (await client.DeleteAsync("key"u8, read.CasToken, CancellationToken.None)).Status);
         Assert.Equal(0, cluster.Nodes[0].Counters.Errors);
     }
 
@@ -51,7 +52,7 @@ public sealed class ExtremeCasTests
 
         // A planted number lies above every fence: what it stands under is a stranger's, and was so before.
         _itemCas = "18446744073709551615";
-        Assert.Equal(OperationStatus.Success, (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Success, (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
         Assert.Equal(101ul, node.Fence.Value);
         Assert.True(fence.Admits(102));
     }

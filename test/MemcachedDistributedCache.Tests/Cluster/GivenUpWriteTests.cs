@@ -4,7 +4,7 @@ using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -45,7 +45,7 @@ public sealed class GivenUpWriteTests : IDisposable
         }
 
         OperationResult result = await removing.AsTask().WaitAsync(Eventually.Limit);
-        Assert.Equal(isCancelled ? OperationStatus.Canceled : OperationStatus.Failed, result.Status);
+        Assert.Equal(isCancelled ? ResultStatus.Canceled : ResultStatus.Failed, result.Status);
         Assert.False(node.IsUncertain(key));
         if (isOpened)
         {
@@ -103,7 +103,7 @@ public sealed class GivenUpWriteTests : IDisposable
             factory.Opened[0].Reply($"HD {ClusterRig.TokenOf(factory.Opened[0].Sent)}\r\n");
         }
 
-        Assert.Equal(isStored ? OperationStatus.Success : OperationStatus.Conflict, (await storing.AsTask().WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(isStored ? ResultStatus.Success : ResultStatus.Conflict, (await storing.AsTask().WaitAsync(Eventually.Limit)).Status);
     }
 
     /// <summary>Asks for the state of the key, which is the 450th on the server.</summary>

@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Tests.Fakes;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -132,7 +132,7 @@ public sealed class LargeValueNodeTests : IDisposable
                 return factory.Opened[0].IsDisposed;
             },
             "the ordinary one is idle and ends");
-        Assert.Equal(OperationStatus.Failed, (await client.GetAsync("small"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
+        Assert.Equal(ResultStatus.Failed, (await client.GetAsync("small"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         await Eventually.True(() => node.State == MemcachedNodeState.Down, "it cannot be reached");
     }
 

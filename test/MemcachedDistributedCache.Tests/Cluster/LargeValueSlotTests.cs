@@ -1,11 +1,11 @@
 using System.Buffers;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Caching.Distributed;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -65,7 +65,7 @@ public sealed class LargeValueSlotTests : IDisposable
         for (int i = 0; i < 3; i++)
         {
             await _rig.ReadAsync(client, "small");
-            Assert.Equal(OperationStatus.Miss, (await LargeValueRig.GetAsync(client, "none")).Status);
+            Assert.Equal(ResultStatus.Miss, (await LargeValueRig.GetAsync(client, "none")).Status);
         }
 
         Assert.Equal(1, factory.Attempts);
@@ -73,7 +73,7 @@ public sealed class LargeValueSlotTests : IDisposable
         for (int i = 0; i < 10; i++)
         {
             await _rig.ReadAsync(client, "small");
-            Assert.Equal(OperationStatus.Miss, (await LargeValueRig.GetAsync(client, "none")).Status);
+            Assert.Equal(ResultStatus.Miss, (await LargeValueRig.GetAsync(client, "none")).Status);
         }
 
         Assert.Equal((13, 0), (LargeValueRig.Reads(factory.Opened[0], "small"), LargeValueRig.Reads(factory.Opened[1], "small")));
@@ -117,22 +117,22 @@ public sealed class LargeValueSlotTests : IDisposable
         var item = new ReadOnlySequence<byte>(new byte[Large]);
         byte[] key = [.. "big"u8];
         CancellationToken none = CancellationToken.None;
-        Assert.Equal(OperationStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue), CallMode.Async, none)).Status);
-        Assert.Equal(OperationStatus.Success, (await client.InspectAsync(key, CallMode.Async, none)).Status);
-        Assert.Equal(OperationStatus.Success, (await client.TouchAsync(key, 60, CallMode.Async, none)).Status);
-        Assert.Equal(OperationStatus.Success, (await client.LeaseAsync(key, 10, withValue: true, none)).Status);
-        Assert.Equal(OperationStatus.Success, (await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, none, inOrder: true)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue), CallMode.Async, none)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.InspectAsync(key, CallMode.Async, none)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.TouchAsync(key, 60, CallMode.Async, none)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.LeaseAsync(key, 10, withValue: true, none)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, none, ReadRequirements.InOrder)).Status);
 
         // What is read with its state is good for a change by that state, which is asked on the key's own connection.
-        OperationResult read = await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, none, withCas: true);
-        Assert.Equal(OperationStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue) { CasToken = read.CasToken }, CallMode.Async, none)).Status);
-        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync(key, read.CasToken, none)).Status);
-        Assert.Equal(OperationStatus.Success, (await client.DeleteAsync(key, CallMode.Async, none)).Status);
+        OperationResult read = await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Async, none, ReadRequirements.CasToken);
+        Assert.Equal(ResultStatus.Success, (await client.StoreAsync(key, new Item(default, item, 0, 60, int.MaxValue) { CasToken = read.CasToken }, CallMode.Async, none)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.DeleteAsync(key, read.CasToken, none)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.DeleteAsync(key, CallMode.Async, none)).Status);
         Assert.Equal(before, factory.Opened[1].Sent);
         Assert.Equal(2, factory.Attempts);
 
         // Callers who block keep their own connection.
-        Assert.Equal(OperationStatus.Success, (await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Sync, none)).Status);
+        Assert.Equal(ResultStatus.Success, (await client.GetAsync(key, ValueTarget.OwnArray, CallMode.Sync, none)).Status);
         Assert.Equal((before, 3), (factory.Opened[1].Sent, factory.Attempts));
     }
 
@@ -147,7 +147,7 @@ public sealed class LargeValueSlotTests : IDisposable
         await _rig.ReadAsync(client, "big");
         Assert.Contains("mg big v f t c ", factory.Opened[1].Sent, StringComparison.Ordinal);
         cluster.Nodes[0].Fence.Value = 7;
-        Assert.Equal(OperationStatus.Miss, (await LargeValueRig.GetAsync(client, "big")).Status);
+        Assert.Equal(ResultStatus.Miss, (await LargeValueRig.GetAsync(client, "big")).Status);
     }
 
     [Fact]
@@ -178,7 +178,7 @@ public sealed class LargeValueSlotTests : IDisposable
         string small = LargeValueRig.KeyOf(slot: 1);
         (_rig.Lengths[large], _rig.Lengths[small]) = (Large, 5);
         await LargeValueRig.UntilItServesAsync(client, factory, large);
-        await Eventually.True(() => LargeValueRig.GetAsync(client, small).AsTask().GetAwaiter().GetResult().Status == OperationStatus.Success, "another connection serves");
+        await Eventually.True(() => LargeValueRig.GetAsync(client, small).AsTask().GetAwaiter().GetResult().Status == ResultStatus.Success, "another connection serves");
         Assert.True(LargeValueRig.Reads(factory.Opened[0], small) > 0);
         Assert.Equal(0, LargeValueRig.Reads(factory.Opened[1], small));
     }

@@ -1,15 +1,15 @@
 using System.Buffers;
 using System.Text.RegularExpressions;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Transport;
+using MemcachedDistributedCache.Vocabulary;
 using Microsoft.Extensions.Caching.Distributed;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
@@ -46,7 +46,7 @@ public sealed partial class LateWriteTests : IDisposable
             OversizeBehavior = MemcachedOversizeBehavior.Throw,
             FailureMode = MemcachedFailureMode.Degrade,
         };
-        var store = new EntryStore(new MemcachedClient(cluster), settings, retries: null, _time, _time, _log);
+        var store = new EntryStore(new Backend.ClusterBackend(new MemcachedClient(cluster)), settings, retries: null, _time, _time, _log);
         await store.SetAsync("key", new ReadOnlySequence<byte>([1]), new DistributedCacheEntryOptions(), CallMode.Sync, CancellationToken.None);
         Assert.Equal(1, node.Counters.Timeouts);
         await Eventually.True(() => Volatile.Read(ref removals) >= 1, "the key is removed");
@@ -79,7 +79,7 @@ public sealed partial class LateWriteTests : IDisposable
         await Eventually.True(() => factory.Opened.Count == 2, "another connection is open");
         cluster.Dispose();
         await Eventually.True(() => factory.Opened.All(static transport => transport.IsDisposed), "both are closed");
-        Assert.Equal(OperationStatus.Failed, (await asked.AsTask().WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Failed, (await asked.AsTask().WaitAsync(Eventually.Limit)).Status);
     }
 
     [GeneratedRegex(@"^md \S+.* (?<token>O\d+)", RegexOptions.Multiline, matchTimeoutMilliseconds: 10_000)]

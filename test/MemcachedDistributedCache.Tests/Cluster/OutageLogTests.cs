@@ -1,5 +1,5 @@
 using MemcachedDistributedCache.Cluster;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 
@@ -16,7 +16,7 @@ public sealed class OutageLogTests : IDisposable
     [Fact]
     public void Each_reason_is_told_once_an_outage_and_no_end_of_them()
     {
-        var outages = new OutageLog(new MemcachedDistributedCache.Connections.NodeCounters("mc1:11211"), static () => false, _log);
+        var outages = new OutageLog(new MemcachedDistributedCache.Telemetry.NodeCounters("mc1:11211"), static () => false, _log);
         outages.Note("too early");
         Assert.Empty(_log.Ids);
         outages.Begin("refused");

@@ -4,6 +4,7 @@ using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Transport;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 

@@ -3,6 +3,7 @@ using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 

@@ -1,6 +1,7 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -16,7 +17,7 @@ public sealed class ConnectionTests
         Assert.Equal(2, rig.Connection.PendingCount);
         rig.Transport.Reply("VA 2 f0 t1 O1\r\nhi\r\nNF O2\r\n");
         Assert.Equal("hi"u8.ToArray(), (await get.WaitAsync(Eventually.Limit)).Value);
-        Assert.Equal(OperationStatus.Miss, (await delete.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Miss, (await delete.WaitAsync(Eventually.Limit)).Status);
     }
 
     [Fact]
@@ -26,7 +27,7 @@ public sealed class ConnectionTests
         using var rig = new ConnectionRig(new FakeFactory((_, token) => gate.Task.WaitAsync(token)));
         Task<OperationResult> get = rig.Execute(OperationKind.Get);
         gate.SetResult(new FakeTransport { Answer = static _ => "EN O1\r\n", Chunk = 1 });
-        Assert.Equal(OperationStatus.Miss, (await get.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Miss, (await get.WaitAsync(Eventually.Limit)).Status);
         Assert.Equal("1.6.18", rig.Connection.Handshake.ServerVersion);
     }
 
@@ -169,7 +170,7 @@ public sealed class ConnectionTests
         Assert.False(draining.IsCompleted);
         rig.Transport.Reply("EN O1\r\nMN\r\n");
         await draining.WaitAsync(Eventually.Limit);
-        Assert.Equal(OperationStatus.Miss, (await get.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Miss, (await get.WaitAsync(Eventually.Limit)).Status);
         Assert.Equal(ConnectionEndReason.Disposed, Assert.Single(rig.Ends).Reason);
     }
 
@@ -180,7 +181,7 @@ public sealed class ConnectionTests
         using var source = new CancellationTokenSource();
         Task<OperationResult> get = rig.Execute(OperationKind.Get, source.Token);
         await source.CancelAsync();
-        Assert.Equal(OperationStatus.Canceled, (await get.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Canceled, (await get.WaitAsync(Eventually.Limit)).Status);
         rig.Transport.Close();
         await rig.Connection.Finished.WaitAsync(Eventually.Limit);
         Assert.Equal(0, rig.Counters.Errors);

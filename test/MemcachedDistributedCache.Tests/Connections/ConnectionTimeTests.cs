@@ -1,7 +1,8 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
-using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Testing;
+using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -44,7 +45,7 @@ public sealed class ConnectionTimeTests
         rig.Transport.Reply(isGivenBack ? "HD O2\r\nEN O3\r\n" : "EN O2\r\n");
 
         // Replies are read in their order: when this one has been, the late one has been dealt with.
-        Assert.Equal(OperationStatus.Miss, (await next.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Miss, (await next.WaitAsync(Eventually.Limit)).Status);
         Assert.Equal(isGivenBack, rig.Transport.Sent.Contains("md key", StringComparison.Ordinal));
         Assert.Empty(rig.Ends);
     }
@@ -69,7 +70,7 @@ public sealed class ConnectionTimeTests
         await Eventually.True(() => rig.Transport.Unread == 0, "half of the value is read");
         rig.Pass(rig.Limit * 3);
         Assert.True(await Task.WhenAny(read, Task.Delay(Eventually.Limit)) == read, "an operation whose value stopped half way never ends");
-        Assert.Equal(OperationStatus.Failed, (await read).Status);
+        Assert.Equal(ResultStatus.Failed, (await read).Status);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -49,7 +50,7 @@ public sealed class DrippingReplyTests
         Assert.True(rig.Connection.IsUsable);
         Task<OperationResult> next = rig.Execute(OperationKind.Get);
         rig.Transport.Reply("EN O101\r\n");
-        Assert.Equal(OperationStatus.Miss, (await next.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Miss, (await next.WaitAsync(Eventually.Limit)).Status);
         await Task.WhenAll(tasks).WaitAsync(Eventually.Limit);
     }
 
@@ -71,7 +72,7 @@ public sealed class DrippingReplyTests
 
         await ReplyAsync(rig, "\r\n");
         OperationResult result = await read.WaitAsync(Eventually.Limit);
-        Assert.Equal(isInTime ? OperationStatus.Success : OperationStatus.Failed, result.Status);
+        Assert.Equal(isInTime ? ResultStatus.Success : ResultStatus.Failed, result.Status);
         Task<OperationResult> next = rig.Execute(OperationKind.Get);
         rig.Transport.Reply("VA 1 f0 t1 O2\r\nx\r\n");
         Assert.Equal("x"u8.ToArray(), (await next.WaitAsync(Eventually.Limit)).Value);
@@ -101,7 +102,7 @@ public sealed class DrippingReplyTests
             "another connection is opened, and the node is up by that");
         Assert.DoesNotContain("mn", factory.Opened[0].Sent, StringComparison.Ordinal);
         Assert.True(factory.Opened[0].IsDisposed);
-        Assert.All(await Task.WhenAll(reads).WaitAsync(Eventually.Limit), static read => Assert.Equal(OperationStatus.Failed, read.Status));
+        Assert.All(await Task.WhenAll(reads).WaitAsync(Eventually.Limit), static read => Assert.Equal(ResultStatus.Failed, read.Status));
     }
 
     private static async Task ReplyAsync(ConnectionRig rig, string text)

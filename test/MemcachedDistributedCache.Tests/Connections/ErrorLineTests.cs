@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -103,10 +104,10 @@ public sealed class ErrorLineTests
 
         Assert.Equal("SERVER_ERROR one", ReaderRig.Now(tasks[0]).Failure!.Detail);
         Assert.Equal("SERVER_ERROR two", ReaderRig.Now(tasks[1]).Failure!.Detail);
-        Assert.Equal(OperationStatus.Miss, ReaderRig.Now(tasks[2]).Status);
-        Assert.Equal(OperationStatus.Success, ReaderRig.Now(tasks[3]).Status);
+        Assert.Equal(ResultStatus.Miss, ReaderRig.Now(tasks[2]).Status);
+        Assert.Equal(ResultStatus.Success, ReaderRig.Now(tasks[3]).Status);
         Assert.Null(rig.Feed("NF O5\r\n"));
-        Assert.Equal(OperationStatus.Miss, ReaderRig.Now(tasks[4]).Status);
+        Assert.Equal(ResultStatus.Miss, ReaderRig.Now(tasks[4]).Status);
     }
 
     [Fact]
@@ -120,7 +121,7 @@ public sealed class ErrorLineTests
         Assert.True(first.IsCompleted && !second.IsCompleted);
         Assert.Null(rig.Feed("MN\r\n"));
         Assert.Equal("SERVER_ERROR two", ReaderRig.Now(second).Failure!.Detail);
-        Assert.Equal(OperationStatus.Success, ReaderRig.Now(fence).Status);
+        Assert.Equal(ResultStatus.Success, ReaderRig.Now(fence).Status);
         _ = ReaderRig.Now(first);
     }
 

@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -30,7 +31,7 @@ public sealed class IncomingValueTests
             Assert.Equal(length - prefix, result.Length);
             Assert.True(result.Value.AsSpan(0, result.Length).SequenceEqual(value.AsSpan(prefix)));
             Assert.True(pooled || result.Value!.Length == result.Length);
-            Assert.Equal(OperationStatus.Miss, ReaderRig.Now(next).Status);
+            Assert.Equal(ResultStatus.Miss, ReaderRig.Now(next).Status);
         }
     }
 
@@ -63,7 +64,7 @@ public sealed class IncomingValueTests
         Assert.Null(rig.Feed(new byte[Piece]));
         Assert.True(rig.Reader.GetMemory().Length > Piece, "straight into the array");
         leaving.Cancel();
-        Assert.Equal(OperationStatus.Canceled, ReaderRig.Now(task).Status);
+        Assert.Equal(ResultStatus.Canceled, ReaderRig.Now(task).Status);
         Assert.InRange(rig.Reader.GetMemory().Length, 1, Piece);
         Assert.Null(rig.Feed([.. new byte[length - Piece], .. "\r\nVA 1 f0 t1 O2\r\nx\r\n"u8]));
         Assert.Equal("x"u8.ToArray(), ReaderRig.Now(next).Value);
@@ -82,7 +83,7 @@ public sealed class IncomingValueTests
         Assert.Null(rig.Feed($"VA {length} f0 t1 c9 O1\r\n{new string('x', length)}\r\n"));
         OperationResult result = ReaderRig.Now(task);
         Assert.Equal(isKept ? length : null, result.Value?.Length);
-        Assert.Equal(isKept || kind == "Lease" ? OperationStatus.Success : OperationStatus.Miss, result.Status);
+        Assert.Equal(isKept || kind == "Lease" ? ResultStatus.Success : ResultStatus.Miss, result.Status);
         Assert.Equal(isKept ? (1L, 0L) : (0L, 1L), (rig.Counters.Hits, rig.Counters.Misses));
         if (kind == "Lease")
         {

@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -82,7 +83,7 @@ public sealed class LargeValuesTests
     {
         using var rig = new ReaderRig();
         PendingOperation operation = rig.AskOperation(readHash: 5);
-        Assert.True(operation.TryComplete(OperationResult.Of(OperationStatus.Canceled)));
+        Assert.True(operation.TryComplete(OperationResult.Of(ResultStatus.Canceled)));
         Assert.Null(rig.Feed($"VA {Large} f0 t-1 O1\r\n"));
         Assert.True(rig.LargeValues.Contains(5));
     }

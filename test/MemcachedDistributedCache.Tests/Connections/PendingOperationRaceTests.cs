@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -29,7 +30,7 @@ public sealed class PendingOperationRaceTests
         {
             foreach ((PendingOperation operation, uint number) in queue.GetConsumingEnumerable())
             {
-                if (operation.TryComplete(new OperationResult { Status = OperationStatus.Success, Flags = number }))
+                if (operation.TryComplete(new OperationResult { Status = ResultStatus.Success, Flags = number }))
                 {
                     Interlocked.Increment(ref claimed);
                 }
@@ -39,7 +40,7 @@ public sealed class PendingOperationRaceTests
         });
         Thread scanner = Run(() =>
         {
-            var timedOut = new OperationResult { Status = OperationStatus.Failed, Flags = 0 };
+            var timedOut = new OperationResult { Status = ResultStatus.Failed, Flags = 0 };
             while (!stop.IsCancellationRequested)
             {
                 for (int i = 0; i < recent.Length; i++)
@@ -65,7 +66,7 @@ public sealed class PendingOperationRaceTests
             OperationResult result;
             if (synchronous)
             {
-                result = operation.Wait(TimeSpan.FromSeconds(20), OperationResult.Of(OperationStatus.Conflict), out _);
+                result = operation.Wait(TimeSpan.FromSeconds(20), OperationResult.Of(ResultStatus.Conflict), out _);
             }
             else
             {
@@ -86,12 +87,12 @@ public sealed class PendingOperationRaceTests
 
             Assert.True(result.Status switch
             {
-                OperationStatus.Success => result.Flags == number,
-                OperationStatus.Failed => expires,
-                OperationStatus.Canceled => cancels,
+                ResultStatus.Success => result.Flags == number,
+                ResultStatus.Failed => expires,
+                ResultStatus.Canceled => cancels,
                 _ => false,
             }, $"round {number}: {result.Status} {result.Flags}");
-            seen[result.Status switch { OperationStatus.Success => 0, OperationStatus.Failed => 1, OperationStatus.Canceled => 2, _ => 3 }]++;
+            seen[result.Status switch { ResultStatus.Success => 0, ResultStatus.Failed => 1, ResultStatus.Canceled => 2, _ => 3 }]++;
             if (cancels)
             {
                 source.Cancel();

@@ -1,5 +1,7 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -14,11 +16,11 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
-        Assert.True(operation.TryComplete(OperationResult.Of(OperationStatus.Miss)));
-        Assert.False(operation.TryComplete(OperationResult.Of(OperationStatus.Success)));
+        Assert.True(operation.TryComplete(OperationResult.Of(ResultStatus.Miss)));
+        Assert.False(operation.TryComplete(OperationResult.Of(ResultStatus.Success)));
         Assert.Equal(PendingOperation.Expiry.AlreadyClaimed, operation.TryExpire(Queue, 1000, TimedOut, out _));
         operation.Release();
-        Assert.Equal(OperationStatus.Miss, task.GetAwaiter().GetResult().Status);
+        Assert.Equal(ResultStatus.Miss, task.GetAwaiter().GetResult().Status);
     }
 
     [Theory]
@@ -45,7 +47,7 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(new CancellationToken(canceled: true));
-        Assert.Equal(OperationStatus.Canceled, task.GetAwaiter().GetResult().Status);
+        Assert.Equal(ResultStatus.Canceled, task.GetAwaiter().GetResult().Status);
         Assert.True(operation.IsClaimed);
         operation.Release();
     }
@@ -60,9 +62,9 @@ public sealed class PendingOperationTests
         Assert.False(again.IsClaimed);
         ValueTask<OperationResult> task = again.AsValueTask(CancellationToken.None);
         Assert.False(task.IsCompleted);
-        again.TryComplete(OperationResult.Of(OperationStatus.Conflict));
+        again.TryComplete(OperationResult.Of(ResultStatus.Conflict));
         again.Release();
-        Assert.Equal(OperationStatus.Conflict, task.GetAwaiter().GetResult().Status);
+        Assert.Equal(ResultStatus.Conflict, task.GetAwaiter().GetResult().Status);
     }
 
     [Fact]
@@ -85,12 +87,12 @@ public sealed class PendingOperationTests
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
         Assert.Equal(PendingOperation.Expiry.TimedOut, operation.TryExpire(Queue, 1000, TimedOut, out _));
-        Assert.Equal(OperationStatus.Failed, task.GetAwaiter().GetResult().Status);
+        Assert.Equal(ResultStatus.Failed, task.GetAwaiter().GetResult().Status);
 
         // The slot in the queue still holds it, so it is not in the pool.
         PendingOperation other = Rent();
         Assert.NotSame(operation, other);
-        Assert.False(operation.TryComplete(OperationResult.Of(OperationStatus.Success)));
+        Assert.False(operation.TryComplete(OperationResult.Of(ResultStatus.Success)));
         operation.Release();
         PendingOperation next = Rent();
         Assert.Same(operation, next);
@@ -103,9 +105,9 @@ public sealed class PendingOperationTests
     public void A_synchronous_caller_gets_the_result_that_came_before()
     {
         PendingOperation operation = Rent(CallMode.Sync);
-        operation.TryComplete(OperationResult.Of(OperationStatus.Miss));
+        operation.TryComplete(OperationResult.Of(ResultStatus.Miss));
         operation.Release();
-        Assert.Equal(OperationStatus.Miss, operation.Wait(TimeSpan.FromSeconds(30), TimedOut, out _).Status);
+        Assert.Equal(ResultStatus.Miss, operation.Wait(TimeSpan.FromSeconds(30), TimedOut, out _).Status);
     }
 
     [Fact]
@@ -113,9 +115,9 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent(CallMode.Sync);
         Task<OperationResult> waiting = Task.Factory.StartNew(() => operation.Wait(TimeSpan.FromSeconds(30), TimedOut, out _), TaskCreationOptions.LongRunning);
-        operation.TryComplete(OperationResult.Of(OperationStatus.Conflict));
+        operation.TryComplete(OperationResult.Of(ResultStatus.Conflict));
         operation.Release();
-        Assert.Equal(OperationStatus.Conflict, (await waiting.WaitAsync(TimeSpan.FromSeconds(20))).Status);
+        Assert.Equal(ResultStatus.Conflict, (await waiting.WaitAsync(TimeSpan.FromSeconds(20))).Status);
     }
 
     [Fact]

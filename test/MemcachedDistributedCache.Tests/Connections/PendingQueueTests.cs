@@ -1,5 +1,7 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 

@@ -1,8 +1,9 @@
 using System.Buffers;
 using System.Text;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Tests.Fakes;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -33,9 +34,9 @@ public sealed class ReplyReaderBufferTests
         ValueTask<OperationResult> cancelled = rig.Ask(OperationKind.Store, cancellationToken: source.Token);
         ValueTask<OperationResult> next = rig.Ask(OperationKind.Delete);
         source.Cancel();
-        Assert.Equal(OperationStatus.Canceled, ReaderRig.Now(cancelled).Status);
+        Assert.Equal(ResultStatus.Canceled, ReaderRig.Now(cancelled).Status);
         Assert.Null(rig.Feed("HD O1\r\nNF O2\r\n"));
-        Assert.Equal(OperationStatus.Miss, ReaderRig.Now(next).Status);
+        Assert.Equal(ResultStatus.Miss, ReaderRig.Now(next).Status);
     }
 
     [Theory]
@@ -51,7 +52,7 @@ public sealed class ReplyReaderBufferTests
         ValueTask<OperationResult> next = rig.Ask();
         Assert.Null(rig.Feed($"VA {length} f7 t1 O1\r\n{new string('a', length / 2)}"));
         source.Cancel();
-        Assert.Equal(OperationStatus.Canceled, ReaderRig.Now(cancelled).Status);
+        Assert.Equal(ResultStatus.Canceled, ReaderRig.Now(cancelled).Status);
         Assert.Null(rig.Feed($"{new string('b', length - (length / 2))}\r\nVA 2 f0 t1 O2\r\nok\r\n", 777));
         Assert.Equal("ok"u8.ToArray(), ReaderRig.Now(next).Value);
     }
@@ -93,7 +94,7 @@ public sealed class ReplyReaderBufferTests
             ValueTask<OperationResult> miss = rig.Ask();
             Assert.Null(rig.Feed(stream, step));
             Assert.True(value.AsSpan().SequenceEqual(ReaderRig.Now(task).Value));
-            Assert.Equal(OperationStatus.Miss, ReaderRig.Now(miss).Status);
+            Assert.Equal(ResultStatus.Miss, ReaderRig.Now(miss).Status);
         }
     }
 
@@ -165,7 +166,7 @@ public sealed class ReplyReaderBufferTests
         ValueTask<OperationResult>[] tasks = [.. Enumerable.Range(0, 600).Select(_ => rig.Ask())];
         Assert.Null(rig.Feed("EN O1\r\nVA 10 f0 t1 O2\r\nabc"));
         rig.End();
-        Assert.Equal(OperationStatus.Miss, ReaderRig.Now(tasks[0]).Status);
-        Assert.All(tasks[1..], static task => Assert.Equal(OperationStatus.Failed, ReaderRig.Now(task).Status));
+        Assert.Equal(ResultStatus.Miss, ReaderRig.Now(tasks[0]).Status);
+        Assert.All(tasks[1..], static task => Assert.Equal(ResultStatus.Failed, ReaderRig.Now(task).Status));
     }
 }

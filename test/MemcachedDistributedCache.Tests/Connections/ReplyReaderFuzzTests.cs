@@ -1,5 +1,7 @@
 using System.Buffers.Text;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -169,12 +171,12 @@ public sealed class ReplyReaderFuzzTests
 
                 OperationResult result = task.GetAwaiter().GetResult();
                 anyDamageBefore |= _damaged[i];
-                if (!anyDamageBefore && result.Status == OperationStatus.Failed)
+                if (!anyDamageBefore && result.Status == ResultStatus.Failed)
                 {
                     Assert.Fail($"{kind} {opaque} failed before any damage{(broke ? "" : ", and the stream did not break")}");
                 }
 
-                _intact += result.Status == OperationStatus.Failed ? 0 : 1;
+                _intact += result.Status == ResultStatus.Failed ? 0 : 1;
                 if (result.Value is { } value && !_damaged[i] && value.AsSpan().ContainsAnyExcept((byte)opaque))
                 {
                     Assert.Fail($"{opaque} got bytes of another reply");

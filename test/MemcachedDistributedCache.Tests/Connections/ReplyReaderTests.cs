@@ -1,6 +1,7 @@
 using System.Text;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -34,7 +35,7 @@ public sealed class ReplyReaderTests
             using var rig = new ReaderRig();
             ValueTask<OperationResult> task = rig.Ask(Enum.Parse<OperationKind>(kind));
             Assert.Null(rig.Feed(reply, step));
-            Assert.Equal(Enum.Parse<OperationStatus>(status), ReaderRig.Now(task).Status);
+            Assert.Equal(Enum.Parse<ResultStatus>(status), ReaderRig.Now(task).Status);
             Assert.Equal(0, rig.Queue.Count);
         }
     }
@@ -69,7 +70,7 @@ public sealed class ReplyReaderTests
         using var rig = new ReaderRig();
         ValueTask<OperationResult> task = rig.Ask(Enum.Parse<OperationKind>(kind));
         Assert.Null(rig.Feed(reply));
-        Assert.Equal(Enum.Parse<OperationStatus>(status), ReaderRig.Now(task).Status);
+        Assert.Equal(Enum.Parse<ResultStatus>(status), ReaderRig.Now(task).Status);
     }
 
     [Theory]
@@ -120,7 +121,7 @@ public sealed class ReplyReaderTests
             Assert.NotNull(rig.Feed(reply, step));
             Assert.False(task.IsCompleted);
             rig.End();
-            Assert.Equal(OperationStatus.Failed, ReaderRig.Now(task).Status);
+            Assert.Equal(ResultStatus.Failed, ReaderRig.Now(task).Status);
         }
     }
 
@@ -142,7 +143,7 @@ public sealed class ReplyReaderTests
         ValueTask<OperationResult> task = rig.Ask();
         Assert.NotNull(rig.Feed("EN " + new string('x', 5000), 100));
         rig.End();
-        Assert.Equal(OperationStatus.Failed, ReaderRig.Now(task).Status);
+        Assert.Equal(ResultStatus.Failed, ReaderRig.Now(task).Status);
     }
 
     [Theory]
@@ -164,7 +165,7 @@ public sealed class ReplyReaderTests
                 Assert.Null(rig.Feed(stream.AsSpan(0, split)));
                 Assert.Null(rig.Feed(stream.AsSpan(split)));
                 OperationResult result = ReaderRig.Now(first);
-                Assert.Equal(OperationStatus.Success, result.Status);
+                Assert.Equal(ResultStatus.Success, result.Status);
                 Assert.Equal(flags, result.Flags);
                 Assert.Equal(77, result.TimeToLive);
                 Assert.Equal(flags == 0 ? 0 : 258, result.Prefix);
@@ -172,7 +173,7 @@ public sealed class ReplyReaderTests
                 Assert.Equal(value.Length, result.Length);
                 Assert.Equal(value, Encoding.Latin1.GetString(result.Value!, 0, result.Length));
                 Assert.True(pooled || result.Value!.Length == result.Length);
-                Assert.Equal(OperationStatus.Miss, ReaderRig.Now(second).Status);
+                Assert.Equal(ResultStatus.Miss, ReaderRig.Now(second).Status);
             }
         }
     }
@@ -205,8 +206,8 @@ public sealed class ReplyReaderTests
             ValueTask<OperationResult> second = rig.Ask();
             Assert.NotNull(rig.Feed(stream, step));
             rig.End();
-            Assert.NotEqual(OperationStatus.Success, ReaderRig.Now(second).Status);
-            Assert.Equal(OperationStatus.Failed, ReaderRig.Now(first).Status);
+            Assert.NotEqual(ResultStatus.Success, ReaderRig.Now(second).Status);
+            Assert.Equal(ResultStatus.Failed, ReaderRig.Now(first).Status);
         }
     }
 
@@ -220,7 +221,7 @@ public sealed class ReplyReaderTests
         Assert.NotNull(rig.Feed("VA 2000000000 f0 t1 O1\r\n"));
         Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1_000_000);
         rig.End();
-        Assert.Equal(OperationStatus.Failed, ReaderRig.Now(task).Status);
+        Assert.Equal(ResultStatus.Failed, ReaderRig.Now(task).Status);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
@@ -82,7 +83,7 @@ public sealed class SyncConnectionTests
         transport.Reply(string.Concat(transport.Sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(static line => "EN " + line.Split(' ')[^1] + "\r\n")));
         foreach (Task<OperationResult> each in callers.Append(caller))
         {
-            Assert.Equal(OperationStatus.Miss, (await each.WaitAsync(Eventually.Limit)).Status);
+            Assert.Equal(ResultStatus.Miss, (await each.WaitAsync(Eventually.Limit)).Status);
         }
     }
 
@@ -117,7 +118,7 @@ public sealed class SyncConnectionTests
         Task<OperationResult> waiting = Task.Factory.StartNew(() => rig.Execute(OperationKind.Get).Result, TaskCreationOptions.LongRunning);
         await Eventually.True(() => rig.Transport.Sent.Length > 0, "it is sent");
         rig.Connection.Break(ConnectionEndReason.Disposed, "over");
-        Assert.Equal(OperationStatus.Failed, (await waiting.WaitAsync(Eventually.Limit)).Status);
+        Assert.Equal(ResultStatus.Failed, (await waiting.WaitAsync(Eventually.Limit)).Status);
         await rig.Connection.Finished.WaitAsync(Eventually.Limit);
     }
 

@@ -1,7 +1,9 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Transport;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Fakes;
 

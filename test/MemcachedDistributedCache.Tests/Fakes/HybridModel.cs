@@ -1,18 +1,20 @@
 using System.Buffers;
 using System.Text;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Protocol;
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Fakes;
 
 /// <summary>A model of one memcached with states (CAS) and leases, for several clients.</summary>
-internal sealed class HybridModel(ManualTimeProvider time)
+internal sealed class HybridModel(ManualTimeProvider time) : IClusterNode
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, (byte[] Data, uint Flags, DateTimeOffset Until, ulong Cas, bool IsToken)> _items = new(StringComparer.Ordinal);
@@ -29,7 +31,7 @@ internal sealed class HybridModel(ManualTimeProvider time)
             if (Find(key) is not { } item)
             {
                 Put(key, [], 0, seconds, isToken: true);
-                return new OperationResult { Status = OperationStatus.Success, Lease = LeaseState.Won, Cas = _cas, Origin = origin, Value = [] };
+                return new OperationResult { Status = ResultStatus.Success, Lease = LeaseState.Won, Cas = _cas, Origin = origin, Value = [] };
             }
 
             return Describe(item, origin) with { Lease = item.IsToken ? LeaseState.Taken : LeaseState.None };
@@ -40,7 +42,7 @@ internal sealed class HybridModel(ManualTimeProvider time)
     {
         lock (_lock)
         {
-            return Find(key) is { IsToken: false } item ? Describe(item, origin) : OperationResult.Of(OperationStatus.Miss);
+            return Find(key) is { IsToken: false } item ? Describe(item, origin) : OperationResult.Of(ResultStatus.Miss);
         }
     }
 
@@ -51,11 +53,11 @@ internal sealed class HybridModel(ManualTimeProvider time)
             bool holds = Find(key) is { } item ? !onlyIfAbsent && (cas is null || cas == item.Cas) : cas is null;
             if (!holds)
             {
-                return OperationResult.Of(OperationStatus.Conflict);
+                return OperationResult.Of(ResultStatus.Conflict);
             }
 
             Put(key, data, flags, seconds, isToken: false);
-            return new OperationResult { Status = OperationStatus.Success, Cas = _cas, Origin = origin };
+            return new OperationResult { Status = ResultStatus.Success, Cas = _cas, Origin = origin };
         }
     }
 
@@ -65,16 +67,16 @@ internal sealed class HybridModel(ManualTimeProvider time)
         {
             if (Find(key) is not { } item)
             {
-                return OperationResult.Of(OperationStatus.Miss);
+                return OperationResult.Of(ResultStatus.Miss);
             }
 
             if (cas is not null && cas != item.Cas)
             {
-                return OperationResult.Of(OperationStatus.Conflict);
+                return OperationResult.Of(ResultStatus.Conflict);
             }
 
             _items.Remove(key);
-            return OperationResult.Of(OperationStatus.Success);
+            return OperationResult.Of(ResultStatus.Success);
         }
     }
 
@@ -86,7 +88,7 @@ internal sealed class HybridModel(ManualTimeProvider time)
 
     private OperationResult Describe((byte[] Data, uint Flags, DateTimeOffset Until, ulong Cas, bool IsToken) item, object origin) => new()
     {
-        Status = OperationStatus.Success,
+        Status = ResultStatus.Success,
         Value = item.Data,
         Length = item.Data.Length,
         Flags = item.Flags,
@@ -97,7 +99,7 @@ internal sealed class HybridModel(ManualTimeProvider time)
 }
 
 /// <summary>One process's client of the model; it can be cut off, and its requests held up.</summary>
-internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
+internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClusterNode
 {
     private static readonly OperationFailure Away = new(MemcachedFailureReason.Unavailable, new NodeCounters("mc1:11211"), WasSent: false);
 
@@ -119,35 +121,42 @@ internal sealed class HybridModelClient(HybridModel model) : IMemcachedClient
     public bool IsDisposed => false;
 
     /// <summary>All have the model's items.</summary>
-    public IReadOnlyList<object> Nodes { get; set; } = [model];
+    public IReadOnlyList<IClusterNode> Nodes { get; set; } = [model];
 
-    public object NodeOf(ReadOnlySpan<byte> key) => Nodes.Count == 0 ? this : Nodes[0];
+    public IClusterNode NodeOf(ReadOnlySpan<byte> key) => Nodes.Count == 0 ? this : Nodes[0];
 
-    public ValueTask<OperationResult> GetAsync(WireKey key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
-        => Run(withCas || inOrder ? "get" : "get unordered", key, name => model.Get(name, Origin));
+    public ValueTask<OperationResult> GetAsync(WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+        => Run((needs & (ReadRequirements.CasToken | ReadRequirements.InOrder)) != ReadRequirements.None ? "get" : "get unordered", key, name => model.Get(name, Origin));
+
+    public ValueTask<OperationResult> GetFromAsync(IClusterNode? node, WireKey key, ReadRequirements needs)
+        => GetAsync(key, needs, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
 
     public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
         => Run("lease", key, name => model.Lease(name, seconds, Origin));
 
-    public ValueTask<OperationResult> InspectAsync(WireKey key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    public ValueTask<OperationResult> InspectAsync(WireKey key, bool withCas, CallMode mode, CancellationToken cancellationToken)
         => Run("look", key, name => model.Get(name, Origin) with { Value = null });
 
     public ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
         (byte[] data, uint flags, int seconds, CasToken? casToken, bool add) = (item.Value.ToArray(), item.Flags, item.TimeToLive, item.CasToken, item.OnlyIfAbsent);
         return Run(add ? "add" : casToken is null ? "set" : "cas", key, name => casToken is { } held && held.Origin != Origin
-            ? OperationResult.Of(OperationStatus.Conflict)
+            ? OperationResult.Of(ResultStatus.Conflict)
             : model.Store(name, data, flags, seconds, casToken?.Cas, add, Origin));
     }
+
+    public ValueTask<OperationResult> StoreOnAsync(IClusterNode? node, WireKey key, in Item item) => StoreAsync(key, item, CallMode.Async, CancellationToken.None);
 
     public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken) => Run("delete", key, name => model.Delete(name, null));
 
     public ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken)
-        => Run("discard", key, name => casToken.Origin != Origin ? OperationResult.Of(OperationStatus.Conflict) : model.Delete(name, casToken.Cas));
+        => Run("discard", key, name => casToken.Origin != Origin ? OperationResult.Of(ResultStatus.Conflict) : model.Delete(name, casToken.Cas));
 
     public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval = false, object? node = null)
+    public void RecordUncertainOn(IClusterNode? node, WireKey key) => RecordUncertain(key, mayOvertakeRemoval: false);
+
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval)
     {
         lock (Uncertain)
         {
@@ -261,3 +270,6 @@ internal sealed class HybridRig : IDisposable
         Log.Dispose();
     }
 }
+
+/// <summary>Names a node, and is none.</summary>
+internal sealed class FakeNode : IClusterNode;

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Testing;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Fakes;
 
@@ -46,7 +46,7 @@ internal sealed class LargeValueRig : IDisposable
     public async Task ReadAsync(MemcachedClient client, string key)
     {
         OperationResult result = await GetAsync(client, key).AsTask().WaitAsync(Eventually.Limit);
-        Assert.Equal((OperationStatus.Success, Lengths[key]), (result.Status, result.Length));
+        Assert.Equal((ResultStatus.Success, Lengths[key]), (result.Status, result.Length));
     }
 
     public async Task<ServerCluster> StartAsync(FakeFactory factory, int connections = 1, TimeSpan? idle = null)
@@ -57,7 +57,7 @@ internal sealed class LargeValueRig : IDisposable
     }
 
     public EntryStore Store(MemcachedClient client) => new(
-        client,
+        new Backend.ClusterBackend(client),
         new EntryStoreSettings
         {
             Namespace = "",

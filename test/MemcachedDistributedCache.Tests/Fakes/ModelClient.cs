@@ -1,16 +1,18 @@
-using System.Buffers;
 using System.Buffers.Binary;
+using System.Buffers;
 using System.Text;
-using MemcachedDistributedCache.Caching;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Fakes;
 
 /// <summary>A model of one memcached: whole-second clock, client flags, relative and absolute times to live.</summary>
-internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
+internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNode
 {
     private const int LargestRelative = 30 * 24 * 60 * 60;
     private readonly DateTimeOffset _start = time.GetUtcNow();
@@ -36,7 +38,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
     public int Count(OperationKind kind) => Calls.Count(call => call.Kind == kind);
 
-    public ValueTask<OperationResult> GetAsync(WireKey key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false, object? node = null, bool sinceOutage = false, bool inOrder = false)
+    public ValueTask<OperationResult> GetAsync(WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
     {
         string name = Note(OperationKind.Get, key, 0);
         if (Before?.Invoke(OperationKind.Get) is { } result)
@@ -46,7 +48,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
         if (!TryFind(name, out (byte[] Data, uint Flags, long ExpiresAt) item))
         {
-            return new(OperationResult.Of(OperationStatus.Miss));
+            return new(OperationResult.Of(ResultStatus.Miss));
         }
 
         int prefix = EntryFormat.HasPrefix(item.Flags) ? Math.Min(item.Data.Length, ValuePrefix.Length) : 0;
@@ -56,7 +58,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         bool whole = prefix is 0 or ValuePrefix.Length;
         return new(new OperationResult
         {
-            Status = OperationStatus.Success,
+            Status = ResultStatus.Success,
             Flags = item.Flags,
             TimeToLive = (int)(item.ExpiresAt - Tick),
             Cas = CasOf(item.Data),
@@ -66,7 +68,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         });
     }
 
-    public ValueTask<OperationResult> InspectAsync(WireKey key, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    public ValueTask<OperationResult> InspectAsync(WireKey key, bool withCas, CallMode mode, CancellationToken cancellationToken)
         => new(Describe(OperationKind.Inspect, key, 0));
 
     public async ValueTask<OperationResult> TouchWhenFree(string key, int timeToLive)
@@ -96,25 +98,25 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
         int limit = Math.Min(ItemLimit, item.MaximumLength) - item.Prefix.Length;
         if (item.Value.Length > limit)
         {
-            return new(new OperationResult { Status = OperationStatus.TooLarge, Length = limit });
+            return new(new OperationResult { Status = ResultStatus.TooLarge, Length = limit });
         }
 
         Items[name] = ([.. item.Prefix, .. item.Value.ToArray()], item.Flags, ExpiryOf(item.TimeToLive));
-        return new(OperationResult.Of(OperationStatus.Success));
+        return new(OperationResult.Of(ResultStatus.Success));
     }
 
     public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken)
     {
         string name = Note(OperationKind.Delete, key, 0);
-        return new(Before?.Invoke(OperationKind.Delete) ?? OperationResult.Of(Items.Remove(name) ? OperationStatus.Success : OperationStatus.Miss));
+        return new(Before?.Invoke(OperationKind.Delete) ?? OperationResult.Of(Items.Remove(name) ? ResultStatus.Success : ResultStatus.Miss));
     }
 
     /// <summary>Keys whose write ended without an answer.</summary>
     public List<string> Uncertain { get; } = [];
 
-    public IReadOnlyList<object> Nodes => [this];
+    public IReadOnlyList<IClusterNode> Nodes => [this];
 
-    public object NodeOf(ReadOnlySpan<byte> key) => this;
+    public IClusterNode NodeOf(ReadOnlySpan<byte> key) => this;
 
     public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
         => throw new NotSupportedException("Plain caches take no leases.");
@@ -122,7 +124,15 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
     public ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken)
         => throw new NotSupportedException("Plain caches delete unconditionally.");
 
-    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval = false, object? node = null) => Uncertain.Add(Encoding.UTF8.GetString(key));
+    public ValueTask<OperationResult> GetFromAsync(IClusterNode? node, WireKey key, ReadRequirements needs)
+        => throw new NotSupportedException("Plain caches ask the key's node.");
+
+    public ValueTask<OperationResult> StoreOnAsync(IClusterNode? node, WireKey key, in Item item)
+        => throw new NotSupportedException("Plain caches store on the key's node.");
+
+    public void RecordUncertainOn(IClusterNode? node, WireKey key) => RecordUncertain(key, mayOvertakeRemoval: false);
+
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval) => Uncertain.Add(Encoding.UTF8.GetString(key));
 
     /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>
     private static ulong CasOf(byte[] data) => (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);
@@ -137,7 +147,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
 
         if (!TryFind(name, out (byte[] Data, uint Flags, long ExpiresAt) item))
         {
-            return OperationResult.Of(OperationStatus.Miss);
+            return OperationResult.Of(ResultStatus.Miss);
         }
 
         if (kind == OperationKind.Touch)
@@ -146,7 +156,7 @@ internal sealed class ModelClient(TimeProvider time) : IMemcachedClient
             Items[name] = item;
         }
 
-        return new OperationResult { Status = OperationStatus.Success, Flags = item.Flags, TimeToLive = (int)(item.ExpiresAt - Tick), Cas = CasOf(item.Data) };
+        return new OperationResult { Status = ResultStatus.Success, Flags = item.Flags, TimeToLive = (int)(item.ExpiresAt - Tick), Cas = CasOf(item.Data) };
     }
 
     private string Note(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive)

@@ -1,5 +1,7 @@
 using System.Text;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Fakes;
 

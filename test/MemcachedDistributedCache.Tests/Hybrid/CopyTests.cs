@@ -1,8 +1,9 @@
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
-using MemcachedDistributedCache.Diagnostics;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using Microsoft.Extensions.Caching.Hybrid;

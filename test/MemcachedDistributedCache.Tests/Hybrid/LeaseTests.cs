@@ -1,8 +1,9 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
-using OperationStatus = MemcachedDistributedCache.Connections.OperationStatus;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 
@@ -88,7 +89,7 @@ public sealed class LeaseTests : IDisposable
         var go = new TaskCompletionSource<string>();
         Task<string> first = _one.Get("key", _ => go.Task);
         await Eventually.True(() => _one[HybridEvent.FactoryRun] == 1, "the factory runs");
-        _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
+        _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Of(ResultStatus.Conflict) : null;
         if (atRenewal)
         {
             _one.Pass(2.7);
@@ -122,7 +123,7 @@ public sealed class LeaseTests : IDisposable
             }
 
             return isExcluded && verb == "lease" && key == "#=key" ? _model.Get(key, _one.Client.Origin) with { IsUnreadable = true }
-                : isExcluded && verb == "cas" && key == "#=key" ? OperationResult.Of(OperationStatus.Conflict) : null;
+                : isExcluded && verb == "cas" && key == "#=key" ? OperationResult.Of(ResultStatus.Conflict) : null;
         };
         var force = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheRead | Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCacheRead };
         (string value, _) = await _one.Engine.GetOrCreateAsync("key", CallOptions.From(force, _one.Engine.Settings), [], ValueFactory.Of(0, static (_, _) => new ValueTask<string>("new")), CancellationToken.None);

@@ -1,16 +1,16 @@
 using System.Buffers;
-using System.Collections;
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Collections.ObjectModel;
+using System.Collections;
 using System.Dynamic;
 using System.Numerics;
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using MemcachedDistributedCache.Diagnostics;
+using System.Text.Json;
+using System.Text;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Tests.Hybrid.Types;
 
@@ -157,10 +157,10 @@ public sealed class LossTests
         int[] expected = fate switch
         {
             Fate.Whole => [],
-            Fate.Lost => [EventIds.HybridNotCarried],
-            Fate.Unreadable => [EventIds.HybridNeverCached],
-            Fate.Unwritable => [EventIds.HybridNotSerializable, EventIds.HybridNeverCached],
-            Fate.NotWritten => [EventIds.HybridNotSerializable],
+            Fate.Lost => [CacheEventIds.HybridNotCarried],
+            Fate.Unreadable => [CacheEventIds.HybridNeverCached],
+            Fate.Unwritable => [CacheEventIds.HybridNotSerializable, CacheEventIds.HybridNeverCached],
+            Fate.NotWritten => [CacheEventIds.HybridNotSerializable],
             _ => [],
         };
         Assert.True(fate == Fate.Told ? log.Ids.Count > 0 : log.Ids.Distinct().SequenceEqual(expected), all);
@@ -171,7 +171,7 @@ public sealed class LossTests
             Assert.Contains(member ?? "", all, StringComparison.Ordinal);
         }
 
-        Assert.Equal(fate is Fate.Unreadable or Fate.Unwritable, log.Ids.Contains(EventIds.HybridNeverCached));
+        Assert.Equal(fate is Fate.Unreadable or Fate.Unwritable, log.Ids.Contains(CacheEventIds.HybridNeverCached));
     }
 
     [Fact]

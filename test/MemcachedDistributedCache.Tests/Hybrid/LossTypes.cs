@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json;
 
 #pragma warning disable CA1024, CA1051, CA1822, CA1823, CA1852, CA2227, CS0067, CS0414, CS0649, IDE0044, IDE0051, IDE0052, IDE0060, IDE0290, MA0016, MA0048, S1144, S2325, S3459, S4487
 // Types as applications have them, with all that JSON makes of them.

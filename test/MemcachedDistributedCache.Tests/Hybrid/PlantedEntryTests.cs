@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using System.Text;
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 

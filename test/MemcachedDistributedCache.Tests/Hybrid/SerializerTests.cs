@@ -1,10 +1,10 @@
 using System.Buffers;
 using System.Collections.Frozen;
-using System.Text;
 using System.Text.Json;
-using MemcachedDistributedCache.Diagnostics;
+using System.Text;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Options;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Tests.Hybrid.Types;
@@ -49,7 +49,7 @@ public sealed class SerializerTests : IDisposable
 
         Assert.Equal(calls, _one.Client.Calls.Count(static call => call.Key.StartsWith("#=", StringComparison.Ordinal)));
         Assert.Equal((7, 7), (_one[HybridEvent.FactoryRun], _one[HybridEvent.SerializationFailed]));
-        Assert.Equal(EventIds.HybridNeverCached, Assert.Single(_one.Log.Ids));
+        Assert.Equal(CacheEventIds.HybridNeverCached, Assert.Single(_one.Log.Ids));
         Assert.DoesNotContain(_model.Keys, static key => key.StartsWith("#=", StringComparison.Ordinal));
     }
 
@@ -60,7 +60,7 @@ public sealed class SerializerTests : IDisposable
         await _one.Engine.SetAsync("a", FrozenSet.ToFrozenSet([1, 2]), CallOptions.From(null, _one.Engine.Settings), []);
         await _one.Engine.SetAsync("a", FrozenSet.ToFrozenSet([1, 2]), CallOptions.From(null, _one.Engine.Settings), []);
         Assert.Null(await _other.Peek("a"));
-        Assert.Equal(EventIds.HybridNeverCached, Assert.Single(_one.Log.Ids));
+        Assert.Equal(CacheEventIds.HybridNeverCached, Assert.Single(_one.Log.Ids));
     }
 
     [Fact]
@@ -72,9 +72,9 @@ public sealed class SerializerTests : IDisposable
 
         // Its own copy cannot be read: so much is seen when somebody asks for it.
         Assert.Single(await Get(_one, "full", new List<IShape> { new Square(3) }));
-        Assert.Equal([EventIds.HybridNotDeserializable, EventIds.HybridNeverCached], _one.Log.Ids.Distinct());
+        Assert.Equal([CacheEventIds.HybridNotDeserializable, CacheEventIds.HybridNeverCached], _one.Log.Ids.Distinct());
         Assert.Single(await Get(_one, "full", new List<IShape> { new Square(4) }));
-        Assert.Equal(1, _one.Log.Ids.Count(static id => id == EventIds.HybridNeverCached));
+        Assert.Equal(1, _one.Log.Ids.Count(static id => id == CacheEventIds.HybridNeverCached));
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public sealed class SerializerTests : IDisposable
         Assert.Null((await Get(_one, "planted", new Drawing())).Shape);
         Assert.Equal(1, _one[HybridEvent.DeserializationFailed]);
         Assert.Null((await Get(_other, "planted", new Drawing { Shape = new Square(9) })).Shape);
-        Assert.DoesNotContain(EventIds.HybridNeverCached, _one.Log.Ids);
+        Assert.DoesNotContain(CacheEventIds.HybridNeverCached, _one.Log.Ids);
         await Get(_one, "more", new Drawing());
         Assert.Equal(1, _one.Client.Count("cas", "#=more"));
     }
@@ -109,8 +109,8 @@ public sealed class SerializerTests : IDisposable
         Assert.Equal((5, 1), (serializer.Writes, serializer.Reads));
 
         // What another serializer than JSON loses is told as well.
-        Assert.Equal(EventIds.HybridNotCarried, Assert.Single(rig.Log.Ids));
-        Assert.Contains("Point.Y", Assert.Single(rig.Log.Entries, static entry => entry.Id == EventIds.HybridNotCarried).Text, StringComparison.Ordinal);
+        Assert.Equal(CacheEventIds.HybridNotCarried, Assert.Single(rig.Log.Ids));
+        Assert.Contains("Point.Y", Assert.Single(rig.Log.Entries, static entry => entry.Id == CacheEventIds.HybridNotCarried).Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -121,7 +121,7 @@ public sealed class SerializerTests : IDisposable
         using var rig = new HybridRig(_model, static settings => settings with { VerifiesSerialization = true });
         await Get(rig, "other", PrivateSetter.Of(3));
         await Get(rig, "another", PrivateSetter.Of(4));
-        Assert.Equal(EventIds.HybridNotCarried, Assert.Single(rig.Log.Ids));
+        Assert.Equal(CacheEventIds.HybridNotCarried, Assert.Single(rig.Log.Ids));
     }
 
     [Theory]

@@ -1,8 +1,11 @@
-using MemcachedDistributedCache.Caching;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 
@@ -328,7 +331,7 @@ public sealed class TagTests : IDisposable
         HybridRig other = New();
         await other.Set("key", "old");
         HybridRig one = New();
-        (IReadOnlyList<object> nodes, one.Client.Nodes, one.Client.IsAway) = (one.Client.Nodes, [], true);
+        (IReadOnlyList<IClusterNode> nodes, one.Client.Nodes, one.Client.IsAway) = (one.Client.Nodes, [], true);
         await one.Engine.Tags.InvalidateAsync("*");
         Assert.Null(await one.Peek("key"));
         (one.Client.Nodes, one.Client.IsAway) = (nodes, false);
@@ -339,7 +342,7 @@ public sealed class TagTests : IDisposable
 
         // Once, and not those that join later.
         await one.Set("key", "new");
-        one.Client.Nodes = [.. nodes, new object()];
+        one.Client.Nodes = [.. nodes, new FakeNode()];
         Assert.Equal("new", await New().Peek("key"));
         one.Pass(2);
         Assert.Equal("new", await one.Peek("key"));
@@ -351,11 +354,11 @@ public sealed class TagTests : IDisposable
     public async Task A_node_that_is_gone_is_forgotten_with_what_this_process_has_of_it()
     {
         HybridRig one = New();
-        IReadOnlyList<object> before = one.Client.Nodes;
+        IReadOnlyList<IClusterNode> before = one.Client.Nodes;
         await one.Set("key", "value");
         for (int i = 0; i < 10; i++)
         {
-            one.Client.Nodes = [new object()];
+            one.Client.Nodes = [new FakeNode()];
             await one.Set("key" + i, "value");
             Assert.InRange(one.Engine.TagTable.Wildcards().Length, 1, 2);
         }

@@ -1,7 +1,7 @@
-using MemcachedDistributedCache.Diagnostics;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Tests.Fakes;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Configuration.Memory;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -110,7 +110,7 @@ public sealed class MistakeTests
         configuration.Reload();
         Assert.Equal(2, Ignored().Length);
 
-        string[] Ignored() => [.. log.Entries.Where(static entry => entry.Id == EventIds.ChangeIgnored).Select(static entry => entry.Text)];
+        string[] Ignored() => [.. log.Entries.Where(static entry => entry.Id == CacheEventIds.ChangeIgnored).Select(static entry => entry.Text)];
     }
 
     private static void AddTwice(IServiceCollection services, IConfiguration section) => services.AddMemcachedDistributedCache(section).AddMemcachedHybridCache(section);

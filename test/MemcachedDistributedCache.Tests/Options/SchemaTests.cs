@@ -1,9 +1,10 @@
 using System.Reflection;
 using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Options;
 
 namespace MemcachedDistributedCache.Tests.Options;
@@ -23,7 +24,11 @@ public sealed partial class SchemaTests
 
     private static PropertyInfo[] PropertiesOf(Type options) => [.. options.GetProperties().OrderBy(static p => p.MetadataToken)];
 
-    private static readonly XElement Documentation = XElement.Load(Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.xml"));
+    private static readonly XElement[] Documentation =
+    [
+        XElement.Load(Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.xml")),
+        XElement.Load(Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.Client.xml")),
+    ];
 
     [Fact]
     public void The_file_is_what_the_options_say()
@@ -157,7 +162,7 @@ public sealed partial class SchemaTests
                 break;
             case KeyNamespaceAttribute:
                 option["type"] = "string";
-                option["maxLength"] = MemcachedDistributedCache.Caching.KeyEncoder.MaximumNamespaceLength;
+                option["maxLength"] = MemcachedDistributedCache.Layout.KeyEncoder.MaximumNamespaceLength;
                 option["pattern"] = "^([!-\"$-{}~][!-{}~]*)?$";
                 option["default"] = (string)value!;
                 break;
@@ -184,7 +189,7 @@ public sealed partial class SchemaTests
     /// <summary>The summary of a member as plain text.</summary>
     private static string Summary(string id)
     {
-        XElement summary = Documentation.Descendants("member").Single(member => member.Attribute("name")!.Value == id).Element("summary")!;
+        XElement summary = Documentation.SelectMany(static document => document.Descendants("member")).Single(member => member.Attribute("name")!.Value == id).Element("summary")!;
         string text = string.Concat(summary.Nodes().Select(static node => node switch
         {
             XElement { Name.LocalName: "see" } see => (see.Attribute("langword") ?? see.Attribute("cref"))!.Value.Split('.', ':')[^1],

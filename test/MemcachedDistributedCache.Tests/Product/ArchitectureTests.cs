@@ -3,33 +3,43 @@ using System.Runtime.CompilerServices;
 
 namespace MemcachedDistributedCache.Tests.Product;
 
-/// <summary>Namespaces are rooms, and arrows between them go down the list only.</summary>
+/// <summary>Two packages, rooms within them by namespace, and arrows that go down the list only.</summary>
 public sealed class ArchitectureTests
 {
     private const string Root = "MemcachedDistributedCache";
     private const string Registration = "Microsoft.Extensions.DependencyInjection";
 
-    /// <summary>From the top: the product, its options, then each room above what it may know.</summary>
-    private static readonly string[] Rooms = ["", "Options", "Hybrid", "Caching", "Client", "Resilience", "Cluster", "Connections", "Protocol", "Transport", "Diagnostics"];
+    /// <summary>From the top: the rooms of the caches, then those of the engine. Each may know what stands behind it.</summary>
+    private static readonly string[] Rooms =
+    [
+        "Cache", "Options", "Hybrid", "Distributed", "Layout", "Backend",
+        "Engine", "Client", "Resilience", "Cluster", "Connections", "Protocol", "Transport", "Telemetry", "Vocabulary",
+    ];
 
-    private static readonly Type[] Types = [.. typeof(MemcachedCache).Assembly.GetTypes().Where(static type => Outermost(type).Namespace is { } name && (name == Registration || name.StartsWith(Root, StringComparison.Ordinal)) && !IsGenerated(type))];
+    private static readonly Assembly[] Packages = [typeof(MemcachedCache).Assembly, typeof(MemcachedNodeState).Assembly];
+
+    private static readonly Type[] Types = [.. Packages.SelectMany(static package => package.GetTypes()).Where(static type => Outermost(type).Namespace is { } name && (name == Registration || name.StartsWith(Root, StringComparison.Ordinal)) && !IsGenerated(type))];
 
     [Fact]
-    public void Every_type_lives_in_a_room()
-        => Assert.All(Types, static type => Assert.True(RoomOf(type) >= 0, $"{type} is in no room of the design"));
+    public void Every_type_lives_in_a_room_of_its_package()
+        => Assert.All(Types, static type => Assert.True(RoomOf(type) >= 0 && RoomOf(type) >= Array.IndexOf(Rooms, "Engine") == (type.Assembly == Packages[1]), $"{type} is in no room of its package"));
 
     [Fact]
     public void Arrows_go_down_only()
     {
         string[] up = [.. Types
             .SelectMany(static type => IlReader.Dependencies(type).Select(d => (From: type, To: d.Type, d.Where)))
-            .Where(static arrow => arrow.To.Assembly == typeof(MemcachedCache).Assembly && !IsGenerated(arrow.To))
-            .Where(static arrow => RankOf(arrow.To) < RankOf(arrow.From) && !IsVocabulary(arrow.From, arrow.To))
+            .Where(static arrow => Packages.Contains(arrow.To.Assembly) && !IsGenerated(arrow.To))
+            .Where(static arrow => RankOf(arrow.To) < RankOf(arrow.From))
             .Select(static arrow => $"{Name(Outermost(arrow.From))} -> {Name(Outermost(arrow.To))} in {arrow.Where}")
             .Distinct()
             .Order(StringComparer.Ordinal)];
         Assert.True(up.Length == 0, "These point up:\n" + string.Join('\n', up));
     }
+
+    [Fact]
+    public void The_engine_knows_nothing_of_caching()
+        => Assert.DoesNotContain(Packages[1].GetReferencedAssemblies(), static one => one.Name == Root || one.Name!.StartsWith("Microsoft.Extensions.Caching", StringComparison.Ordinal) || one.Name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal));
 
     [Fact]
     public void The_reader_sees_through_method_bodies()
@@ -49,20 +59,26 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void All_below_the_root_is_internal()
-        => Assert.All(Types.Where(static type => RoomOf(type) > 0), static type => Assert.False(type.IsVisible, $"{type} is public"));
-
-    /// <summary>The words in which the product speaks to its users: enums everywhere, exceptions where they are thrown, at the caches.</summary>
-    private static bool IsVocabulary(Type from, Type to)
-        => RoomOf(to) == 0 && (to.IsEnum || (typeof(Exception).IsAssignableFrom(to) && Rooms[RoomOf(from)] is "Caching" or "Hybrid"));
+    public void All_in_a_room_is_internal()
+        => Assert.All(Types.Where(static type => Outermost(type).Namespace is { } name && name != Root && name != Registration), static type => Assert.False(type.IsVisible, $"{type} is public"));
 
     private static int RoomOf(Type type)
     {
-        string name = Outermost(type).Namespace ?? "";
-        return name is Root or Registration ? 0 : Array.IndexOf(Rooms, name[(Root.Length + 1)..]);
+        Type outer = Outermost(type);
+        bool isEngine = outer.Assembly == Packages[1];
+        return Array.IndexOf(Rooms, outer.Namespace switch
+        {
+            Registration => "Cache",
+
+            // The words in which a package speaks to its users: every room of it may use them.
+            Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) => isEngine ? "Vocabulary" : "Backend",
+            Root => isEngine ? "Engine" : "Cache",
+            { } name => name[(Root.Length + 1)..],
+            _ => "",
+        });
     }
 
-    /// <summary>The product and its options are one fence: options are validated by what stands beside them.</summary>
+    /// <summary>The product and its options are one room: options are validated by what stands beside them.</summary>
     private static int RankOf(Type type) => Math.Max(1, RoomOf(type));
 
     private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;

@@ -10,5 +10,5 @@ public sealed class PublicApiTests
     public void The_core_has_few_public_types() => Assert.InRange(PublicSurface.TypesOf(typeof(MemcachedCache).Assembly).Count, 1, MostTypes);
 
     [Fact]
-    public void The_surface_is_the_reviewed_one() => PublicSurface.IsTheReviewedOne(typeof(MemcachedCache).Assembly, typeof(PublicApiTests).Assembly);
+    public void The_surface_is_the_reviewed_one() => PublicSurface.IsTheReviewedOne(typeof(PublicApiTests).Assembly, typeof(MemcachedCache).Assembly, typeof(MemcachedNodeState).Assembly);
 }

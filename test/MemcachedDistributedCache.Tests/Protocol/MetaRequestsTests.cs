@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Protocol;
 

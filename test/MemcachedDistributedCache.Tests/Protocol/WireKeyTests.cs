@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Reflection;
 using System.Text;
+using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Protocol;
 
@@ -73,7 +75,7 @@ public sealed class WireKeyTests
         IEnumerable<MethodBase> requests = typeof(IRequest).Assembly.GetTypes()
             .Where(static type => type.IsValueType && type.GetInterfaces().Contains(typeof(IRequest)))
             .SelectMany(static type => type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic));
-        IEnumerable<MethodBase> verbs = typeof(Client.IMemcachedClient).GetMethods().Where(static method => method.Name != "NodeOf");
+        IEnumerable<MethodBase> verbs = typeof(Backend.ICacheBackend).GetMethods().Where(static method => method.Name != "NodeOf");
         ParameterInfo[] keys = [.. writers.Concat(requests).Concat(verbs).SelectMany(static method => method.GetParameters()).Where(static parameter => parameter.Name == "key")];
         Assert.True(keys.Length >= 16, keys.Length.ToString(System.Globalization.CultureInfo.InvariantCulture));
         Assert.All(keys, static key => Assert.Equal(typeof(WireKey), key.ParameterType));

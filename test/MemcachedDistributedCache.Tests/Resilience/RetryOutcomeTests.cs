@@ -1,7 +1,9 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Resilience;
 
@@ -9,7 +11,7 @@ public sealed class RetryOutcomeTests
 {
     private static readonly NodeCounters Node = new("mc1:11211");
     private static readonly OperationResult Lost = Failed(MemcachedFailureReason.ConnectionLost);
-    private static readonly OperationResult Good = OperationResult.Of(OperationStatus.Success);
+    private static readonly OperationResult Good = OperationResult.Of(ResultStatus.Success);
 
     private readonly ManualTimeProvider _time = new();
     private int _attempts;
@@ -29,8 +31,8 @@ public sealed class RetryOutcomeTests
     {
         Assert.True(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("up", null, static () => null).Unavailable)));
         Assert.False(RetryPolicy.IsTransient(OperationResult.Failed(new NodeCounters("down", null, static () => TimeSpan.Zero).Unavailable)));
-        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Miss)));
-        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(OperationStatus.Canceled)));
+        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(ResultStatus.Miss)));
+        Assert.False(RetryPolicy.IsTransient(OperationResult.Of(ResultStatus.Canceled)));
     }
 
     [Fact]
@@ -39,7 +41,7 @@ public sealed class RetryOutcomeTests
         Task<OperationResult> again = Again(_ => Good);
         Assert.Equal(0, _attempts);
         _time.Advance(TimeSpan.FromMilliseconds(50));
-        Assert.Equal(OperationStatus.Success, (await again.WaitAsync(TimeSpan.FromSeconds(10))).Status);
+        Assert.Equal(ResultStatus.Success, (await again.WaitAsync(TimeSpan.FromSeconds(10))).Status);
         Assert.Equal(1, _attempts);
     }
 
@@ -74,7 +76,7 @@ public sealed class RetryOutcomeTests
         Task<OperationResult> again = Again(static _ => Good, token: source.Token);
         await source.CancelAsync();
         OperationResult result = await again.WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.Equal((OperationStatus.Canceled, MemcachedFailureReason.ConnectionLost), (result.Status, result.Failure!.Reason));
+        Assert.Equal((ResultStatus.Canceled, MemcachedFailureReason.ConnectionLost), (result.Status, result.Failure!.Reason));
         Assert.Equal(0, _attempts);
     }
 
@@ -114,7 +116,7 @@ public sealed class RetryOutcomeTests
             CallMode.Sync,
             CancellationToken.None);
         Assert.True(again.IsCompleted);
-        Assert.Equal(OperationStatus.Success, again.GetAwaiter().GetResult().Status);
+        Assert.Equal(ResultStatus.Success, again.GetAwaiter().GetResult().Status);
         Assert.Equal(2, _attempts);
     }
 

@@ -1,5 +1,7 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Resilience;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Resilience;
 
@@ -67,7 +69,7 @@ public sealed class RetryPolicyTests
             mode,
             CancellationToken.None);
         Assert.True(mode == CallMode.Async || running.IsCompleted, "a synchronous call is complete when it returns");
-        Assert.Equal(OperationStatus.Failed, (await running).Status);
+        Assert.Equal(ResultStatus.Failed, (await running).Status);
         return (attempts, last);
     }
 

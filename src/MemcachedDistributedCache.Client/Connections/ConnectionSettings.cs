@@ -1,0 +1,38 @@
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Transport;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>What all connections of a cluster have in common.</summary>
+internal sealed record ConnectionSettings
+{
+    /// <summary>Opens the sockets.</summary>
+    public required ConnectionFactory Factory { get; init; }
+
+    /// <summary>The clock of operation deadlines.</summary>
+    public required OperationClock Clock { get; init; }
+
+    /// <summary>Tells from client flags whether a prefix stands before the value.</summary>
+    public required Func<uint, bool> HasPrefix { get; init; }
+
+    /// <summary>The largest value that is kept, prefix included; one that another client has stored may be larger, and is a miss.</summary>
+    public int LargestKept { get; init; } = int.MaxValue;
+
+    /// <summary>The clock of everything else.</summary>
+    public required TimeProvider TimeProvider { get; init; }
+
+    /// <summary>What the cache tells whoever listens; nothing by default.</summary>
+    public CacheTelemetry Telemetry { get; init; } = CacheTelemetry.Silent;
+
+    /// <summary>The limit of name resolution, connect and handshake together.</summary>
+    public required TimeSpan ConnectTimeout { get; init; }
+
+    /// <summary>How long a connection may carry nothing before it is closed; infinite for ever.</summary>
+    public required TimeSpan IdleTimeout { get; init; }
+
+    /// <summary>How many replies may be awaited on one connection.</summary>
+    public required int MaximumPendingOperations { get; init; }
+
+    /// <summary>How many bytes may wait to be sent on one connection.</summary>
+    public required long MaximumBufferedBytes { get; init; }
+}

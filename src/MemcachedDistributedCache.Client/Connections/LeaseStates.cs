@@ -1,0 +1,11 @@
+using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Vocabulary;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>Reads the state of a lease from a reply.</summary>
+internal static class LeaseStates
+{
+    /// <summary>What a reply says of it.</summary>
+    public static LeaseState Of(in MetaReply reply) => reply.IsWon ? LeaseState.Won : reply.IsLeased ? LeaseState.Taken : LeaseState.None;
+}

@@ -1,0 +1,372 @@
+using System.Buffers;
+using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Vocabulary;
+
+namespace MemcachedDistributedCache.Connections;
+
+/// <summary>
+/// Turns received bytes into completed operations. It owns the read buffer and no socket: the read loop asks for
+/// <see cref="GetMemory"/>, fills a part of it and calls <see cref="Advance"/>, which answers with the first violation of the protocol or null.
+/// </summary>
+/// <param name="queue">The operations whose replies come, in order.</param>
+/// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
+/// <param name="counters">Where hits and misses are counted.</param>
+/// <param name="fence">Which items may be read.</param>
+internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters, NodeFence fence) : IDisposable
+{
+    /// <summary>memcached takes no larger item, whatever its <c>-I</c>.</summary>
+    private const int HardLimit = 1024 * 1024 * 1024;
+
+    private readonly IncomingValue _value = new(hasPrefix);
+    private readonly UnplacedReplies _unplaced = new();
+    private byte[] _buffer = ReadBuffer.Rent();
+    private int _start;
+    private int _end;
+    private long _dropped;
+    private bool _direct;
+
+    /// <summary>Where the items' states come from; see <see cref="CasToken"/>.</summary>
+    public object? Origin { get; init; }
+
+    /// <summary>Told of a lease that was won by a request whose caller is gone, by its key and the number of its state.</summary>
+    public Action<ReadOnlySpan<byte>, ulong>? LeaseUnheard { get; init; }
+
+    /// <summary>Told how long values are.</summary>
+    public LargeValues? LargeValues { get; init; }
+
+    /// <summary>Told that a reply came whose place only a later one can prove, so that there is a later one.</summary>
+    public Action? ProofNeeded { get; init; }
+
+    /// <summary>The largest value that is believed; set from the server's settings.</summary>
+    public int MaximumValueLength { get; set; } = HardLimit;
+
+    /// <summary>The largest value that is kept, prefix included. A larger one, which another client may have stored, is a miss.</summary>
+    public int LargestKept { get; init; } = HardLimit;
+
+    /// <summary>Where the next bytes go: the read buffer, or the array of a large value.</summary>
+    public Memory<byte> GetMemory()
+    {
+        Memory<byte> room = _start == _end && _value.Operation is not null ? _value.DirectRoom() : default;
+        _direct = !room.IsEmpty;
+        if (_direct)
+        {
+            return room;
+        }
+
+        ReadBuffer.MakeRoom(ref _buffer, ref _start, ref _end);
+        return _buffer.AsMemory(_end);
+    }
+
+    /// <summary>Reads on after <paramref name="count"/> bytes came into the last <see cref="GetMemory"/>.</summary>
+    /// <returns>What is wrong with the bytes, or null.</returns>
+    public string? Advance(int count)
+    {
+        if (_direct)
+        {
+            _value.AddDirect(count);
+        }
+        else
+        {
+            _end += count;
+        }
+
+        return Read();
+    }
+
+    /// <summary>Replies that came when their callers had given up.</summary>
+    public long Dropped => Volatile.Read(ref _dropped);
+
+    /// <summary>Ends the operations that got no whole reply; for the read loop's end only.</summary>
+    /// <returns>How many were still waited for.</returns>
+    public int FailAll(Func<PendingOperation, OperationResult> failure)
+    {
+        _value.End(handedOver: false);
+        _unplaced.Clear();
+        int failed = 0;
+        while (queue.Dequeue() is { } operation)
+        {
+            OperationResult result = failure(operation);
+            if (operation.TryComplete(result))
+            {
+                failed++;
+                if (result.Failure?.Reason == MemcachedFailureReason.TimedOut)
+                {
+                    counters.AddTimeouts(1);
+                }
+                else
+                {
+                    counters.AddErrors(1, result.Failure?.Reason ?? MemcachedFailureReason.ConnectionLost);
+                }
+            }
+
+            operation.Release();
+        }
+
+        return failed;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
+    }
+
+    private string? Read()
+    {
+        while (true)
+        {
+            if (_value.Operation is not null)
+            {
+                if (!ReadValue(out string? broken))
+                {
+                    return broken;
+                }
+
+                continue;
+            }
+
+            ReadOnlySpan<byte> bytes = _buffer.AsSpan(_start, _end - _start);
+            switch (ReplyFrame.TryFindLine(bytes, out int length))
+            {
+                case ReplyFrame.Result.Incomplete:
+                    return null;
+                case ReplyFrame.Result.Invalid:
+                    return Describe("a line that does not end as it must", bytes);
+            }
+
+            _start += length + 2;
+            if (ReadLine(bytes[..length]) is { } violation)
+            {
+                return violation;
+            }
+        }
+    }
+
+    private string? ReadLine(ReadOnlySpan<byte> line)
+    {
+        if (!MetaReplyParser.TryParse(line, out MetaReply reply))
+        {
+            return Describe("an unexpected line", line);
+        }
+
+        if (_unplaced.IsOpen && (Unplaced(reply, line, out string? misplaced) || misplaced is not null))
+        {
+            return misplaced;
+        }
+
+        if (queue.Peek() is not { } operation)
+        {
+            return Describe("a reply that nobody asked for", line);
+        }
+
+        if (!ReplyMatch.IsAnswer(operation, reply))
+        {
+            return Describe($"the reply to another request than {operation.Kind} O{operation.Opaque}", line);
+        }
+
+        if (reply.Code == ReplyCode.Value)
+        {
+            return BeginValue(operation, reply, line);
+        }
+
+        if (reply.Code == ReplyCode.Error)
+        {
+            _unplaced.Open();
+        }
+
+        End(reply, reply.Code >= ReplyCode.TooLarge ? Handshake.Printable(line) : null);
+        return null;
+    }
+
+    /// <summary>Holds a reply against an error line before it: true where it waits to be placed, with a violation where it never can be.</summary>
+    private bool Unplaced(in MetaReply reply, ReadOnlySpan<byte> line, out string? misplaced)
+    {
+        misplaced = null;
+        if (reply.HasOpaque || reply.Code == ReplyCode.NoOp)
+        {
+            if (!_unplaced.AreProvenBy(reply, queue))
+            {
+                misplaced = Describe($"a reply that does not follow from {_unplaced.Count} without a token", line);
+                return false;
+            }
+
+            for (int i = 0; i < _unplaced.Count; i++)
+            {
+                End(_unplaced[i].Reply, _unplaced[i].Error);
+            }
+
+            _unplaced.Clear();
+            return false;
+        }
+
+        if (_unplaced.Count >= queue.Count)
+        {
+            misplaced = Describe("a reply that nobody asked for", line);
+            return false;
+        }
+
+        _unplaced.Add(reply, reply.Code >= ReplyCode.TooLarge ? Handshake.Printable(line) : null);
+        if (_unplaced.Count == 1)
+        {
+            ProofNeeded?.Invoke();
+        }
+
+        return true;
+    }
+
+    /// <summary>Ends the oldest operation with a reply that is its own.</summary>
+    private void End(in MetaReply reply, string? error)
+    {
+        PendingOperation operation = queue.Dequeue()!;
+        if (operation.Kind is OperationKind.Get or OperationKind.Lease && reply.Code == ReplyCode.Miss && !operation.IsClaimed)
+        {
+            counters.AddMiss();
+        }
+
+        if (!Complete(operation, ResultOf(operation, reply, error)))
+        {
+            NoteUnheard(operation, reply);
+        }
+
+        operation.Release();
+    }
+
+    private OperationResult ResultOf(PendingOperation operation, in MetaReply reply, string? error) => reply.Code switch
+    {
+        ReplyCode.Done or ReplyCode.NoOp => new OperationResult
+        {
+            Status = ResultStatus.Success,
+            Flags = reply.Flags,
+            TimeToLive = reply.TimeToLive,
+            Cas = reply.Cas,
+            Origin = Origin,
+            Lease = LeaseStates.Of(reply),
+            IsUnreadable = reply.IsStale || fence.Excludes(reply.Cas),
+            Sequence = operation.Sequence,
+        },
+        ReplyCode.Miss => OperationResult.Of(ResultStatus.Miss),
+        ReplyCode.NotFound => OperationResult.Of(operation.Kind == OperationKind.Delete ? ResultStatus.Miss : ResultStatus.Conflict),
+        ReplyCode.TooLarge when operation.Kind is OperationKind.Store or OperationKind.Probe => TooLarge(),
+        ReplyCode.OutOfMemory when operation.Kind != OperationKind.Delete => Refused(counters.OutOfMemory),
+        ReplyCode.TooLarge or ReplyCode.OutOfMemory or ReplyCode.Error => Refused(counters.ServerError(error!)),
+        _ => OperationResult.Of(ResultStatus.Conflict),
+    };
+
+    private OperationResult Refused(OperationFailure failure)
+    {
+        counters.AddErrors(1, failure.Reason);
+        return OperationResult.Failed(failure);
+    }
+
+    private OperationResult TooLarge()
+    {
+        counters.AddOversized();
+        return OperationResult.Of(ResultStatus.TooLarge);
+    }
+
+    private string? BeginValue(PendingOperation operation, in MetaReply reply, ReadOnlySpan<byte> line)
+    {
+        if (reply.Length > MaximumValueLength)
+        {
+            return Describe("a value larger than the server's own limit", line);
+        }
+
+        LargeValues?.Note(operation.ReadHash, reply.Length);
+
+        // It stays in the queue while its value comes, so that its deadline is looked after.
+        _value.Begin(operation, reply, isWanted: !operation.IsClaimed && reply.Length <= LargestKept);
+        return null;
+    }
+
+    /// <summary>Reads on in the value; true once it is whole and handed over.</summary>
+    private bool ReadValue(out string? violation)
+    {
+        violation = null;
+        _start += _value.Add(_buffer.AsSpan(_start, _end - _start));
+        if (!_value.IsWhole || _end - _start < 2)
+        {
+            return false;
+        }
+
+        if (_buffer[_start] != '\r' || _buffer[_start + 1] != '\n')
+        {
+            violation = Describe("a value longer than announced", _buffer.AsSpan(_start, 2));
+            return false;
+        }
+
+        _start += 2;
+        CompleteValue();
+        return true;
+    }
+
+    private void CompleteValue()
+    {
+        PendingOperation operation = queue.Dequeue()!;
+        ref readonly MetaReply reply = ref _value.Reply;
+        bool handedOver = false;
+        bool isPlaceholder = reply.IsLeased && reply.Length == 0;
+        bool isUnreadable = reply.IsStale || fence.Excludes(reply.Cas);
+        bool isMiss = isUnreadable || isPlaceholder || _value.IsDropped;
+        if (!operation.IsClaimed)
+        {
+            if (isMiss)
+            {
+                counters.AddMiss();
+            }
+            else
+            {
+                counters.AddHit();
+            }
+        }
+
+        if (operation.Kind == OperationKind.Get && isMiss)
+        {
+            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it may not be read, or is larger than what is kept.
+            Complete(operation, OperationResult.Of(ResultStatus.Miss));
+        }
+        else
+        {
+            handedOver = Complete(operation, _value.ToResult(Origin, isUnreadable));
+        }
+
+        if (!handedOver)
+        {
+            NoteUnheard(operation, reply);
+        }
+
+        _value.End(handedOver);
+        operation.Release();
+    }
+
+    /// <summary>Gives an operation its result, unless its caller is gone.</summary>
+    private bool Complete(PendingOperation operation, in OperationResult result)
+    {
+        if (operation.TryComplete(result))
+        {
+            return true;
+        }
+
+        Volatile.Write(ref _dropped, _dropped + 1);
+        return false;
+    }
+
+    /// <summary>A lease that nobody holds, because whoever won it has given up, would keep everybody waiting.</summary>
+    private void NoteUnheard(PendingOperation operation, in MetaReply reply)
+    {
+        if (operation.Kind == OperationKind.Lease && reply.IsWon && reply.Cas != 0)
+        {
+            LeaseUnheard?.Invoke(operation.ChangedKey, reply.Cas);
+        }
+    }
+
+    /// <summary>Says what came. Error lines are quoted; other bytes may be a value's, which no log may hold.</summary>
+    private static string Describe(string what, ReadOnlySpan<byte> bytes)
+    {
+        bool isError = bytes.StartsWith("ERROR"u8) || bytes.StartsWith("CLIENT_ERROR"u8) || bytes.StartsWith("SERVER_ERROR"u8);
+        int end = bytes.IndexOf((byte)'\n');
+        ReadOnlySpan<byte> line = end < 0 ? bytes : bytes[..end];
+        return isError ? $"{what}: '{Handshake.Printable(line)}'" : $"{what}, of {line.Length} bytes";
+    }
+}

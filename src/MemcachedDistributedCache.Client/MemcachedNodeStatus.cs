@@ -1,0 +1,52 @@
+namespace MemcachedDistributedCache;
+
+/// <summary>What this process has seen of one server since the cache was made.</summary>
+public sealed record MemcachedNodeStatus
+{
+    internal MemcachedNodeStatus()
+    {
+    }
+
+    /// <summary>The server's address as configured, <c>host:port</c>.</summary>
+    public required string Server { get; init; }
+
+    /// <summary>Whether it is worth asking.</summary>
+    public required MemcachedNodeState State { get; init; }
+
+    /// <summary>The version that the server reported, or null before it has answered.</summary>
+    public required string? ServerVersion { get; init; }
+
+    /// <summary>Reads that the server answered with an item. One past its exact deadline counts here and is a miss to the caller.</summary>
+    public required long Hits { get; init; }
+
+    /// <summary>Reads that the server answered without one.</summary>
+    public required long Misses { get; init; }
+
+    /// <summary>Operations without an answer to rely on, <see cref="Timeouts"/> among them. Cancelled ones are not counted.</summary>
+    public required long Errors { get; init; }
+
+    /// <summary>Operations that got no answer within the limit.</summary>
+    public required long Timeouts { get; init; }
+
+    /// <summary>
+    /// Keys whose last write or removal failed. They are misses until what the server has under them has been removed; see
+    /// <c>MemcachedCacheOptions.MaximumUncertainKeys</c>.
+    /// </summary>
+    public required int UncertainKeys { get; init; }
+
+    /// <summary>
+    /// Whether every key is a miss, because what the server holds may be older than a write that failed, and the keys are not known one by one: there were
+    /// more than <c>MemcachedCacheOptions.MaximumUncertainKeys</c>, or its name has led elsewhere and back. False again once it is known up to where
+    /// its items are old; <see cref="UncertainKeys"/> counts from that search on anew.
+    /// </summary>
+    public required bool AreAllKeysUncertain { get; init; }
+
+    /// <summary>Operations that were tried again because an attempt at this server had failed.</summary>
+    public required long Retries { get; init; }
+
+    /// <summary>Reads that found a value here while the server that owns the key was down; see <see cref="MemcachedFailover.Gutter"/>.</summary>
+    public required long GutterHits { get; init; }
+
+    /// <summary>Requests whose reply is still to come, at this moment.</summary>
+    public required int PendingOperations { get; init; }
+}

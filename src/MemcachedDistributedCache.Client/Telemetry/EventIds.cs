@@ -1,0 +1,21 @@
+namespace MemcachedDistributedCache.Telemetry;
+
+/// <summary>
+/// Event ids of the engine's log: 1000 to 1029 without 1010, nodes and connections. The ids of the other packages are in theirs, and no id stands in two. An id once
+/// published keeps its meaning. Each has its line in docs/observability.md.
+/// </summary>
+internal static class EventIds
+{
+    public const int NodeUp = 1000;
+    public const int NodeDown = 1001;
+    public const int NodeSlow = 1002;
+    public const int NodeInTime = 1003;
+    public const int ConnectionEnded = 1004;
+    public const int UncertainKeysReplayed = 1005;
+    public const int UncertainWritesOverflowed = 1006;
+    public const int FenceRenewed = 1007;
+    public const int NameNotResolved = 1008;
+    public const int ServersChanged = 1009;
+    public const int FencesBypassed = 1011;
+    public const int ServersShareAddress = 1012;
+}

@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Logging;
+
+namespace MemcachedDistributedCache.Telemetry;
+
+/// <summary>What the engine logs. No key and no value is logged, at any level.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, {Items}")]
+    public static partial void NodeUp(ILogger logger, string server, string version, string items);
+
+    [LoggerMessage(EventIds.NodeDown, LogLevel.Warning, "memcached {Server} is down: {Reason}. {Consequence} until it answers again; it is tried in the background")]
+    public static partial void NodeDown(ILogger logger, string server, string reason, string consequence);
+
+    [LoggerMessage(EventIds.NodeSlow, LogLevel.Warning, "memcached {Server} does not answer within {Limit} ms. What times out is a miss, and is counted; this is logged again once it has been in time for a while")]
+    public static partial void NodeSlow(ILogger logger, string server, double limit);
+
+    [LoggerMessage(EventIds.NodeInTime, LogLevel.Information, "memcached {Server} answers in time again")]
+    public static partial void NodeInTime(ILogger logger, string server);
+
+    [LoggerMessage(EventIds.ConnectionEnded, LogLevel.Debug, "A connection to memcached {Server} ended: {Reason}")]
+    public static partial void ConnectionEnded(ILogger logger, string server, string reason, Exception? exception);
+
+    [LoggerMessage(EventIds.UncertainKeysReplayed, LogLevel.Information, "{Count} keys have been removed from memcached {Server}, which their last write or removal may not have reached, and can be read again")]
+    public static partial void UncertainKeysReplayed(ILogger logger, string server, int count);
+
+    [LoggerMessage(EventIds.UncertainWritesOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]
+    public static partial void UncertainWritesOverflowed(ILogger logger, string server, int maximum);
+
+    [LoggerMessage(EventIds.FenceRenewed, LogLevel.Information, "memcached {Server} is read again; what it had stored before is not")]
+    public static partial void FenceRenewed(ILogger logger, string server);
+
+    [LoggerMessage(EventIds.NameNotResolved, LogLevel.Warning, "The name {Host} cannot be resolved; the {Count} addresses that it had are kept, and it is looked up again")]
+    public static partial void NameNotResolved(ILogger logger, string host, int count);
+
+    [LoggerMessage(EventIds.ServersChanged, LogLevel.Information, "The memcached servers have changed: there were {Before}, there are {After}")]
+    public static partial void ServersChanged(ILogger logger, int before, int after);
+
+    [LoggerMessage(EventIds.FencesBypassed, LogLevel.Warning, "memcached {Server}, version {Version}, has given items new numbers while it moved them in its memory, or does not tell. What is old there cannot be told from what is new, and nothing that it had stored by now is read. Upgrade it to 1.6.24 or newer, or start it with -o no_slab_reassign")]
+    public static partial void FencesBypassed(ILogger logger, string server, string version);
+
+    [LoggerMessage(EventIds.ServersShareAddress, LogLevel.Warning, "The memcached servers {Server} and {Other} lead to one address, {Address}: that server has the shares of both, and no other serves its keys when it is down. Name it once")]
+    public static partial void ServersShareAddress(ILogger logger, string server, string other, string address);
+}

@@ -1,0 +1,66 @@
+namespace MemcachedDistributedCache.Vocabulary;
+
+/// <summary>What an operation gives back.</summary>
+internal readonly struct OperationResult
+{
+    /// <summary>How it ended.</summary>
+    public ResultStatus Status { get; init; }
+
+    /// <summary>The client flags of the item that was read.</summary>
+    public uint Flags { get; init; }
+
+    /// <summary>Remaining seconds of the item, -1 for ever.</summary>
+    public int TimeToLive { get; init; }
+
+    /// <summary>Which request was answered; see <c>RequestSequence</c>.</summary>
+    public long Sequence { get; init; }
+
+    /// <summary>
+    /// The value's length; the array may be longer if it was asked for as pooled. With <see cref="ResultStatus.TooLarge"/>: the longest
+    /// value that fits, or 0 where the server did not say.
+    /// </summary>
+    public int Length { get; init; }
+
+    /// <summary>The number of the item's state, where it was asked for.</summary>
+    public ulong Cas { get; init; }
+
+    /// <summary>The connection that told the CAS.</summary>
+    public object? Origin { get; init; }
+
+    /// <summary>Who is to make the value, where it was asked for with a lease.</summary>
+    public LeaseState Lease { get; init; }
+
+    /// <summary>Whether an item that was asked for with a lease is there and must not be read.</summary>
+    public bool IsUnreadable { get; init; }
+
+    /// <summary>Whether it was read in the place of a node that is down.</summary>
+    public bool IsOfGutter { get; init; }
+
+    /// <summary>The state that was told.</summary>
+    public CasToken CasToken => new(Cas, Origin);
+
+    /// <summary>The value without its prefix, if one was read.</summary>
+    public byte[]? Value { get; init; }
+
+    /// <summary>The entry's prefix (see <see cref="ValuePrefix"/>), read as a big-endian number.</summary>
+    public long Prefix { get; init; }
+
+    /// <summary>Why there is no answer.</summary>
+    public OperationFailure? Failure { get; init; }
+
+    /// <summary>Whether, of a change, it is not known that it happened, and nobody has noted that yet. A lost connection notes it by itself.</summary>
+    public bool IsUncertainChange
+        => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut or MemcachedFailureReason.ServerError;
+
+    /// <summary>
+    /// Whether the server may yet make a change that leaves its key uncertain, after what it is asked from now on. Changes of one key keep their order, except
+    /// between callers that block and others: theirs are two connections, of which one may be late by itself.
+    /// </summary>
+    public bool MayOvertakeRemoval(CallMode mode) => mode == CallMode.Sync && Failure is { } failure && (failure.Reason == MemcachedFailureReason.TimedOut || failure.FollowsTimeout);
+
+    /// <summary>A result without a value.</summary>
+    public static OperationResult Of(ResultStatus status) => new() { Status = status };
+
+    /// <summary>A failed result.</summary>
+    public static OperationResult Failed(OperationFailure failure) => new() { Status = ResultStatus.Failed, Failure = failure };
+}

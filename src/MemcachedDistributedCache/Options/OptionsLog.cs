@@ -1,0 +1,16 @@
+using Microsoft.Extensions.Logging;
+
+namespace MemcachedDistributedCache.Options;
+
+/// <summary>What is logged of the options and their changes. No key and no value is logged, at any level.</summary>
+internal static partial class OptionsLog
+{
+    [LoggerMessage(CacheEventIds.ChangeRefused, LogLevel.Error, "The configuration has changed to what cannot be used, so the memcached servers stay as they were: {Reason}")]
+    public static partial void ChangeRefused(ILogger logger, string reason);
+
+    [LoggerMessage(CacheEventIds.OfferedServersNotUsed, LogLevel.Warning, "The memcached servers are {Servers}, because the options name them; the embedded nodes {Offered} of the same container are not used. Take the servers out of the configuration, or the embedded nodes out of the registrations")]
+    public static partial void OfferedServersNotUsed(ILogger logger, string servers, string offered);
+
+    [LoggerMessage(CacheEventIds.ChangeIgnored, LogLevel.Warning, "The configuration has changed {Options}. They are read at start only, so the change is ignored until the application is started again; of the memcached options only Servers is followed")]
+    public static partial void ChangeIgnored(ILogger logger, string options);
+}
