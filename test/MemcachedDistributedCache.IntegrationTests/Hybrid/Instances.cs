@@ -63,7 +63,7 @@ internal sealed class Instance : IAsyncDisposable, IDisposable
     /// <summary>What the cache has, without making anything.</summary>
     public ValueTask<T> Peek<T>(string key) => Cache.GetOrCreateAsync<T>(key, static _ => throw new InvalidOperationException("not to be run"), new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData });
 
-    /// <summary>The same, past this process's own memory.</summary>
+    /// <summary>The same, past this process's local cache.</summary>
     public ValueTask<T> PeekCluster<T>(string key)
         => Cache.GetOrCreateAsync<T>(key, static _ => throw new InvalidOperationException("not to be run"), new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCache });
 
