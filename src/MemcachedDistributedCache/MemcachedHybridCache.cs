@@ -140,7 +140,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     /// <typeparam name="T">The type of the value.</typeparam>
     /// <param name="key">The key of the entry.</param>
     /// <param name="state">What the factory needs besides; saves a closure. Nothing of it may belong to the caller's request.</param>
-    /// <param name="factory">Makes the value if there is none, with the services of a new scope.</param>
+    /// <param name="factory">Makes the value if there is none, with the services of a new scope. Not needed with <see cref="HybridCacheEntryFlags.DisableUnderlyingData"/>.</param>
     /// <param name="options">Options of this entry.</param>
     /// <param name="tags">The tags of the entry, should it be made.</param>
     /// <param name="cancellationToken">Ends this caller's wait; the factory is cancelled when all of its callers have left.</param>
@@ -155,7 +155,11 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
         IEnumerable<string>? tags = null,
         CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(factory);
+        if (factory is null)
+        {
+            return GetAsync(key, default(ValueFactory<TState, T>), options, tags, cancellationToken);
+        }
+
         IServiceScopeFactory scopes = _scopes ?? throw new InvalidOperationException("This cache was made without services, so there are no scopes to be had. Give the constructor an IServiceProvider, or register the cache with AddMemcachedHybridCache.");
         return GetAsync(key, ValueFactory.Of((scopes, state, factory), RunAsync), options, tags, cancellationToken);
 
@@ -177,8 +181,9 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
         IEnumerable<string>? tags = null,
         CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(factory);
-        return GetOrCreateScopedAsync(key, factory, static (make, services, token) => make(services, token), options, tags, cancellationToken);
+        return factory is null
+            ? GetAsync(key, default(ValueFactory<int, T>), options, tags, cancellationToken)
+            : GetOrCreateScopedAsync(key, factory, static (make, services, token) => make(services, token), options, tags, cancellationToken);
     }
 
     /// <summary>

@@ -306,10 +306,25 @@ internal sealed class Batch<T>(HybridEngine engine, CallOptions options, IReadOn
 
     private SingleFlightKey KeyOf(string key) => new(key, _options.Distinct, typeof(T));
 
-    private Task KeepAsync(BatchItem item, IReadOnlyDictionary<string, T> made)
-        => made.TryGetValue(item.Call.Key, out T? value)
-            ? FactoryRunner.KeepAsync(engine, item.Call, _codec, value, item.Stamps, item.Lease, item.Over, item.StoreTarget).AsTask()
-            : FactoryRunner.ReleaseAsync(item.Lease);
+    private async Task KeepAsync(BatchItem item, IReadOnlyDictionary<string, T> made)
+    {
+        try
+        {
+            if (made.TryGetValue(item.Call.Key, out T? value))
+            {
+                await FactoryRunner.KeepAsync(engine, item.Call, _codec, value, item.Stamps, item.Lease, item.Over, item.StoreTarget).ConfigureAwait(false);
+                return;
+            }
+        }
+        catch
+        {
+            // The dictionary is the application's, and may throw.
+            await FactoryRunner.ReleaseAsync(item.Lease).ConfigureAwait(false);
+            throw;
+        }
+
+        await FactoryRunner.ReleaseAsync(item.Lease).ConfigureAwait(false);
+    }
 
     private Task ReleaseAsync(List<BatchItem> items) => FanOut.RunAsync(items, engine.Settings.MaximumFanOut, static item => FactoryRunner.ReleaseAsync(item.Lease));
 

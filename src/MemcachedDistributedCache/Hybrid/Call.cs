@@ -40,12 +40,13 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
     });
 
     /// <summary>
-    /// The options that a factory has chosen. One who has kept out of the cluster has taken no lease, so that nothing says whether the key was removed while
+    /// The options that a factory has chosen. What it has set to null is the caller's again; but a factory that has changed the expiration and set the local one to
+    /// null means both by the one, as a caller does who gives no local one. One who has kept out of the cluster has taken no lease, so that nothing says whether the key was removed while
     /// the factory ran: the factory cannot bring its value there.
     /// </summary>
     public CallOptions ChosenBy(HybridCacheEntryContext context) => new(
         context.Expiration ?? Expiration,
-        context.LocalCacheExpiration ?? context.Expiration ?? LocalExpiration,
+        context.LocalCacheExpiration ?? (context.Expiration is { } chosen && chosen != Expiration ? chosen : LocalExpiration),
         (context.Flags ?? Flags) | (Flags & HybridCacheEntryFlags.DisableDistributedCacheWrite))
     {
         LocalSize = Checked(context.LocalSize),

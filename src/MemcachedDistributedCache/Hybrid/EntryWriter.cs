@@ -20,7 +20,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             return null;
         }
 
-        if (value is not null && codec.IsRefused)
+        if (codec.IsRefused)
         {
             counters.Add(HybridEvent.SerializationFailed);
             return null;
@@ -200,7 +200,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         TimeSpan own = entry.IsStale ? left + pastExpiration : Min(left, call.Options.LocalExpiration);
         long now = timeProvider.GetTimestamp();
         entry.LocalUntil = local.After(now, own);
-        entry.FreshUntil = entry.IsDetached ? entry.LocalUntil : Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
+        entry.FreshUntil = entry.IsDetached && !entry.IsStale ? entry.LocalUntil : Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
 
         // Past its time it may still have to be served in place of a factory.
         return settings.Retention > TimeSpan.Zero ? left + settings.Retention : own;

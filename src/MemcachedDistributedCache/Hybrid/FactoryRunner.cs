@@ -160,6 +160,12 @@ internal static class FactoryRunner
     /// <summary>Keeps a value that has been made, and lets go of the lease.</summary>
     public static async ValueTask<Outcome<T>> KeepAsync<T>(HybridEngine engine, Call call, ValueCodec<T> codec, T value, TagStamp[] stamps, Lease? lease, CasToken? over, StoreTarget storeTarget)
     {
+        if (engine.Disposed.IsCancellationRequested)
+        {
+            await ReleaseAsync(lease).ConfigureAwait(false);
+            return new Outcome<T>(value, CacheSource.Factory, null);
+        }
+
         using PreparedEntry<T>? entry = engine.Writer.Prepare(call, value, codec, stamps);
         if (entry is null)
         {
@@ -185,6 +191,7 @@ internal static class FactoryRunner
         }
 
         CasToken? held = lease is null ? null : await lease.EndAsync().ConfigureAwait(false);
+        bool isInLeasesPlace = false;
         CachedEntry copy;
         if ((over ?? held) is { } casToken && !Array.Exists(stamps, static stamp => stamp.State.IsProvisional))
         {
@@ -207,11 +214,7 @@ internal static class FactoryRunner
             if (stored.Status == ResultStatus.Success)
             {
                 engine.Writer.Keep(call, copy, sentAt);
-                held = over is null ? null : held;
-                if (held is null)
-                {
-                    lease?.Forget();
-                }
+                isInLeasesPlace = over is null;
             }
             else if (stored.Status == ResultStatus.Conflict)
             {
@@ -225,7 +228,11 @@ internal static class FactoryRunner
             copy = EntryWriter.CopyOf(call, entry, default, isDetached: false, codec);
         }
 
-        if (held is not null)
+        if (isInLeasesPlace)
+        {
+            lease?.Forget();
+        }
+        else
         {
             await ReleaseAsync(lease).ConfigureAwait(false);
         }

@@ -64,7 +64,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
         if (!_call.Options.MayReadRemote && !mayLease)
         {
             await tagsKnown.ConfigureAwait(false);
-            return await MakeAloneAsync(null, StoreTarget.Local).ConfigureAwait(false);
+            return await MakeAloneAsync(DetachedFallback(), StoreTarget.Local).ConfigureAwait(false);
         }
 
         for (int discards = 0, changes = 0; ;)
@@ -125,7 +125,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
 
                 case RemoteState.Absent:
                     engine.Counters.Add(HybridEvent.RemoteMiss);
-                    return await MakeAloneAsync(null, StoreTarget.Local).ConfigureAwait(false);
+                    return await MakeAloneAsync(DetachedFallback(), StoreTarget.Local).ConfigureAwait(false);
 
                 case RemoteState.Unavailable:
                     return ServeUnseen() ?? await MakeAloneAsync(FallbackOf(_local), _call.Options.MayWriteRemote ? StoreTarget.LocalUntilSeen : StoreTarget.Local).ConfigureAwait(false);
@@ -156,18 +156,14 @@ internal sealed class GetOrCreateOperation<TState, T>(
             return null;
         }
 
-        if (engine.Time.GetTimestamp() >= local.LocalUntil)
+        // A value past its expiration is served for a moment only, while it is fresh; then the factory has its turn again.
+        if (local.IsStale || engine.Time.GetTimestamp() >= local.LocalUntil)
         {
             return null;
         }
 
         if (!local.IsDetached && _call.Options.MayReadRemote)
         {
-            if (local.IsStale)
-            {
-                return null;
-            }
-
             long sentAt = engine.Time.GetTimestamp();
             RemoteState now = local.CasToken.IsKnown ? await engine.Remote.LookAsync(_call.WireKey, local.CasToken).ConfigureAwait(false) : RemoteState.Changed;
             if (now is not (RemoteState.Entry or RemoteState.Unavailable))
@@ -374,6 +370,9 @@ internal sealed class GetOrCreateOperation<TState, T>(
         => _call.Options.MayCreate
             ? await NewFactoryRunner().RunAsync(null, null, fallback, storeTarget).ConfigureAwait(false)
             : new Outcome<T>(default!, CacheSource.None, null);
+
+    /// <summary>The local copy as the last value, where it was kept out of the cluster: then the cluster's miss says nothing about it.</summary>
+    private Fallback<T>? DetachedFallback() => _local is { IsDetached: true } local ? FallbackOf(local) : null;
 
     /// <summary>The local copy as the last value, where the cluster cannot say whether there is a later one.</summary>
     private Fallback<T>? FallbackOf(CachedEntry? local)

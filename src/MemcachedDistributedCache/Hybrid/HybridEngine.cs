@@ -273,9 +273,10 @@ internal sealed class HybridEngine : IAsyncDisposable, IDisposable
             }
         }
 
-        if (isNew && outcome.Refresh is { } refresh && !Settings.RefreshInBackground)
+        if (isNew && scope is null && outcome.Refresh is { } refresh && !Settings.RefreshInBackground)
         {
-            // Somebody has to make the new value, and this is the one; all others have the old one by now.
+            // Somebody has to make the new value, and this is the one; all others have the old one by now. A factory does not wait: the refresh may ask for what
+            // that factory makes, and nobody would see the circle.
             outcome = await refresh.WaitAsync(cancellationToken).ConfigureAwait(false) ?? outcome;
         }
 

@@ -140,12 +140,14 @@ internal sealed class LocalCache : IDisposable
     public long After(long timestamp, TimeSpan span)
         => span >= LongestKept ? long.MaxValue : timestamp + (long)(span.TotalSeconds * _time.TimestampFrequency);
 
-    /// <inheritdoc/>
+    /// <summary>Frees the copies. The memory itself stays in use: a factory or a removal that outlives the cache still finds it, and must not fail for that.</summary>
+#pragma warning disable CA2213 // Its Dispose only makes later calls throw.
     public void Dispose()
     {
         _clock.Dispose();
-        _memory.Dispose();
+        _memory.Clear();
     }
+#pragma warning restore CA2213
 
     private void Put_NeedsLock(string key, CachedEntry entry, TimeSpan keepFor)
     {

@@ -6,7 +6,8 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <summary>
 /// Whether values of one type come back from their serializer. The first that is written is read back before it is stored: what nobody can read would be written
 /// and made anew by every process for ever. A type that cannot be read is refused from then on. A type that has passed is not looked at again, unless a value
-/// turns up that cannot be read; and then only a value of this process is judged, as what lies in the cluster may be a stranger's. In development what is
+/// turns up that cannot be read; and then only a value of this process is judged, as what lies in the cluster may be a stranger's. Values that cannot be written
+/// refuse a type only while none has passed. In development what is
 /// read back is also compared with what was written, once. Thread-safe without a lock: two threads may both prove the same type.
 /// </summary>
 /// <param name="logger">Where it is told.</param>
@@ -17,6 +18,9 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
     private const int Open = 0;
     private const int Passed = 1;
     private const int Refused = 2;
+
+    /// <summary>Passed once, and to be proved again, as a value has turned up that cannot be read.</summary>
+    private const int Reopened = 3;
 
     /// <summary>One value may hold what cannot be written, in a member of type object; so many in a row are the type's fault.</summary>
     private const int MaximumUnwritable = 3;
@@ -34,7 +38,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
     public bool Holds(ValueCodec<T> codec, T value, PayloadKind kind, ReadOnlyMemory<byte> payload)
     {
         int state = Volatile.Read(ref _state);
-        if (state != Open)
+        if (state is Passed or Refused)
         {
             return state == Passed;
         }
@@ -50,7 +54,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
             {
                 HybridLog.HybridNotSerializable(logger, Name, exception);
             }
-            else if (TryRefuse())
+            else if (TryRefuse(state))
             {
                 HybridLog.HybridNeverCached(logger, Name, $"they can be written but not read back: {Reason(exception)}", Remedies.Unreadable(typeof(T)));
             }
@@ -58,7 +62,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
             return false;
         }
 
-        Interlocked.CompareExchange(ref _state, Passed, Open);
+        Interlocked.CompareExchange(ref _state, Passed, state);
         if (_compare is not null && Interlocked.Exchange(ref _compare, null) is { } comparison)
         {
             foreach (ValueDifference difference in comparison(value, copy))
@@ -74,7 +78,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
     public void NoteUnwritable(Exception exception)
     {
         HybridLog.HybridNotSerializable(logger, Name, exception);
-        if (exception is NotSupportedException && Interlocked.Increment(ref _unwritable) >= MaximumUnwritable && TryRefuse())
+        if (exception is NotSupportedException && Interlocked.Increment(ref _unwritable) >= MaximumUnwritable && TryRefuse(Open))
         {
             HybridLog.HybridNeverCached(logger, Name, $"they cannot be written: {Reason(exception)}", Remedies.Unwritable(typeof(T)));
         }
@@ -85,7 +89,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
     {
         if (IsOfType(exception))
         {
-            Interlocked.CompareExchange(ref _state, Open, Passed);
+            Interlocked.CompareExchange(ref _state, Reopened, Passed);
         }
     }
 
@@ -98,7 +102,7 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
         }
     }
 
-    private bool TryRefuse() => Interlocked.CompareExchange(ref _state, Refused, Open) == Open;
+    private bool TryRefuse(int from) => Interlocked.CompareExchange(ref _state, Refused, from) == from;
 
     /// <summary>Whether an exception is about the type, whatever the value. What a setter or constructor of the application throws is not.</summary>
     private static bool IsOfType(Exception exception) => exception is NotSupportedException or InvalidOperationException { Source: "System.Text.Json" };

@@ -26,6 +26,7 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
     private int _callers = 1;
     private bool _isClosed;
     private bool _isAbandoned;
+    private bool _hasEnded;
     private int _startingThread;
 
     /// <summary>The key's number in the local cache from before anything was asked.</summary>
@@ -39,6 +40,9 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
 
     /// <summary>The token of the caller who began the single flight, in whose context it runs.</summary>
     public CancellationToken FirstCaller { get; init; }
+
+    /// <summary>Whether the work has ended.</summary>
+    public bool HasEnded => Volatile.Read(ref _hasEnded);
 
     /// <summary>Whether nobody waits any more.</summary>
     public bool IsAbandoned => Volatile.Read(ref _isAbandoned);
@@ -71,6 +75,9 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
         // Not on the leaving caller's time: what a factory has hung on its token is not known.
         _ = source?.CancelAsync();
     }
+
+    /// <summary>Notes that the work has ended, before the single flight is taken out of its table.</summary>
+    public void End() => Volatile.Write(ref _hasEnded, true);
 
     /// <summary>Takes one more caller in; false if it is over.</summary>
     public bool TryJoin()
@@ -249,6 +256,7 @@ internal sealed class SingleFlightTable
                 created ??= new SingleFlight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
                 if (_singleFlights.TryUpdate(key, created, existing))
                 {
+                    KeepAlone(existing);
                     return (created, true);
                 }
             }
@@ -270,9 +278,22 @@ internal sealed class SingleFlightTable
         return singleFlight;
     }
 
+    /// <summary>Keeps a single flight whose place another has taken, so that it is cancelled with the rest; unless it has ended meanwhile.</summary>
+    private void KeepAlone<T>(SingleFlight<T> replaced)
+    {
+        _alone[replaced] = 0;
+        Interlocked.MemoryBarrier();
+        if (replaced.HasEnded)
+        {
+            _alone.TryRemove(replaced, out _);
+        }
+    }
+
     /// <summary>Takes a single flight out that has ended.</summary>
     public void Leave<T>(SingleFlightKey key, SingleFlight<T> singleFlight)
     {
+        singleFlight.End();
+        Interlocked.MemoryBarrier();
         if (!_singleFlights.TryRemove(new KeyValuePair<SingleFlightKey, ISingleFlight>(key, singleFlight)))
         {
             _alone.TryRemove(singleFlight, out _);

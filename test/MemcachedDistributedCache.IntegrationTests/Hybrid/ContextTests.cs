@@ -276,6 +276,8 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Func<CancellationToken, ValueTask<string>> plain = null!;
         Func<int, CancellationToken, ValueTask<string>> withState = null!;
         Func<int, HybridCacheEntryContext, CancellationToken, ValueTask<string>> choosing = null!;
+        Func<IServiceProvider, CancellationToken, ValueTask<string>> scoped = null!;
+        Func<int, IServiceProvider, CancellationToken, ValueTask<string>> scopedWithState = null!;
         Func<IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyDictionary<string, string>>> many = null!;
         foreach (string? expected in (string?[])[null, "x"])
         {
@@ -285,6 +287,8 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.Equal(expected, await cache.GetOrCreateAsync("key".AsSpan(), 0, choosing, peek));
             Assert.Equal(expected, (await cache.GetOrCreateWithSourceAsync("key", 0, withState, peek)).Value);
             Assert.Equal(expected, (await cache.GetOrCreateWithSourceAsync("key", 0, choosing, peek)).Value);
+            Assert.Equal(expected, await cache.GetOrCreateScopedAsync("key", scoped, peek));
+            Assert.Equal(expected, await cache.GetOrCreateScopedAsync("key", 0, scopedWithState, peek));
             Assert.Equal(expected is null ? [] : ["key"], (await cache.GetOrCreateManyAsync(["key", "none"], many, peek)).Keys);
             Assert.Null(await cache.GetOrCreateAsync("", 0, withState, peek));
             await cache.SetAsync("key", "x");
@@ -298,6 +302,8 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await Assert.ThrowsAsync<ArgumentNullException>("factory", async () => await cache.GetOrCreateAsync("key", 0, choosing, makes));
             await Assert.ThrowsAsync<ArgumentNullException>("factory", async () => await cache.GetOrCreateAsync("key".AsSpan(), 0, choosing, makes));
             await Assert.ThrowsAsync<ArgumentNullException>("factory", async () => await cache.GetOrCreateWithSourceAsync("key", 0, withState, makes));
+            await Assert.ThrowsAsync<ArgumentNullException>("factory", async () => await cache.GetOrCreateScopedAsync("key", scoped, makes));
+            await Assert.ThrowsAsync<ArgumentNullException>("factory", async () => await cache.GetOrCreateScopedAsync("key", 0, scopedWithState, makes));
             await Assert.ThrowsAsync<ArgumentNullException>("factory", async () => await cache.GetOrCreateManyAsync(["key"], many, makes));
         }
     }

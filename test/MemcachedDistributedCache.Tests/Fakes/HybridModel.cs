@@ -10,6 +10,7 @@ using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Vocabulary;
+using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Tests.Fakes;
 
@@ -249,12 +250,21 @@ internal sealed class HybridRig : IDisposable
             : (await Engine.GetOrCreateAsync(key, options, tags, ValueFactory.Of(factory, static (make, token) => new ValueTask<string>(make(token))), cancellationToken)).Value;
     }
 
+    /// <summary>The same with options and of any type, and where the value came from.</summary>
+    public async Task<(T Value, CacheSource Source)> Ask<T>(string key, Func<CancellationToken, Task<T>> factory, HybridCacheEntryOptions? options = null)
+    {
+        CallOptions call = CallOptions.From(options, Engine.Settings);
+        return Engine.TryGetLocal<T>(key, call, out T? here, out CacheSource source)
+            ? (here, source)
+            : await Engine.GetOrCreateAsync(key, call, [], ValueFactory.Of(factory, static (make, token) => new ValueTask<T>(make(token))), CancellationToken.None);
+    }
+
     public Task<string> Get(string key, string value, params string[] tags) => Get(key, _ => Task.FromResult(value), tags);
 
     /// <summary>What there is, or null.</summary>
     public async Task<string?> Peek(string key)
     {
-        CallOptions options = CallOptions.From(new() { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableUnderlyingData }, Engine.Settings);
+        CallOptions options = CallOptions.From(new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData }, Engine.Settings);
         return Engine.TryGetLocal<string>(key, options, out string? here, out _)
             ? here
             : (await Engine.GetOrCreateAsync(key, options, [], default(ValueFactory<int, string>), CancellationToken.None)).Value;

@@ -81,6 +81,26 @@ public sealed class LeaseTests : IDisposable
         Assert.Null(await _one.Peek("key"));
     }
 
+    [Fact]
+    public async Task A_lease_that_was_lost_is_forgotten_when_its_factory_has_ended()
+    {
+        for (int round = 0; round < 5; round++)
+        {
+            var go = new TaskCompletionSource<string>();
+            string key = "key" + round;
+            Task<string> first = _one.Get(key, _ => go.Task);
+            await Eventually.True(() => _one[HybridEvent.FactoryRun] == round + 1, "the factory runs");
+            _model.Delete("#=" + key, null);
+            int renewed = _one.Client.Count("cas");
+            _one.Pass(2.7);
+            await Eventually.True(() => _one.Client.Count("cas") > renewed && _one.Client.Count("discard") > round, "the renewal is refused");
+            go.SetResult("value");
+            Assert.Equal("value", await first);
+        }
+
+        Assert.Equal(0, _one.Engine.Remote.Leases.Count);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -1,4 +1,6 @@
+using System.Collections;
 using System.Collections.Frozen;
+using System.Diagnostics.CodeAnalysis;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
@@ -194,6 +196,15 @@ public sealed class ManyKeysTests : IDisposable
     }
 
     [Fact]
+    public async Task A_dictionary_that_throws_leaves_no_lease()
+    {
+        var batch = new Batch<string>(_one.Engine, CallOptions.From(null, _one.Engine.Settings), [], static (keys, _) => new(new Lazily(keys.ToDictionary(static key => key, static key => key))));
+        await Assert.ThrowsAsync<FormatException>(() => batch.RunAsync(["good", "bad", "better"], CancellationToken.None).AsTask());
+        Assert.Equal(0, _one.Engine.Remote.Leases.Count);
+        Assert.DoesNotContain("#=bad", _model.Keys);
+    }
+
+    [Fact]
     public async Task Removals_of_keys_and_tags_hold_at_once_and_are_sent_within_the_bound()
     {
         string[] keys = Keys(5000);
@@ -219,6 +230,26 @@ public sealed class ManyKeysTests : IDisposable
         Assert.Equal(expected, HybridSettings.FanOutBelow(pending));
         Assert.InRange(HybridSettings.StoreFanOutBelow(pending, 64 << 20, 1 << 20), 1, Math.Min(63, expected));
         Assert.Equal(1, HybridSettings.StoreFanOutBelow(pending, 65_536, 1 << 30));
+    }
+
+    /// <summary>Makes its values when they are asked for.</summary>
+    private sealed class Lazily(IReadOnlyDictionary<string, string> inner) : IReadOnlyDictionary<string, string>
+    {
+        public IEnumerable<string> Keys => inner.Keys;
+
+        public IEnumerable<string> Values => inner.Values;
+
+        public int Count => inner.Count;
+
+        public string this[string key] => inner[key];
+
+        public bool TryGetValue(string key, [MaybeNullWhen(false)] out string value) => key == "bad" ? throw new FormatException() : inner.TryGetValue(key, out value);
+
+        public bool ContainsKey(string key) => inner.ContainsKey(key);
+
+        public IEnumerator<KeyValuePair<string, string>> GetEnumerator() => inner.GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => inner.GetEnumerator();
     }
 
     private bool Passed(Task task)

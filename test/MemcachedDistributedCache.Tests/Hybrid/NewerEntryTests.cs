@@ -37,6 +37,27 @@ public sealed class NewerEntryTests : IDisposable
         Assert.Equal(0, other[HybridEvent.FactoryRun]);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(0)]
+    public async Task An_entry_that_is_newer_in_one_tag_is_used_though_its_other_tags_are_to_be_read_too(int interval)
+    {
+        HybridRig one = New(s => s with { TagRefreshInterval = TimeSpan.FromSeconds(interval) });
+        HybridRig other = New(s => s with { TagRefreshInterval = TimeSpan.FromSeconds(interval) });
+        await one.Set("warm", "old", "a", "b");
+        Assert.Equal("old", await other.Peek("warm"));
+        one.Pass(5);
+        await one.Engine.Tags.InvalidateAsync("a");
+        await one.Set("key", "new", "a", "b");
+        other.Client.Hold = async (_, _) =>
+        {
+            await Task.Delay(2);
+            one.Pass(interval == 0 ? 0.001 : 0);
+        };
+        Assert.Equal("new", await other.Get("key", "never"));
+        Assert.Equal(0, other[HybridEvent.FactoryRun]);
+    }
+
     [Fact]
     public async Task A_batch_uses_what_is_newer_and_asks_once()
     {
@@ -180,9 +201,9 @@ public sealed class NewerEntryTests : IDisposable
         Assert.Equal(version, _model.Get("#@t", this).Value);
     }
 
-    private HybridRig New()
+    private HybridRig New(Func<HybridSettings, HybridSettings>? configure = null)
     {
-        var rig = new HybridRig(_model);
+        var rig = new HybridRig(_model, configure);
         _rigs.Add(rig);
         return rig;
     }

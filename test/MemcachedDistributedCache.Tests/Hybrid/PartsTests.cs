@@ -7,6 +7,7 @@ using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Vocabulary;
+using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 
@@ -90,6 +91,22 @@ public sealed class PartsTests
             one.Pass(2);
             Assert.Equal("new", await one.Get("key", "never"));
         }
+    }
+
+    [Theory]
+    [InlineData(60, null, 10)] // the caller's again
+    [InlineData(null, null, 10)]
+    [InlineData(5, null, 5)] // both
+    [InlineData(5, 2, 2)]
+    [InlineData(60, 20, 20)]
+    public void A_factory_that_takes_the_local_expiration_back_has_its_callers_or_that_which_it_has_chosen_for_both(int? expiration, int? local, int expected)
+    {
+        CallOptions options = CallOptions.From(new() { Expiration = TimeSpan.FromMinutes(60), LocalCacheExpiration = TimeSpan.FromMinutes(10) }, HybridRig.Settings);
+        HybridCacheEntryContext context = options.NewContext();
+        context.Expiration = expiration is { } minutes ? TimeSpan.FromMinutes(minutes) : null;
+        context.LocalCacheExpiration = local is { } localMinutes ? TimeSpan.FromMinutes(localMinutes) : null;
+        CallOptions chosen = options.ChosenBy(context);
+        Assert.Equal((expiration ?? 60, expected), (chosen.Expiration.TotalMinutes, chosen.LocalExpiration.TotalMinutes));
     }
 
     [Fact]

@@ -78,6 +78,31 @@ public sealed class SerializerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_null_of_a_type_that_is_refused_is_not_kept_either()
+    {
+        await _one.Ask<IShape?>("first", static _ => Task.FromResult<IShape?>(new Square(2)));
+        Assert.True(_one.Engine.Codecs.Of<IShape?>().IsRefused);
+        Assert.Null((await _one.Ask("key", static _ => Task.FromResult<IShape?>(null))).Value);
+        Assert.NotNull((await _one.Ask("key", static _ => Task.FromResult<IShape?>(new Square(3)))).Value);
+    }
+
+    [Fact]
+    public async Task Values_that_cannot_be_written_refuse_no_type_that_has_passed()
+    {
+        await _one.Ask("good", static _ => Task.FromResult<object>(1));
+        ValueCodec<object> codec = _one.Engine.Codecs.Of<object>();
+        codec.Proof!.NoteUnreadable(new NotSupportedException()); // as of what a stranger has written
+        for (int i = 0; i < 5; i++)
+        {
+            await _one.Ask("bad", static _ => Task.FromResult<object>(typeof(string)));
+        }
+
+        Assert.False(codec.IsRefused);
+        await _one.Ask("better", static _ => Task.FromResult<object>(2));
+        Assert.Equal(1, _one.Client.Count("cas", "#=better"));
+    }
+
+    [Fact]
     public async Task A_strangers_value_that_cannot_be_read_refuses_no_type()
     {
         Drawing plain = await Get(_one, "plain", new Drawing());
