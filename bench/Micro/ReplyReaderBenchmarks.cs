@@ -25,7 +25,7 @@ public class ReplyReaderBenchmarks
     [GlobalSetup]
     public void Setup()
     {
-        _reader = new ReplyReader(_queue, EntryFormat.HasPrefix, new NodeCounters("server"), new NodeFence());
+        _reader = new ReplyReader(_queue, EntryFormat.HasPrefix, new Owner());
         string value = new('x', Size);
         _received = Encoding.Latin1.GetBytes(string.Concat(Enumerable.Range(0, Replies).Select(i => $"VA {Size} f0 t1199 O{i}\r\n{value}\r\n")));
     }
@@ -57,5 +57,37 @@ public class ReplyReaderBenchmarks
         }
 
         return bytes;
+    }
+
+    /// <summary>A node of which every item may be read.</summary>
+    private sealed class Owner : IConnectionOwner
+    {
+        public NodeCounters Counters { get; } = new("server");
+
+        public LargeValues LargeValues { get; } = new();
+
+        public long LastUncertainVersion => 0;
+
+        public bool Admits(ulong cas) => true;
+
+        public void RecordUncertain(ReadOnlySpan<byte> key, bool mayOvertakeRemoval, long settledBy)
+        {
+        }
+
+        public void Settle(ReadOnlySpan<byte> key, long begunAt, long connection)
+        {
+        }
+
+        public void OnOpened(Connection connection)
+        {
+        }
+
+        public void OnEnding(Connection connection, ConnectionEnd end)
+        {
+        }
+
+        public void OnEnded(Connection connection, ConnectionEnd end)
+        {
+        }
     }
 }

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
@@ -44,7 +45,7 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
-        if (route.Node is not { } node || node.IsUncertain(key))
+        if (route.Node is not { } node || node.Consistency.IsUncertain(key))
         {
             return new ValueTask<OperationResult>(Unread(route));
         }
@@ -90,12 +91,12 @@ internal sealed class MemcachedClient(ServerCluster cluster)
         Route route = cluster.RouteOf(hash);
         if (route.Node is not { } node)
         {
+            cluster.NoteLostChange();
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
         RouteChecks.RecordOnOwner(route, key, mode);
-        ValueTask<OperationResult> deleting = node.Execute(new KeyRequest(OperationKind.Delete, key), hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsGutter ? RouteChecks.RecordUncertainAsync(deleting, node, key.ToArray(), mode) : deleting;
+        return node.Execute(new KeyRequest(OperationKind.Delete, key), hash, ValueTarget.OwnArray, mode, cancellationToken);
     }
 
     /// <summary>Deletes an item if it is in the state of the CAS token; like a store, nothing is sent where that cannot be.</summary>
@@ -108,15 +109,23 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     }
 
     /// <summary>
-    /// Notes that a write was not sent, or not answered in time, or may have been overtaken, so that what the server has under the key is not read before it has
-    /// been removed. A write whose connection broke is noted already.
+    /// Records that a write may have been overtaken, or was given up unseen, so that what the server has under the key is not read before it has been removed. A write
+    /// that ends here without a definite answer is recorded already.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <param name="mayOvertakeRemoval">Whether the server may yet act on the write, after what it is asked from now on.</param>
-    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval) => RecordUncertain(cluster.RouteOf(HashRing.Hash(key)), key, mayOvertakeRemoval);
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval)
+    {
+        Route route = cluster.RouteOf(HashRing.Hash(key));
+        if (route.Node is null)
+        {
+            cluster.NoteLostChange();
+        }
 
-    /// <summary>The same of a write to a node that the caller named, or the key's own.</summary>
-    public void RecordUncertainOn(IClusterNode? node, WireKey key) => RecordUncertain(RouteTo(node, HashRing.Hash(key)), key, mayOvertakeRemoval: false);
+        // The gutter node has been asked for the change too, or would have been.
+        route.Node?.Consistency.Record(key, mayOvertakeRemoval, isFailure: !route.IsGutter);
+        route.Owner?.Consistency.Record(key, mayOvertakeRemoval);
+    }
 
     /// <summary>
     /// Stores a value. A value that no server would take is <see cref="ResultStatus.TooLarge"/>, and nothing is sent. Neither is a store whose CAS token is of another
@@ -144,6 +153,7 @@ internal sealed class MemcachedClient(ServerCluster cluster)
 
         if (route.Node is not { } node)
         {
+            cluster.NoteLostChange();
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
@@ -156,7 +166,7 @@ internal sealed class MemcachedClient(ServerCluster cluster)
             return new ValueTask<OperationResult>(new OperationResult { Status = ResultStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        if (item.CasToken is { } state && (!route.Admits(state.Cas) || node.UncertainWrites.AreAllUncertain || node.Fence.Excludes(state.Cas)))
+        if (item.CasToken is { } state && (!route.Admits(state.Cas) || !node.Consistency.Fences.WholeNode.Admits(state.Cas)))
         {
             // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The fence is looked at last: it is there before all
             // is readable again.
@@ -167,10 +177,9 @@ internal sealed class MemcachedClient(ServerCluster cluster)
         int timeToLive = route.IsGutter && !item.IsPlaceholder ? Math.Min(item.TimeToLive, cluster.GutterSeconds) : item.TimeToLive;
         var condition = new MetaRequests.StoreCondition(item.CasToken?.Cas ?? 0, item.OnlyIfAbsent, item.ReturnsCas);
         var request = new StoreRequest(key, item.Prefix, item.Value, timeToLive, item.Flags, condition);
-        ValueTask<OperationResult> storing = item.CasToken is { } casToken
+        return item.CasToken is { } casToken
             ? node.ExecuteOn(casToken.Origin, request, hash, cancellationToken)
             : node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
-        return route.IsGutter ? RouteChecks.RecordUncertainAsync(storing, node, key.ToArray(), mode) : storing;
     }
 
     /// <summary>What becomes of a read that is not sent: decided whatever the node's state, which may change before it would be on its way.</summary>
@@ -186,30 +195,18 @@ internal sealed class MemcachedClient(ServerCluster cluster)
 
     private static ValueTask<OperationResult> GetAsync(Route route, uint hash, WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
     {
-        if (route.Node is not { } node || node.IsUncertain(key))
+        if (route.Node is not { } node || node.Consistency.IsUncertain(key))
         {
             return new ValueTask<OperationResult>(Unread(route));
         }
 
         // In the place of another nothing is read that is as old as that anyway.
         bool withCas = needs.HasFlag(ReadRequirements.CasToken);
-        CasFence? outage = needs.HasFlag(ReadRequirements.SinceOutage) && !route.IsGutter && node.Fences.SinceOutage.IsSet ? node.Fences.SinceOutage : null;
+        CasFence? outage = needs.HasFlag(ReadRequirements.SinceOutage) && !route.IsGutter && node.Consistency.Fences.SinceOutage.IsSet ? node.Consistency.Fences.SinceOutage : null;
         bool mayOvertake = mode == CallMode.Async && !withCas && !needs.HasFlag(ReadRequirements.InOrder);
-        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Fence is not null || outage is not null || node.Fence.Value != 0, ReadHash = mayOvertake ? hash : 0 };
+        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Fence is not null || outage is not null || node.Consistency.Fences.WholeNode.IsSet, ReadHash = mayOvertake ? hash : 0 };
         ValueTask<OperationResult> reading = mayOvertake ? node.Read(request, hash, target, cancellationToken) : node.Execute(request, hash, target, mode, cancellationToken);
         return route.Fence is null && outage is null ? reading : RouteChecks.ReadAsync(reading, route, outage, target);
-    }
-
-    private void RecordUncertain(in Route route, WireKey key, bool mayOvertakeRemoval)
-    {
-        if (route.Node is null)
-        {
-            cluster.NoteLostChange();
-        }
-
-        // The gutter node has been asked for the change too, or would have been.
-        route.Node?.RecordUncertain(key, mayOvertakeRemoval, isFailure: !route.IsGutter);
-        route.Owner?.RecordUncertain(key, mayOvertakeRemoval);
     }
 
     /// <summary>Stands for the node of all keys while no server is known.</summary>

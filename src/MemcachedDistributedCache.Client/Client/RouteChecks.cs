@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Vocabulary;
@@ -11,19 +12,7 @@ internal static class RouteChecks
     /// A change that goes to a gutter node leaves the owner with what it had, which must not be read when it is back. A blocked caller may have sent an
     /// earlier attempt there, on a connection that the removal does not follow.
     /// </summary>
-    public static void RecordOnOwner(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.RecordUncertain(key, mayOvertakeRemoval: mode == CallMode.Sync, isFailure: false);
-
-    /// <summary>A change that the gutter node did not make leaves it too with what it had.</summary>
-    public static async ValueTask<OperationResult> RecordUncertainAsync(ValueTask<OperationResult> changing, Node gutterNode, byte[] key, CallMode mode)
-    {
-        OperationResult result = await changing.ConfigureAwait(false);
-        if (result.IsUncertainChange)
-        {
-            gutterNode.RecordUncertain(key, result.MayOvertakeRemoval(mode));
-        }
-
-        return result;
-    }
+    public static void RecordOnOwner(in Route route, ReadOnlySpan<byte> key, CallMode mode) => route.Owner?.Consistency.Record(key, mayOvertakeRemoval: mode == CallMode.Sync, isFailure: false);
 
     /// <summary>Takes what is older than the node's time for this key, or than its last outage where that matters, for a miss.</summary>
     public static async ValueTask<OperationResult> ReadAsync(ValueTask<OperationResult> reading, Route route, CasFence? outage, ValueTarget target)

@@ -1,4 +1,7 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Consistency;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MemcachedDistributedCache.Cluster;
 
@@ -28,6 +31,18 @@ internal sealed record ClusterSettings
 
     /// <summary>For how long, in seconds, a node keeps what it holds for another that is down; 0 without a gutter.</summary>
     public required int GutterSeconds { get; init; }
+
+    /// <summary>Where to log; nowhere by default.</summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>The settings of <see cref="NodeConsistency"/>.</summary>
+    public ConsistencySettings Consistency => new()
+    {
+        TimeProvider = Connections.TimeProvider,
+        OperationTimeout = OperationTimeout,
+        RetryPause = ReconnectDelay,
+        MaximumUncertainKeys = MaximumUncertainKeys,
+    };
 
     /// <summary>Told where the connections of a node lead, each time that this changes. Called under a lock; must not block.</summary>
     public Action<Transport.ServerAddress, System.Net.IPAddress>? AddressChanged { get; init; }

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
@@ -31,7 +32,7 @@ internal sealed class Gutter(bool isEnabled)
             foreach (Node down in _down)
             {
                 down.GutterFences.Cover(_nodes);
-                Raise_NeedsLock(down);
+                Renew_NeedsLock(down);
             }
         }
     }
@@ -49,12 +50,12 @@ internal sealed class Gutter(bool isEnabled)
             node.GutterFences.Cover(_nodes);
             foreach (Node other in _nodes)
             {
-                Forget_NeedsLock(node, other);
+                Close_NeedsLock(node, other);
             }
 
             foreach (Node down in _down)
             {
-                Forget_NeedsLock(down, node);
+                Close_NeedsLock(down, node);
             }
 
             _down.Add(node);
@@ -69,7 +70,7 @@ internal sealed class Gutter(bool isEnabled)
         {
             if (_down.Contains(node))
             {
-                Raise_NeedsLock(node);
+                Renew_NeedsLock(node);
             }
         }
     }
@@ -89,17 +90,17 @@ internal sealed class Gutter(bool isEnabled)
             {
                 if (node.GutterFences.Find(other) is { } fence)
                 {
-                    other.Fences.Drop(fence);
+                    other.Consistency.Fences.Drop(fence);
                 }
             }
 
             // Kept, they would keep every node that was there.
             node.GutterFences.Clear();
 
-            // A fence that was found while this node was going down does not count: it was written to since. They are raised when its connection is told.
+            // A fence that was found while this node was going down does not count: it was written to since. They are renewed when its connection is told.
             foreach (Node down in _down)
             {
-                Forget_NeedsLock(down, node);
+                Close_NeedsLock(down, node);
             }
         }
     }
@@ -118,27 +119,27 @@ internal sealed class Gutter(bool isEnabled)
             {
                 if (down.GutterFences.Find(node) is { } fence)
                 {
-                    node.Fences.Raise(fence);
+                    node.Consistency.Fences.Renew(fence);
                 }
             }
         }
     }
 
-    private static void Forget_NeedsLock(Node down, Node gutterNode)
+    private static void Close_NeedsLock(Node down, Node gutterNode)
     {
         if (down.GutterFences.Find(gutterNode) is { } fence)
         {
-            gutterNode.Fences.Forget(fence);
+            gutterNode.Consistency.Fences.Close(fence);
         }
     }
 
-    private void Raise_NeedsLock(Node down)
+    private void Renew_NeedsLock(Node down)
     {
         foreach (Node other in _nodes)
         {
             if (down.GutterFences.Find(other) is { } fence)
             {
-                other.Fences.Raise(fence);
+                other.Consistency.Fences.Renew(fence);
             }
         }
     }
@@ -155,7 +156,7 @@ internal sealed class GutterFences(Node node)
     /// <summary>The node is up: nothing is read in its place.</summary>
     public void Clear() => Volatile.Write(ref _fences, []);
 
-    /// <summary>Has a fence for each other node; a new one lets nothing pass until it is raised.</summary>
+    /// <summary>Has a fence for each other node; a new one lets nothing pass until it is renewed.</summary>
     public void Cover(Node[] nodes)
         => Volatile.Write(ref _fences, nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFence.NewClosed()));
 }

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Net;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Vocabulary;
@@ -57,9 +58,9 @@ internal sealed class NodeAddress(
             {
                 // What is there has been stored by others, or by us before it was overwritten elsewhere. Once before the other connections are replaced, so that
                 // nothing is read by a new one, and once after, so that no number counts that an old one was told.
-                uncertain.MarkNewServerUncertain();
+                uncertain.MarkAll();
                 slots.Renew(other => other.RemoteAddress is { } remote && !remote.Equals(address));
-                uncertain.MarkNewServerUncertain();
+                uncertain.MarkAll();
             }
 
             return true;

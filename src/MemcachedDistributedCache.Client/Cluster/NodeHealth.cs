@@ -6,20 +6,33 @@ namespace MemcachedDistributedCache.Cluster;
 /// Whether a node is worth asking. What its requests come to is told to its circuit; while that is open the node is down, and one task probes
 /// it until it answers.
 /// </summary>
-internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, TimeProvider timeProvider, CancellationToken stop)
+internal sealed class NodeHealth
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(1);
 
+    private readonly ICircuit _circuit;
+    private readonly INodeHealthEvents _events;
+    private readonly TimeProvider _time;
+    private readonly CancellationToken _stop;
+    private readonly BackgroundLoop _recovery;
     private readonly Lock _lock = new();
     private int _state = (int)MemcachedNodeState.Unknown;
-    private bool _isRecovering;
     private bool _isRetired;
+
+    public NodeHealth(ICircuit circuit, INodeHealthEvents events, TimeProvider timeProvider, CancellationToken stop)
+    {
+        _circuit = circuit;
+        _events = events;
+        _time = timeProvider;
+        _stop = stop;
+        _recovery = new BackgroundLoop(() => State == MemcachedNodeState.Down, TryOnceAsync, stop);
+    }
 
     /// <summary>The state; all that an operation looks at.</summary>
     public MemcachedNodeState State => (MemcachedNodeState)Volatile.Read(ref _state);
 
     /// <summary>How long until a node that is down is tried again; null while it is not.</summary>
-    public TimeSpan? RetryAfter => State == MemcachedNodeState.Down ? circuit.UntilProbe : null;
+    public TimeSpan? RetryAfter => State == MemcachedNodeState.Down ? _circuit.UntilProbe : null;
 
     /// <summary>A connection was opened; false if it has ended since. A node that is down comes up by a probe only.</summary>
     public bool OnOpened(Connection connection) => TryMarkUp(connection, byProbe: false);
@@ -27,7 +40,7 @@ internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, Tim
     /// <summary>Tells how requests fared since the last report.</summary>
     public void Report(long answered, long failed)
     {
-        if (State == MemcachedNodeState.Up && circuit.Report(answered, failed))
+        if (State == MemcachedNodeState.Up && _circuit.Report(answered, failed))
         {
             MarkDown("too few of its requests are answered in time", static () => false);
         }
@@ -36,7 +49,6 @@ internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, Tim
     /// <summary>Marks the node down, unless it is, or the condition holds.</summary>
     public void MarkDown(string reason, Func<bool> unless)
     {
-        bool recover;
         lock (_lock)
         {
             if (State == MemcachedNodeState.Down || _isRetired || unless())
@@ -44,23 +56,15 @@ internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, Tim
                 return;
             }
 
-            events.OnGoingDown();
+            _events.OnGoingDown();
 
             // Under the lock, and before the state: later, it would open the circuit of a node that has come up again meanwhile, and nothing would close it.
-            circuit.Trip();
+            _circuit.Trip();
             Volatile.Write(ref _state, (int)MemcachedNodeState.Down);
-            recover = !_isRecovering;
-            _isRecovering = true;
         }
 
-        events.OnDown(reason);
-        if (recover)
-        {
-            using (FlowGuard.Suppress())
-            {
-                _ = RecoverAsync();
-            }
-        }
+        _events.OnDown(reason);
+        _recovery.Wake();
     }
 
     /// <summary>The node is to be used no more: whatever it is, it stays.</summary>
@@ -70,7 +74,7 @@ internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, Tim
         {
             if (!_isRetired && State == MemcachedNodeState.Down)
             {
-                events.OnComingUp();
+                _events.OnComingUp();
             }
 
             _isRetired = true;
@@ -94,59 +98,30 @@ internal sealed class NodeHealth(ICircuit circuit, INodeHealthEvents events, Tim
             isNews = State != MemcachedNodeState.Up;
             if (State == MemcachedNodeState.Down)
             {
-                events.OnComingUp();
+                _events.OnComingUp();
             }
 
             Volatile.Write(ref _state, (int)MemcachedNodeState.Up);
         }
 
-        events.OnConnected(isNews);
+        _events.OnConnected(isNews);
         return true;
     }
 
-    /// <summary>Probes until the node is up; there is at most one of it.</summary>
-    private async Task RecoverAsync()
-    {
-        try
-        {
-            do
-            {
-                while (State == MemcachedNodeState.Down)
-                {
-                    TimeSpan pause = circuit.UntilProbe;
-                    await Task.Delay(pause > ShortestPause ? pause : ShortestPause, timeProvider, stop).ConfigureAwait(false);
-                    await TryOnceAsync().ConfigureAwait(false);
-                }
-            }
-            while (!EndRecovery());
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // The node is gone, and with it the wish to reach it.
-        }
-    }
-
+    /// <summary>Probes a node that is down, when its pause is over.</summary>
     private async Task TryOnceAsync()
     {
+        TimeSpan pause = _circuit.UntilProbe;
+        await Task.Delay(pause > ShortestPause ? pause : ShortestPause, _time, _stop).ConfigureAwait(false);
         Connection? answered = null;
-        bool isWell = await circuit.ProbeAsync(
-            async cancellationToken => (answered = await events.ProbeAsync(cancellationToken).ConfigureAwait(false)) is not null,
-            stop).ConfigureAwait(false);
-        stop.ThrowIfCancellationRequested();
+        bool isWell = await _circuit.ProbeAsync(
+            async cancellationToken => (answered = await _events.ProbeAsync(cancellationToken).ConfigureAwait(false)) is not null,
+            _stop).ConfigureAwait(false);
+        _stop.ThrowIfCancellationRequested();
         if (!isWell || !TryMarkUp(answered!, byProbe: true))
         {
             // One that answers and ends at once is not well either.
-            circuit.Trip();
-        }
-    }
-
-    /// <summary>Ends the recovery, unless the node has gone down again meanwhile.</summary>
-    private bool EndRecovery()
-    {
-        lock (_lock)
-        {
-            _isRecovering = State == MemcachedNodeState.Down;
-            return !_isRecovering;
+            _circuit.Trip();
         }
     }
 }

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
@@ -56,8 +57,8 @@ internal static class NodeMetrics
                 to.Add(Tags(node).With(AttributeNames.NodeState, name), node.Counters.StateChanges(state));
             }
         }),
-        Of("memcached.client.uncertain_keys.count", MetricKind.Amount, "{key}", "Keys that are misses because their last write or removal may not have reached the server.", static (node, to) => to.Add(Tags(node), node.UncertainWrites.Count)),
-        Of("memcached.client.uncertain_keys.all", MetricKind.Gauge, "{node}", "1 while every key of the node is a miss because what it holds may be old, 0 otherwise.", static (node, to) => to.Add(Tags(node), node.UncertainWrites.AreAllUncertain ? 1 : 0)) with { IsShared = true },
+        Of("memcached.client.uncertain_keys.count", MetricKind.Amount, "{key}", "Keys that are misses because their last write or removal may not have reached the server.", static (node, to) => to.Add(Tags(node), node.Consistency.Writes.Count)),
+        Of("memcached.client.uncertain_keys.all", MetricKind.Gauge, "{node}", "1 while every key of the node is a miss because what it holds may be old, 0 otherwise.", static (node, to) => to.Add(Tags(node), node.Consistency.Writes.AreAllUncertain ? 1 : 0)) with { IsShared = true },
         Of("memcached.client.uncertain_keys.recorded", MetricKind.Counter, "{key}", "Writes and removals whose outcome was lost, so that their key was remembered.", static (node, to) => to.Add(Tags(node), node.Counters.UncertainRecorded)),
         Of("memcached.client.uncertain_keys.replayed", MetricKind.Counter, "{key}", "Remembered keys that were removed from the server and can be read again.", static (node, to) => to.Add(Tags(node), node.Counters.Replayed)),
         Of("memcached.client.retries", MetricKind.Counter, "{retry}", "Operations that were tried again because an attempt at this server had failed.", static (node, to) => to.Add(Tags(node), node.Counters.Retries)),

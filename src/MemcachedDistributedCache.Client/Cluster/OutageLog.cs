@@ -19,6 +19,9 @@ internal sealed class OutageLog(NodeCounters counters, Func<bool> hasGutter, ILo
     private readonly Lock _lock = new();
     private readonly HashSet<string> _reasons = new(StringComparer.Ordinal);
 
+    /// <summary>What was seen of the server.</summary>
+    public NodeCounters Counters => counters;
+
     /// <summary>The node is down.</summary>
     public void Begin(string reason)
     {

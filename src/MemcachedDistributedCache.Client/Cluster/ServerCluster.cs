@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Collections.Immutable;
 using System.Net;
 using MemcachedDistributedCache.Connections;
@@ -34,7 +35,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     {
         _logger = new DetachedLogger(logger);
         _sharedAddresses = new SharedAddresses(_logger);
-        _settings = settings with { AddressChanged = _sharedAddresses.Note };
+        _settings = settings with { AddressChanged = _sharedAddresses.Note, Logger = _logger };
         _gutter = new Gutter(settings.GutterSeconds != 0);
         _directory = new ServerDirectory(names, settings, servers, Apply, _logger, _stop.Token);
         _directory.ResolveFirst();
@@ -138,7 +139,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     private async Task DeliverAsync()
     {
         long since = TimeProvider.System.GetTimestamp();
-        while (AllNodes().Any(static node => node.HasUndelivered) && TimeProvider.System.GetElapsedTime(since) < _settings.OperationTimeout)
+        while (AllNodes().Any(static node => node.Consistency.HasUndelivered) && TimeProvider.System.GetElapsedTime(since) < _settings.OperationTimeout)
         {
             await Task.Delay(DeliveryPause, TimeProvider.System, CancellationToken.None).ConfigureAwait(false);
         }
@@ -167,7 +168,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             Topology before = _topology;
             IReadOnlyList<(ServerAddress Address, int Weight)> servers = _directory.Servers;
             Dictionary<ServerAddress, Node> known = before.Nodes.ToDictionary(static node => node.Address);
-            Topology.Member[] members = [.. servers.Select(server => new Topology.Member(known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _gutter, _logger), server.Weight))];
+            Topology.Member[] members = [.. servers.Select(server => new Topology.Member(known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _gutter), server.Weight))];
             if (members.ToHashSet().SetEquals(before.Members) || members.Length == 0)
             {
                 // With nothing to put in their place, since no name can be resolved, the nodes stay.
@@ -225,11 +226,11 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                 {
                     if (move.Fences.TryGetValue(member.Node, out CasFence? fence))
                     {
-                        member.Node.Fences.Drop(fence);
+                        member.Node.Consistency.Fences.Drop(fence);
                     }
                 }
 
-                member.Node.MarkAllUncertain();
+                member.Node.Consistency.MarkAll();
             }
 
             moves = [];
@@ -241,7 +242,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             member => repeated?.Fences.GetValueOrDefault(member.Node) ?? new CasFence());
         foreach ((Node node, CasFence fence) in fences)
         {
-            node.Fences.Raise(fence);
+            node.Consistency.Fences.Renew(fence);
         }
 
         moves = repeated is null ? moves : moves.Remove(repeated);
@@ -258,7 +259,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         {
             if (_leftUncertain.Remove(node.Address) || _leaving.Any(leaving => leaving.Address == node.Address))
             {
-                node.MarkAllUncertain();
+                node.Consistency.MarkAll();
             }
         }
     }
@@ -269,7 +270,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         lock (_changing)
         {
             _leaving = _leaving.Remove(node);
-            if (!node.UncertainWrites.IsEmpty)
+            if (!node.Consistency.Writes.IsEmpty)
             {
                 _leftUncertain.Add(node.Address);
             }
@@ -280,7 +281,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     {
         foreach (Node node in nodes)
         {
-            node.MarkAllUncertain();
+            node.Consistency.MarkAll();
         }
     }
 

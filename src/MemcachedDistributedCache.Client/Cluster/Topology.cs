@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Collections.Immutable;
 
 namespace MemcachedDistributedCache.Cluster;

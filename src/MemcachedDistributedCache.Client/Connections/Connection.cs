@@ -17,10 +17,10 @@ internal sealed class Connection
     private readonly ConnectionSettings _settings;
     private readonly ServerAddress _address;
     private readonly CallMode _mode;
+    private readonly IConnectionOwner _owner;
     private readonly NodeCounters _counters;
-    private readonly Action<ReadOnlySpan<byte>> _whenUncertain;
-    private readonly Action<Connection> _whenOpened;
-    private readonly Action<Connection, ConnectionEnd> _ended;
+    private readonly ChangeOutcomes _changes;
+    private readonly Action<PendingOperation> _timingOut;
     private readonly PendingQueue _pending = new();
     private readonly RequestWriter _writer;
     private readonly RequestSender _sender;
@@ -35,28 +35,28 @@ internal sealed class Connection
     private long _answeredBefore;
     private bool _isOpen;
 
-    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, NodeCounters counters, NodeFence fence, LargeValues largeValues, Action<ReadOnlySpan<byte>> lost, Action<Connection> opened, Action<Connection, ConnectionEnd> ended)
+    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, IConnectionOwner owner)
     {
         _settings = settings;
         _address = address;
         _mode = mode;
-        _counters = counters;
-        _whenUncertain = lost;
-        _whenOpened = opened;
-        _ended = ended;
+        _owner = owner;
+        _counters = owner.Counters;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
-        _sender = new RequestSender(_writer, mode, counters, BreakBy);
-        _reader = new ReplyReader(_pending, settings.HasPrefix, counters, fence)
+        _changes = new ChangeOutcomes(owner, mode, _writer.Connection);
+        _timingOut = operation => _changes.TimedOut(operation.ChangedKey);
+        _sender = new RequestSender(_writer, mode, _counters, BreakBy);
+        _reader = new ReplyReader(_pending, settings.HasPrefix, owner)
         {
             Origin = this,
-            LargeValues = largeValues,
+            Changes = _changes,
             LargestKept = settings.LargestKept,
 
             // Not on a connection whose requests block: the read loop would wait for itself.
             LeaseUnheard = mode == CallMode.Async ? this.GiveBack : null,
-            ProofNeeded = mode == CallMode.Async ? this.SendFence : null,
+            ProofNeeded = mode == CallMode.Async ? this.SendBarrier : null,
         };
-        _failures = new FailureReasons(settings, counters);
+        _failures = new FailureReasons(settings, _counters);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();
     }
@@ -119,6 +119,7 @@ internal sealed class Connection
         long began = _mode == CallMode.Sync ? _settings.TimeProvider.GetTimestamp() : 0;
         PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
         operation.ChangedKey = request.ChangedKey;
+        _changes.Begin(operation);
         operation.ReadHash = request.ReadHash;
         RequestWriter.Outcome outcome;
         try
@@ -140,6 +141,7 @@ internal sealed class Connection
                 result = default;
                 return false;
             case RequestWriter.Outcome.Overloaded:
+                _changes.Refused(operation);
                 operation.Discard();
                 _counters.AddErrors(1, MemcachedFailureReason.Overloaded);
                 telemetry.Refused((int)request.Kind, RequestOutcome.Overloaded);
@@ -157,7 +159,7 @@ internal sealed class Connection
         }
 
         result = _mode == CallMode.Sync
-            ? new ValueTask<OperationResult>(Wait(operation, began))
+            ? new ValueTask<OperationResult>(Wait(operation, request.Kind == OperationKind.Lease ? default : request.ChangedKey, began))
             : operation.AsValueTask(cancellationToken);
         return true;
     }
@@ -168,7 +170,7 @@ internal sealed class Connection
     public void Scan(ref int timedOut, ref long answered)
     {
         int now = _settings.Clock.Now;
-        (int expired, int? oldest) = _pending.Scan(now, _pending.Count == 0 ? _failures.TimedOut : _failures.TimedOutAt(now));
+        (int expired, int? oldest) = _pending.Scan(now, _pending.Count == 0 ? _failures.TimedOut : _failures.TimedOutAt(now), _timingOut);
         timedOut += expired;
         long done = _pending.Dequeued - _reader.Dropped;
         if (IsUsable)
@@ -206,8 +208,8 @@ internal sealed class Connection
     {
         if (PendingCount != 0)
         {
-            // A synchronous connection blocks for its fence.
-            await (_mode == CallMode.Async ? this.FenceAsync(_settings) : Task.Run(() => this.FenceAsync(_settings))).ConfigureAwait(false);
+            // A synchronous connection blocks for its barrier.
+            await (_mode == CallMode.Async ? this.BarrierAsync(_settings) : Task.Run(() => this.BarrierAsync(_settings))).ConfigureAwait(false);
         }
 
         Break(ConnectionEndReason.Disposed, "the cache was disposed");
@@ -229,7 +231,7 @@ internal sealed class Connection
     /// A blocked caller looks after its own deadline: the time-out scanner needs the pool, and the pool may be blocked too. What it took to send, for others too,
     /// is part of its time.
     /// </summary>
-    private OperationResult Wait(PendingOperation operation, long began)
+    private OperationResult Wait(PendingOperation operation, ReadOnlySpan<byte> changedKey, long began)
     {
         TimeSpan left = _settings.Clock.AttemptTimeout - _settings.TimeProvider.GetElapsedTime(began);
         OperationResult result = operation.Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero, _failures.TimedOut, out bool expired);
@@ -238,6 +240,7 @@ internal sealed class Connection
             return result;
         }
 
+        _changes.TimedOut(changedKey);
         _counters.AddTimeouts(1);
         return _failures.TimedOutAfter(_settings.TimeProvider.GetElapsedTime(began));
     }
@@ -322,18 +325,18 @@ internal sealed class Connection
 
         _counters.AddOpened();
         Volatile.Write(ref _isOpen, true);
-        _whenOpened(this);
+        _owner.OnOpened(this);
         if (_writer.IsClosed)
         {
             return false;
         }
 
-        // Those who have waited for it in vain have forgotten by now, or are about to, that their changes may still be made: they are sent only now.
+        // The callers who have waited for the connection in vain are gone, and their changes are sent only now: a removal by another connection may come before.
         _pending.ForEach(operation =>
         {
-            if (operation.IsClaimed && operation.IsChange)
+            if (operation.IsClaimed)
             {
-                _whenUncertain(operation.ChangedKey);
+                _changes.Lost(operation);
             }
         });
         _opened.TrySetResult(null);
@@ -364,14 +367,18 @@ internal sealed class Connection
     private void Finish()
     {
         ConnectionEnd end = _writer.End!;
+        _owner.OnEnding(this, end);
         _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
-            if ((sent || operation.IsClaimed) && operation.IsChange)
+            if (sent || operation.IsClaimed)
             {
-                // Before its caller hears of it, if it still waits: a read that follows must find the key uncertain. One who has cancelled hears of nothing, not
-                // even that nothing was sent.
-                _whenUncertain(operation.ChangedKey);
+                // A caller who has cancelled hears of nothing, not even that nothing was sent.
+                _changes.Lost(operation);
+            }
+            else
+            {
+                _changes.Refused(operation);
             }
 
             return _failures.Ended(end, sent, operation.StartedAt);
@@ -381,7 +388,7 @@ internal sealed class Connection
         _reader.Dispose();
         _transport?.Dispose();
         _opened.TrySetResult(end);
-        _ended(this, end);
+        _owner.OnEnded(this, end);
         _finished.TrySetResult();
     }
 }

@@ -90,6 +90,9 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     /// <summary>Whether it changes what its key holds; a lease only takes the place of nothing.</summary>
     public bool IsChange => _changedKeyLength != 0 && Kind != OperationKind.Lease;
 
+    /// <summary>The newest uncertain write of the node when a change began; see <see cref="IConnectionOwner.Settle"/>.</summary>
+    public long BegunAt { get; set; }
+
     /// <summary>What the length of the value is noted under; see <see cref="IRequest.ReadHash"/>.</summary>
     public uint ReadHash { get; set; }
 
@@ -206,7 +209,12 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     }
 
     /// <summary>Times the operation out if its limit has passed. For the time-out scanner, whose reference may be stale.</summary>
-    public Expiry TryExpire(PendingQueue queue, int now, in OperationResult timedOut, out int startedAt)
+    /// <param name="queue">The connection's queue.</param>
+    /// <param name="now">The tick.</param>
+    /// <param name="timedOut">The result.</param>
+    /// <param name="timingOut">Called for a change before its caller has the result.</param>
+    /// <param name="startedAt">The tick at which the operation began.</param>
+    public Expiry TryExpire(PendingQueue queue, int now, in OperationResult timedOut, Action<PendingOperation>? timingOut, out int startedAt)
     {
         long claim = Volatile.Read(ref _claim);
         startedAt = Volatile.Read(ref _startedAt);
@@ -229,6 +237,11 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         // The caller may wake, and the reply may come, while SetResult is still on its way out of the completion source. Without an
         // ownership of its own the time-out scanner could then end up signalling the operation's next life.
         Interlocked.Increment(ref _owners);
+        if (IsChange)
+        {
+            timingOut?.Invoke(this);
+        }
+
         SetResult(timedOut);
         Release();
         return Expiry.TimedOut;

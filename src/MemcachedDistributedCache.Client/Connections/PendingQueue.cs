@@ -117,8 +117,11 @@ internal sealed class PendingQueue
     /// Times out what is past its deadline, oldest first, and stops at the first operation that is not. Operations of one
     /// connection share one limit, so those behind it are not either.
     /// </summary>
+    /// <param name="now">The tick.</param>
+    /// <param name="timedOut">The result of those.</param>
+    /// <param name="timingOut">Called for each of them that is a change, before its caller has the result.</param>
     /// <returns>How many timed out, and the tick at which the oldest awaited operation was sent.</returns>
-    public (int TimedOut, int? OldestTick) Scan(int now, OperationResult timedOut)
+    public (int TimedOut, int? OldestTick) Scan(int now, OperationResult timedOut, Action<PendingOperation>? timingOut = null)
     {
         int count = 0;
         int? oldest = null;
@@ -133,7 +136,7 @@ internal sealed class PendingQueue
                 }
 
                 left--;
-                PendingOperation.Expiry expiry = operation.TryExpire(this, now, timedOut, out int startedAt);
+                PendingOperation.Expiry expiry = operation.TryExpire(this, now, timedOut, timingOut, out int startedAt);
                 oldest ??= startedAt;
                 if (expiry == PendingOperation.Expiry.NotDue)
                 {

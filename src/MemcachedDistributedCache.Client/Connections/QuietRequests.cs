@@ -15,8 +15,8 @@ internal static class QuietRequests
         }
     }
 
-    /// <summary>Sends a fence, whose answer comes behind all that was asked before.</summary>
-    public static void SendFence(this Connection connection)
+    /// <summary>Sends a barrier (mn), whose answer comes behind all that was asked before.</summary>
+    public static void SendBarrier(this Connection connection)
     {
         if (connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result))
         {
@@ -25,17 +25,17 @@ internal static class QuietRequests
     }
 
     /// <summary>Waits until all that was asked before is answered or has timed out.</summary>
-    public static async Task FenceAsync(this Connection connection, ConnectionSettings settings)
+    public static async Task BarrierAsync(this Connection connection, ConnectionSettings settings)
     {
         for (int i = 0; i < OperationClock.TicksPerTimeout; i++)
         {
-            if (!connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> fence)
-                || (await fence.ConfigureAwait(false)).Failure?.Reason != MemcachedFailureReason.Overloaded)
+            if (!connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> barrier)
+                || (await barrier.ConfigureAwait(false)).Failure?.Reason != MemcachedFailureReason.Overloaded)
             {
                 return;
             }
 
-            // Too full for a fence: what fills it has its deadline, and is looked at again in a moment.
+            // Too full for a barrier: what fills it has its deadline, and is looked at again in a moment.
             await Task.Delay(settings.Clock.Interval, settings.TimeProvider).ConfigureAwait(false);
         }
     }

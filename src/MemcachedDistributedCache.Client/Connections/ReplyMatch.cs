@@ -20,7 +20,7 @@ internal static class ReplyMatch
             ReplyCode.NotStored => kind == OperationKind.Store,
             ReplyCode.NoOp => kind == OperationKind.NoOp,
 
-            // Error lines come without a token, in the order of the requests like any reply. A fence draws none.
+            // Error lines come without a token, in the order of the requests like any reply. A barrier draws none.
             _ => kind != OperationKind.NoOp,
         };
 

@@ -11,13 +11,13 @@ namespace MemcachedDistributedCache.Connections;
 /// </summary>
 /// <param name="queue">The operations whose replies come, in order.</param>
 /// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
-/// <param name="counters">Where hits and misses are counted.</param>
-/// <param name="fence">Which items may be read.</param>
-internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, NodeCounters counters, NodeFence fence) : IDisposable
+/// <param name="owner">Counts, tells which items may be read, and hears what became of changes.</param>
+internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix, IConnectionOwner owner) : IDisposable
 {
     /// <summary>memcached takes no larger item, whatever its <c>-I</c>.</summary>
     private const int HardLimit = 1024 * 1024 * 1024;
 
+    private readonly NodeCounters _counters = owner.Counters;
     private readonly IncomingValue _value = new(hasPrefix);
     private readonly UnplacedReplies _unplaced = new();
     private byte[] _buffer = ReadBuffer.Rent();
@@ -32,8 +32,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     /// <summary>Told of a lease that was won by a request whose caller is gone, by its key and the number of its state.</summary>
     public Action<ReadOnlySpan<byte>, ulong>? LeaseUnheard { get; init; }
 
-    /// <summary>Told how long values are.</summary>
-    public LargeValues? LargeValues { get; init; }
+    /// <summary>Told what became of changes.</summary>
+    public ChangeOutcomes? Changes { get; init; }
 
     /// <summary>Told that a reply came whose place only a later one can prove, so that there is a later one.</summary>
     public Action? ProofNeeded { get; init; }
@@ -92,11 +92,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
                 failed++;
                 if (result.Failure?.Reason == MemcachedFailureReason.TimedOut)
                 {
-                    counters.AddTimeouts(1);
+                    _counters.AddTimeouts(1);
                 }
                 else
                 {
-                    counters.AddErrors(1, result.Failure?.Reason ?? MemcachedFailureReason.ConnectionLost);
+                    _counters.AddErrors(1, result.Failure?.Reason ?? MemcachedFailureReason.ConnectionLost);
                 }
             }
 
@@ -222,10 +222,12 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         PendingOperation operation = queue.Dequeue()!;
         if (operation.Kind is OperationKind.Get or OperationKind.Lease && reply.Code == ReplyCode.Miss && !operation.IsClaimed)
         {
-            counters.AddMiss();
+            _counters.AddMiss();
         }
 
-        if (!Complete(operation, ResultOf(operation, reply, error)))
+        OperationResult result = ResultOf(operation, reply, error);
+        Changes?.Answered(operation, result);
+        if (!Complete(operation, result))
         {
             NoteUnheard(operation, reply);
         }
@@ -243,26 +245,26 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             Cas = reply.Cas,
             Origin = Origin,
             Lease = LeaseStates.Of(reply),
-            IsUnreadable = reply.IsStale || fence.Excludes(reply.Cas),
+            IsUnreadable = reply.IsStale || !owner.Admits(reply.Cas),
             Sequence = operation.Sequence,
         },
         ReplyCode.Miss => OperationResult.Of(ResultStatus.Miss),
         ReplyCode.NotFound => OperationResult.Of(operation.Kind == OperationKind.Delete ? ResultStatus.Miss : ResultStatus.Conflict),
         ReplyCode.TooLarge when operation.Kind is OperationKind.Store or OperationKind.Probe => TooLarge(),
-        ReplyCode.OutOfMemory when operation.Kind != OperationKind.Delete => Refused(counters.OutOfMemory),
-        ReplyCode.TooLarge or ReplyCode.OutOfMemory or ReplyCode.Error => Refused(counters.ServerError(error!)),
+        ReplyCode.OutOfMemory when operation.Kind != OperationKind.Delete => Refused(_counters.OutOfMemory),
+        ReplyCode.TooLarge or ReplyCode.OutOfMemory or ReplyCode.Error => Refused(_counters.ServerError(error!)),
         _ => OperationResult.Of(ResultStatus.Conflict),
     };
 
     private OperationResult Refused(OperationFailure failure)
     {
-        counters.AddErrors(1, failure.Reason);
+        _counters.AddErrors(1, failure.Reason);
         return OperationResult.Failed(failure);
     }
 
     private OperationResult TooLarge()
     {
-        counters.AddOversized();
+        _counters.AddOversized();
         return OperationResult.Of(ResultStatus.TooLarge);
     }
 
@@ -273,7 +275,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return Describe("a value larger than the server's own limit", line);
         }
 
-        LargeValues?.Note(operation.ReadHash, reply.Length);
+        owner.LargeValues.Note(operation.ReadHash, reply.Length);
 
         // It stays in the queue while its value comes, so that its deadline is looked after.
         _value.Begin(operation, reply, isWanted: !operation.IsClaimed && reply.Length <= LargestKept);
@@ -307,17 +309,17 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         ref readonly MetaReply reply = ref _value.Reply;
         bool handedOver = false;
         bool isPlaceholder = reply.IsLeased && reply.Length == 0;
-        bool isUnreadable = reply.IsStale || fence.Excludes(reply.Cas);
+        bool isUnreadable = reply.IsStale || !owner.Admits(reply.Cas);
         bool isMiss = isUnreadable || isPlaceholder || _value.IsDropped;
         if (!operation.IsClaimed)
         {
             if (isMiss)
             {
-                counters.AddMiss();
+                _counters.AddMiss();
             }
             else
             {
-                counters.AddHit();
+                _counters.AddHit();
             }
         }
 

@@ -29,7 +29,10 @@ internal readonly ref struct KeyRequest(OperationKind kind, WireKey key, int tim
     private readonly WireKey _key = key;
 
     /// <inheritdoc/>
-    public ReadOnlySpan<byte> ChangedKey => kind == OperationKind.Delete ? _key : default(WireKey);
+    public ReadOnlySpan<byte> ChangedKey => kind == OperationKind.Delete && !IsReplay ? _key : default(WireKey);
+
+    /// <summary>Whether it removes a key that is recorded as uncertain, and stays so until the answer has come.</summary>
+    public bool IsReplay { get; init; }
 
     /// <summary>Whether a read asks for the CAS.</summary>
     public bool WithCas { get; init; }
@@ -62,7 +65,6 @@ internal readonly ref struct StoreRequest(WireKey key, ReadOnlySpan<byte> prefix
     private readonly ReadOnlySpan<byte> _prefix = prefix;
     private readonly ReadOnlySequence<byte> _value = value;
     private readonly int _length = prefix.Length + (int)value.Length;
-
 
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Store;

@@ -9,8 +9,11 @@ internal static class RequestSequence
     private const int CountBits = 48;
     private static long _connections;
 
-    /// <summary>Where the next connection begins to count.</summary>
-    public static long FirstOfNextConnection() => Interlocked.Increment(ref _connections) << CountBits;
+    /// <summary>A name for another connection, above 0 and never given twice.</summary>
+    public static long NextConnection() => Interlocked.Increment(ref _connections);
+
+    /// <summary>Where a connection begins to count.</summary>
+    public static long FirstOf(long connection) => connection << CountBits;
 
     /// <summary>Whether the server saw <paramref name="later"/> after <paramref name="earlier"/>, as far as one connection tells.</summary>
     public static bool IsAfter(long later, long earlier) => later >> CountBits == earlier >> CountBits && later > earlier;

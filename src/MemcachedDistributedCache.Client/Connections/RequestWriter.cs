@@ -19,7 +19,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
     private int _lastGathered; // requests in the send before
     private long _appended;
     private long _handedOver;
-    private long _sequence = RequestSequence.FirstOfNextConnection();
+    private long _count; // of requests
     private ConnectionEnd? _end;
 
     // Set from the start: until the connection is open, what opens it is the sender.
@@ -43,6 +43,9 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
         /// <summary>The connection has ended; nothing was sent.</summary>
         Closed,
     }
+
+    /// <summary>Names the connection; see <see cref="Vocabulary.SettlingConnection"/>.</summary>
+    public long Connection { get; } = RequestSequence.NextConnection();
 
     /// <summary>Whether nothing more is taken.</summary>
     public bool IsClosed => Volatile.Read(ref _end) is not null;
@@ -70,7 +73,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
                 return refusal;
             }
 
-            long sequence = ++_sequence;
+            long sequence = RequestSequence.FirstOf(Connection) + ++_count;
             int length = request.Write(_gathering.GetSpan(room), (uint)sequence);
             _gathering.Advance(length);
             return Append_NeedsLock(operation, sequence, length);
@@ -159,7 +162,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
                 return early;
             }
 
-            sequence = ++_sequence;
+            sequence = RequestSequence.FirstOf(Connection) + ++_count;
         }
 
         byte[] array = ArrayPool<byte>.Shared.Rent(room);

@@ -23,7 +23,7 @@ internal sealed class Handshake
     /// Whether the server is known to leave an item its number (CAS) until it is stored anew: memcached since 1.6.24. Up to then one got another when the page
     /// that it lay on was moved, or when it came back from external storage. What numbers its versions otherwise is no memcached, and cannot be told.
     /// </summary>
-    public bool KeepsNumbers => ServerVersion is { } version && version.StartsWith("1.", StringComparison.Ordinal) && IsAtLeast(version, 24);
+    public bool KeepsCas => ServerVersion is { } version && version.StartsWith("1.", StringComparison.Ordinal) && IsAtLeast(version, 24);
 
     /// <summary>The largest item, header included, that the server takes (<c>item_size_max</c>); 0 where it does not tell.</summary>
     public int ItemSizeMax { get; private set; }

@@ -98,11 +98,8 @@ internal sealed class RetryPolicy
     }
 
     private static OperationResult WithWhatWasSent(in OperationResult before, in OperationResult last)
-        => before.Failure is { WasSent: true } earlier && last.Failure is { } failure
-            ? last with
-            {
-                Failure = failure with { WasSent = true, FollowsTimeout = earlier.FollowsTimeout || earlier.Reason == MemcachedFailureReason.TimedOut },
-            }
+        => before.Failure is { WasSent: true } && last.Failure is { } failure
+            ? last with { Failure = failure with { WasSent = true } }
             : last;
 
     private TimeSpan TimeTaken(OperationFailure failure) => failure.IsRefusal ? TimeSpan.Zero : failure.Took ?? _settings.AttemptTimeout;

@@ -16,9 +16,6 @@ internal sealed record OperationFailure(MemcachedFailureReason Reason, IFailedNo
     /// <summary>Whether it was told at once, and nothing was tried.</summary>
     public bool IsRefusal { get; init; }
 
-    /// <summary>Whether an earlier attempt timed out: its request may still be on its way.</summary>
-    public bool FollowsTimeout { get; init; }
-
     /// <summary>How long it took until it failed, where that is known to be other than the limit of an attempt.</summary>
     public TimeSpan? Took { get; init; }
 }

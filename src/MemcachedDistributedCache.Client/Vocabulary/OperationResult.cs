@@ -48,16 +48,6 @@ internal readonly struct OperationResult
     /// <summary>Why there is no answer.</summary>
     public OperationFailure? Failure { get; init; }
 
-    /// <summary>Whether, of a change, it is not known that it happened, and nobody has noted that yet. A lost connection notes it by itself.</summary>
-    public bool IsUncertainChange
-        => Failure?.Reason is MemcachedFailureReason.Unavailable or MemcachedFailureReason.Overloaded or MemcachedFailureReason.TimedOut or MemcachedFailureReason.ServerError;
-
-    /// <summary>
-    /// Whether the server may yet make a change that leaves its key uncertain, after what it is asked from now on. Changes of one key keep their order, except
-    /// between callers that block and others: theirs are two connections, of which one may be late by itself.
-    /// </summary>
-    public bool MayOvertakeRemoval(CallMode mode) => mode == CallMode.Sync && Failure is { } failure && (failure.Reason == MemcachedFailureReason.TimedOut || failure.FollowsTimeout);
-
     /// <summary>A result without a value.</summary>
     public static OperationResult Of(ResultStatus status) => new() { Status = status };
 

@@ -52,7 +52,4 @@ internal sealed class ClusterBackend(MemcachedClient client) : ICacheBackend
 
     /// <inheritdoc/>
     public void RecordUncertain(WireKey key, bool mayOvertakeRemoval) => client.RecordUncertain(key, mayOvertakeRemoval);
-
-    /// <inheritdoc/>
-    public void RecordUncertainOn(IClusterNode? node, WireKey key) => client.RecordUncertainOn(node, key);
 }

@@ -48,7 +48,4 @@ internal interface ICacheBackend
 
     /// <inheritdoc cref="MemcachedClient.RecordUncertain(WireKey, bool)"/>
     void RecordUncertain(WireKey key, bool mayOvertakeRemoval);
-
-    /// <inheritdoc cref="MemcachedClient.RecordUncertainOn"/>
-    void RecordUncertainOn(IClusterNode? node, WireKey key);
 }

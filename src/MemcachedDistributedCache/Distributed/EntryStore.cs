@@ -106,7 +106,7 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
                 cancellationToken).ConfigureAwait(false);
         }
 
-        RecordUncertain(key, result, mode);
+        NoteCancelled(key, result, mode);
         switch (result.Status)
         {
             case ResultStatus.TooLarge:
@@ -135,7 +135,7 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         }
 
         OperationResult result = await SendStore(key, value, expiration, mode, cancellationToken, onlyIfAbsent: true).ConfigureAwait(false);
-        RecordUncertain(key, result, mode);
+        NoteCancelled(key, result, mode);
         if (result.Status == ResultStatus.TooLarge)
         {
             if (settings.OversizeBehavior == MemcachedOversizeBehavior.Throw)
@@ -215,25 +215,21 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
                 cancellationToken).ConfigureAwait(false);
         }
 
-        RecordUncertain(key, result, mode);
+        NoteCancelled(key, result, mode);
         return result;
     }
 
     /// <summary>
-    /// A write that failed leaves the key uncertain. One that was cancelled does not: it goes its way, and whatever
-    /// is asked next comes after it on the same connection, a read of a large value too; unless it is asked synchronously, on another one.
+    /// A write that was cancelled does not leave the key uncertain: it goes its way, and whatever is asked next comes after it on the same connection, a read of a
+    /// large value too; unless it is asked synchronously, on another connection.
     /// </summary>
-    private void RecordUncertain(string key, in OperationResult result, CallMode mode)
+    private void NoteCancelled(string key, in OperationResult result, CallMode mode)
     {
-        if (result.IsUncertainChange)
-        {
-            RecordUncertain(key, result.MayOvertakeRemoval(mode));
-        }
-        else if (result.Status == ResultStatus.Canceled)
+        if (result.Status == ResultStatus.Canceled)
         {
             _abandoned.Add(key);
         }
-        else if (mode == CallMode.Sync && _abandoned.MayHold(key))
+        else if (mode == CallMode.Sync && result.Status != ResultStatus.Failed && _abandoned.MayHold(key))
         {
             // The removal that settles the key goes where the cancelled write went, and so comes after it.
             RecordUncertain(key, mayOvertakeRemoval: false);

@@ -150,11 +150,6 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
         int wireTime = Expiration.WireTimeOf(lifetime, ioTime.GetUtcNow());
         var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { CasToken = casToken, ReturnsCas = true };
         OperationResult result = await backend.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
-        if (casToken is null)
-        {
-            RecordUncertain(key, result);
-        }
-
         if (result.Status == ResultStatus.TooLarge)
         {
             counters.Add(HybridEvent.OversizeRejected);
@@ -165,15 +160,7 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
     }
 
     /// <summary>Removes an entry, or the placeholder of one that is being made.</summary>
-    public async Task RemoveAsync(byte[] key) => RecordUncertain(key, await backend.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).ConfigureAwait(false));
-
-    private void RecordUncertain(byte[] key, in OperationResult result)
-    {
-        if (result.IsUncertainChange)
-        {
-            backend.RecordUncertain(WireKey.Of(key), mayOvertakeRemoval: false);
-        }
-    }
+    public Task RemoveAsync(byte[] key) => backend.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).AsTask();
 
     private RemoteRead Read(byte[] key, in OperationResult result, long sentAt)
     {

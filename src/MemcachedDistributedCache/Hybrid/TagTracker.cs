@@ -280,8 +280,7 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
             return;
         }
 
-        // Removed from the server before it is read by this process again; and what was not delivered is tried again with the next refresh.
-        backend.RecordUncertainOn(state.Node, WireKey.Of(state.WireKey));
+        // The old version is removed from the server before this process reads it again, and the new one is delivered with the next refresh.
         state.NoteUnanswered(version, timeProvider.GetTimestamp());
     }
 

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Net;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
@@ -40,23 +41,23 @@ public sealed class AddressTests : IDisposable
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
         _time.Advance(Stay);
         node.Renew(static _ => true);
-        await Eventually.True(() => node.UncertainWrites.AreAllUncertain, "it is at the second server");
+        await Eventually.True(() => node.Consistency.Writes.AreAllUncertain, "it is at the second server");
         await SettledAgainAsync(node);
-        node.Fence.Value = fenceOfTheOther;
+        node.SetFence(fenceOfTheOther);
 
         // The read finds its key not uncertain, and a connection of which nobody knows yet where it leads.
         node.Renew(static _ => true);
         await Eventually.True(() => factory.Attempts == 3, "it goes back");
         ValueTask<OperationResult> reading = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
-        Assert.False(node.UncertainWrites.AreAllUncertain);
+        Assert.False(node.Consistency.Writes.AreAllUncertain);
         opening.SetResult();
         Assert.Equal(ResultStatus.Miss, (await reading.AsTask().WaitAsync(Eventually.Limit)).Status);
         Assert.Contains("mg key ", factory.Opened[2].Sent, StringComparison.Ordinal);
-        Assert.True(node.UncertainWrites.AreAllUncertain);
+        Assert.True(node.Consistency.Writes.AreAllUncertain);
 
         // Believed again, it gives out what it was given since, and no more.
         await SettledAgainAsync(node);
-        Assert.InRange(node.Fence.Value, 100ul, 500ul);
+        Assert.InRange(node.Consistency.Fences.WholeNode.Value, 100ul, 500ul);
     }
 
     [Fact]
@@ -66,18 +67,18 @@ public sealed class AddressTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
-        node.Fence.Value = 500;
+        node.SetFence(500);
         node.Renew(static _ => true);
         await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("ms ", StringComparison.Ordinal), "the server is asked how far it has counted");
 
         _time.Advance(Stay);
         node.Renew(static _ => true);
-        await Eventually.True(() => node.UncertainWrites.AreAllUncertain, "it is at another server");
+        await Eventually.True(() => node.Consistency.Writes.AreAllUncertain, "it is at another server");
         string probe = factory.Opened[1].Sent.Split("\r\n").Last(static line => line.StartsWith("ms ", StringComparison.Ordinal));
         factory.Opened[1].Reply($"HD c7 {ClusterRig.TokenOf(probe)}\r\n");
         await Eventually.True(() => factory.Opened[1].Unread == 0 && node.PendingCount == 0, "the answer has come");
-        await SettledAgainAsync(node, () => Assert.True(node.Fence.Value >= 100, $"what is numbered above {node.Fence.Value} would be read"));
-        Assert.InRange(node.Fence.Value, 100ul, 500ul);
+        await SettledAgainAsync(node, () => Assert.True(node.Consistency.Fences.WholeNode.Value >= 100, $"what is numbered above {node.Consistency.Fences.WholeNode.Value} would be read"));
+        Assert.InRange(node.Consistency.Fences.WholeNode.Value, 100ul, 500ul);
     }
 
     [Theory]
@@ -196,7 +197,7 @@ public sealed class AddressTests : IDisposable
         using ConnectionRig before = await Rig(First).Opened();
         using ConnectionRig after = await Rig(Second).Opened();
         var slots = new ConnectionSlots(1, mode => new ConnectionSlot(mode, static _ => throw new InvalidOperationException(), before.Time, Stay));
-        var uncertain = new UncertainWrites(10, new NodeFence());
+        var uncertain = new UncertainWrites(10, SilentNode.Fences());
         var address = new NodeAddress(new ServerAddress("mc1", 11211), slots, uncertain, before.Settings, Stay);
         Assert.True(address.Arrive(before.Connection));
         Assert.False(uncertain.AreAllUncertain);
@@ -214,7 +215,7 @@ public sealed class AddressTests : IDisposable
         {
             meanwhile?.Invoke();
             _time.Advance(TimeSpan.FromMilliseconds(50));
-            return !node.UncertainWrites.AreAllUncertain;
+            return !node.Consistency.Writes.AreAllUncertain;
         },
         "it is believed again");
 

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
@@ -211,7 +212,7 @@ public sealed class ClusterTests : IDisposable
         }
 
         Assert.Equal(2, cluster.Nodes.Count);
-        Assert.All(cluster.Nodes, static node => Assert.False(node.UncertainWrites.AreAllUncertain));
+        Assert.All(cluster.Nodes, static node => Assert.False(node.Consistency.Writes.AreAllUncertain));
     }
 
     private ServerCluster Cluster(FakeFactory factory, int connections = 1) => ClusterRig.Start(factory, _time, _log, connections);

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Globalization;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
@@ -37,7 +38,7 @@ public sealed class ExtremeCasTests
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var fence = new CasFence();
-        node.Fences.Raise(fence);
+        node.Consistency.Fences.Renew(fence);
         await Until(() => fence.Admits(102) && !fence.Admits(101), "the fence is one that items can pass");
         Assert.Equal(3, Volatile.Read(ref _probes));
 
@@ -46,14 +47,14 @@ public sealed class ExtremeCasTests
             _counts.Enqueue("18446744073709551615");
         }
 
-        node.MarkAllUncertain();
-        await Until(() => !node.UncertainWrites.AreAllUncertain, "the node is read again");
-        Assert.Equal(101ul, node.Fence.Value);
+        node.Consistency.MarkAll();
+        await Until(() => !node.Consistency.Writes.AreAllUncertain, "the node is read again");
+        Assert.Equal(101ul, node.Consistency.Fences.WholeNode.Value);
 
         // A planted number lies above every fence: what it stands under is a stranger's, and was so before.
         _itemCas = "18446744073709551615";
         Assert.Equal(ResultStatus.Success, (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
-        Assert.Equal(101ul, node.Fence.Value);
+        Assert.Equal(101ul, node.Consistency.Fences.WholeNode.Value);
         Assert.True(fence.Admits(102));
     }
 

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Buffers;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
@@ -46,7 +47,7 @@ public sealed class GivenUpWriteTests : IDisposable
 
         OperationResult result = await removing.AsTask().WaitAsync(Eventually.Limit);
         Assert.Equal(isCancelled ? ResultStatus.Canceled : ResultStatus.Failed, result.Status);
-        Assert.False(node.IsUncertain(key));
+        Assert.Equal(!isCancelled, node.Consistency.IsUncertain(key));
         if (isOpened)
         {
             opening.SetResult();
@@ -57,9 +58,9 @@ public sealed class GivenUpWriteTests : IDisposable
             opening.SetException(new IOException("refused"));
         }
 
-        // What is read or written meanwhile, another connection may carry.
-        await Eventually.True(() => node.IsUncertain(key), "what its key holds is uncertain");
-        Assert.Equal(1, node.UncertainWrites.Count);
+        // What is read or written meanwhile, another connection may carry, and a removal too.
+        await Eventually.True(() => node.Consistency.Writes.Snapshot() is [{ Value.MayOvertakeRemoval: true }], "its key is uncertain, and a removal may come before it");
+        Assert.True(node.Consistency.IsUncertain(key));
     }
 
     [Theory]
@@ -76,7 +77,7 @@ public sealed class GivenUpWriteTests : IDisposable
         await Eventually.True(() => factory.Opened[0].Sent.Contains("ms key ", StringComparison.Ordinal), "it is sent");
         factory.Opened[0].Close();
         Assert.Equal(MemcachedFailureReason.ConnectionLost, (await storing.AsTask().WaitAsync(Eventually.Limit)).Failure?.Reason);
-        Assert.Equal(isUncertain, node.IsUncertain("key"u8));
+        Assert.Equal(isUncertain, node.Consistency.IsUncertain("key"u8));
     }
 
     [Theory]
@@ -90,10 +91,10 @@ public sealed class GivenUpWriteTests : IDisposable
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         OperationResult state = await StateAsync(cluster, factory.Opened[0]);
-        node.Fence.Value = fence;
+        node.SetFence(fence);
         if (areAllUncertain)
         {
-            node.UncertainWrites.MarkAllUncertain();
+            node.Consistency.Writes.MarkAll();
         }
 
         ValueTask<OperationResult> storing = Store(cluster, state.CasToken);

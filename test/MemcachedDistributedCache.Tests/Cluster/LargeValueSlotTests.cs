@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Buffers;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
@@ -143,10 +144,10 @@ public sealed class LargeValueSlotTests : IDisposable
         using ServerCluster cluster = await _rig.StartAsync(factory);
         var client = new MemcachedClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
-        cluster.Nodes[0].Fence.Value = 6;
+        cluster.Nodes[0].SetFence(6);
         await _rig.ReadAsync(client, "big");
         Assert.Contains("mg big v f t c ", factory.Opened[1].Sent, StringComparison.Ordinal);
-        cluster.Nodes[0].Fence.Value = 7;
+        cluster.Nodes[0].SetFence(7);
         Assert.Equal(ResultStatus.Miss, (await LargeValueRig.GetAsync(client, "big")).Status);
     }
 

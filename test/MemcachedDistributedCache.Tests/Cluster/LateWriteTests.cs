@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using System.Buffers;
 using System.Text.RegularExpressions;
 using MemcachedDistributedCache.Client;
@@ -54,14 +55,14 @@ public sealed partial class LateWriteTests : IDisposable
         {
             _time.Advance(TimeSpan.FromMilliseconds(50));
             await Task.Delay(2);
-            Assert.True(node.UncertainWrites.Contains("key"u8), "the store may still come, and would be read");
+            Assert.True(node.Consistency.Writes.Contains("key"u8), "the store may still come, and would be read");
         }
 
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return node.UncertainWrites.IsEmpty;
+                return node.Consistency.Writes.IsEmpty;
             },
             "the key is readable again");
         Assert.True(Volatile.Read(ref removals) >= 2, "it was removed once");

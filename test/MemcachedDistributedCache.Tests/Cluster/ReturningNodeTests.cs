@@ -48,13 +48,13 @@ public sealed class ReturningNodeTests : IDisposable
         await cluster.ReloadAsync([new ServerSpec(new ServerAddress("mc1", 11211), 1), new ServerSpec(new ServerAddress("mc2", 11211), 1)]);
         Node after = cluster.Nodes.Single(static node => node.Address.Host == "mc1");
         Assert.NotSame(before, after);
-        Assert.Equal(isSilent, after.UncertainWrites.AreAllUncertain);
+        Assert.Equal(isSilent, after.Consistency.Writes.AreAllUncertain);
         DateTimeOffset joined = _time.GetUtcNow();
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return after.State == MemcachedNodeState.Up && !after.UncertainWrites.AreAllUncertain;
+                return after.State == MemcachedNodeState.Up && !after.Consistency.Writes.AreAllUncertain;
             },
             "it is believed");
         Assert.True(!isSilent || _time.GetUtcNow() - joined >= TimeSpan.FromSeconds(2), $"believed after {_time.GetUtcNow() - joined}");

@@ -45,7 +45,7 @@ public sealed class PendingOperationRaceTests
             {
                 for (int i = 0; i < recent.Length; i++)
                 {
-                    if (Volatile.Read(ref recent[i])?.TryExpire(Queue, OperationClock.TicksPerTimeout, timedOut, out _) == PendingOperation.Expiry.TimedOut)
+                    if (Volatile.Read(ref recent[i])?.TryExpire(Queue, OperationClock.TicksPerTimeout, timedOut, timingOut: null, out _) == PendingOperation.Expiry.TimedOut)
                     {
                         Interlocked.Increment(ref claimed);
                     }

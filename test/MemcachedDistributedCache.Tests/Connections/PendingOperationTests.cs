@@ -18,7 +18,7 @@ public sealed class PendingOperationTests
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
         Assert.True(operation.TryComplete(OperationResult.Of(ResultStatus.Miss)));
         Assert.False(operation.TryComplete(OperationResult.Of(ResultStatus.Success)));
-        Assert.Equal(PendingOperation.Expiry.AlreadyClaimed, operation.TryExpire(Queue, 1000, TimedOut, out _));
+        Assert.Equal(PendingOperation.Expiry.AlreadyClaimed, operation.TryExpire(Queue, 1000, TimedOut, timingOut: null, out _));
         operation.Release();
         Assert.Equal(ResultStatus.Miss, task.GetAwaiter().GetResult().Status);
     }
@@ -34,7 +34,7 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent(startedAt: startedAt);
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
-        Assert.Equal(expires ? PendingOperation.Expiry.TimedOut : PendingOperation.Expiry.NotDue, operation.TryExpire(Queue, now, TimedOut, out int seen));
+        Assert.Equal(expires ? PendingOperation.Expiry.TimedOut : PendingOperation.Expiry.NotDue, operation.TryExpire(Queue, now, TimedOut, timingOut: null, out int seen));
         Assert.Equal(startedAt, seen);
         Assert.Equal(expires, task.IsCompleted);
         operation.TryComplete(default);
@@ -86,7 +86,7 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent();
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
-        Assert.Equal(PendingOperation.Expiry.TimedOut, operation.TryExpire(Queue, 1000, TimedOut, out _));
+        Assert.Equal(PendingOperation.Expiry.TimedOut, operation.TryExpire(Queue, 1000, TimedOut, timingOut: null, out _));
         Assert.Equal(ResultStatus.Failed, task.GetAwaiter().GetResult().Status);
 
         // The slot in the queue still holds it, so it is not in the pool.

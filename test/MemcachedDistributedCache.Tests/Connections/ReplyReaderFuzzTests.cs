@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Tests.Fakes;
 using System.Buffers.Text;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Telemetry;
@@ -34,7 +35,7 @@ public sealed class ReplyReaderFuzzTests
         private static readonly OperationResult Broken = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true));
 
         private readonly Random _random = new(seed);
-        private readonly NodeCounters _counters = new("mc1:11211");
+        private readonly FakeOwner _owner = new();
         private readonly byte[] _stream = new byte[(MaximumValueLength + 200) * 64];
         private readonly (ValueTask<OperationResult> Task, uint Opaque, OperationKind Kind)[] _asked = new (ValueTask<OperationResult>, uint, OperationKind)[64];
         private readonly bool[] _damaged = new bool[64];
@@ -58,7 +59,7 @@ public sealed class ReplyReaderFuzzTests
         private int Round()
         {
             var queue = new PendingQueue();
-            using var reader = new ReplyReader(queue, static flags => (flags & 1) != 0, _counters, new NodeFence()) { MaximumValueLength = MaximumValueLength };
+            using var reader = new ReplyReader(queue, static flags => (flags & 1) != 0, _owner) { MaximumValueLength = MaximumValueLength };
             int count = _random.Next(1, _asked.Length);
             int length = 0;
             for (int i = 0; i < count; i++)

@@ -52,7 +52,7 @@ public sealed class ReplyReaderTests
     public void A_lease_tells_who_makes_the_value_and_what_may_be_read(string reply, string lease, bool isUnreadable, ulong cas)
     {
         using var rig = new ReaderRig();
-        rig.Fence.Value = 5;
+        rig.Owner.Fence = 5;
         ValueTask<OperationResult> task = rig.Ask(OperationKind.Lease);
         Assert.Null(rig.Feed(reply));
         OperationResult result = ReaderRig.Now(task);

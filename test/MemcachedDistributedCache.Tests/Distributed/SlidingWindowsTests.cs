@@ -217,7 +217,7 @@ public sealed class SlidingWindowsTests
     public void Many_keys_have_many_places_in_the_gate()
     {
         var gate = new TouchGate();
-        long read = RequestSequence.FirstOfNextConnection();
+        long read = RequestSequence.FirstOf(RequestSequence.NextConnection());
         TouchGate.Touch? first = gate.TryEnter(5, read);
         Assert.NotNull(first);
         Assert.Null(gate.TryEnter(5, read + 1));
@@ -233,7 +233,7 @@ public sealed class SlidingWindowsTests
         Assert.NotNull(gate.TryEnter(7, read));
 
         TouchGate.Touch elsewhere = gate.TryEnter(9, read)!;
-        TouchGate.Leave(elsewhere, RequestSequence.FirstOfNextConnection() + 10);
+        TouchGate.Leave(elsewhere, RequestSequence.FirstOf(RequestSequence.NextConnection()) + 10);
         Assert.NotNull(gate.TryEnter(9, read)); // another connection's numbers say nothing
     }
 }

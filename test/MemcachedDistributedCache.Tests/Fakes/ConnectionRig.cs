@@ -26,7 +26,7 @@ internal sealed class ConnectionRig : IDisposable
             MaximumPendingOperations = maximumPending,
             MaximumBufferedBytes = 1024 * 1024,
         };
-        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Counters, new NodeFence(), new LargeValues(), key => Lost.Add(System.Text.Encoding.UTF8.GetString(key)), static _ => { }, (_, end) => Ends.Add(end));
+        Connection = new Connection(Settings, new ServerAddress("mc1", 11211), mode, Owner);
         if (start)
         {
             Connection.Start();
@@ -43,14 +43,16 @@ internal sealed class ConnectionRig : IDisposable
 
     public FakeFactory Factory { get; }
 
-    /// <summary>Keys whose write was sent and lost with the connection.</summary>
-    public List<string> Lost { get; } = [];
+    public FakeOwner Owner { get; } = new();
 
-    public NodeCounters Counters { get; } = new("mc1:11211");
+    /// <summary>Keys of changes without a definite answer.</summary>
+    public IEnumerable<string> Lost => Owner.Uncertain.Select(static change => change.Key);
+
+    public NodeCounters Counters => Owner.Counters;
 
     public Connection Connection { get; }
 
-    public List<ConnectionEnd> Ends { get; } = [];
+    public List<ConnectionEnd> Ends => Owner.Ends;
 
     public FakeTransport Transport => Factory.Opened[^1];
 

@@ -14,15 +14,15 @@ internal sealed class ReaderRig : IDisposable
     private uint _opaque;
 
     public ReaderRig(int largestKept = int.MaxValue)
-        => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Counters, Fence) { LargeValues = LargeValues, LargestKept = largestKept };
+        => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Owner) { LargestKept = largestKept };
 
     public PendingQueue Queue { get; } = new();
 
-    public NodeFence Fence { get; } = new();
+    public FakeOwner Owner { get; } = new();
 
-    public LargeValues LargeValues { get; } = new();
+    public LargeValues LargeValues => Owner.LargeValues;
 
-    public NodeCounters Counters { get; } = new("mc1:11211");
+    public NodeCounters Counters => Owner.Counters;
 
     public ReplyReader Reader { get; }
 

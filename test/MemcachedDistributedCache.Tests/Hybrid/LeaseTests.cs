@@ -176,16 +176,6 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task A_set_or_remove_without_an_answer_is_uncertain()
-    {
-        _one.Client.IsAway = true;
-        await _one.Set("set", "x");
-        await _one.Engine.RemoveAsync("removed");
-        Assert.Contains("#=set", _one.Client.Uncertain);
-        Assert.Contains("#=removed", _one.Client.Uncertain);
-    }
-
-    [Fact]
     public async Task What_was_read_before_a_removal_is_not_kept_after_it()
     {
         await _other.Set("key", "old");

@@ -13,7 +13,7 @@ public sealed class ArchitectureTests
     private static readonly string[] Rooms =
     [
         "Cache", "Options", "Hybrid", "Distributed", "Layout", "Backend",
-        "Engine", "Client", "Resilience", "Cluster", "Connections", "Protocol", "Transport", "Telemetry", "Vocabulary",
+        "Engine", "Client", "Resilience", "Cluster", "Consistency", "Connections", "Protocol", "Transport", "Telemetry", "Vocabulary",
     ];
 
     private static readonly Assembly[] Packages = [typeof(MemcachedCache).Assembly, typeof(MemcachedNodeState).Assembly];

@@ -40,9 +40,9 @@ public sealed class HandshakeTests
     public void Knows_whether_items_keep_their_numbers(string version, bool keeps)
     {
         var handshake = new Handshake();
-        Assert.False(handshake.KeepsNumbers);
+        Assert.False(handshake.KeepsCas);
         Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
-        Assert.Equal(keeps, handshake.KeepsNumbers);
+        Assert.Equal(keeps, handshake.KeepsCas);
     }
 
     [Theory]

@@ -102,7 +102,6 @@ public sealed class RetryOutcomeTests
             CancellationToken.None).AsTask();
         OperationResult result = await again;
         Assert.Equal((MemcachedFailureReason.Unavailable, expected), (result.Failure!.Reason, result.Failure.WasSent));
-        Assert.Equal(first, result.MayOvertakeRemoval(CallMode.Sync));
     }
 
     [Fact]

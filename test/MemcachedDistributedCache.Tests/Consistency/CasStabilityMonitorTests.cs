@@ -1,9 +1,10 @@
+using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 
-namespace MemcachedDistributedCache.Tests.Cluster;
+namespace MemcachedDistributedCache.Tests.Consistency;
 
 /// <summary>A server that gives items a new CAS as it moves them lets old ones past a fence, which is found anew then.</summary>
 public sealed class CasStabilityMonitorTests : IDisposable
@@ -26,7 +27,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
     {
         using ServerCluster cluster = Start();
         Node node = await UncertainAndSettledAgainAsync(cluster);
-        ulong first = node.Fence.Value;
+        ulong first = node.Consistency.Fences.WholeNode.Value;
         Assert.Equal(101ul, first);
         await StepAsync(TimeSpan.FromSeconds(5));
         Assert.InRange(Volatile.Read(ref _asked), 4, 7); // once a second, and once before
@@ -35,12 +36,12 @@ public sealed class CasStabilityMonitorTests : IDisposable
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(12);
         Volatile.Write(ref _wasUncertain, false);
-        await Until(() => node.Fence.Value != first, "the fence is renewed");
-        await Until(() => !node.UncertainWrites.AreAllUncertain, "it is read again from a later fence on");
-        Assert.Equal(501ul, node.Fence.Value);
+        await Until(() => node.Consistency.Fences.WholeNode.Value != first, "the fence is renewed");
+        await Until(() => !node.Consistency.Writes.AreAllUncertain, "it is read again from a later fence on");
+        Assert.Equal(501ul, node.Consistency.Fences.WholeNode.Value);
         Assert.True(Volatile.Read(ref _wasUncertain), "what is there was read while the fence was asked for");
         await StepAsync(TimeSpan.FromSeconds(5));
-        Assert.Equal(501ul, node.Fence.Value);
+        Assert.Equal(501ul, node.Consistency.Fences.WholeNode.Value);
         await Eventually.True(() => Logged() >= 1, "it is logged");
         Assert.Equal(1, Logged());
     }
@@ -55,10 +56,10 @@ public sealed class CasStabilityMonitorTests : IDisposable
         // The page was being moved when the fence was found, and has been moved since.
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(0);
-        await Until(() => node.Fence.Value == 501, "the fence is renewed");
+        await Until(() => node.Consistency.Fences.WholeNode.Value == 501, "the fence is renewed");
         await StepAsync(TimeSpan.FromSeconds(5));
-        Assert.Equal(501ul, node.Fence.Value);
-        Assert.False(node.UncertainWrites.AreAllUncertain);
+        Assert.Equal(501ul, node.Consistency.Fences.WholeNode.Value);
+        Assert.False(node.Consistency.Writes.AreAllUncertain);
     }
 
     [Fact]
@@ -71,7 +72,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(20));
-                return node.UncertainWrites.AreAllUncertain;
+                return node.Consistency.Writes.AreAllUncertain;
             },
             "what is there is not read any more");
 
@@ -80,7 +81,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
         {
             _time.Advance(TimeSpan.FromMilliseconds(20));
             await Eventually.True(() => node.PendingCount == 0, "its own connection answers");
-            Assert.True(node.UncertainWrites.AreAllUncertain);
+            Assert.True(node.Consistency.Writes.AreAllUncertain);
         }
 
         _statistics = Statistics(0);
@@ -88,7 +89,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(20));
-                return !node.UncertainWrites.AreAllUncertain;
+                return !node.Consistency.Writes.AreAllUncertain;
             },
             "it tells again, and is believed from then on");
     }
@@ -99,13 +100,13 @@ public sealed class CasStabilityMonitorTests : IDisposable
         using ServerCluster cluster = Start();
         Node node = await UncertainAndSettledAgainAsync(cluster);
         _statistics = "ERROR\r\n";
-        await Until(() => node.UncertainWrites.AreAllUncertain, "what is there is not read any more");
+        await Until(() => node.Consistency.Writes.AreAllUncertain, "what is there is not read any more");
         await StepAsync(TimeSpan.FromSeconds(10));
-        Assert.True(node.UncertainWrites.AreAllUncertain);
+        Assert.True(node.Consistency.Writes.AreAllUncertain);
         await Eventually.True(() => Logged() >= 1, "it is logged");
         Assert.Equal(1, Logged());
         _statistics = Statistics(0);
-        await Until(() => !node.UncertainWrites.AreAllUncertain, "it tells again, and is believed from then on");
+        await Until(() => !node.Consistency.Writes.AreAllUncertain, "it tells again, and is believed from then on");
     }
 
     [Fact]
@@ -115,16 +116,16 @@ public sealed class CasStabilityMonitorTests : IDisposable
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var fence = new CasFence();
-        node.Fences.Raise(fence);
+        node.Consistency.Fences.Renew(fence);
         await Until(() => fence.Admits(102) && !fence.Admits(101), "the fence is found");
         Volatile.Write(ref _cas, 500);
         _statistics = Statistics(12);
         await Until(() => fence.Admits(502) && !fence.Admits(501), "it is raised");
-        Assert.False(node.UncertainWrites.AreAllUncertain);
+        Assert.False(node.Consistency.Writes.AreAllUncertain);
 
         // Nobody asks any more once it is of no use.
         await WatcherWaits();
-        node.Fences.Drop(fence);
+        node.Consistency.Fences.Drop(fence);
         await StepAsync(TimeSpan.FromSeconds(2), isWatched: false);
         int asked = Volatile.Read(ref _asked);
         await StepAsync(TimeSpan.FromSeconds(5), isWatched: false);
@@ -137,7 +138,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
         using ServerCluster cluster = Start("1.6.24");
         Node node = await UncertainAndSettledAgainAsync(cluster);
         await StepAsync(TimeSpan.FromSeconds(5), isWatched: false);
-        Assert.Equal((101ul, 0, 0), (node.Fence.Value, Volatile.Read(ref _asked), Logged()));
+        Assert.Equal((101ul, 0, 0), (node.Consistency.Fences.WholeNode.Value, Volatile.Read(ref _asked), Logged()));
     }
 
     private static string Statistics(long rescues, bool isMoving = false)
@@ -162,7 +163,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
 
         if (sent.StartsWith("ms ", StringComparison.Ordinal))
         {
-            Volatile.Write(ref _wasUncertain, Volatile.Read(ref _node) is { UncertainWrites.AreAllUncertain: true });
+            Volatile.Write(ref _wasUncertain, Volatile.Read(ref _node) is { Consistency.Writes.AreAllUncertain: true });
             return $"HD c{Interlocked.Increment(ref _cas)} {ClusterRig.TokenOf(sent)}\r\n";
         }
 
@@ -177,8 +178,8 @@ public sealed class CasStabilityMonitorTests : IDisposable
     {
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        node.MarkAllUncertain();
-        await Until(() => !node.UncertainWrites.AreAllUncertain, "it is read again");
+        node.Consistency.MarkAll();
+        await Until(() => !node.Consistency.Writes.AreAllUncertain, "it is read again");
         return node;
     }
 

@@ -1,8 +1,9 @@
+using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 
-namespace MemcachedDistributedCache.Tests.Cluster;
+namespace MemcachedDistributedCache.Tests.Consistency;
 
 /// <summary>How long what failed is uncertain. The limit of an operation is a second, and twice that is the grace.</summary>
 public sealed class InvalidationReplayTests : IDisposable
@@ -20,14 +21,14 @@ public sealed class InvalidationReplayTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, attemptLimit: TimeSpan.FromSeconds(0.4));
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        node.RecordUncertain("key"u8, mayOvertakeRemoval: true);
+        node.Consistency.Record("key"u8, mayOvertakeRemoval: true);
         await Eventually.True(() => Volatile.Read(ref _removals) == 1, "it is removed for the first time");
         DateTimeOffset removed = _time.GetUtcNow();
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return node.UncertainWrites.IsEmpty;
+                return node.Consistency.Writes.IsEmpty;
             },
             "it is readable again");
         Assert.Equal(2, Volatile.Read(ref _removals));
@@ -40,28 +41,28 @@ public sealed class InvalidationReplayTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, maximumUncertain: 1);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        node.RecordUncertain("first"u8, mayOvertakeRemoval: true);
-        node.RecordUncertain("second"u8, mayOvertakeRemoval: true);
-        Assert.True(node.UncertainWrites.AreAllUncertain);
-        await Eventually.True(() => node.UncertainWrites.Count == 0, "it begins to remember anew");
+        node.Consistency.Record("first"u8, mayOvertakeRemoval: true);
+        node.Consistency.Record("second"u8, mayOvertakeRemoval: true);
+        Assert.True(node.Consistency.Writes.AreAllUncertain);
+        await Eventually.True(() => node.Consistency.Writes.Count == 0, "it begins to remember anew");
         await StepAsync(TimeSpan.FromSeconds(1.5));
-        Assert.True(node.UncertainWrites.AreAllUncertain);
+        Assert.True(node.Consistency.Writes.AreAllUncertain);
         Assert.Equal(0, Volatile.Read(ref _probes));
-        node.RecordUncertain("third"u8, mayOvertakeRemoval: true);
+        node.Consistency.Record("third"u8, mayOvertakeRemoval: true);
         DateTimeOffset failed = _time.GetUtcNow();
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return !node.UncertainWrites.AreAllUncertain;
+                return !node.Consistency.Writes.AreAllUncertain;
             },
             "what it holds is told from what it is given");
-        Assert.True(node.UncertainWrites.Contains("third"u8), "it may come after the probe, and would be read");
+        Assert.True(node.Consistency.Writes.Contains("third"u8), "it may come after the probe, and would be read");
         await Eventually.True(
             () =>
             {
                 _time.Advance(TimeSpan.FromMilliseconds(50));
-                return node.UncertainWrites.IsEmpty;
+                return node.Consistency.Writes.IsEmpty;
             },
             "it is readable again");
         Assert.True(_time.GetUtcNow() - failed >= TimeSpan.FromSeconds(2), $"read after {_time.GetUtcNow() - failed}");

@@ -1,8 +1,9 @@
+using MemcachedDistributedCache.Consistency;
 using System.Buffers.Binary;
 using System.Numerics;
 using MemcachedDistributedCache.Cluster;
 
-namespace MemcachedDistributedCache.Tests.Cluster;
+namespace MemcachedDistributedCache.Tests.Consistency;
 
 public sealed class KeyedKeyComparerTests
 {

@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
-namespace MemcachedDistributedCache.Cluster;
+namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
 /// Compares keys on the wire by their bytes, and hashes them with a secret of this process (Marvin, the runtime's own hash of text). The ring's hash is
