@@ -1,2 +1,2 @@
-// One test at a time: they measure, own servers, stop them, and one takes the thread pool away.
+// One test at a time: they own servers, stop them, and one takes the thread pool away. Those that measure have the trait Machine=Quiet: test.sh runs nothing beside them.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Caching.Distributed;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>The line ends after N bytes, for every N of a whole exchange: handshake, store, read, removal, read.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class CutLineTests
 {
     private const int AtOnce = 32;

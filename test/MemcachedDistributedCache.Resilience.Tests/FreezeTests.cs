@@ -7,6 +7,7 @@ using Xunit.Abstractions;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>A node that is there and does not answer: its process is stopped, and the kernel goes on taking what is sent to it.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class FreezeTests(ITestOutputHelper output)
 {
     private const int Callers = 32;

@@ -5,6 +5,7 @@ using Xunit.Abstractions;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>One of three nodes is killed under load, and started again.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class KillTests(ITestOutputHelper output)
 {
     private const int Callers = 64;

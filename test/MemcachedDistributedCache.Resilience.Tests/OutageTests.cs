@@ -10,6 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>Servers that are away, slow, frozen, too old, or not memcached at all.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class OutageTests
 {
     private static readonly DistributedCacheEntryOptions Default = new();

@@ -6,6 +6,7 @@ using Xunit.Abstractions;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>What befalls all nodes, one after the other or at once, while callers go on. Every value that they read is judged.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class OutageUnderLoadTests(ITestOutputHelper output)
 {
     private const int Nodes = 3;

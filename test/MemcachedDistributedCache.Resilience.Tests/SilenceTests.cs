@@ -6,6 +6,7 @@ using Polly;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>A server that goes silent, seen by an application with little to ask.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class SilenceTests
 {
     private static readonly DistributedCacheEntryOptions Default = new();

@@ -5,6 +5,7 @@ using Xunit.Abstractions;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>A few seconds of the soak, with another seed each time; docs/contributing.md has the command for more.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class SoakTests(ITestOutputHelper output)
 {
     [MemcachedFact]

@@ -3,6 +3,7 @@ using MemcachedDistributedCache.Testing;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>Synchronous calls when the thread pool has no thread left.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class StarvationTests
 {
     [MemcachedFact]

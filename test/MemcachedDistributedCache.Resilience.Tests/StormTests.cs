@@ -7,6 +7,7 @@ using Xunit.Abstractions;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>Callers that lose interest, ten thousand of them, on a slow line.</summary>
+[Trait("Machine", "Quiet")]
 public sealed class StormTests(ITestOutputHelper output)
 {
     private const int Operations = 10_000;
