@@ -135,36 +135,32 @@ public sealed class LargeValueTests
 
         public IReadOnlyList<Recorded> Opened => [.. _opened];
 
-        public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
+        public override async Task<IAsyncTransport> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
         {
             var recorded = new Recorded(await _inner.ConnectAsync(address, connectTimeout, cancellationToken));
             _opened.Enqueue(recorded);
             return recorded;
         }
 
-        public override TransportConnection Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout) => throw new NotSupportedException("Nobody blocks.");
+        public override IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout) => throw new NotSupportedException("Nobody blocks.");
     }
 
-    private sealed class Recorded(TransportConnection inner) : TransportConnection
+    private sealed class Recorded(IAsyncTransport inner) : IAsyncTransport
     {
         private int _reads;
 
         public int Reads => Volatile.Read(ref _reads);
 
-        public override System.Net.IPAddress? RemoteAddress => inner.RemoteAddress;
+        public System.Net.IPAddress? RemoteAddress => inner.RemoteAddress;
 
-        public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => inner.ReceiveAsync(buffer);
+        public ValueTask<int> ReceiveAsync(Memory<byte> buffer) => inner.ReceiveAsync(buffer);
 
-        public override int Receive(Span<byte> buffer) => inner.Receive(buffer);
-
-        public override ValueTask SendAsync(ReadOnlyMemory<byte> data)
+        public ValueTask SendAsync(ReadOnlyMemory<byte> data)
         {
             Interlocked.Add(ref _reads, Encoding.Latin1.GetString(data.Span).Split("\r\n").Count(static line => line.StartsWith("mg key ", StringComparison.Ordinal)));
             return inner.SendAsync(data);
         }
 
-        public override void Send(ReadOnlySpan<byte> data) => inner.Send(data);
-
-        public override void Dispose() => inner.Dispose();
+        public void Dispose() => inner.Dispose();
     }
 }

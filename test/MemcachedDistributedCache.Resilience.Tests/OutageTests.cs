@@ -166,7 +166,8 @@ public sealed class OutageTests
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP/1.1 400 Bad Request" },
         { "-ERR unknown command 'version'\r\n", "unknown command" },
         { "\n\n\n", "does not speak the memcached protocol" },
-        { "VERSION 1.6.18\r\nEND\r\nEND\r\n", "more than was asked for" },
+        { "VERSION 1.6.18\r\nEND\r\nMN\r\nEND\r\n", "more than was asked for" },
+        { "VERSION 37.0.0 mcrouter\r\nERROR\r\nERROR\r\n", "speaks no meta protocol" },
         { "", "closed the connection" },
     };
 

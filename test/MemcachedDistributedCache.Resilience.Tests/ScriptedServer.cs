@@ -20,7 +20,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
 
     /// <summary>Starts it.</summary>
     /// <param name="answer">From the token of a request (such as <c>O1</c>) to the bytes of its answer; null is silence, for good on its connection: answers come in order.</param>
-    /// <param name="handshake">The answer to the handshake's two commands.</param>
+    /// <param name="handshake">The answer to the handshake's commands but the last (mn).</param>
     public ScriptedServer(Func<string, string?> answer, string handshake = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n")
     {
         _answer = answer;
@@ -82,6 +82,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
             {
                 using var reader = new StreamReader(client.GetStream(), Encoding.Latin1);
                 bool isSilent = false;
+                bool isWelcome = false;
                 while (await reader.ReadLineAsync(_stop.Token) is { } line)
                 {
                     lock (_heard)
@@ -93,9 +94,10 @@ internal sealed class ScriptedServer : IAsyncDisposable
                     {
                         "version" => "",
                         "stats settings" => _handshake,
-                        "mn" => _answer("") is null ? null : "MN\r\n",
+                        "mn" => isWelcome && _answer("") is null ? null : "MN\r\n",
                         _ => line.Split(' ').SingleOrDefault(static word => word.StartsWith('O')) is { } token ? _answer(token) : "",
                     };
+                    isWelcome |= line == "mn";
                     isSilent |= answer is null;
                     await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(isSilent ? "" : answer!), _stop.Token);
                 }

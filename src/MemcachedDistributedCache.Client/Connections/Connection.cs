@@ -31,7 +31,7 @@ internal sealed class Connection
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConnectionWatch _watch;
     private readonly long _createdAt;
-    private TransportConnection? _transport;
+    private ITransport? _transport;
     private long _answeredBefore;
     private bool _isOpen;
 
@@ -45,7 +45,7 @@ internal sealed class Connection
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
         _changes = new ChangeOutcomes(owner, mode, _writer.Connection);
         _timingOut = operation => _changes.TimedOut(operation.ChangedKey);
-        _sender = new RequestSender(_writer, mode, _counters, BreakBy);
+        _sender = new RequestSender(_writer, _counters, BreakBy);
         _reader = new ReplyReader(_pending, settings.HasPrefix, owner)
         {
             Origin = this,
@@ -249,7 +249,7 @@ internal sealed class Connection
     {
         try
         {
-            TransportConnection transport = await _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token).ConfigureAwait(false);
+            IAsyncTransport transport = await _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token).ConfigureAwait(false);
             Attach(transport);
             if (Open(await HandshakeExchange.RunAsync(Handshake, transport).ConfigureAwait(false)))
             {
@@ -275,7 +275,7 @@ internal sealed class Connection
     {
         try
         {
-            TransportConnection transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.AttemptTimeout);
+            IBlockingTransport transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.AttemptTimeout);
             Attach(transport);
             if (Open(HandshakeExchange.Run(Handshake, transport)))
             {
@@ -296,7 +296,7 @@ internal sealed class Connection
         }
     }
 
-    private void Attach(TransportConnection transport)
+    private void Attach(ITransport transport)
     {
         // Either we see the end that came while the socket was opened, or Abort sees the socket.
         Interlocked.Exchange(ref _transport, transport);

@@ -8,7 +8,7 @@ namespace MemcachedDistributedCache.Connections;
 internal static class HandshakeExchange
 {
     /// <summary>Shakes hands, and returns what is wrong with the peer, or null.</summary>
-    public static async Task<string?> RunAsync(Handshake handshake, TransportConnection transport)
+    public static async Task<string?> RunAsync(Handshake handshake, IAsyncTransport transport)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try
@@ -35,7 +35,7 @@ internal static class HandshakeExchange
     }
 
     /// <summary>The blocking twin of <see cref="RunAsync"/>.</summary>
-    public static string? Run(Handshake handshake, TransportConnection transport)
+    public static string? Run(Handshake handshake, IBlockingTransport transport)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try

@@ -1,6 +1,5 @@
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Transport;
-using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Connections;
 
@@ -9,28 +8,28 @@ namespace MemcachedDistributedCache.Connections;
 /// it until nothing is left or it is handed on.
 /// </summary>
 /// <param name="writer">Gathers.</param>
-/// <param name="mode">Whether sending blocks.</param>
 /// <param name="counters">Where bytes are counted.</param>
 /// <param name="broke">Told when a send fails: part of it may be out, so the connection is of no more use.</param>
-internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCounters counters, Action<Exception> broke) : IThreadPoolWorkItem
+internal sealed class RequestSender(RequestWriter writer, NodeCounters counters, Action<Exception> broke) : IThreadPoolWorkItem
 {
     /// <summary>So many sends a blocked caller makes for others, then another thread goes on: its own reply may have come long ago.</summary>
     private const int LongestTurn = 64;
 
-    private TransportConnection? _transport;
+    private IAsyncTransport? _transport;
+    private IBlockingTransport? _blocking;
 
     /// <summary>Takes the first turn: sends what was asked while the connection was being opened.</summary>
-    public void Begin(TransportConnection transport)
+    public void Begin(IAsyncTransport transport)
     {
         _transport = transport;
-        if (mode == CallMode.Sync)
-        {
-            SendAll(LongestTurn);
-        }
-        else
-        {
-            _ = SendAsync(once: false);
-        }
+        _ = SendAsync(once: false);
+    }
+
+    /// <inheritdoc cref="Begin(IAsyncTransport)"/>
+    public void Begin(IBlockingTransport transport)
+    {
+        _blocking = transport;
+        SendAll(LongestTurn);
     }
 
     /// <summary>
@@ -39,7 +38,7 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCou
     /// </summary>
     public void Send(bool now)
     {
-        if (mode == CallMode.Sync)
+        if (_blocking is not null)
         {
             if (!now)
             {
@@ -107,7 +106,7 @@ internal sealed class RequestSender(RequestWriter writer, CallMode mode, NodeCou
                 int count = buffer.CloseAndCount();
                 for (int i = 0; i < count; i++)
                 {
-                    _transport!.Send(buffer.Piece(i).Span);
+                    _blocking!.Send(buffer.Piece(i).Span);
                 }
 
                 counters.AddSent(buffer.Length);

@@ -4,17 +4,19 @@ using System.Text;
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
-/// The exchange at the start of a connection. Request: <c>version\r\nstats settings\r\n</c>; reply:
-/// <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>.
-/// A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item size, and judges by itself.
+/// The exchange at the start of a connection. Request: <c>version\r\nstats settings\r\nmn\r\n</c>; reply:
+/// <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>, then <c>MN\r\n</c>.
+/// A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item size, and judges by itself. A peer that does not answer
+/// <c>mn</c> knows no meta commands, whatever version it tells, and would take the value of a store for its next command.
 /// </summary>
 internal sealed class Handshake
 {
     private const int MaximumLength = 16 * 1024;
     private int _consumed;
+    private bool _hasSettings;
 
     /// <summary>What to send.</summary>
-    public static ReadOnlySpan<byte> Request => "version\r\nstats settings\r\n"u8;
+    public static ReadOnlySpan<byte> Request => "version\r\nstats settings\r\nmn\r\n"u8;
 
     /// <summary>The server's version as it says it, once read.</summary>
     public string? ServerVersion { get; private set; }
@@ -75,6 +77,14 @@ internal sealed class Handshake
             return ReadVersion(line);
         }
 
+        if (_hasSettings)
+        {
+            Error = line.SequenceEqual("MN"u8)
+                ? null
+                : $"it answered '{Printable(line)}' to a meta command (mn), so it speaks no meta protocol, although it tells version {ServerVersion}. A proxy in between must speak it too";
+            return true;
+        }
+
         ReadOnlySpan<byte> sizeName = "STAT item_size_max "u8;
         if (line.StartsWith(sizeName))
         {
@@ -94,8 +104,9 @@ internal sealed class Handshake
 
         // ERROR and its kin stand for a server, or a proxy before it, that keeps its statistics to itself.
         bool isEnd = line.SequenceEqual("END"u8) || line.StartsWith("ERROR"u8) || line.StartsWith("CLIENT_ERROR"u8) || line.StartsWith("SERVER_ERROR"u8);
+        _hasSettings = isEnd;
         Error = isEnd ? null : $"it answered '{Printable(line)}' when asked for its settings";
-        return true;
+        return !isEnd;
     }
 
     private bool ReadVersion(ReadOnlySpan<byte> line)

@@ -8,13 +8,13 @@ namespace MemcachedDistributedCache.Transport;
 /// was non-blocking, which a connect with a limit takes, it emulates them by events, and one that comes in between the attempt and the wait is handed to the
 /// thread pool, which may be blocked in just such calls.
 /// </summary>
-internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, TimeSpan sendTimeout) : TransportConnection
+internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, TimeSpan sendTimeout) : IBlockingTransport
 {
     /// <inheritdoc/>
-    public override IPAddress RemoteAddress => address;
+    public IPAddress? RemoteAddress => address;
 
     /// <inheritdoc/>
-    public override int Receive(Span<byte> buffer)
+    public int Receive(Span<byte> buffer)
     {
         while (true)
         {
@@ -30,7 +30,7 @@ internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, Ti
     }
 
     /// <inheritdoc/>
-    public override void Send(ReadOnlySpan<byte> data)
+    public void Send(ReadOnlySpan<byte> data)
     {
         long began = 0;
         while (!data.IsEmpty)
@@ -55,13 +55,7 @@ internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, Ti
     }
 
     /// <inheritdoc/>
-    public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => throw new NotSupportedException("This connection was opened for blocking use.");
-
-    /// <inheritdoc/>
-    public override ValueTask SendAsync(ReadOnlyMemory<byte> data) => throw new NotSupportedException("This connection was opened for blocking use.");
-
-    /// <inheritdoc/>
-    public override void Dispose() => SocketEnd.Abandon(socket);
+    public void Dispose() => SocketEnd.Abandon(socket);
 
     private static void ThrowUnlessBlocked(SocketError error)
     {

@@ -13,7 +13,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
     private readonly ConcurrentDictionary<ServerAddress, IPAddress> _preferred = new();
 
     /// <inheritdoc/>
-    public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
+    public override async Task<IAsyncTransport> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
@@ -51,7 +51,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
     }
 
     /// <inheritdoc/>
-    public override TransportConnection Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
+    public override IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
     {
         IPAddress[] candidates = IPAddress.TryParse(address.Host, out IPAddress? literal)
             ? [literal]
@@ -131,15 +131,13 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
         return socket;
     }
 
-    private sealed class TcpConnection(Socket socket, IPAddress address) : TransportConnection
+    private sealed class TcpConnection(Socket socket, IPAddress address) : IAsyncTransport
     {
-        public override IPAddress RemoteAddress => address;
+        public IPAddress? RemoteAddress => address;
 
-        public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
+        public ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
 
-        public override int Receive(Span<byte> buffer) => throw new NotSupportedException("This connection was opened for asynchronous use.");
-
-        public override ValueTask SendAsync(ReadOnlyMemory<byte> data)
+        public ValueTask SendAsync(ReadOnlyMemory<byte> data)
         {
             ValueTask<int> sending = socket.SendAsync(data, SocketFlags.None);
             if (!sending.IsCompletedSuccessfully)
@@ -151,9 +149,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             return sent == data.Length ? ValueTask.CompletedTask : SendRestAsync(new ValueTask<int>(sent), data);
         }
 
-        public override void Send(ReadOnlySpan<byte> data) => throw new NotSupportedException("This connection was opened for asynchronous use.");
-
-        public override void Dispose() => SocketEnd.Abandon(socket);
+        public void Dispose() => SocketEnd.Abandon(socket);
 
         private async ValueTask SendRestAsync(ValueTask<int> sending, ReadOnlyMemory<byte> data)
         {

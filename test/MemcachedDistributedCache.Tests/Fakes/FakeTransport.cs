@@ -5,12 +5,12 @@ using MemcachedDistributedCache.Transport;
 namespace MemcachedDistributedCache.Tests.Fakes;
 
 /// <summary>An in-memory connection: keeps what is sent and hands out what the test says.</summary>
-internal sealed class FakeTransport : TransportConnection
+internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
 {
-    public const string Welcome = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n";
+    public const string Welcome = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\nMN\r\n";
 
     /// <summary>Of a version that is not asked for its statistics, on connections of their own.</summary>
-    public const string Modern = "VERSION 1.6.24\r\nSTAT item_size_max 1048576\r\nEND\r\n";
+    public const string Modern = "VERSION 1.6.24\r\nSTAT item_size_max 1048576\r\nEND\r\nMN\r\n";
 
     private readonly object _gate = new();
     private readonly List<byte> _incoming = [];
@@ -21,7 +21,7 @@ internal sealed class FakeTransport : TransportConnection
     /// <summary>Where it leads.</summary>
     public IPAddress? Address { get; init; }
 
-    public override IPAddress? RemoteAddress => Address;
+    public IPAddress? RemoteAddress => Address;
 
     /// <summary>What the server says to the handshake, or null for silence.</summary>
     public string? Handshake { get; init; } = Welcome;
@@ -95,7 +95,7 @@ internal sealed class FakeTransport : TransportConnection
         }
     }
 
-    public override async ValueTask<int> ReceiveAsync(Memory<byte> buffer)
+    public async ValueTask<int> ReceiveAsync(Memory<byte> buffer)
     {
         while (true)
         {
@@ -114,7 +114,7 @@ internal sealed class FakeTransport : TransportConnection
         }
     }
 
-    public override int Receive(Span<byte> buffer)
+    public int Receive(Span<byte> buffer)
     {
         lock (_gate)
         {
@@ -128,7 +128,7 @@ internal sealed class FakeTransport : TransportConnection
         }
     }
 
-    public override async ValueTask SendAsync(ReadOnlyMemory<byte> data)
+    public async ValueTask SendAsync(ReadOnlyMemory<byte> data)
     {
         if (EnterSend(data.Span))
         {
@@ -150,7 +150,7 @@ internal sealed class FakeTransport : TransportConnection
         }
     }
 
-    public override void Send(ReadOnlySpan<byte> data)
+    public void Send(ReadOnlySpan<byte> data)
     {
         if (!EnterSend(data))
         {
@@ -166,7 +166,7 @@ internal sealed class FakeTransport : TransportConnection
         }
     }
 
-    public override void Dispose()
+    public void Dispose()
     {
         Disposing?.Invoke();
         lock (_gate)
@@ -280,7 +280,7 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
 
     public override void Prefer(ServerAddress address, IPAddress first) => Preferring?.Invoke(first);
 
-    public override async Task<TransportConnection> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
+    public override async Task<IAsyncTransport> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
         int attempt = Begin();
         try
@@ -293,7 +293,7 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
         }
     }
 
-    public override TransportConnection Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
+    public override IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
     {
         int attempt = Begin();
         try

@@ -5,10 +5,10 @@ namespace MemcachedDistributedCache.Tests.Protocol;
 
 public sealed class HandshakeTests
 {
-    private const string Settings = "STAT maxbytes 67108864\r\nSTAT item_size_max 2097152\r\nSTAT tcp_backlog 1024\r\nEND\r\n";
+    private const string Settings = "STAT maxbytes 67108864\r\nSTAT item_size_max 2097152\r\nSTAT tcp_backlog 1024\r\nEND\r\nMN\r\n";
 
     [Fact]
-    public void Asks() => Assert.Equal("version\r\nstats settings\r\n", Encoding.ASCII.GetString(Handshake.Request));
+    public void Asks() => Assert.Equal("version\r\nstats settings\r\nmn\r\n", Encoding.ASCII.GetString(Handshake.Request));
 
     [Theory]
     [InlineData("1.6.10")]
@@ -78,7 +78,7 @@ public sealed class HandshakeTests
     public void Knows_no_size_where_statistics_are_refused(string refusal)
     {
         var handshake = new Handshake();
-        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + refusal)));
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + refusal + "MN\r\n")));
         Assert.Null(handshake.Error);
         Assert.Equal(0, handshake.ItemSizeMax);
     }
@@ -94,7 +94,7 @@ public sealed class HandshakeTests
     public void Keeps_the_default_size_where_none_is_said_plainly(string settings)
     {
         var handshake = new Handshake();
-        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + settings)));
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + settings + "MN\r\n")));
         Assert.Null(handshake.Error);
         Assert.Equal(0, handshake.ItemSizeMax);
     }
@@ -130,6 +130,20 @@ public sealed class HandshakeTests
         var handshake = new Handshake();
         Assert.True(handshake.Advance(Bytes(text)));
         Assert.NotNull(handshake.Error);
+    }
+
+    [Theory]
+    [InlineData("37.0.0 mcrouter", "ERROR\r\n", "ERROR\r\n")]
+    [InlineData("1.6.38", "END\r\n", "ERROR\r\n")]
+    [InlineData("1.6.38", "END\r\n", "SERVER_ERROR unsupported command\r\n")]
+    [InlineData("1.6.38", "END\r\n", "END\r\n")]
+    public void Refuses_a_proxy_that_speaks_no_meta_protocol_whatever_version_it_tells(string version, string settings, string answer)
+    {
+        var handshake = new Handshake();
+        Assert.False(handshake.Advance(Bytes($"VERSION {version}\r\n{settings}")));
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{settings}{answer}")));
+        Assert.Contains("speaks no meta protocol", handshake.Error, StringComparison.Ordinal);
+        Assert.Contains(version, handshake.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -74,7 +74,7 @@ public sealed class TcpConnectionFactoryTests
         async Task<IPAddress?> ConnectAsync()
         {
             TimeSpan limit = TimeSpan.FromSeconds(20);
-            using TransportConnection connection = sync ? factory.Connect(address, limit, limit) : await factory.ConnectAsync(address, limit, CancellationToken.None);
+            using ITransport connection = sync ? factory.Connect(address, limit, limit) : await factory.ConnectAsync(address, limit, CancellationToken.None);
             return connection.RemoteAddress;
         }
     }

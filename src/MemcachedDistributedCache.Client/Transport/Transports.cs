@@ -1,0 +1,45 @@
+using System.Net;
+
+namespace MemcachedDistributedCache.Transport;
+
+/// <summary>A stream of bytes to and from one server. <see cref="IDisposable.Dispose"/> may come from any thread and ends whatever uses the stream.</summary>
+internal interface ITransport : IDisposable
+{
+    /// <summary>The address at the other end, null where there is none to tell.</summary>
+    IPAddress? RemoteAddress { get; }
+}
+
+/// <summary>A stream whose users await. One sender and one receiver at a time.</summary>
+internal interface IAsyncTransport : ITransport
+{
+    /// <summary>Receives at least one byte; 0 when the server has closed.</summary>
+    ValueTask<int> ReceiveAsync(Memory<byte> buffer);
+
+    /// <summary>Sends all bytes.</summary>
+    ValueTask SendAsync(ReadOnlyMemory<byte> data);
+}
+
+/// <summary>A stream whose users block, without the thread pool. One sender and one receiver at a time.</summary>
+internal interface IBlockingTransport : ITransport
+{
+    /// <summary>Receives at least one byte; 0 when the server has closed.</summary>
+    int Receive(Span<byte> buffer);
+
+    /// <summary>Sends all bytes.</summary>
+    void Send(ReadOnlySpan<byte> data);
+}
+
+/// <summary>Opens streams.</summary>
+internal abstract class ConnectionFactory
+{
+    /// <summary>Opens a stream for users who await.</summary>
+    public abstract Task<IAsyncTransport> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken);
+
+    /// <summary>Opens a stream for users who block, without the thread pool.</summary>
+    public abstract IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout);
+
+    /// <summary>Of several addresses of a name, tries this one first from now on.</summary>
+    public virtual void Prefer(ServerAddress address, IPAddress first)
+    {
+    }
+}
