@@ -78,15 +78,15 @@ public class ReplyReaderBenchmarks
         {
         }
 
-        public void OnOpened(Connection connection)
+        public void OnOpened()
         {
         }
 
-        public void OnEnding(Connection connection, ConnectionEnd end)
+        public void OnEnding(ConnectionEnd end)
         {
         }
 
-        public void OnEnded(Connection connection, ConnectionEnd end)
+        public void OnEnded(ConnectionEnd end)
         {
         }
     }

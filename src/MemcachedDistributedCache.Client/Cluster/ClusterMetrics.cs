@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// collection gets the last answers at once and has the next ones fetched behind it.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with a look that is under way.
-internal sealed class ClusterMetrics : IDisposable
+internal sealed class ClusterMetrics : IClusterReadings, IDisposable
 #pragma warning restore CA1001
 {
     /// <summary>Servers are not asked more often, however many collectors there are.</summary>
@@ -30,13 +30,13 @@ internal sealed class ClusterMetrics : IDisposable
     {
         _cluster = cluster;
         _settings = settings;
-        settings.Telemetry.Hub.Attach(NodeMetrics.All, this);
+        settings.Telemetry.Hub.Attach<IClusterReadings>(NodeMetrics.All, this);
     }
 
-    /// <summary>The cluster's nodes.</summary>
+    /// <inheritdoc/>
     public IReadOnlyList<Node> Nodes => _cluster.Nodes;
 
-    /// <summary>The servers that have answered lately. Has them asked again, and does not wait for it.</summary>
+    /// <inheritdoc/>
     public IEnumerable<(Node Node, ServerView Seen)> LookAtServers()
     {
         TimeProvider time = _settings.TimeProvider;

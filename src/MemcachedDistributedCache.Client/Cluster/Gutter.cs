@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// One fence for each gutter node would be found anew with every outage, and the second would empty what the cluster holds for the first.
 /// </para>
 /// </summary>
-internal sealed class Gutter(bool isEnabled)
+internal sealed class Gutter(bool isEnabled) : IOutageListener
 {
     private readonly Lock _lock = new();
     private readonly List<Node> _down = [];
@@ -20,7 +20,7 @@ internal sealed class Gutter(bool isEnabled)
     /// <summary>Whether a node is down in whose place another serves.</summary>
     public bool AreNeeded => Volatile.Read(ref _count) != 0;
 
-    /// <summary>Whether a node that is down has a gutter.</summary>
+    /// <inheritdoc/>
     public bool HasOthers => isEnabled && Volatile.Read(ref _nodes).Length > 1;
 
     /// <summary>The nodes have changed, and with them which nodes are the gutter of which.</summary>
@@ -37,7 +37,7 @@ internal sealed class Gutter(bool isEnabled)
         }
     }
 
-    /// <summary>A node is about to be down: from now on nothing old is read in its place, nor from itself in another's when it is back.</summary>
+    /// <inheritdoc/>
     public void OnGoingDown(Node node)
     {
         if (!isEnabled)
@@ -63,7 +63,7 @@ internal sealed class Gutter(bool isEnabled)
         }
     }
 
-    /// <summary>A node is down: what the others store from now on may be read in its place.</summary>
+    /// <inheritdoc/>
     public void OnDown(Node node)
     {
         lock (_lock)
@@ -75,7 +75,7 @@ internal sealed class Gutter(bool isEnabled)
         }
     }
 
-    /// <summary>A node is about to be no longer down.</summary>
+    /// <inheritdoc/>
     public void OnComingUp(Node node)
     {
         lock (_lock)
@@ -105,7 +105,7 @@ internal sealed class Gutter(bool isEnabled)
         }
     }
 
-    /// <summary>A node has a new connection: it may have been away, and hold what was overwritten elsewhere meanwhile.</summary>
+    /// <inheritdoc/>
     public void OnConnected(Node node)
     {
         if (!AreNeeded)
@@ -143,20 +143,4 @@ internal sealed class Gutter(bool isEnabled)
             }
         }
     }
-}
-
-/// <summary>For one node, what the items of each other are to be newer than to be read in its place. Written under the lock of <see cref="Gutter"/>.</summary>
-internal sealed class GutterFences(Node node)
-{
-    private Dictionary<Node, CasFence> _fences = [];
-
-    /// <summary>The fence at a gutter node; null where the node is not down, or was when that was not there.</summary>
-    public CasFence? Find(Node gutterNode) => Volatile.Read(ref _fences).GetValueOrDefault(gutterNode);
-
-    /// <summary>The node is up: nothing is read in its place.</summary>
-    public void Clear() => Volatile.Write(ref _fences, []);
-
-    /// <summary>Has a fence for each other node; a new one lets nothing pass until it is renewed.</summary>
-    public void Cover(Node[] nodes)
-        => Volatile.Write(ref _fences, nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFence.NewClosed()));
 }

@@ -17,7 +17,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     private const int ProbeTimeToLive = 60;
 
     private readonly ClusterSettings _settings;
-    private readonly Gutter _gutter;
+    private readonly IOutageListener _gutter;
     private readonly NodeHealth _health;
     private readonly NodeConnections _connections;
     private readonly OutageLog _outages;
@@ -25,7 +25,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     private readonly CancellationTokenSource _disposed = new();
     private long _failuresSeen;
 
-    public Node(ClusterSettings settings, ServerAddress address, Gutter gutter)
+    public Node(ClusterSettings settings, ServerAddress address, IOutageListener gutter)
     {
         _settings = settings;
         _gutter = gutter;

@@ -100,7 +100,11 @@ internal sealed class NodeConnections
         return _slots.Close();
     }
 
-    private Connection NewConnection(ConnectionSlot slot) => new(_settings.Connections, _server, slot.Mode, new SlotOwner(this, slot));
+    private Connection NewConnection(ConnectionSlot slot)
+    {
+        var owner = new ConnectionOwner(this, slot);
+        return owner.Connection = new Connection(_settings.Connections, _server, slot.Mode, owner);
+    }
 
     private void OnOpened(ConnectionSlot slot, Connection connection)
     {
@@ -206,9 +210,11 @@ internal sealed class NodeConnections
         return _slots.First.Current is { IsOpen: true } other ? other : null;
     }
 
-    /// <summary>The node's side of the connections of one slot.</summary>
-    private sealed class SlotOwner(NodeConnections node, ConnectionSlot slot) : IConnectionOwner
+    private sealed class ConnectionOwner(NodeConnections node, ConnectionSlot slot) : IConnectionOwner
     {
+        /// <summary>Set before the connection is started, and so before it calls.</summary>
+        public Connection? Connection { get; set; }
+
         public NodeCounters Counters => node.Counters;
 
         public LargeValues LargeValues => node.LargeValues;
@@ -221,10 +227,10 @@ internal sealed class NodeConnections
 
         public void Settle(ReadOnlySpan<byte> key, long begunAt, long connection) => node._consistency.Settle(key, begunAt, connection);
 
-        public void OnOpened(Connection connection) => node.OnOpened(slot, connection);
+        public void OnOpened() => node.OnOpened(slot, Connection!);
 
-        public void OnEnding(Connection connection, ConnectionEnd end) => node.OnEnding(slot, connection, end);
+        public void OnEnding(ConnectionEnd end) => node.OnEnding(slot, Connection!, end);
 
-        public void OnEnded(Connection connection, ConnectionEnd end) => node.OnEnded(slot, connection, end);
+        public void OnEnded(ConnectionEnd end) => node.OnEnded(slot, Connection!, end);
     }
 }

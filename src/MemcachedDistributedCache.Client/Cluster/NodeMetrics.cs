@@ -15,7 +15,7 @@ internal static class NodeMetrics
     private static readonly (ConnectionEndReason Reason, string Name)[] Ends = [.. Enum.GetValues<ConnectionEndReason>().Select(static reason => (reason, OutcomeNames.Snake(reason.ToString())))];
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<ObservedMetric<ClusterMetrics>> All { get; } =
+    public static IReadOnlyList<ObservedMetric<IClusterReadings>> All { get; } =
     [
         Of("memcached.client.hits", MetricKind.Counter, "{hit}", "Reads that the server answered with an item.", static (node, to) => to.Add(Tags(node), node.Counters.Hits)),
         Of("memcached.client.misses", MetricKind.Counter, "{miss}", "Reads that the server answered without one.", static (node, to) => to.Add(Tags(node), node.Counters.Misses)),
@@ -68,7 +68,7 @@ internal static class NodeMetrics
 
     private static MetricTags Tags(Node node) => node.Counters.Telemetry.Tags;
 
-    private static ObservedMetric<ClusterMetrics> Of(string name, MetricKind kind, string unit, string description, Action<Node, Observations> read)
+    private static ObservedMetric<IClusterReadings> Of(string name, MetricKind kind, string unit, string description, Action<Node, Observations> read)
         => new(name, kind, unit, description, (metrics, to) =>
         {
             foreach (Node node in metrics.Nodes)

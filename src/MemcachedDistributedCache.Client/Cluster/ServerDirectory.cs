@@ -23,8 +23,8 @@ internal sealed class ServerDirectory
     private readonly CancellationToken _stop;
     private readonly ConcurrentDictionary<string, IPAddress[]> _addresses = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _failing = new(StringComparer.Ordinal);
+    private readonly BackgroundLoop _following;
     private IReadOnlyList<ServerSpec> _specs;
-    private int _isFollowing;
 
     public ServerDirectory(NameResolver names, ClusterSettings settings, IReadOnlyList<ServerSpec> specs, Action changed, ILogger logger, CancellationToken stop)
     {
@@ -34,6 +34,7 @@ internal sealed class ServerDirectory
         _changed = changed;
         _logger = logger;
         _stop = stop;
+        _following = new BackgroundLoop(() => NamesToFollow().Length != 0, FollowAsync, stop);
     }
 
     /// <summary>The addresses of a name as they were found last; null where it has not been looked up.</summary>
@@ -64,18 +65,7 @@ internal sealed class ServerDirectory
     }
 
     /// <summary>Begins to look names up from time to time, where there are any.</summary>
-    public void Follow()
-    {
-        if (NamesToFollow().Length == 0 || Interlocked.Exchange(ref _isFollowing, 1) != 0)
-        {
-            return;
-        }
-
-        using (FlowGuard.Suppress())
-        {
-            _ = FollowAsync();
-        }
-    }
+    public void Follow() => _following.Wake();
 
     /// <summary>Other servers are configured.</summary>
     public async Task UseAsync(IReadOnlyList<ServerSpec> specs)
@@ -122,32 +112,12 @@ internal sealed class ServerDirectory
 
     private async Task FollowAsync()
     {
-        try
-        {
-            while (NamesToFollow() is { Length: > 0 } names)
-            {
-                bool isLate = Array.Exists(names, _failing.GetValueOrDefault);
-                TimeSpan pause = _settings.DnsRefreshInterval;
-                bool isShort = pause == Timeout.InfiniteTimeSpan || (isLate && pause > RetryPause);
-                await Task.Delay(isShort ? RetryPause : pause, _settings.Connections.TimeProvider, _stop).ConfigureAwait(false);
-                await RefreshAsync().ConfigureAwait(false);
-                _changed();
-            }
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
-            // The cache is gone.
-        }
-        finally
-        {
-            Volatile.Write(ref _isFollowing, 0);
-        }
-
-        if (!_stop.IsCancellationRequested)
-        {
-            // Other servers may have been configured since the last look.
-            Follow();
-        }
+        bool isLate = Array.Exists(NamesToFollow(), _failing.GetValueOrDefault);
+        TimeSpan pause = _settings.DnsRefreshInterval;
+        bool isShort = pause == Timeout.InfiniteTimeSpan || (isLate && pause > RetryPause);
+        await Task.Delay(isShort ? RetryPause : pause, _settings.Connections.TimeProvider, _stop).ConfigureAwait(false);
+        await RefreshAsync().ConfigureAwait(false);
+        _changed();
     }
 
     private Task RefreshAsync() => Task.WhenAll(NamesToFollow().Select(async host => Note(host, await _names.TryResolveAsync(host, _settings.Connections.ConnectTimeout, _settings.Connections.TimeProvider, _stop).ConfigureAwait(false))));

@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Cluster;
 internal static class ServerMetrics
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<ObservedMetric<ClusterMetrics>> All { get; } =
+    public static IReadOnlyList<ObservedMetric<IClusterReadings>> All { get; } =
     [
         Of("memcached.server.items", MetricKind.Amount, "{item}", "Items that the server holds, expired ones that it has not met yet among them.", static (seen, tags, to) => to.Add(tags, seen.Now.Items)),
         Of("memcached.server.memory.used", MetricKind.Amount, "By", "Bytes that its items take.", static (seen, tags, to) => to.Add(tags, seen.Now.Bytes)),
@@ -29,7 +29,7 @@ internal static class ServerMetrics
         Of("memcached.server.uptime", MetricKind.Gauge, "s", "How long it has run.", static (seen, tags, to) => to.Add(tags, seen.Now.Uptime)),
     ];
 
-    private static ObservedMetric<ClusterMetrics> Of(string name, MetricKind kind, string unit, string description, Action<ServerView, MetricTags, Observations> read)
+    private static ObservedMetric<IClusterReadings> Of(string name, MetricKind kind, string unit, string description, Action<ServerView, MetricTags, Observations> read)
         => new(name, kind, unit, description, (metrics, to) =>
         {
             foreach ((Node node, ServerView seen) in metrics.LookAtServers())

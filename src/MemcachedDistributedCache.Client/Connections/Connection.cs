@@ -325,7 +325,7 @@ internal sealed class Connection
 
         _counters.AddOpened();
         Volatile.Write(ref _isOpen, true);
-        _owner.OnOpened(this);
+        _owner.OnOpened();
         if (_writer.IsClosed)
         {
             return false;
@@ -367,7 +367,7 @@ internal sealed class Connection
     private void Finish()
     {
         ConnectionEnd end = _writer.End!;
-        _owner.OnEnding(this, end);
+        _owner.OnEnding(end);
         _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
@@ -388,7 +388,7 @@ internal sealed class Connection
         _reader.Dispose();
         _transport?.Dispose();
         _opened.TrySetResult(end);
-        _owner.OnEnded(this, end);
+        _owner.OnEnded(end);
         _finished.TrySetResult();
     }
 }

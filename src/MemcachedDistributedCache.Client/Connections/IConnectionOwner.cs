@@ -3,8 +3,8 @@ using MemcachedDistributedCache.Telemetry;
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// Whose connection it is: the node's side of a connection. All methods may be called by any thread and must not wait; a connection calls
-/// <see cref="OnOpened"/>, <see cref="OnEnding"/> and <see cref="OnEnded"/> once each, in that order.
+/// The node's side of one connection. All methods may be called by any thread and must not wait; a connection calls <see cref="OnOpened"/>,
+/// <see cref="OnEnding"/> and <see cref="OnEnded"/> once each at most, in that order.
 /// </summary>
 internal interface IConnectionOwner
 {
@@ -33,11 +33,11 @@ internal interface IConnectionOwner
     void Settle(ReadOnlySpan<byte> key, long begunAt, long connection);
 
     /// <summary>The connection is open; runs before its first request is sent.</summary>
-    void OnOpened(Connection connection);
+    void OnOpened();
 
     /// <summary>The connection takes nothing more; runs before the callers of what it was asked hear of that.</summary>
-    void OnEnding(Connection connection, ConnectionEnd end);
+    void OnEnding(ConnectionEnd end);
 
     /// <summary>The connection has ended, and its callers have heard of it.</summary>
-    void OnEnded(Connection connection, ConnectionEnd end);
+    void OnEnded(ConnectionEnd end);
 }

@@ -41,13 +41,13 @@ internal sealed class FakeOwner : IConnectionOwner
         }
     }
 
-    public void OnOpened(Connection connection)
+    public void OnOpened()
     {
     }
 
-    public void OnEnding(Connection connection, ConnectionEnd end)
+    public void OnEnding(ConnectionEnd end)
     {
     }
 
-    public void OnEnded(Connection connection, ConnectionEnd end) => Ends.Add(end);
+    public void OnEnded(ConnectionEnd end) => Ends.Add(end);
 }

@@ -1,0 +1,11 @@
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>What the metrics of a cluster are read from.</summary>
+internal interface IClusterReadings
+{
+    /// <summary>The cluster's nodes.</summary>
+    IReadOnlyList<Node> Nodes { get; }
+
+    /// <summary>The servers that have answered lately. Has them asked again, and does not wait for it.</summary>
+    IEnumerable<(Node Node, ServerView Seen)> LookAtServers();
+}
