@@ -41,7 +41,9 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     private readonly TimeProvider _clock;
     private readonly TimeProvider _ioTime;
     private readonly bool _isPartition;
-    private readonly ConcurrentDictionary<HybridEngine, byte> _hybrids; // that end before their connections do
+    private readonly MemcachedHybridCacheOptions _hybrid;
+    private readonly FanOutWidth _width;
+    private readonly ConcurrentDictionary<HybridParts, byte> _hybrids; // that end before their connections do
     private IDisposable? _following;
 
     /// <summary>Makes a cache and begins to connect, without waiting for it.</summary>
@@ -111,10 +113,11 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             clock,
             _ioTime,
             logger);
-        _hybrids = new ConcurrentDictionary<HybridEngine, byte>();
+        _hybrids = new ConcurrentDictionary<HybridParts, byte>();
         _namespace = options.Namespace;
         _clock = clock;
-        Hybrid = options.Hybrid.ToSettings(options.MaximumPendingOperations, options.MaximumBufferedBytes);
+        _hybrid = options.Hybrid.Copy();
+        _width = FanOutWidth.Below(options.MaximumPendingOperations, options.MaximumBufferedBytes, options.Hybrid.MaximumPayloadBytes);
     }
 
     private MemcachedCache(MemcachedCache whole, IEntryStore entries)
@@ -128,7 +131,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _namespace = whole._namespace;
         _clock = whole._clock;
         _ioTime = whole._ioTime;
-        Hybrid = whole.Hybrid;
+        _hybrid = whole._hybrid;
+        _width = whole._width;
         _entries = entries;
         _isPartition = true;
     }
@@ -159,16 +163,15 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             : throw new ArgumentException($"The partition '{name}' must have 1 to 32 ASCII letters, digits or hyphens.", nameof(name));
     }
 
-    /// <summary>The options of the hybrid cache.</summary>
-    internal HybridSettings Hybrid { get; }
-
     /// <summary>Makes a hybrid cache on the same connections.</summary>
-    internal HybridEngine CreateHybrid(IServiceProvider? services, ILogger logger)
+    internal HybridParts CreateHybrid(IServiceProvider? services, ILogger logger)
     {
-        HybridSettings settings = Hybrid with { VerifiesSerialization = Hybrid.VerifiesSerialization ?? HostEnvironment.IsDevelopment(services) };
-        var engine = new HybridEngine(_backend, new KeyEncoder(_namespace), settings, services, _clock, logger, telemetry: _telemetry, ioTime: _ioTime) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
-        _hybrids[engine] = 0;
-        return engine;
+        MemcachedHybridCacheOptions options = _hybrid.Copy();
+        options.VerifySerialization ??= HostEnvironment.IsDevelopment(services);
+        var context = new HybridContext(options, _clock, _ioTime, logger) { Width = _width };
+        var parts = new HybridParts(_backend, new KeyEncoder(_namespace), context, services, _telemetry) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
+        _hybrids[parts] = 0;
+        return parts;
     }
 
     /// <summary>What this process has seen of each server, in the order of the options.</summary>
@@ -336,7 +339,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 
         _following?.Dispose();
         _metrics.Dispose();
-        Task.WhenAll(_hybrids.Keys.Select(static hybrid => hybrid.ReleaseAsync())).Wait(HybridEngine.ShutdownLimit);
+        Task.WhenAll(_hybrids.Keys.Select(static hybrid => hybrid.ReleaseAsync())).Wait(HybridParts.ShutdownLimit);
         _cluster.Dispose();
     }
 

@@ -19,7 +19,7 @@ namespace MemcachedDistributedCache;
 /// </summary>
 public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDisposable
 {
-    private readonly HybridEngine _engine;
+    private readonly HybridParts _parts;
     private readonly IServiceScopeFactory? _scopes;
 
     /// <summary>Makes a hybrid cache on the cluster of another cache, whose options it takes.</summary>
@@ -30,11 +30,11 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         ArgumentNullException.ThrowIfNull(cache);
         _scopes = (IServiceScopeFactory?)services?.GetService(typeof(IServiceScopeFactory));
-        _engine = cache.CreateHybrid(services, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedHybridCache>());
+        _parts = cache.CreateHybrid(services, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedHybridCache>());
     }
 
     /// <summary>The cache's parts, for tests.</summary>
-    internal HybridEngine Engine => _engine;
+    internal HybridParts Parts => _parts;
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A tag is empty, or is <c>*</c>, or there are more than <see cref="MemcachedHybridCacheOptions.MaximumTags"/>.</exception>
@@ -211,11 +211,11 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
         ArgumentNullException.ThrowIfNull(keys);
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = BeginGet(options, factory);
-        _engine.ThrowIfDisposed();
+        _parts.ThrowIfDisposed();
         string[] distinct = [.. keys.Distinct(StringComparer.Ordinal)];
         return Array.IndexOf(distinct, null) >= 0
             ? throw new ArgumentException("A key is null.", nameof(keys))
-            : new Batch<T>(_engine, call, TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags)), factory!).RunAsync(distinct, cancellationToken);
+            : new Batch<T>(_parts.Batches, _parts.Context, call, TagsOf(tags), factory is null ? null! : new ManyFactory<T>(factory)).RunAsync(distinct, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -224,11 +224,11 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = Begin(options);
-        _engine.ThrowIfDisposed();
-        IReadOnlyList<string> list = TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags));
+        _parts.ThrowIfDisposed();
+        IReadOnlyList<string> list = TagsOf(tags);
 
         // Once begun it goes its way: half a change would be worse than one that nobody waits for.
-        return _engine.IsUsable(key) ? new ValueTask(_engine.SetAsync(key, value, call, list).WaitAsync(cancellationToken)) : default;
+        return _parts.Calls.IsUsable(key) ? new ValueTask(_parts.Changes.SetAsync(key, value, call, list).WaitAsync(cancellationToken)) : default;
     }
 
     /// <inheritdoc/>
@@ -236,18 +236,18 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         ArgumentNullException.ThrowIfNull(key);
         cancellationToken.ThrowIfCancellationRequested();
-        _engine.ThrowIfDisposed();
-        return _engine.IsUsable(key) ? new ValueTask(_engine.RemoveAsync(key).WaitAsync(cancellationToken)) : default;
+        _parts.ThrowIfDisposed();
+        return _parts.Calls.IsUsable(key) ? new ValueTask(_parts.Changes.RemoveAsync(key).WaitAsync(cancellationToken)) : default;
     }
 
     /// <inheritdoc/>
     public override ValueTask RemoveAsync(IEnumerable<string>? keys, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        _engine.ThrowIfDisposed();
+        _parts.ThrowIfDisposed();
 
-        string[] distinct = [.. (keys ?? []).Where(_engine.IsUsable).Distinct(StringComparer.Ordinal)];
-        return distinct.Length == 0 ? default : new ValueTask(_engine.RemoveAsync(distinct).WaitAsync(cancellationToken));
+        string[] distinct = [.. (keys ?? []).Where(_parts.Calls.IsUsable).Distinct(StringComparer.Ordinal)];
+        return distinct.Length == 0 ? default : new ValueTask(_parts.Changes.RemoveAsync(distinct).WaitAsync(cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -255,23 +255,23 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        _engine.ThrowIfDisposed();
-        return string.IsNullOrWhiteSpace(tag) ? default : new ValueTask(_engine.Tags.InvalidateAsync(tag).WaitAsync(cancellationToken));
+        _parts.ThrowIfDisposed();
+        return string.IsNullOrWhiteSpace(tag) ? default : new ValueTask(_parts.Tags.InvalidateAsync(tag).WaitAsync(cancellationToken));
     }
 
     /// <inheritdoc/>
     public override ValueTask RemoveByTagAsync(IEnumerable<string>? tags, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        _engine.ThrowIfDisposed();
+        _parts.ThrowIfDisposed();
         string[] distinct = [.. (tags ?? []).Where(static tag => !string.IsNullOrWhiteSpace(tag)).Distinct(StringComparer.Ordinal)];
-        return distinct.Length == 0 ? default : new ValueTask(_engine.Tags.InvalidateAsync(distinct, _engine.Settings.MaximumFanOut).WaitAsync(cancellationToken));
+        return distinct.Length == 0 ? default : new ValueTask(_parts.Tags.InvalidateAsync(distinct, _parts.Context.Width.Requests).WaitAsync(cancellationToken));
     }
 
     /// <summary>What the cache has done in this process.</summary>
     public MemcachedHybridStatistics GetStatistics()
     {
-        HybridCounters counters = _engine.Counters;
+        HybridCounters counters = _parts.Context.Counters;
         return new MemcachedHybridStatistics
         {
             LocalHits = counters[HybridEvent.LocalHit],
@@ -292,7 +292,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
             DeserializationFailures = counters[HybridEvent.DeserializationFailed],
             TagInvalidations = counters[HybridEvent.TagInvalidated],
             TagReads = counters[HybridEvent.TagRead],
-            LocalEntries = _engine.Local.Count,
+            LocalEntries = _parts.Local.Count,
         };
     }
 
@@ -300,16 +300,18 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     /// Cancels factories that are under way, gives their leases back, so that another process runs its own at once, and delivers removals and invalidations that have
     /// not reached the cluster; within five seconds. Then frees the local copies. The cache below goes on.
     /// </summary>
-    public ValueTask DisposeAsync() => _engine.DisposeAsync();
+    public ValueTask DisposeAsync() => _parts.DisposeAsync();
 
     /// <summary>The same, and blocks meanwhile: for a round trip to the servers if a factory runs, and not at all if nothing is under way.</summary>
-    public void Dispose() => _engine.Dispose();
+    public void Dispose() => _parts.Dispose();
 
     private CallOptions Begin(HybridCacheEntryOptions? options)
     {
-        _engine.ThrowIfDisposed(orBelow: false);
-        return CallOptions.From(options, _engine.Settings);
+        _parts.ThrowIfDisposed(orBelow: false);
+        return CallOptions.From(options, _parts.Context.Options);
     }
+
+    private IReadOnlyList<string> TagsOf(IEnumerable<string>? tags) => TagList.Of(tags, _parts.Context.Options.MaximumTags, nameof(tags));
 
     /// <summary>Who wants no value made needs no factory, as with Microsoft's implementation.</summary>
     private CallOptions BeginGet(HybridCacheEntryOptions? options, Delegate? factory)
@@ -327,7 +329,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = BeginGet(options, factory.Delegate);
-        return key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out _)
+        return key is not null && _parts.Reader.TryGetLocal<T>(key, call, out T? value, out _)
             ? new ValueTask<T>(value)
             : ValueOfAsync(CreateAsync(key, call, tags, factory, cancellationToken)).Unpooled();
     }
@@ -336,7 +338,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = BeginGet(options, factory.Delegate);
-        return _engine.TryGetLocal<T>(key, call, out T? value, out _)
+        return _parts.Reader.TryGetLocal<T>(key, call, out T? value, out _)
             ? new ValueTask<T>(value)
             : ValueOfAsync(CreateAsync(key.ToString(), call, tags, factory, cancellationToken)).Unpooled();
     }
@@ -345,27 +347,27 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = BeginGet(options, factory.Delegate);
-        return key is not null && _engine.TryGetLocal<T>(key, call, out T? value, out CacheSource source)
-            ? new ValueTask<MemcachedHybridResult<T>>(new MemcachedHybridResult<T>(value, (MemcachedHybridSource)source))
+        return key is not null && _parts.Reader.TryGetLocal<T>(key, call, out T? value, out MemcachedHybridSource source)
+            ? new ValueTask<MemcachedHybridResult<T>>(new MemcachedHybridResult<T>(value, source))
             : ResultOfAsync(CreateAsync(key, call, tags, factory, cancellationToken)).Unpooled();
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<T> ValueOfAsync<T>(ValueTask<(T Value, CacheSource Source)> creation) => (await creation.ConfigureAwait(false)).Value;
+    private static async ValueTask<T> ValueOfAsync<T>(ValueTask<(T Value, MemcachedHybridSource Source)> creation) => (await creation.ConfigureAwait(false)).Value;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<MemcachedHybridResult<T>> ResultOfAsync<T>(ValueTask<(T Value, CacheSource Source)> creation)
+    private static async ValueTask<MemcachedHybridResult<T>> ResultOfAsync<T>(ValueTask<(T Value, MemcachedHybridSource Source)> creation)
     {
-        (T value, CacheSource source) = await creation.ConfigureAwait(false);
-        return new MemcachedHybridResult<T>(value, (MemcachedHybridSource)source);
+        (T value, MemcachedHybridSource source) = await creation.ConfigureAwait(false);
+        return new MemcachedHybridResult<T>(value, source);
     }
 
-    private ValueTask<(T Value, CacheSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
+    private ValueTask<(T Value, MemcachedHybridSource Source)> CreateAsync<TState, T>(string? key, CallOptions call, IEnumerable<string>? tags, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
     {
-        _engine.ThrowIfDisposed();
-        IReadOnlyList<string> list = TagList.Of(tags, _engine.Settings.MaximumTags, nameof(tags));
-        return _engine.IsUsable(key)
-            ? _engine.GetOrCreateAsync(key, call, list, factory, cancellationToken)
-            : _engine.MakeAsync(key, call, factory, cancellationToken);
+        _parts.ThrowIfDisposed();
+        IReadOnlyList<string> list = TagsOf(tags);
+        return _parts.Calls.IsUsable(key)
+            ? _parts.GetOrCreate.GetAsync(new GetOrCreateRequest<TState, T>(key, call, list, factory), cancellationToken)
+            : _parts.GetOrCreate.MakeAsync(key, call, factory, cancellationToken);
     }
 }

@@ -1,4 +1,3 @@
-using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Options;
 
 namespace MemcachedDistributedCache;
@@ -132,30 +131,15 @@ public sealed class MemcachedHybridCacheOptions
     /// </summary>
     public bool? VerifySerialization { get; set; }
 
-    /// <summary>A copy that does not change any more.</summary>
-    /// <param name="maximumPending">How many requests a connection takes.</param>
-    /// <param name="maximumBuffered">How many bytes a connection takes.</param>
-    internal HybridSettings ToSettings(int maximumPending, int maximumBuffered) => new()
-    {
-        DefaultExpiration = DefaultExpiration,
-        LocalCacheExpiration = LocalCacheExpiration,
-        LocalCacheRevalidation = LocalCacheRevalidation,
-        MaximumLocalBytes = MaximumLocalBytes,
-        MaximumLocalEntries = MaximumLocalEntries,
-        TagRefreshInterval = TagRefreshInterval,
-        LeaseTime = LeaseTime,
-        MaximumLeaseWait = MaximumLeaseWait,
-        StaleWindow = StaleWindow,
-        MaxStale = MaxStale,
-        RefreshInBackground = RefreshInBackground,
-        FactorySoftTimeout = FactorySoftTimeout,
-        MaximumPayloadBytes = MaximumPayloadBytes,
-        MaximumKeyLength = MaximumKeyLength,
-        MaximumTags = MaximumTags,
-        CacheNullValues = CacheNullValues,
-        ExpirationJitter = ExpirationJitter,
-        VerifiesSerialization = VerifySerialization,
-        MaximumFanOut = HybridSettings.FanOutBelow(maximumPending),
-        MaximumStoreFanOut = HybridSettings.StoreFanOutBelow(maximumPending, maximumBuffered, MaximumPayloadBytes),
-    };
+    /// <summary>How long an expired entry may still be of use.</summary>
+    internal TimeSpan Retention => StaleWindow > MaxStale ? StaleWindow : MaxStale;
+
+    /// <summary>
+    /// How long after its expiration the server keeps an entry: a refresh stores over it, and one that began at the last moment must still find it, for as
+    /// long as others wait for its factory.
+    /// </summary>
+    internal TimeSpan ServerRetention => Retention > TimeSpan.Zero ? Retention + MaximumLeaseWait : TimeSpan.Zero;
+
+    /// <summary>A copy that does not change any more, as nobody else has it.</summary>
+    internal MemcachedHybridCacheOptions Copy() => (MemcachedHybridCacheOptions)MemberwiseClone();
 }

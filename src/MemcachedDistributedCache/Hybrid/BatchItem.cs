@@ -1,19 +1,12 @@
-using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>One key of a batch.</summary>
-internal sealed class BatchItem(Call call)
+internal sealed class BatchItem<T>(Call<T> call)
 {
-    public Call Call => call;
+    public Call<T> Call => call;
 
-    /// <summary>The right to make its value, once it is won.</summary>
-    public Lease? Lease { get; set; }
-
-    /// <summary>The state that its value may replace; null for the lease's own.</summary>
-    public Vocabulary.CasToken? Over { get; set; }
-
-    /// <summary>Where its value is kept.</summary>
-    public StoreTarget StoreTarget { get; set; }
+    /// <summary>By which right its value is made, once that is known.</summary>
+    public Claim Claim { get; set; }
 
     /// <summary>The versions of its tags from before the factory.</summary>
     public TagStamp[] Stamps { get; set; } = [];

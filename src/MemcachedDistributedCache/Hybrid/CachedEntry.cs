@@ -2,8 +2,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// A value as it is kept: serialized, so that each caller gets an object of its own, and with all that decides whether it may be served. The moments of
-/// the local copy are timestamps, the entry's own are Unix time in milliseconds.
+/// A value as it is kept: serialized, so that each caller gets an object of its own, and with all that decides whether it may be
+/// served. The moments of the local copy are timestamps, the entry's own are Unix time in milliseconds.
 /// </summary>
 internal class CachedEntry
 {
@@ -73,8 +73,8 @@ internal enum PayloadKind : byte
     Utf16 = 4,
 
     /// <summary>
-    /// Nothing: the value is too large for the cluster, and each process keeps its own. The entry stands for all of them: whoever removes or replaces it
-    /// ends them, within the time after which each process asks.
+    /// Nothing: the value is too large for the cluster, and each process keeps its own. The entry stands for all of them: whoever
+    /// removes or replaces it ends them, within the time after which each process asks.
     /// </summary>
     Elsewhere = 5,
 }

@@ -1,80 +1,4 @@
-using System.Runtime.InteropServices;
-using Microsoft.Extensions.Caching.Hybrid;
-
 namespace MemcachedDistributedCache.Hybrid;
-
-/// <summary>The options of a call, with the defaults filled in.</summary>
-[StructLayout(LayoutKind.Auto)]
-internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalExpiration, HybridCacheEntryFlags Flags)
-{
-    /// <summary>The <see cref="LocalSize"/> of a caller who gives none.</summary>
-    private const long ComputedSize = -1;
-
-    /// <summary>The bytes that the local copy counts for; below zero where they are computed.</summary>
-    public long LocalSize { get; init; } = ComputedSize;
-
-    /// <summary>Fills in what a caller left out. One who gives an expiration and no local one means both, as with Microsoft's implementation.</summary>
-    public static CallOptions From(HybridCacheEntryOptions? options, HybridSettings settings)
-    {
-        if (options is null)
-        {
-            return new CallOptions(settings.DefaultExpiration, settings.LocalCacheExpiration, HybridCacheEntryFlags.None);
-        }
-
-        return new CallOptions(
-            options.Expiration ?? settings.DefaultExpiration,
-            options.LocalCacheExpiration ?? options.Expiration ?? settings.LocalCacheExpiration,
-            options.Flags ?? HybridCacheEntryFlags.None)
-        {
-            LocalSize = Checked(options.LocalSize),
-        };
-    }
-
-    /// <summary>What a factory is shown, and may change: the options in effect.</summary>
-    public HybridCacheEntryContext NewContext() => new(new HybridCacheEntryOptions
-    {
-        Expiration = Expiration,
-        LocalCacheExpiration = LocalExpiration,
-        Flags = Flags,
-        LocalSize = LocalSize < 0 ? null : LocalSize,
-    });
-
-    /// <summary>
-    /// The options that a factory has chosen. What it has set to null is the caller's again; but a factory that has changed the expiration and set the local one to
-    /// null means both by the one, as a caller does who gives no local one. One who has kept out of the cluster has taken no lease, so that nothing says whether the key was removed while
-    /// the factory ran: the factory cannot bring its value there.
-    /// </summary>
-    public CallOptions ChosenBy(HybridCacheEntryContext context) => new(
-        context.Expiration ?? Expiration,
-        context.LocalCacheExpiration ?? (context.Expiration is { } chosen && chosen != Expiration ? chosen : LocalExpiration),
-        (context.Flags ?? Flags) | (Flags & HybridCacheEntryFlags.DisableDistributedCacheWrite))
-    {
-        LocalSize = Checked(context.LocalSize),
-    };
-
-    /// <summary>The same for a caller who neither asks the cluster nor stores there.</summary>
-    public CallOptions OutOfTheCluster() => this with { Flags = Flags | HybridCacheEntryFlags.DisableDistributedCache };
-
-    public bool MayReadLocal => (Flags & HybridCacheEntryFlags.DisableLocalCacheRead) == HybridCacheEntryFlags.None;
-
-    public bool MayWriteLocal => (Flags & HybridCacheEntryFlags.DisableLocalCacheWrite) == HybridCacheEntryFlags.None;
-
-    public bool MayReadRemote => (Flags & HybridCacheEntryFlags.DisableDistributedCacheRead) == HybridCacheEntryFlags.None;
-
-    public bool MayWriteRemote => (Flags & HybridCacheEntryFlags.DisableDistributedCacheWrite) == HybridCacheEntryFlags.None;
-
-    public bool MayCreate => (Flags & HybridCacheEntryFlags.DisableUnderlyingData) == HybridCacheEntryFlags.None;
-
-    private static long Checked(long? localSize) => localSize switch
-    {
-        null => ComputedSize,
-        < 0 => throw new ArgumentOutOfRangeException(nameof(localSize), localSize, "LocalSize, the bytes that a copy counts for in the local cache, cannot be below 0."),
-        { } size => size,
-    };
-
-    /// <summary>The flags that make a difference here; values are never compressed.</summary>
-    public HybridCacheEntryFlags Distinct => Flags & ~HybridCacheEntryFlags.DisableCompression;
-}
 
 /// <summary>What a value is asked for with.</summary>
 /// <param name="Key">The key.</param>
@@ -82,58 +6,9 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
 /// <param name="Options">The options.</param>
 /// <param name="Tags">The tags of the value, should it be made; that of all entries first.</param>
 /// <param name="Version">The key's number in the local cache from before anything was asked.</param>
-internal sealed record Call(string Key, byte[] WireKey, CallOptions Options, TagState[] Tags, long Version)
+/// <param name="Codec">How values of the type are kept.</param>
+internal sealed record Call<T>(string Key, byte[] WireKey, CallOptions Options, TagState[] Tags, long Version, ValueCodec<T> Codec)
 {
     /// <summary>What it shares with the calls that ask for the same.</summary>
-    public SingleFlightKey SingleFlightKeyOf<T>() => new(Key, Options.Distinct, typeof(T));
-}
-
-/// <summary>Checks the tags that callers give.</summary>
-internal static class TagList
-{
-    /// <summary>Up to here a list is searched faster than a set is made.</summary>
-    private const int FewTags = 8;
-
-    /// <summary>The tags, each once.</summary>
-    /// <exception cref="ArgumentException">A tag is none, or there are too many; no more of them are looked at than can be had.</exception>
-    public static IReadOnlyList<string> Of(IEnumerable<string>? tags, int maximum, string parameter)
-    {
-        if (tags is null)
-        {
-            return [];
-        }
-
-        var list = new List<string>();
-        HashSet<string>? set = null;
-        foreach (string tag in tags)
-        {
-            if (string.IsNullOrWhiteSpace(tag))
-            {
-                throw new ArgumentException("A tag must have at least one character that is no space.", parameter);
-            }
-
-            if (tag == TagTable.Wildcard)
-            {
-                throw new ArgumentException("The tag '*' stands for all entries, and none can be given it. To invalidate all entries call RemoveByTagAsync(\"*\").", parameter);
-            }
-
-            if (set is null ? list.Contains(tag, StringComparer.Ordinal) : !set.Add(tag))
-            {
-                continue;
-            }
-
-            if (list.Count == maximum)
-            {
-                throw new ArgumentException($"An entry can have {maximum} tags, and there are more. Give it fewer, or raise {nameof(MemcachedHybridCacheOptions)}.{nameof(MemcachedHybridCacheOptions.MaximumTags)} in all processes.", parameter);
-            }
-
-            list.Add(tag);
-            if (list.Count == FewTags)
-            {
-                set = new HashSet<string>(list, StringComparer.Ordinal);
-            }
-        }
-
-        return list;
-    }
+    public SingleFlightKey SingleFlightKey => new(Key, Options.Distinct, typeof(T));
 }

@@ -5,24 +5,25 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>Sets and removes entries. A change that has begun goes its way, and is counted until it has ended, so that the end of the cache can wait for it.</summary>
-internal sealed class EntryChanges(HybridEngine engine)
+/// <summary>
+/// Sets and removes entries. A change that has begun goes its way, and is counted until it has ended, so that the end of the cache
+/// can wait for it.
+/// </summary>
+internal sealed class EntryChanges(Calls calls, TagTracker tags, RemoteCache remote, LocalCache local, EntryWriter writer, HybridContext context)
 {
     /// <summary>The changes under way.</summary>
     public WorkCount UnderWay { get; } = new();
 
     /// <summary>Stores a value in place of whatever is there.</summary>
-    public Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tags) => UnderWay.Count(SetCoreAsync(key, value, options, tags));
+    public Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tagNames) => UnderWay.Count(SetCoreAsync(key, value, options, tagNames));
 
-    private async Task SetCoreAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tags)
+    private async Task SetCoreAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tagNames)
     {
-        ValueCodec<T> codec = engine.Codecs.Of<T>();
-        byte[] wireKey = engine.Keys.Encode(key, HybridSpace.Entry);
-        TagState[] states = engine.Tags.Resolve(tags, wireKey);
-        await engine.Tags.EnsureAsync(states).ConfigureAwait(false);
-        TagStamp[] stamps = TagTracker.Capture(states, () => TagVersion.Create(engine.Time));
-        var call = new Call(key, wireKey, options, states, engine.Local.Invalidate(key));
-        using PreparedEntry<T>? entry = engine.Writer.Prepare(call, value, codec, stamps);
+        Call<T> call = calls.New<T>(key, options, tagNames);
+        await tags.EnsureAsync(call.Tags).ConfigureAwait(false);
+        TagStamp[] stamps = tags.Capture(call.Tags);
+        call = call with { Version = local.Invalidate(key) };
+        using PreparedEntry<T>? entry = writer.Prepare(call, value, stamps);
         if (entry is null)
         {
             // Nothing can be kept, and what was there before must not stay.
@@ -32,16 +33,16 @@ internal sealed class EntryChanges(HybridEngine engine)
 
         if (!options.MayWriteRemote)
         {
-            engine.Writer.Replace(call, EntryWriter.CopyOf(call, entry, default, isDetached: true, codec), engine.Time.GetTimestamp());
+            writer.Replace(call, EntryWriter.CopyOf(call, entry, default, isDetached: true), context.Now);
             return;
         }
 
-        long sentAt = engine.Time.GetTimestamp();
-        OperationResult stored = await engine.Writer.StoreAsync(call, entry, casToken: null).ConfigureAwait(false);
-        if (stored.Status == ResultStatus.TooLarge && engine.Writer.MayStayHere(call, entry, codec))
+        long sentAt = context.Now;
+        OperationResult stored = await writer.StoreAsync(call, entry, casToken: null).ConfigureAwait(false);
+        if (stored.Status == ResultStatus.TooLarge && writer.MayStayHere(call, entry))
         {
-            sentAt = engine.Time.GetTimestamp();
-            stored = await engine.Writer.MarkAsync(call, entry, casToken: null).ConfigureAwait(false);
+            sentAt = context.Now;
+            stored = await writer.MarkAsync(call, entry, casToken: null).ConfigureAwait(false);
         }
 
         if (stored.Status == ResultStatus.TooLarge || stored.Failure?.Reason == MemcachedFailureReason.ServerOutOfMemory)
@@ -51,7 +52,7 @@ internal sealed class EntryChanges(HybridEngine engine)
         }
 
         // With the cluster away the process goes on with what it has.
-        engine.Writer.Replace(call, EntryWriter.CopyOf(call, entry, stored.CasToken, isDetached: false, codec), sentAt);
+        writer.Replace(call, EntryWriter.CopyOf(call, entry, stored.CasToken, isDetached: false), sentAt);
     }
 
     /// <summary>Removes an entry everywhere, and whatever is being made for it.</summary>
@@ -59,11 +60,11 @@ internal sealed class EntryChanges(HybridEngine engine)
 
     private async Task RemoveCoreAsync(string key)
     {
-        engine.Local.Invalidate(key);
-        await engine.Remote.RemoveAsync(engine.Keys.Encode(key, HybridSpace.Entry)).ConfigureAwait(false);
+        local.Invalidate(key);
+        await remote.RemoveAsync(key).ConfigureAwait(false);
 
         // What was read between the two may have been from before the removal.
-        engine.Local.Invalidate(key);
+        local.Invalidate(key);
     }
 
     /// <summary>The same for many keys: at once in this process, and with a bounded number of requests under way in the cluster.</summary>
@@ -71,9 +72,9 @@ internal sealed class EntryChanges(HybridEngine engine)
     {
         foreach (string key in keys)
         {
-            engine.Local.Invalidate(key);
+            local.Invalidate(key);
         }
 
-        return UnderWay.Count(FanOut.RunAsync(keys, engine.Settings.MaximumFanOut, RemoveCoreAsync));
+        return UnderWay.Count(FanOut.RunAsync(keys, context.Width.Requests, RemoveCoreAsync));
     }
 }

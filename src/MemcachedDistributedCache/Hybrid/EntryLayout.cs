@@ -19,8 +19,8 @@ namespace MemcachedDistributedCache.Hybrid;
 /// 40          n tags: length of the key (1), key without the namespace, version (16)
 ///             payload
 /// </code>
-/// All numbers are big-endian. An item is read as if a stranger had written it: lengths must add up to the item's, the key of a tag must be one that
-/// <see cref="KeyEncoder"/> makes, and times must leave room for arithmetic with them.
+/// All numbers are big-endian. An item is read as if a stranger had written it: lengths must add up to the item's, the key of a tag
+/// must be one that <see cref="KeyEncoder"/> makes, and times must leave room for arithmetic with them.
 /// </summary>
 internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTags)
 {
@@ -95,8 +95,9 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTag
     }
 
     /// <summary>
-    /// Finds where the payload begins, if all lengths add up and each tag has a key that this cache would make of one. The keys are sent to servers later on, so one
-    /// that is merely odd is refused; each costs a request, so that more than an entry may have are as well. Nothing is remembered of an item before all of it has been seen.
+    /// Finds where the payload begins, if all lengths add up and each tag has a key that this cache would make of one. The keys are
+    /// sent to servers later on, so one that is merely odd is refused; each costs a request, so that more than an entry may have
+    /// are as well. Nothing is remembered of an item before all of it has been seen.
     /// </summary>
     private bool TryMeasure(ReadOnlySpan<byte> item, out int payloadAt)
     {

@@ -1,28 +1,29 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
-using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>Makes entries of values, and puts them in their places: the cluster, and the local cache.</summary>
-internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, ILogger logger)
+internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLayout layout, HybridContext context)
 {
+    private MemcachedHybridCacheOptions Options => context.Options;
+
     /// <summary>Serializes a value; null if it is not to be kept, or cannot be.</summary>
     /// <param name="call">The call.</param>
     /// <param name="value">The value.</param>
-    /// <param name="codec">How values of the type are kept.</param>
     /// <param name="stamps">The tags' versions from before the value was made.</param>
-    public PreparedEntry<T>? Prepare<T>(Call call, T value, ValueCodec<T> codec, TagStamp[] stamps)
+    public PreparedEntry<T>? Prepare<T>(Call<T> call, T value, TagStamp[] stamps)
     {
-        if ((value is null && !settings.CacheNullValues) || call.Options.Expiration <= TimeSpan.Zero)
+        ValueCodec<T> codec = call.Codec;
+        if ((value is null && !Options.CacheNullValues) || call.Options.Expiration <= TimeSpan.Zero)
         {
             return null;
         }
 
         if (codec.IsRefused)
         {
-            counters.Add(HybridEvent.SerializationFailed);
+            context.Counters.Add(HybridEvent.SerializationFailed);
             return null;
         }
 
@@ -32,16 +33,16 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             int header = layout.WriteHeader(writer, stamps);
 
             // What is too large for the cluster may still have room here.
-            writer.MaximumLength = header + (call.Options.MayWriteLocal ? Math.Max(settings.MaximumPayloadBytes, (long)settings.MaximumLocalBytes) : settings.MaximumPayloadBytes);
+            writer.MaximumLength = header + (call.Options.MayWriteLocal ? Math.Max(Options.MaximumPayloadBytes, (long)Options.MaximumLocalBytes) : Options.MaximumPayloadBytes);
             PayloadKind kind = value is null ? PayloadKind.Null : codec.Write(value, writer);
             if (value is not null && codec.Proof?.Holds(codec, value, kind, writer.Written[header..]) == false)
             {
-                counters.Add(HybridEvent.SerializationFailed);
+                context.Counters.Add(HybridEvent.SerializationFailed);
                 writer.Dispose();
                 return null;
             }
 
-            long createdAt = timeProvider.GetUtcNow().ToUnixTimeMilliseconds();
+            long createdAt = context.UnixTime;
             long lifetime = Lifetime(call.Options.Expiration);
             EntryLayout.Complete(writer.Written.Span, kind, createdAt, createdAt + lifetime, writer.Length - header);
             return new PreparedEntry<T>(value, writer, header, kind, createdAt, lifetime, stamps);
@@ -54,7 +55,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             }
             else
             {
-                counters.Add(HybridEvent.SerializationFailed);
+                context.Counters.Add(HybridEvent.SerializationFailed);
                 NoteUnwritable(codec, exception);
             }
 
@@ -71,14 +72,14 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         }
         else
         {
-            HybridLog.HybridNotSerializable(logger, typeof(T).ToString(), exception);
+            HybridLog.HybridNotSerializable(context.Logger, typeof(T).ToString(), exception);
         }
     }
 
     /// <summary>Stores an entry in the cluster, unless it is over the limit; <see cref="RemoteCache.StoreAsync"/>.</summary>
-    public ValueTask<OperationResult> StoreAsync<T>(Call call, PreparedEntry<T> entry, CasToken? casToken)
+    public ValueTask<OperationResult> StoreAsync<T>(Call<T> call, PreparedEntry<T> entry, CasToken? casToken)
     {
-        if (entry.PayloadLength <= settings.MaximumPayloadBytes)
+        if (entry.PayloadLength <= Options.MaximumPayloadBytes)
         {
             return remote.StoreAsync(call.WireKey, entry.Item, entry.Lifetime, casToken);
         }
@@ -88,23 +89,26 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     }
 
     /// <summary>Whether a value that is too large for the cluster may stay in the local cache.</summary>
-    public bool MayStayHere<T>(Call call, PreparedEntry<T> entry, ValueCodec<T> codec)
-        => call.Options.MayWriteLocal && SizeOf(call, entry.PayloadLength, entry.Value, codec) <= settings.MaximumLocalBytes;
+    public bool MayStayHere<T>(Call<T> call, PreparedEntry<T> entry)
+        => call.Options.MayWriteLocal && SizeOf(call, entry.PayloadLength, entry.Value) <= Options.MaximumLocalBytes;
 
     /// <summary>Stores in place of a value that is too large the mark that each process keeps its own.</summary>
-    public ValueTask<OperationResult> MarkAsync<T>(Call call, PreparedEntry<T> entry, CasToken? casToken)
+    public ValueTask<OperationResult> MarkAsync<T>(Call<T> call, PreparedEntry<T> entry, CasToken? casToken)
         => remote.StoreAsync(call.WireKey, entry.NewMark(), entry.Lifetime, casToken);
 
-    /// <summary>The same where the mark is there already, from another process or an earlier value: it is left as it is, so that nobody's copy ends.</summary>
-    public async ValueTask<OperationResult> FindMarkAsync(Call call, CasToken casToken)
+    /// <summary>
+    /// The same where the mark is there already, from another process or an earlier value: it is left as it is, so that nobody's
+    /// copy ends.
+    /// </summary>
+    public async ValueTask<OperationResult> FindMarkAsync<T>(Call<T> call, CasToken casToken)
         => await remote.LookAsync(call.WireKey, casToken).ConfigureAwait(false) == RemoteState.Entry
             ? new OperationResult { Status = ResultStatus.Success, Cas = casToken.Cas, Origin = casToken.Origin }
             : OperationResult.Of(ResultStatus.Conflict);
 
     /// <summary>An entry as it is kept in the local cache, and as further callers' objects are made of.</summary>
-    public static CachedEntry CopyOf<T>(Call call, PreparedEntry<T> entry, CasToken casToken, bool isDetached, ValueCodec<T> codec)
+    public static CachedEntry CopyOf<T>(Call<T> call, PreparedEntry<T> entry, CasToken casToken, bool isDetached)
     {
-        long size = SizeOf(call, entry.PayloadLength, entry.Value, codec);
+        long size = SizeOf(call, entry.PayloadLength, entry.Value);
         return ShareableTypes<T>.IsShareable
             ? new CachedEntry<T>
             {
@@ -131,18 +135,22 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     }
 
     /// <summary>Puts a copy of an entry in place that was read from the cluster; <see cref="Keep"/>.</summary>
-    public void KeepRead<T>(Call call, in RemoteRead read, T value, ValueCodec<T> codec)
+    public void KeepRead<T>(Call<T> call, in RemoteRead read, T value)
     {
         if (call.Options.MayWriteLocal)
         {
-            Keep(call, CopyOf(call, read.Entry!, value, isStale: false, codec), read.SentAt);
+            Keep(call, CopyOf(call, read.Entry!, value, isStale: false), read.SentAt);
         }
     }
 
+    /// <summary>Puts a copy in place of a value past its expiration, to be served for a moment by itself; <see cref="Keep"/>.</summary>
+    public void KeepStale<T>(Call<T> call, Fallback<T> old, long knownAt, TimeSpan pastExpiration)
+        => Keep(call, CopyOf(call, old.Entry, old.Value, isStale: true), knownAt, pastExpiration);
+
     /// <summary>An entry that was read from the cluster, as it is kept in the local cache.</summary>
-    public static CachedEntry CopyOf<T>(Call call, CachedEntry read, T value, bool isStale, ValueCodec<T> codec)
+    private static CachedEntry CopyOf<T>(Call<T> call, CachedEntry read, T value, bool isStale)
     {
-        long size = SizeOf(call, read.Payload.Length, value, codec);
+        long size = SizeOf(call, read.Payload.Length, value);
         return ShareableTypes<T>.IsShareable
             ? new CachedEntry<T>
             {
@@ -175,7 +183,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <param name="entry">The copy.</param>
     /// <param name="knownAt">The moment at which it was surely right: before its read or its store was sent.</param>
     /// <param name="pastExpiration">How long past its expiration a stale copy may be served.</param>
-    public void Keep(Call call, CachedEntry entry, long knownAt, TimeSpan pastExpiration = default)
+    public void Keep<T>(Call<T> call, CachedEntry entry, long knownAt, TimeSpan pastExpiration = default)
     {
         if (call.Options.MayWriteLocal)
         {
@@ -187,78 +195,50 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <param name="call">The call.</param>
     /// <param name="entry">The copy.</param>
     /// <param name="knownAt">The moment at which it was surely right.</param>
-    public void Replace(Call call, CachedEntry entry, long knownAt)
+    public void Replace<T>(Call<T> call, CachedEntry entry, long knownAt)
     {
         bool isKept = call.Options.MayWriteLocal;
         local.Replace(call.Key, isKept ? entry : null, call.Version, isKept ? Begin(call, entry, knownAt) : default);
     }
 
     /// <summary>Fills in the moments of a copy, and gives the time for which it may be of use.</summary>
-    private TimeSpan Begin(Call call, CachedEntry entry, long knownAt, TimeSpan pastExpiration = default)
+    private TimeSpan Begin<T>(Call<T> call, CachedEntry entry, long knownAt, TimeSpan pastExpiration = default)
     {
-        TimeSpan left = TimeSpan.FromMilliseconds(entry.ExpiresAt - timeProvider.GetUtcNow().ToUnixTimeMilliseconds());
+        TimeSpan left = TimeSpan.FromMilliseconds(entry.ExpiresAt - context.UnixTime);
         TimeSpan own = entry.IsStale ? left + pastExpiration : Min(left, call.Options.LocalExpiration);
-        long now = timeProvider.GetTimestamp();
+        long now = context.Now;
         entry.LocalUntil = local.After(now, own);
-        entry.FreshUntil = entry.IsDetached && !entry.IsStale ? entry.LocalUntil : Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
+        if (entry.IsDetached && !entry.IsStale)
+        {
+            entry.FreshUntil = entry.LocalUntil;
+        }
+        else
+        {
+            local.Confirm(entry, knownAt);
+        }
 
         // Past its time it may still have to be served in place of a factory.
-        return settings.Retention > TimeSpan.Zero ? left + settings.Retention : own;
+        return Options.Retention > TimeSpan.Zero ? left + Options.Retention : own;
     }
-
-    /// <summary>Lets a copy be served on by itself, because it was found to be right at a moment, or nobody can say otherwise.</summary>
-    public void Confirm(CachedEntry entry, long knownAt) => entry.FreshUntil = Math.Min(entry.LocalUntil, local.After(knownAt, settings.LocalCacheRevalidation));
 
     private void NoteTooLarge()
     {
-        counters.Add(HybridEvent.OversizeRejected);
-        HybridLog.HybridValueTooLarge(logger, settings.MaximumPayloadBytes);
+        context.Counters.Add(HybridEvent.OversizeRejected);
+        HybridLog.HybridValueTooLarge(context.Logger, Options.MaximumPayloadBytes);
     }
 
     private long Lifetime(TimeSpan expiration)
     {
         double milliseconds = Math.Min(expiration.TotalMilliseconds, TimeSpan.FromDays(36500).TotalMilliseconds);
 #pragma warning disable CA5394 // Spreads expirations; nobody gains by guessing.
-        double jitter = settings.ExpirationJitter == 0 ? 0 : ((Random.Shared.NextDouble() * 2) - 1) * settings.ExpirationJitter;
+        double jitter = Options.ExpirationJitter == 0 ? 0 : ((Random.Shared.NextDouble() * 2) - 1) * Options.ExpirationJitter;
 #pragma warning restore CA5394
         return Math.Max(1, (long)(milliseconds * (1 + jitter)));
     }
 
     /// <summary>The bytes that a copy counts for: what the caller or its factory says, or what it takes.</summary>
-    private static long SizeOf<T>(Call call, int payloadLength, T? value, ValueCodec<T> codec)
-        => call.Options.LocalSize is >= 0 and long chosen ? chosen : LocalCache.SizeOf(call.Key, (long)payloadLength + (value is null ? 0 : codec.ExtraSize(value)));
+    private static long SizeOf<T>(Call<T> call, int payloadLength, T? value)
+        => call.Options.LocalSize is >= 0 and long chosen ? chosen : LocalCache.SizeOf(call.Key, (long)payloadLength + (value is null ? 0 : call.Codec.ExtraSize(value)));
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
-}
-
-/// <summary>A value that has been serialized, with all that goes before it in the cluster.</summary>
-internal sealed class PreparedEntry<T>(T value, PooledWriter writer, int header, PayloadKind kind, long createdAt, long lifetime, TagStamp[] stamps) : IDisposable
-{
-    public T Value => value;
-
-    public PayloadKind Kind => kind;
-
-    public long CreatedAt => createdAt;
-
-    /// <summary>From its creation to its expiration, in milliseconds.</summary>
-    public long Lifetime => lifetime;
-
-    public TagStamp[] Stamps => stamps;
-
-    public int PayloadLength => writer.Length - header;
-
-    /// <summary>All of it, valid until it is disposed.</summary>
-    public ReadOnlyMemory<byte> Item => writer.Written;
-
-    /// <summary>The same entry without its value.</summary>
-    public byte[] NewMark()
-    {
-        byte[] mark = writer.Written.Span[..header].ToArray();
-        EntryLayout.Complete(mark, PayloadKind.Elsewhere, createdAt, createdAt + lifetime, payloadLength: 0);
-        return mark;
-    }
-
-    public byte[] CopyPayload() => writer.Written.Span[header..].ToArray();
-
-    public void Dispose() => writer.Dispose();
 }

@@ -14,14 +14,15 @@ internal enum FactoryKind : byte
 }
 
 /// <summary>
-/// A factory that runs, for whatever is asked from within it. It is bound to the flow of calls (<see cref="AsyncLocal{T}"/>), across <c>Task.Run</c> too, and is
-/// looked at after a local miss only. So a factory that asks for its own key does not wait for the lease that it holds, and one that would wait for itself
-/// is told. A task that the factory has left behind is no longer within it once the factory has ended.
+/// A factory that runs, for whatever is asked from within it. It is bound to the flow of calls (<see cref="AsyncLocal{T}"/>),
+/// across <c>Task.Run</c> too, and is looked at after a local miss only. So a factory that asks for its own key does not wait for
+/// the lease that it holds, and one that would wait for itself is told. A task that the factory has left behind is no longer within
+/// it once the factory has ended.
 /// </summary>
 internal sealed class FactoryScope : IDisposable
 {
     private static readonly AsyncLocal<FactoryScope?> Innermost = new();
-    private readonly HybridEngine _engine;
+    private readonly HybridContext _cache;
     private readonly FactoryKind _kind;
     private readonly SingleFlightKey _first;
     private readonly FactoryScope? _outer;
@@ -30,9 +31,9 @@ internal sealed class FactoryScope : IDisposable
     private HashSet<string>? _keySet;
     private volatile bool _hasEnded;
 
-    private FactoryScope(HybridEngine engine, FactoryKind kind, SingleFlightKey first, IReadOnlyList<string>? keys, ISingleFlight? singleFlight)
+    private FactoryScope(HybridContext cache, FactoryKind kind, SingleFlightKey first, IReadOnlyList<string>? keys, ISingleFlight? singleFlight)
     {
-        _engine = engine;
+        _cache = cache;
         _kind = kind;
         _first = first;
         _keys = keys;
@@ -57,22 +58,25 @@ internal sealed class FactoryScope : IDisposable
     }
 
     /// <summary>Enters a factory. To be called in an asynchronous method, at whose end the flow leaves it by itself.</summary>
-    public static FactoryScope Enter(HybridEngine engine, FactoryKind kind, SingleFlightKey key, ISingleFlight? singleFlight = null) => new(engine, kind, key, null, singleFlight);
+    public static FactoryScope Enter(HybridContext cache, FactoryKind kind, SingleFlightKey key, ISingleFlight? singleFlight = null) => new(cache, kind, key, null, singleFlight);
 
     /// <summary>Enters the factory of a batch, which makes many keys at once.</summary>
-    public static FactoryScope Enter(HybridEngine engine, SingleFlightKey first, IReadOnlyList<string> keys) => new(engine, FactoryKind.Batch, first, keys, null);
+    public static FactoryScope Enter(HybridContext cache, SingleFlightKey first, IReadOnlyList<string> keys) => new(cache, FactoryKind.Batch, first, keys, null);
 
     /// <summary>The factory has ended; what it has left behind is within it no more.</summary>
     public void Dispose() => _hasEnded = true;
 
-    /// <summary>Whether a factory around this call makes the key, in another way than the one that is asked for: then its lease is not to be waited for.</summary>
+    /// <summary>
+    /// Whether a factory around this call makes the key, in another way than the one that is asked for: then its lease is not to be
+    /// waited for.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The call would wait for itself.</exception>
-    public bool Holds(HybridEngine engine, SingleFlightKey asked, FactoryKind kind)
+    public bool Holds(HybridContext cache, SingleFlightKey asked, FactoryKind kind)
     {
         bool holds = false;
         for (FactoryScope? scope = this; scope is not null; scope = scope._outer)
         {
-            if (scope._hasEnded || scope._engine != engine || !scope.Makes(asked.Key))
+            if (scope._hasEnded || scope._cache != cache || !scope.Makes(asked.Key))
             {
                 continue;
             }
@@ -89,7 +93,10 @@ internal sealed class FactoryScope : IDisposable
         return holds;
     }
 
-    /// <summary>Notes that the single flight around this call waits for another; false if that one waits for this one already, and neither would ever end.</summary>
+    /// <summary>
+    /// Notes that the single flight around this call waits for another; false if that one waits for this one already, and neither
+    /// would ever end.
+    /// </summary>
     public bool TryAwait(ISingleFlight other) => SingleFlightOf is not { } own || SingleFlightWaits.TryAdd(own, other);
 
     /// <summary>The wait is over.</summary>
@@ -108,8 +115,8 @@ internal sealed class FactoryScope : IDisposable
 }
 
 /// <summary>
-/// Which single flights wait for which, where a factory has asked for another key. Two flows may each hold what the other asks for; the one that would close the circle
-/// makes the value for itself. Only calls from within factories come here.
+/// Which single flights wait for which, where a factory has asked for another key. Two flows may each hold what the other asks for;
+/// the one that would close the circle makes the value for itself. Only calls from within factories come here.
 /// </summary>
 internal static class SingleFlightWaits
 {

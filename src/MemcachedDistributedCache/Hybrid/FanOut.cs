@@ -3,8 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// One call's work on many items, so many of them at once and no more: a queue of a connection that one call has filled refuses what others send. The first are
-/// begun before this returns, so that a server sees them in one packet.
+/// One call's work on many items, so many of them at once and no more: a queue of a connection that one call has filled refuses
+/// what others send. The first are begun before this returns, so that a server sees them in one packet.
 /// </summary>
 internal static class FanOut
 {

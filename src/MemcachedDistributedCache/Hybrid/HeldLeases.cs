@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// The leases that this process holds or is about to win, so that none outlives the cache: another process would wait for it until it runs out. A lease is here
-/// from the moment that its reply is read until it has been given back or its value stored.
+/// The leases that this process holds or is about to win, so that none outlives the cache: another process would wait for it until
+/// it runs out. A lease is here from the moment that its reply is read until it has been given back or its value stored.
 /// </summary>
 internal sealed class HeldLeases
 {

@@ -9,8 +9,8 @@ namespace MemcachedDistributedCache.Hybrid;
 internal sealed record HiddenMember(string Name, Type Type, Func<object, object?> Get);
 
 /// <summary>
-/// Finds what a value consists of beside what JSON knows. Only called where JSON works by reflection, so not in an application that is compiled ahead of time;
-/// a member that trimming has taken away is not found.
+/// Finds what a value consists of beside what JSON knows. Only called where JSON works by reflection, so not in an application that
+/// is compiled ahead of time; a member that trimming has taken away is not found.
 /// </summary>
 [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "Reached only where JSON works by reflection; what trimming took away is not compared.")]
 [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "As above.")]
@@ -55,7 +55,8 @@ internal static class HiddenMembers
     private static string? PropertyOf(string field) => field.StartsWith('<') && field.IndexOf('>', StringComparison.Ordinal) is > 1 and int end ? field[1..end] : null;
 
     /// <summary>
-    /// Whether the application has said that the member is left out, or nobody would expect it to be carried: those who listen to an event, and locks.
+    /// Whether the application has said that the member is left out, or nobody would expect it to be carried: those who listen to
+    /// an event, and locks.
     /// </summary>
     private static bool IsLeftOut(Type level, FieldInfo field, string? property)
         => field.IsDefined(typeof(JsonIgnoreAttribute))

@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// JSON by the metadata of the options, source-generated or found by reflection. Fields are written where the application says nothing else, as value tuples
-/// have nothing but fields; a field that JSON cannot write is left out as soon as a value has one, instead of the value.
+/// JSON by the metadata of the options, source-generated or found by reflection. Fields are written where the application says
+/// nothing else, as value tuples have nothing but fields; a field that JSON cannot write is left out as soon as a value has one,
+/// instead of the value.
 /// </summary>
 internal sealed class JsonCodec<T>(JsonTypeInfo<T> type, SerializationProof<T> proof, bool mayLeaveOutFields) : ValueCodec<T>
 {

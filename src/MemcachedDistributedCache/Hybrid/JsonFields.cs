@@ -7,15 +7,19 @@ using System.Text.Json;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Decides which public fields JSON carries. Value tuples are kept whole whatever the options say, as with Microsoft's implementation; and a field that can
-/// never be written, such as a delegate's, does not keep the rest of its type from being cached.
+/// Decides which public fields JSON carries. Value tuples are kept whole whatever the options say, as with Microsoft's
+/// implementation; and a field that can never be written, such as a delegate's, does not keep the rest of its type from being
+/// cached.
 /// </summary>
 internal static class JsonFields
 {
     /// <summary>How many types are looked at for one; beyond that nothing is decided.</summary>
     private const int MaximumTypes = 1000;
 
-    /// <summary>The options for a type: the same, or with the fields of value tuples where the type has any and the options leave fields out.</summary>
+    /// <summary>
+    /// The options for a type: the same, or with the fields of value tuples where the type has any and the options leave fields
+    /// out.
+    /// </summary>
     public static JsonSerializerOptions WithTuples(JsonSerializerOptions options, Type type)
     {
         if (options.IncludeFields || options.TypeInfoResolver is not { } resolver || !Reach(type, options, static _ => true).Any(IsValueTuple))

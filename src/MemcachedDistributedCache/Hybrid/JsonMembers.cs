@@ -23,8 +23,8 @@ internal static class JsonMembers
     }
 
     /// <summary>
-    /// The members of a path as the serializer's exceptions give it: <c>$.Lines[3].Price</c> of an order becomes <c>Order.Lines[*].Price</c>. It ends where a step
-    /// is not known.
+    /// The members of a path as the serializer's exceptions give it: <c>$.Lines[3].Price</c> of an order becomes
+    /// <c>Order.Lines[*].Price</c>. It ends where a step is not known.
     /// </summary>
     public static string Of(JsonTypeInfo root, ReadOnlySpan<char> path)
     {

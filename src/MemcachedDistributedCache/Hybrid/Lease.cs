@@ -10,9 +10,9 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// The right to make a value, held against all processes: an empty item in a state that only its holder knows. While the factory runs the item is
-/// stored anew, on the condition that it is still in that state; so a lease that was lost, to a removal, a set or another holder, is never taken
-/// back. A holder that dies renews nothing, and the item runs out.
+/// The right to make a value, held against all processes: an empty item in a state that only its holder knows. While the factory
+/// runs the item is stored anew, on the condition that it is still in that state; so a lease that was lost, to a removal, a set or
+/// another holder, is never taken back. A holder that dies renews nothing, and the item runs out.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free.
 internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken, int seconds, HeldLeases leases, TimeProvider ioTime)
@@ -21,7 +21,10 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
     /// <summary>The client flags of a lease that was renewed; a new one is told by its reply.</summary>
     public static uint Flags { get; } = EntryFormat.FlagsOf(EntryKind.Lease);
 
-    /// <summary>The longest that a lease lives without being renewed, whatever another process has for <see cref="HybridSettings.LeaseTime"/>.</summary>
+    /// <summary>
+    /// The longest that a lease lives without being renewed, whatever another process has for <see
+    /// cref="MemcachedHybridCacheOptions.LeaseTime"/>.
+    /// </summary>
     public const int LongestSeconds = 600;
 
     private readonly CancellationTokenSource _ended = new();
@@ -29,9 +32,9 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
     private Task _renewing = Task.CompletedTask;
 
     /// <summary>
-    /// Whether a reply tells of a lease that somebody else holds: an empty item as new leases are (told by <c>Z</c>, without client flags) or as renewed ones,
-    /// and which ends by itself. Another program may have left an empty item that never ends, or a value that it has marked as being made: those are no
-    /// leases, and nobody waits for them.
+    /// Whether a reply tells of a lease that somebody else holds: an empty item as new leases are (told by <c>Z</c>, without client
+    /// flags) or as renewed ones, and which ends by itself. Another program may have left an empty item that never ends, or a value
+    /// that it has marked as being made: those are no leases, and nobody waits for them.
     /// </summary>
     public static bool IsHeld(in OperationResult reply)
         => !reply.IsUnreadable
@@ -49,7 +52,9 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
         }
     }
 
-    /// <summary>Ends renewing, and gives the state that the holder's store is conditional on; null if the lease is lost or nobody knows.</summary>
+    /// <summary>
+    /// Ends renewing, and gives the state that the holder's store is conditional on; null if the lease is lost or nobody knows.
+    /// </summary>
     public async ValueTask<CasToken?> EndAsync()
     {
         _ended.Cancel();
@@ -108,7 +113,8 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
             }
             else if (renewed.Status != ResultStatus.Failed || renewed.Failure!.WasSent)
             {
-                // Lost; or renewed without our hearing of the new state, which is as good as lost. One that was refused without the server being asked is given back.
+                // Lost; or renewed without our hearing of the new state, which is as good as lost. One that was refused without the
+                // server being asked is given back.
                 CasToken lost = _casToken.Value;
                 _casToken = null;
                 if (renewed.Status == ResultStatus.Conflict)

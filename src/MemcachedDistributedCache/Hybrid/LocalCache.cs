@@ -6,8 +6,8 @@ namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
 /// The local copies, bounded in bytes and number. Every change of a key by this process raises the number of the key's stripe; a copy is
-/// put in place only if the number is still the one from before its value was asked for. So nothing that was read or made before a removal is put
-/// in place after it.
+/// put in place only if the number is still the one from before its value was asked for. So nothing that was read or made before a
+/// removal is put in place after it.
 /// </summary>
 internal sealed class LocalCache : IDisposable
 {
@@ -17,26 +17,29 @@ internal sealed class LocalCache : IDisposable
     private const int Overhead = 256;
 
     /// <summary>
-    /// No copy is kept for longer. The memory below adds the time to its clock, and an entry's own expiration may lie at the end of the calendar.
+    /// No copy is kept for longer. The memory below adds the time to its clock, and an entry's own expiration may lie at the end of
+    /// the calendar.
     /// </summary>
     private static readonly TimeSpan LongestKept = TimeSpan.FromDays(3650);
 
     private readonly MemoryCache _memory;
     private readonly TimeProvider _time;
+    private readonly TimeSpan _revalidation;
     private readonly Clock _clock;
     private readonly int _smallestCharge;
     private readonly Stripe[] _stripes = new Stripe[Stripes];
 
-    public LocalCache(HybridSettings settings, TimeProvider timeProvider)
+    public LocalCache(MemcachedHybridCacheOptions options, TimeProvider timeProvider)
     {
         _time = timeProvider;
+        _revalidation = options.LocalCacheRevalidation;
         _clock = new Clock(timeProvider);
 
         // Each entry is charged with at least its share of the bytes, so that one bound holds both.
-        _smallestCharge = (settings.MaximumLocalBytes + settings.MaximumLocalEntries - 1) / settings.MaximumLocalEntries;
+        _smallestCharge = (options.MaximumLocalBytes + options.MaximumLocalEntries - 1) / options.MaximumLocalEntries;
         _memory = new MemoryCache(new MemoryCacheOptions
         {
-            SizeLimit = settings.MaximumLocalBytes,
+            SizeLimit = options.MaximumLocalBytes,
 #pragma warning disable CS0618 // The only way to give it a clock.
             Clock = _clock,
 #pragma warning restore CS0618
@@ -88,8 +91,8 @@ internal sealed class LocalCache : IDisposable
     }
 
     /// <summary>
-    /// Ends a change of a key: what was asked for since it began may be from before it, and is not put in place after this. Its own copy is, unless the key
-    /// was changed again meanwhile: then nobody knows which change came last.
+    /// Ends a change of a key: what was asked for since it began may be from before it, and is not put in place after this. Its own
+    /// copy is, unless the key was changed again meanwhile: then nobody knows which change came last.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <param name="entry">The copy, or null where none is kept.</param>
@@ -136,11 +139,17 @@ internal sealed class LocalCache : IDisposable
         }
     }
 
+    /// <summary>Lets a copy be served on by itself, because it was found to be right at a moment, or nobody can say otherwise.</summary>
+    public void Confirm(CachedEntry entry, long knownAt) => entry.FreshUntil = Math.Min(entry.LocalUntil, After(knownAt, _revalidation));
+
     /// <summary>The timestamp that lies a time span after another.</summary>
     public long After(long timestamp, TimeSpan span)
         => span >= LongestKept ? long.MaxValue : timestamp + (long)(span.TotalSeconds * _time.TimestampFrequency);
 
-    /// <summary>Frees the copies. The memory itself stays in use: a factory or a removal that outlives the cache still finds it, and must not fail for that.</summary>
+    /// <summary>
+    /// Frees the copies. The memory itself stays in use: a factory or a removal that outlives the cache still finds it, and must
+    /// not fail for that.
+    /// </summary>
 #pragma warning disable CA2213 // Its Dispose only makes later calls throw.
     public void Dispose()
     {
@@ -165,8 +174,9 @@ internal sealed class LocalCache : IDisposable
 
 #pragma warning disable CS0618
     /// <summary>
-    /// A clock that moves once a second. All that is exact stands in the entries themselves; the memory below only has to forget them some time and to know which
-    /// were used last, and asks for the time with each read, which would cost as much as all the rest.
+    /// A clock that moves once a second. All that is exact stands in the entries themselves; the memory below only has to forget
+    /// them some time and to know which were used last, and asks for the time with each read, which would cost as much as all the
+    /// rest.
     /// </summary>
     private sealed class Clock : ISystemClock, IDisposable
     {

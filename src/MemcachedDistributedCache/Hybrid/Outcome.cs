@@ -1,15 +1,19 @@
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// What a single flight came to: a value that each of its callers takes. Where the value can be changed, the first gets the object itself and each other one of
-/// its own, made from the payload. Where there is no payload, because the value is not kept or could not be serialized, all have the same object.
+/// What a single flight came to: a value that each of its callers takes. Where the value can be changed, the first gets the object
+/// itself and each other one of its own, made from the payload. Where there is no payload, because the value is not kept or could
+/// not be serialized, all have the same object.
 /// </summary>
-internal sealed class Outcome<T>(T value, CacheSource source, CachedEntry? entry)
+internal sealed class Outcome<T>(T value, MemcachedHybridSource source, CachedEntry? entry)
 {
     private int _taken;
 
+    /// <summary>No value: there was none, and the caller wanted none to be made.</summary>
+    public static Outcome<T> None { get; } = new(default!, MemcachedHybridSource.None, null);
+
     /// <summary>Where the value came from.</summary>
-    public CacheSource Source => source;
+    public MemcachedHybridSource Source => source;
 
     /// <summary>The refresh that was begun because the value is stale; null in it where another process refreshes.</summary>
     public Task<Outcome<T>?>? Refresh { get; init; }
@@ -32,23 +36,4 @@ internal sealed class Outcome<T>(T value, CacheSource source, CachedEntry? entry
             return value;
         }
     }
-}
-
-/// <summary>Where a value came from.</summary>
-internal enum CacheSource : byte
-{
-    /// <summary>Nowhere: there was none, and the caller wanted none to be made.</summary>
-    None,
-
-    /// <summary>The local cache.</summary>
-    Local,
-
-    /// <summary>The cluster.</summary>
-    Remote,
-
-    /// <summary>Either of them, past its expiration.</summary>
-    Stale,
-
-    /// <summary>The factory.</summary>
-    Factory,
 }

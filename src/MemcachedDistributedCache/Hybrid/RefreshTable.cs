@@ -5,8 +5,9 @@ using MemcachedDistributedCache.Connections;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// The refreshes of this process. A key that another process refreshes, or whose refresh failed, rests for a moment: so that those who read it meanwhile do not
-/// ask for its lease each time. A refresh that fails again and again is left to a caller, whose factory has all that belongs to its request.
+/// The refreshes of this process. A key that another process refreshes, or whose refresh failed, rests for a moment: so that those
+/// who read it meanwhile do not ask for its lease each time. A refresh that fails again and again is left to a caller, whose
+/// factory has all that belongs to its request.
 /// </summary>
 internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken disposed)
 {
@@ -20,7 +21,10 @@ internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken dispos
     private readonly ConcurrentDictionary<SingleFlightKey, byte> _running = new();
     private readonly ConcurrentDictionary<SingleFlightKey, Failures> _failures = new();
 
-    /// <summary>Begins a refresh on the thread pool, unless there is one; outside the context of who met the old value, which may be gone by then.</summary>
+    /// <summary>
+    /// Begins a refresh on the thread pool, unless there is one; outside the context of who met the old value, which may be gone by
+    /// then.
+    /// </summary>
     public bool TryBegin<T>(SingleFlightKey key, Func<CancellationToken, Task<Outcome<T>?>> refresh, out Task<Outcome<T>?>? running)
     {
         running = null;

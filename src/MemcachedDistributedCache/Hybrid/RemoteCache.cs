@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
@@ -9,17 +8,19 @@ using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
-using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>The cluster's part of the cache: reads that take leases, and writes that are held against them. Nothing here throws for a server's sake.</summary>
-internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, HybridSettings settings, HybridCounters counters, TimeProvider timeProvider, TimeProvider ioTime, ILogger logger)
+/// <summary>
+/// The cluster's part of the cache: reads that take leases, and writes that are held against them. Nothing here throws for a
+/// server's sake.
+/// </summary>
+internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryLayout layout, HybridContext context)
 {
     /// <summary>How often something that cannot be used is removed to make place, before the work goes on without a lease.</summary>
     public const int MaximumDiscards = 3;
 
-    private readonly int _leaseSeconds = (int)Math.Ceiling(settings.LeaseTime.TotalSeconds);
+    private readonly int _leaseSeconds = (int)Math.Ceiling(context.Options.LeaseTime.TotalSeconds);
     private readonly LogLimiter _unreadable = new();
     private int _saidNoCas;
 
@@ -27,13 +28,13 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
     public HeldLeases Leases { get; } = new();
 
     /// <summary>
-    /// Asks for an entry, and to be told to make it if there is none. Not to be cancelled: a lease that is won by a request whose caller has left would
-    /// hold everybody up.
+    /// Asks for an entry, and to be told to make it if there is none. Not to be cancelled: a lease that is won by a request whose
+    /// caller has left would hold everybody up.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<RemoteRead> LeaseAsync(byte[] key, bool withValue)
     {
-        long sentAt = timeProvider.GetTimestamp();
+        long sentAt = context.Now;
         Leases.Questions.Begin();
         try
         {
@@ -71,7 +72,7 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
     /// <summary>Asks for an entry and leaves no trace where there is none.</summary>
     public async ValueTask<RemoteRead> GetAsync(byte[] key)
     {
-        long sentAt = timeProvider.GetTimestamp();
+        long sentAt = context.Now;
         OperationResult result = await backend.GetAsync(WireKey.Of(key), ReadRequirements.CasToken, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         return result.Status switch
         {
@@ -85,7 +86,7 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
     /// <summary>Whether an entry is still in a state; no value is moved.</summary>
     public async ValueTask<RemoteState> LookAsync(byte[] key, CasToken casToken)
     {
-        counters.Add(HybridEvent.Revalidated);
+        context.Counters.Add(HybridEvent.Revalidated);
         OperationResult result = await backend.InspectAsync(WireKey.Of(key), withCas: true, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         return result.Status switch
         {
@@ -96,9 +97,12 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
         };
     }
 
-    /// <summary>Takes the lease for refreshing an entry that is there, if nobody has it and the entry is still the one that was read.</summary>
-    public async ValueTask<(RemoteState State, Lease? Lease)> LeaseRefreshAsync(byte[] leaseKey, byte[] key, CasToken casToken)
+    /// <summary>
+    /// Takes the lease for refreshing an entry that is there, if nobody has it and the entry is still the one that was read.
+    /// </summary>
+    public async ValueTask<(RemoteState State, Lease? Lease)> LeaseRefreshAsync(string key, byte[] wireKey, CasToken casToken)
     {
+        byte[] leaseKey = keys.Encode(key, HybridSpace.Lease);
         RemoteRead read = await LeaseAsync(leaseKey, withValue: false).ConfigureAwait(false);
         for (int discards = 0; read.State == RemoteState.Unread && discards < MaximumDiscards; discards++)
         {
@@ -114,7 +118,7 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
 
         // Whoever had the lease before may have done the work.
         Lease lease = read.Lease!;
-        RemoteState now = await LookAsync(key, casToken).ConfigureAwait(false);
+        RemoteState now = await LookAsync(wireKey, casToken).ConfigureAwait(false);
         if (now is RemoteState.Entry or RemoteState.Unavailable)
         {
             return (RemoteState.Won, lease);
@@ -127,8 +131,8 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
     /// <summary>A lease that was won; given back at once where the cache is about to end.</summary>
     private async ValueTask<Lease> HoldAsync(byte[] key, CasToken casToken)
     {
-        counters.Add(HybridEvent.LeaseWon);
-        var lease = new Lease(backend, key, casToken, _leaseSeconds, Leases, ioTime);
+        context.Counters.Add(HybridEvent.LeaseWon);
+        var lease = new Lease(backend, key, casToken, _leaseSeconds, Leases, context.IoTime);
         Leases.Add(lease);
         if (Leases.IsClosed)
         {
@@ -138,29 +142,32 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
         return lease;
     }
 
-    /// <summary>Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.</summary>
+    /// <summary>
+    /// Removes what cannot be used, if it is still that. Not waited for: what is asked next comes after it on the same connection.
+    /// </summary>
     public Task Discard(byte[] key, CasToken casToken) => backend.DeleteAsync(WireKey.Of(key), casToken, CancellationToken.None).AsTask();
 
     /// <summary>Stores an entry: over the state of a CAS token, or over whatever is there.</summary>
     public async ValueTask<OperationResult> StoreAsync(byte[] key, ReadOnlyMemory<byte> item, long lifetimeMilliseconds, CasToken? casToken)
     {
-        TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + settings.ServerRetention;
+        TimeSpan lifetime = TimeSpan.FromMilliseconds(lifetimeMilliseconds) + context.Options.ServerRetention;
 
         // Over 30 days it is a date, which the server holds against its own clock, and so against the system's.
-        int wireTime = Expiration.WireTimeOf(lifetime, ioTime.GetUtcNow());
+        int wireTime = Expiration.WireTimeOf(lifetime, context.IoTime.GetUtcNow());
         var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { CasToken = casToken, ReturnsCas = true };
         OperationResult result = await backend.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
         if (result.Status == ResultStatus.TooLarge)
         {
-            counters.Add(HybridEvent.OversizeRejected);
-            HybridLog.HybridValueTooLarge(logger, item.Length);
+            context.Counters.Add(HybridEvent.OversizeRejected);
+            HybridLog.HybridValueTooLarge(context.Logger, item.Length);
         }
 
         return result;
     }
 
     /// <summary>Removes an entry, or the placeholder of one that is being made.</summary>
-    public Task RemoveAsync(byte[] key) => backend.DeleteAsync(WireKey.Of(key), CallMode.Async, CancellationToken.None).AsTask();
+    public Task RemoveAsync(string key)
+        => backend.DeleteAsync(WireKey.Of(keys.Encode(key, HybridSpace.Entry)), CallMode.Async, CancellationToken.None).AsTask();
 
     private RemoteRead Read(byte[] key, in OperationResult result, long sentAt)
     {
@@ -171,10 +178,10 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
 
         if (!result.IsUnreadable)
         {
-            counters.Add(HybridEvent.DeserializationFailed);
+            context.Counters.Add(HybridEvent.DeserializationFailed);
             if (_unreadable.TryPass(out long suppressed))
             {
-                LayoutLog.EntryNotReadable(logger, result.Flags, result.Length, suppressed);
+                LayoutLog.EntryNotReadable(context.Logger, result.Flags, result.Length, suppressed);
             }
         }
 
@@ -185,51 +192,7 @@ internal sealed class RemoteCache(ICacheBackend backend, EntryLayout layout, Hyb
     {
         if (Interlocked.Exchange(ref _saidNoCas, 1) == 0)
         {
-            HybridLog.HybridNeedsCas(logger);
+            HybridLog.HybridNeedsCas(context.Logger);
         }
     }
-}
-
-/// <summary>What the cluster has under a key.</summary>
-internal enum RemoteState : byte
-{
-    /// <summary>An entry; whether it may be served is another question.</summary>
-    Entry,
-
-    /// <summary>Nothing, and whoever asked is to make it.</summary>
-    Won,
-
-    /// <summary>Nothing yet: somebody else makes it.</summary>
-    Taken,
-
-    /// <summary>Nothing.</summary>
-    Absent,
-
-    /// <summary>Something that was not read, or cannot be.</summary>
-    Unread,
-
-    /// <summary>Something else than before.</summary>
-    Changed,
-
-    /// <summary>Nobody knows.</summary>
-    Unavailable,
-}
-
-/// <summary>The answer to a read.</summary>
-/// <param name="State">What is there.</param>
-/// <param name="SentAt">The moment before the question was sent: the answer is at least as new.</param>
-[StructLayout(LayoutKind.Auto)]
-internal readonly record struct RemoteRead(RemoteState State, long SentAt)
-{
-    /// <summary>The entry, if one was read.</summary>
-    public CachedEntry? Entry { get; init; }
-
-    /// <summary>The state of what is there.</summary>
-    public CasToken CasToken { get; init; }
-
-    /// <summary>The lease, if it was won.</summary>
-    public Lease? Lease { get; init; }
-
-    /// <summary>Whether a value may be stored over that state; if not, it can only be removed.</summary>
-    public bool MayBeReplaced { get; init; }
 }

@@ -4,11 +4,12 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Whether values of one type come back from their serializer. The first that is written is read back before it is stored: what nobody can read would be written
-/// and made anew by every process for ever. A type that cannot be read is refused from then on. A type that has passed is not looked at again, unless a value
-/// turns up that cannot be read; and then only a value of this process is judged, as what lies in the cluster may be a stranger's. Values that cannot be written
-/// refuse a type only while none has passed. In development what is
-/// read back is also compared with what was written, once. Thread-safe without a lock: two threads may both prove the same type.
+/// Whether values of one type come back from their serializer. The first that is written is read back before it is stored: what
+/// nobody can read would be written and made anew by every process for ever. A type that cannot be read is refused from then on. A
+/// type that has passed is not looked at again, unless a value turns up that cannot be read; and then only a value of this process
+/// is judged, as what lies in the cluster may be a stranger's. Values that cannot be written refuse a type only while none has
+/// passed. In development what is read back is also compared with what was written, once. Thread-safe without a lock: two threads
+/// may both prove the same type.
 /// </summary>
 /// <param name="logger">Where it is told.</param>
 /// <param name="compare">Compares a value with what came back of it; null where that is not wanted.</param>
@@ -104,10 +105,14 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
 
     private bool TryRefuse(int from) => Interlocked.CompareExchange(ref _state, Refused, from) == from;
 
-    /// <summary>Whether an exception is about the type, whatever the value. What a setter or constructor of the application throws is not.</summary>
+    /// <summary>
+    /// Whether an exception is about the type, whatever the value. What a setter or constructor of the application throws is not.
+    /// </summary>
     private static bool IsOfType(Exception exception) => exception is NotSupportedException or InvalidOperationException { Source: "System.Text.Json" };
 
-    /// <summary>What an exception says. The path behind it is told by the members in it alone, as it may hold keys of dictionaries.</summary>
+    /// <summary>
+    /// What an exception says. The path behind it is told by the members in it alone, as it may hold keys of dictionaries.
+    /// </summary>
     private string Reason(Exception exception)
     {
         string text = exception.Message;

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Caching.Hybrid;
 
@@ -9,17 +8,28 @@ namespace MemcachedDistributedCache.Hybrid;
 internal readonly record struct SingleFlightKey(string Key, HybridCacheEntryFlags Flags, Type Type);
 
 /// <summary>
-/// The work that all callers of a key in this process share. Its token is cancelled when the last of them has left, unless the work has cut itself loose
-/// from them. Most single flights have one caller and end with a value of the cluster; what only others need is made when it is asked for.
+/// What this process has changed so far. A single flight that began before a change may bring what must not be seen any more.
 /// </summary>
-/// <param name="version">The key's number in the local cache from before anything was asked.</param>
-/// <param name="invalidations">How many invalidations of tags there had been by then.</param>
+/// <param name="Version">The key's number in the local cache.</param>
+/// <param name="Invalidations">How many tags have been invalidated.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct ChangeCounts(long Version, int Invalidations);
+
+/// <summary>
+/// The work that all callers of a key in this process share. Its token is cancelled when the last of them has left, unless the work
+/// has cut itself loose from them. Most single flights have one caller and end with a value of the cluster; what only others need
+/// is made when it is asked for.
+/// </summary>
+/// <param name="key">What it is for.</param>
+/// <param name="began">What had been changed when it began.</param>
 /// <param name="mayEndEarly">Whether <see cref="CompleteEarly"/> may be called.</param>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with a caller who leaves.
-internal sealed class SingleFlight<T>(long version, int invalidations, bool mayEndEarly) : ISingleFlight
+internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, bool mayEndEarly) : ISingleFlight
 #pragma warning restore CA1001
 {
     private readonly Lock _lock = new();
+    private readonly string _key = key.Key;
+    private readonly HybridCacheEntryFlags _flags = key.Flags;
     private TaskCompletionSource<Outcome<T>>? _shared = mayEndEarly ? NewSource() : null;
     private CancellationTokenSource? _source;
     private Task<Outcome<T>>? _work;
@@ -29,11 +39,11 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
     private bool _hasEnded;
     private int _startingThread;
 
-    /// <summary>The key's number in the local cache from before anything was asked.</summary>
-    public long Version => version;
+    /// <summary>What it is for.</summary>
+    public SingleFlightKey Key => new(_key, _flags, typeof(T));
 
-    /// <summary>How many invalidations of tags there had been by then.</summary>
-    public int Invalidations => invalidations;
+    /// <summary>What had been changed when it began.</summary>
+    public ChangeCounts Began => began;
 
     /// <summary>Whether it makes a key for a batch, whose factory is another than that of who asks for the key alone.</summary>
     public bool IsOfBatch { get; init; }
@@ -96,10 +106,12 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
     }
 
     /// <summary>Runs the work, whose result or exception goes to all callers.</summary>
-    public void Start(ISingleFlightWork<T> work)
+    /// <param name="work">The work.</param>
+    /// <param name="table">What it leaves at its end.</param>
+    public void Start(ISingleFlightWork<T> work, SingleFlightTable table)
     {
         Volatile.Write(ref _startingThread, Environment.CurrentManagedThreadId);
-        _work = RunAsync(work);
+        _work = RunAsync(work, table);
         Volatile.Write(ref _startingThread, 0);
         if (mayEndEarly)
         {
@@ -111,8 +123,8 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
     public void Forsake() => Leave();
 
     /// <summary>
-    /// Whether the work may have failed for its first caller's sake only: whoever hung up takes what belongs to the request with it, such as the request's own token
-    /// or scoped services, though the others still wait. It is their turn then.
+    /// Whether the work may have failed for its first caller's sake only: whoever hung up takes what belongs to the request with
+    /// it, such as the request's own token or scoped services, though the others still wait. It is their turn then.
     /// </summary>
     /// <param name="exception">What the work ended with.</param>
     /// <param name="isFirst">Whether this caller has not tried again before.</param>
@@ -129,7 +141,10 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
         }
     }
 
-    /// <summary>The result for the caller who began the single flight: the work's own task where that can be, which spares a switch of threads.</summary>
+    /// <summary>
+    /// The result for the caller who began the single flight: the work's own task where that can be, which spares a switch of
+    /// threads.
+    /// </summary>
     public Task<Outcome<T>> WaitFirstAsync(CancellationToken cancellationToken) => WaitAsync(mayEndEarly ? _shared!.Task : _work!, cancellationToken);
 
     /// <summary>The result, for one who joined.</summary>
@@ -173,20 +188,20 @@ internal sealed class SingleFlight<T>(long version, int invalidations, bool mayE
         Abort();
     }
 
-    private async Task<Outcome<T>> RunAsync(ISingleFlightWork<T> work)
+    private async Task<Outcome<T>> RunAsync(ISingleFlightWork<T> work, SingleFlightTable table)
     {
         try
         {
             Outcome<T> outcome = await work.RunAsync(this).ConfigureAwait(false);
             Close();
-            work.Ended(this);
+            table.Leave(this);
             _shared?.TrySetResult(outcome);
             return outcome;
         }
         catch (Exception exception)
         {
             Close();
-            work.Ended(this);
+            table.Leave(this);
             if (_shared is { } shared)
             {
                 shared.TrySetException(exception);
@@ -214,9 +229,6 @@ internal interface ISingleFlightWork<T>
 {
     /// <summary>Does it.</summary>
     Task<Outcome<T>> RunAsync(SingleFlight<T> singleFlight);
-
-    /// <summary>It is done, and nobody can join any more.</summary>
-    void Ended(SingleFlight<T> singleFlight);
 }
 
 /// <summary>A single flight of whatever type.</summary>
@@ -224,88 +236,4 @@ internal interface ISingleFlight
 {
     /// <summary>Cancels the work.</summary>
     void Abort();
-}
-
-/// <summary>The single flights under way.</summary>
-internal sealed class SingleFlightTable
-{
-    private readonly ConcurrentDictionary<SingleFlightKey, ISingleFlight> _singleFlights = new();
-    private readonly ConcurrentDictionary<ISingleFlight, byte> _alone = new();
-
-    /// <summary>How many there are.</summary>
-    public int Count => _singleFlights.Count + _alone.Count;
-
-    /// <summary>
-    /// Joins the single flight of a key, or puts a new one in its place: where there is none, or where the one there is began before the key was changed or a tag
-    /// invalidated by this process, so that it may bring what must not be seen any more.
-    /// </summary>
-    /// <returns>The single flight, and whether the caller has to start it.</returns>
-    public (SingleFlight<T> SingleFlight, bool IsNew) Enter<T>(SingleFlightKey key, long version, int invalidations, bool mayEndEarly, CancellationToken firstCaller)
-    {
-        SingleFlight<T>? created = null;
-        while (true)
-        {
-            if (_singleFlights.TryGetValue(key, out ISingleFlight? found))
-            {
-                var existing = (SingleFlight<T>)found;
-                if (existing.Version == version && existing.Invalidations == invalidations && existing.TryJoin())
-                {
-                    return (existing, false);
-                }
-
-                created ??= new SingleFlight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
-                if (_singleFlights.TryUpdate(key, created, existing))
-                {
-                    KeepAlone(existing);
-                    return (created, true);
-                }
-            }
-            else
-            {
-                created ??= new SingleFlight<T>(version, invalidations, mayEndEarly) { FirstCaller = firstCaller };
-                if (_singleFlights.TryAdd(key, created))
-                {
-                    return (created, true);
-                }
-            }
-        }
-    }
-
-    /// <summary>A single flight that nobody joins.</summary>
-    public SingleFlight<T> Add<T>(SingleFlight<T> singleFlight)
-    {
-        _alone[singleFlight] = 0;
-        return singleFlight;
-    }
-
-    /// <summary>Keeps a single flight whose place another has taken, so that it is cancelled with the rest; unless it has ended meanwhile.</summary>
-    private void KeepAlone<T>(SingleFlight<T> replaced)
-    {
-        _alone[replaced] = 0;
-        Interlocked.MemoryBarrier();
-        if (replaced.HasEnded)
-        {
-            _alone.TryRemove(replaced, out _);
-        }
-    }
-
-    /// <summary>Takes a single flight out that has ended.</summary>
-    public void Leave<T>(SingleFlightKey key, SingleFlight<T> singleFlight)
-    {
-        singleFlight.End();
-        Interlocked.MemoryBarrier();
-        if (!_singleFlights.TryRemove(new KeyValuePair<SingleFlightKey, ISingleFlight>(key, singleFlight)))
-        {
-            _alone.TryRemove(singleFlight, out _);
-        }
-    }
-
-    /// <summary>Cancels all of them.</summary>
-    public void AbortAll()
-    {
-        foreach (ISingleFlight singleFlight in _singleFlights.Values.Concat(_alone.Keys))
-        {
-            singleFlight.Abort();
-        }
-    }
 }

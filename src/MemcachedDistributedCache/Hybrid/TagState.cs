@@ -2,8 +2,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// What this process knows of one tag: its version, and since when. The version only ever moves to one that was not seen before: one that has been
-/// superseded is never believed again, whatever server brings it back.
+/// What this process knows of one tag: its version, and since when. The version only ever moves to one that was not seen before:
+/// one that has been superseded is never believed again, whatever server brings it back.
 /// </summary>
 internal sealed class TagState(byte[] wireKey, IClusterNode? node)
 {
@@ -61,8 +61,8 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// Whether an entry's version is known to be over: it was replaced, or an entry had it before <paramref name="since"/> and the cluster had not. What may still
-    /// be on its way to the server is not.
+    /// Whether an entry's version is known to be over: it was replaced, or an entry had it before <paramref name="since"/> and the
+    /// cluster had not. What may still be on its way to the server is not.
     /// </summary>
     public bool IsSuperseded(TagVersion version, long since)
     {
@@ -72,7 +72,10 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
         }
     }
 
-    /// <summary>Whether the cluster's answer to the last question is another version than an entry's, which is remembered; false where there was no answer.</summary>
+    /// <summary>
+    /// Whether the cluster's answer to the last question is another version than an entry's, which is remembered; false where there
+    /// was no answer.
+    /// </summary>
     public bool Refutes(TagVersion version, long now)
     {
         lock (_lock)
@@ -111,8 +114,8 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// Makes all that carries this tag invalid for ever, because the tag is going to be forgotten. So is all that is given its version from now on: that
-    /// is one which nobody has, see <see cref="StampOf"/>.
+    /// Makes all that carries this tag invalid for ever, because the tag is going to be forgotten. So is all that is given its
+    /// version from now on: that is one which nobody has, see <see cref="StampVersion"/>.
     /// </summary>
     public void Retire(TagVersion version)
     {
@@ -127,19 +130,25 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
         }
     }
 
-    /// <summary>The version for an entry that is about to be made; one that is never right where none is known or the tag has been forgotten.</summary>
-    public TagVersion StampOf(Func<TagVersion> create)
+    /// <summary>
+    /// The version for an entry that is about to be made; null where none is known or the tag has been forgotten, and the entry
+    /// gets a version that is never right.
+    /// </summary>
+    public TagVersion? StampVersion
     {
-        // In this order: a version that was put in place by retiring is seen with the mark.
-        TagVersion? current = Current;
-        return current is null || Volatile.Read(ref _isRetired) ? create() : current;
+        get
+        {
+            // In this order: a version that was put in place by retiring is seen with the mark.
+            TagVersion? current = Current;
+            return current is null || Volatile.Read(ref _isRetired) ? null : current;
+        }
     }
 
     /// <summary>
-    /// What is to be stored in order to deliver the invalidation; null if it has been. A version that was sent before and not answered is never sent
-    /// again: it may have arrived, and another process may have put a newer one in its place since.
+    /// What is to be stored in order to deliver the invalidation; null if it has been. A version that was sent before and not
+    /// answered is never sent again: it may have arrived, and another process may have put a newer one in its place since.
     /// </summary>
-    public (TagVersion Version, int Epoch)? BeginDelivery(Func<TagVersion> create)
+    public (TagVersion Version, int Epoch)? BeginDelivery(TagVersion next)
     {
         lock (_lock)
         {
@@ -148,13 +157,16 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
                 return null;
             }
 
-            TagVersion version = _wasSent ? create() : _current;
+            TagVersion version = _wasSent ? next : _current;
             _wasSent = true;
             return (version, _epoch);
         }
     }
 
-    /// <summary>The invalidation has reached the cluster, unless there has been another; entries must have the version that did from here on.</summary>
+    /// <summary>
+    /// The invalidation has reached the cluster, unless there has been another; entries must have the version that did from here
+    /// on.
+    /// </summary>
     public void NoteDelivered(TagVersion version, int epoch, long sentAt)
     {
         lock (_lock)
@@ -186,7 +198,10 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
         }
     }
 
-    /// <summary>Takes over a version that the cluster has; false if it must not be believed, or this process has invalidated the tag meanwhile.</summary>
+    /// <summary>
+    /// Takes over a version that the cluster has; false if it must not be believed, or this process has invalidated the tag
+    /// meanwhile.
+    /// </summary>
     public bool TryAccept(TagVersion version, long sentAt, int epoch)
     {
         lock (_lock)
@@ -261,8 +276,8 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// Delivers after the delivery that is under way: what is sent later arrives later. One that has not begun yet will deliver the newest version there
-    /// is, and serves for all who ask meanwhile.
+    /// Delivers after the delivery that is under way: what is sent later arrives later. One that has not begun yet will deliver the
+    /// newest version there is, and serves for all who ask meanwhile.
     /// </summary>
     public Task Deliver(Func<TagState, Task> deliver)
     {

@@ -9,10 +9,10 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// The tags that this process knows. Every entry carries the version of the tag <c>*</c> as well, which is kept on each node for the entries of that
-/// node: so a node that loses its memory takes no other node's entries with it.
+/// The tags that this process knows. Every entry carries the version of the tag <c>*</c> as well, which is kept on each node for
+/// the entries of that node: so a node that loses its memory takes no other node's entries with it.
 /// </summary>
-internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvider timeProvider, int maximumTags)
+internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, HybridContext context)
 {
     /// <summary>Stands for every entry.</summary>
     public const string Wildcard = "*";
@@ -21,9 +21,9 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
     private readonly ConcurrentDictionary<string, TagState> _tags = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<IClusterNode, TagState> _wildcards = new();
     private readonly Lock _trimming = new();
-    private readonly Lock _starring = new();
+    private readonly Lock _adding = new();
     private int _count;
-    private bool _isStarDue;
+    private bool _isWildcardDue;
 
     /// <summary>How many tags are known.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -35,14 +35,14 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
     public TagState WildcardOn(IClusterNode node) => _wildcards.TryGetValue(node, out TagState? state) ? state : AddWildcard(node);
 
     /// <summary>
-    /// The tag of all entries on every node, those among them that are no longer in use. While no server is known, the first ones' are invalidated
-    /// as soon as there are any.
+    /// The tag of all entries on every node, those among them that are no longer in use. While no server is known, the first ones'
+    /// are invalidated as soon as there are any.
     /// </summary>
     public TagState[] Wildcards()
     {
-        lock (_starring)
+        lock (_adding)
         {
-            _isStarDue |= backend.Nodes.Count == 0;
+            _isWildcardDue |= backend.Nodes.Count == 0;
         }
 
         return [.. backend.Nodes.Select(WildcardOn).Concat(_wildcards.Values).Distinct()];
@@ -55,14 +55,14 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
     {
         TagState added = _wildcards.GetOrAdd(node, static (on, key) => new TagState(key, on), _wildcardKey);
         IReadOnlyList<IClusterNode> nodes = backend.Nodes;
-        lock (_starring)
+        lock (_adding)
         {
-            if (_isStarDue && nodes.Count != 0)
+            if (_isWildcardDue && nodes.Count != 0)
             {
-                _isStarDue = false;
+                _isWildcardDue = false;
                 foreach (IClusterNode first in nodes)
                 {
-                    _wildcards.GetOrAdd(first, static (on, key) => new TagState(key, on), _wildcardKey).Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+                    _wildcards.GetOrAdd(first, static (on, key) => new TagState(key, on), _wildcardKey).Invalidate(TagVersion.Create(context.Time), context.Now);
                 }
             }
         }
@@ -72,7 +72,7 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
             // A node that is gone. What this process has of its entries goes too: nobody would invalidate it.
             if (on != node && !nodes.Contains(on) && !state.IsPending && _wildcards.TryRemove(new(on, state)))
             {
-                state.Retire(TagVersion.Create(timeProvider));
+                state.Retire(TagVersion.Create(context.Time));
             }
         }
 
@@ -94,7 +94,7 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
 
         var added = new TagState(wireKey.ToArray(), node: null);
         state = _tags.GetOrAdd(text.ToString(), added);
-        if (ReferenceEquals(state, added) && Interlocked.Increment(ref _count) > maximumTags)
+        if (ReferenceEquals(state, added) && Interlocked.Increment(ref _count) > context.MaximumKnownTags)
         {
             Trim(except: added);
         }
@@ -103,9 +103,10 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
     }
 
     /// <summary>
-    /// Forgets tags, beginning with those that have not been used for longest; those that nobody has read yet are about to be. A tag that is forgotten takes its entries' copies in this process with it,
-    /// for nobody would hear of its invalidation. One whose invalidation is still to be delivered is kept, until there are too many of them:
-    /// then the tag of all entries is invalidated in their place.
+    /// Forgets tags, beginning with those that have not been used for longest; those that nobody has read yet are about to be. A
+    /// tag that is forgotten takes its entries' copies in this process with it, for nobody would hear of its invalidation. One
+    /// whose invalidation is still to be delivered is kept, until there are too many of them: then the tag of all entries is
+    /// invalidated in their place.
     /// </summary>
     private void Trim(TagState except)
     {
@@ -123,7 +124,7 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
             {
                 foreach (TagState wildcard in Wildcards())
                 {
-                    wildcard.Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+                    wildcard.Invalidate(TagVersion.Create(context.Time), context.Now);
                 }
 
                 forgotten = all.Where(pair => pair.Value != except);
@@ -134,7 +135,7 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, TimeProvi
                 if (_tags.TryRemove(pair))
                 {
                     Interlocked.Decrement(ref _count);
-                    pair.Value.Retire(TagVersion.Create(timeProvider));
+                    pair.Value.Retire(TagVersion.Create(context.Time));
                 }
             }
         }

@@ -10,10 +10,11 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Keeps the versions of tags in step with the cluster. A version is read again when it is older than the interval, by one read for all who wait, and
-/// ahead of time where it is in use, so that in steady traffic nobody waits. A missing version is replaced by one that never was.
+/// Keeps the versions of tags in step with the cluster. A version is read again when it is older than the interval, by one read for
+/// all who wait, and ahead of time where it is in use, so that in steady traffic nobody waits. A missing version is replaced by one
+/// that never was.
 /// </summary>
-internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCounters counters, TimeProvider timeProvider, TimeSpan interval)
+internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridContext context)
 {
     /// <summary>memcached takes this as seconds, and anything longer as a date.</summary>
     private const int TimeToLive = 30 * 24 * 60 * 60;
@@ -21,12 +22,13 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
     private const int MaximumAttempts = 4;
 
     /// <summary>
-    /// A version is sent once, when its tag is invalidated. One that an entry had, and its server had not, this long ago will not arrive any more.
+    /// A version is sent once, when its tag is invalidated. One that an entry had, and its server had not, this long ago will not
+    /// arrive any more.
     /// </summary>
     private static readonly TimeSpan OnItsWay = TimeSpan.FromSeconds(5);
 
-    private readonly long _onItsWay = (long)(OnItsWay.TotalSeconds * timeProvider.TimestampFrequency);
-    private readonly long _interval = (long)(interval.TotalSeconds * timeProvider.TimestampFrequency);
+    private readonly long _onItsWay = (long)(OnItsWay.TotalSeconds * context.Time.TimestampFrequency);
+    private readonly long _interval = (long)(context.Options.TagRefreshInterval.TotalSeconds * context.Time.TimestampFrequency);
     private int _invalidations;
 
     /// <summary>Counts the invalidations by this process; a single flight that began before one is not joined after it.</summary>
@@ -59,7 +61,8 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
             {
                 if (state.Current is not null && !state.IsProvisional)
                 {
-                    // The entry is wrong whatever the cluster says now. But should a server have brought the old version back, others take it for right.
+                    // The entry is wrong whatever the cluster says now. But should a server have brought the old version back,
+                    // others take it for right.
                     if (state.ReadAt < required)
                     {
                         RefreshBehind(state);
@@ -88,7 +91,7 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
     /// <summary>The same, after what has to be read anew has been.</summary>
     public async ValueTask<TagCheck> CheckAsync(TagStamp[] stamps)
     {
-        long now = timeProvider.GetTimestamp();
+        long now = context.Now;
         TagCheck check = Check(stamps, now);
         if (check != TagCheck.NeedsRefresh)
         {
@@ -103,24 +106,26 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
     }
 
     /// <summary>
-    /// The same for an entry that was read from the cluster just now. It may be newer than what this process knows of its tags, so a version that is neither the known
-    /// one nor one known to be superseded is held against the cluster once more, by a read that is sent after the entry was read. To judge by what was known before
-    /// would destroy an entry that another process has just made.
+    /// The same for an entry that was read from the cluster just now. It may be newer than what this process knows of its tags, so
+    /// a version that is neither the known one nor one known to be superseded is held against the cluster once more, by a read that
+    /// is sent after the entry was read. To judge by what was known before would destroy an entry that another process has just
+    /// made.
     /// </summary>
     public ValueTask<TagCheck> CheckReadAsync(TagStamp[] stamps)
-        => Check(stamps, timeProvider.GetTimestamp()) == TagCheck.Valid ? new ValueTask<TagCheck>(TagCheck.Valid) : CheckReadSlowAsync(stamps);
+        => Check(stamps, context.Now) == TagCheck.Valid ? new ValueTask<TagCheck>(TagCheck.Valid) : CheckReadSlowAsync(stamps);
 
     private async ValueTask<TagCheck> CheckReadSlowAsync(TagStamp[] stamps)
     {
         TagCheck check = await CheckAsync(stamps).ConfigureAwait(false);
-        long now = timeProvider.GetTimestamp();
+        long now = context.Now;
         TagStamp[] others = check == TagCheck.Invalid ? Array.FindAll(stamps, static stamp => !stamp.State.IsCurrent(stamp.Version)) : [];
         if (others.Length == 0 || Array.Exists(others, stamp => stamp.State.IsSuperseded(stamp.Version, now - _onItsWay)))
         {
             return check;
         }
 
-        // A version that differs ended the check before the versions behind it were looked at: those that are too old are read at the same time.
+        // A version that differs ended the check before the versions behind it were looked at: those that are too old are read at
+        // the same time.
         await Task.WhenAll([.. others.Select(AskAgainAsync), EnsureAsync(Array.ConvertAll(stamps, static stamp => stamp.State), now)]).ConfigureAwait(false);
         check = Check(stamps, now);
         if (check == TagCheck.Invalid && !Array.Exists(stamps, stamp => stamp.State.Refutes(stamp.Version, now)))
@@ -145,13 +150,15 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
     }
 
     /// <summary>Reads anew what is older than the interval; all of it at once.</summary>
-    public Task EnsureAsync(TagState[] states) => EnsureAsync(states, timeProvider.GetTimestamp());
+    public Task EnsureAsync(TagState[] states) => EnsureAsync(states, context.Now);
 
     /// <summary>The present versions, for an entry whose value is about to be made.</summary>
-    public static TagStamp[] Capture(TagState[] states, Func<TagVersion> create)
-        => Array.ConvertAll(states, state => new TagStamp(state, state.StampOf(create)));
+    public TagStamp[] Capture(TagState[] states)
+        => Array.ConvertAll(states, state => new TagStamp(state, state.StampVersion ?? TagVersion.Create(context.Time)));
 
-    /// <summary>Invalidates a tag: at once in this process, and in the cluster when this completes, unless a server gave no answer.</summary>
+    /// <summary>
+    /// Invalidates a tag: at once in this process, and in the cluster when this completes, unless a server gave no answer.
+    /// </summary>
     public Task InvalidateAsync(string tag) => InvalidateAsync([tag], int.MaxValue);
 
     /// <summary>The same for many tags, with so many requests under way to the cluster at once: two for each tag.</summary>
@@ -160,20 +167,23 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
         List<TagState> states = [];
         foreach (string tag in tags)
         {
-            counters.Add(HybridEvent.TagInvalidated);
+            context.Counters.Add(HybridEvent.TagInvalidated);
             states.AddRange(tag == TagTable.Wildcard ? table.Wildcards() : [table.Of(tag)]);
         }
 
         foreach (TagState state in states)
         {
-            state.Invalidate(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+            state.Invalidate(TagVersion.Create(context.Time), context.Now);
         }
 
         Interlocked.Increment(ref _invalidations);
         await FanOut.RunAsync(states, Math.Max(1, width / 2), state => state.Deliver(DeliverAsync)).ConfigureAwait(false);
     }
 
-    /// <summary>Delivers the invalidations that have not reached the cluster, once more; for the end of the process, which would forget them.</summary>
+    /// <summary>
+    /// Delivers the invalidations that have not reached the cluster, once more; for the end of the process, which would forget
+    /// them.
+    /// </summary>
     public Task DeliverPendingAsync() => Task.WhenAll(table.Pending().Select(state => state.Deliver(DeliverAsync)));
 
     private Task EnsureAsync(TagState[] states, long now)
@@ -217,8 +227,8 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
                 return;
             }
 
-            counters.Add(HybridEvent.TagRead);
-            long sentAt = timeProvider.GetTimestamp();
+            context.Counters.Add(HybridEvent.TagRead);
+            long sentAt = context.Now;
             int epoch = state.Epoch;
             OperationResult read = await backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), ReadRequirements.CasToken | ReadRequirements.SinceOutage).ConfigureAwait(false);
             if (read.Status is not (ResultStatus.Success or ResultStatus.Miss))
@@ -237,8 +247,9 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
                 return;
             }
 
-            // There is none, or one that was superseded, and has come back with a server that was away. What takes its place has never been.
-            var next = TagVersion.Create(timeProvider);
+            // There is none, or one that was superseded, and has come back with a server that was away. What takes its place has
+            // never been.
+            var next = TagVersion.Create(context.Time);
             // A version that is there and may not be read, because its key or its server is uncertain, is replaced whatever it is.
             bool isMiss = read.Status == ResultStatus.Miss;
             OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.CasToken, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
@@ -254,18 +265,19 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
             }
         }
 
-        state.NoteUnanswered(TagVersion.Create(timeProvider), timeProvider.GetTimestamp());
+        state.NoteUnanswered(TagVersion.Create(context.Time), context.Now);
     }
 
     private async Task DeliverAsync(TagState state)
     {
-        if (state.BeginDelivery(() => TagVersion.Create(timeProvider)) is not (TagVersion version, int epoch))
+        if (state.BeginDelivery(TagVersion.Create(context.Time)) is not (TagVersion version, int epoch))
         {
             return;
         }
 
-        // What is there is read on the way, so that it is known for dead should a server ever bring it back; and in order, or it might be the new one.
-        long sentAt = timeProvider.GetTimestamp();
+        // What is there is read on the way, so that it is known for dead should a server ever bring it back; and in order, or it
+        // might be the new one.
+        long sentAt = context.Now;
         ValueTask<OperationResult> reading = backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), ReadRequirements.InOrder);
         ValueTask<OperationResult> storing = StoreAsync(state, version, null, onlyIfAbsent: false);
         if (TryRead(await reading.ConfigureAwait(false), out TagVersion? before))
@@ -281,7 +293,7 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
         }
 
         // The old version is removed from the server before this process reads it again, and the new one is delivered with the next refresh.
-        state.NoteUnanswered(version, timeProvider.GetTimestamp());
+        state.NoteUnanswered(version, context.Now);
     }
 
     private ValueTask<OperationResult> StoreAsync(TagState state, TagVersion version, CasToken? casToken, bool onlyIfAbsent)
@@ -295,8 +307,8 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
     }
 
     /// <summary>
-    /// A tag that is in use lives on: a version that ends takes all entries with it. Not on a gutter node, where nothing lives longer than it may: who has not
-    /// seen that the owner is back would go by the old version for ever.
+    /// A tag that is in use lives on: a version that ends takes all entries with it. Not on a gutter node, where nothing lives
+    /// longer than it may: who has not seen that the owner is back would go by the old version for ever.
     /// </summary>
     private void ExtendTimeToLive(TagState state, TagVersion version, in OperationResult read)
     {

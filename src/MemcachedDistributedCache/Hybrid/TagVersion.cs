@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// The version of a tag: <c>Unix time in milliseconds, 8 bytes, big-endian | random, 8 bytes</c>. Versions are compared for equality only; the time
-/// makes them unique beyond the chance of the random part, and readable for whoever looks into a server.
+/// The version of a tag: <c>Unix time in milliseconds, 8 bytes, big-endian | random, 8 bytes</c>. Versions are compared for
+/// equality only; the time makes them unique beyond the chance of the random part, and readable for whoever looks into a server.
 /// </summary>
 internal sealed record TagVersion(ulong Time, ulong Random)
 {

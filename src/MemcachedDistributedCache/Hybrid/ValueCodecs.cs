@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Finds how values of a type are kept: by a serializer of just this type in the container, as they are if they are text or bytes, by the last factory
-/// in the container that takes the type, or as JSON.
+/// Finds how values of a type are kept: by a serializer of just this type in the container, as they are if they are text or bytes,
+/// by the last factory in the container that takes the type, or as JSON.
 /// </summary>
 internal sealed class ValueCodecs(IServiceProvider? services, bool verifies, ILogger logger)
 {
@@ -18,7 +18,9 @@ internal sealed class ValueCodecs(IServiceProvider? services, bool verifies, ILo
     private readonly IHybridCacheSerializerFactory[] _factories = [.. (services?.GetServices<IHybridCacheSerializerFactory>() ?? []).Reverse()];
 
     /// <summary>The codec of a type.</summary>
-    /// <exception cref="InvalidOperationException">There is none: the application is published without reflection, and no source-generated metadata covers the type.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There is none: the application is published without reflection, and no source-generated metadata covers the type.
+    /// </exception>
     public ValueCodec<T> Of<T>() => (ValueCodec<T>)_codecs.GetOrAdd(typeof(T), static (_, self) => self.Create<T>(), this);
 
     private object Create<T>()
@@ -52,7 +54,8 @@ internal sealed class ValueCodecs(IServiceProvider? services, bool verifies, ILo
     }
 
     /// <summary>
-    /// Options for JSON are looked for where Microsoft's implementation looks: under the serializer's type as the key, of this type or of any.
+    /// Options for JSON are looked for where Microsoft's implementation looks: under the serializer's type as the key, of this type
+    /// or of any.
     /// </summary>
     private JsonSerializerOptions? JsonOptionsOf<T>()
     {

@@ -6,9 +6,9 @@ using System.Text.Json;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Finds what serialization has lost, by walking through a value and what came back of it along the members that the metadata of JSON knows. The text of both
-/// would be the same where the loss is in what was never written: so members are compared by what they are, and also by fields that JSON does not know, where
-/// reflection is on. Bounded in everything, as values can be large.
+/// Finds what serialization has lost, by walking through a value and what came back of it along the members that the metadata of
+/// JSON knows. The text of both would be the same where the loss is in what was never written: so members are compared by what they
+/// are, and also by fields that JSON does not know, where reflection is on. Bounded in everything, as values can be large.
 /// </summary>
 internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
 {
@@ -124,7 +124,9 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
         return isSame && (!JsonSerializer.IsReflectionEnabledByDefault || CompareFields(value, copy, place, info));
     }
 
-    /// <summary>Whether a property that is computed gives another value each time, such as an age: then what was found of it is taken back.</summary>
+    /// <summary>
+    /// Whether a property that is computed gives another value each time, such as an age: then what was found of it is taken back.
+    /// </summary>
     private bool Differs(object? before, object? now, Place member, int found)
     {
         int count = _found.Count;
@@ -272,8 +274,8 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
     }
 
     /// <summary>
-    /// Whether two values that have no members are the same. Of a type that compares by reference only the text can be compared; that it compares by value is shown by
-    /// a second copy.
+    /// Whether two values that have no members are the same. Of a type that compares by reference only the text can be compared;
+    /// that it compares by value is shown by a second copy.
     /// </summary>
     private static bool IsSame(object value, object copy, JsonTypeInfo info)
     {

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Caching.Hybrid;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// A caller's factory with its state, whichever of the two forms it was given in. All that runs factories takes this one shape, so that a further
-/// argument for factories is added here and nowhere else. A caller who wants no value made may give no factory.
+/// A caller's factory with its state, whichever of the two forms it was given in. All that runs factories takes this one shape, so
+/// that a further argument for factories is added here and nowhere else. A caller who wants no value made may give no factory.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly struct ValueFactory<TState, T>

@@ -16,7 +16,7 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task A_lease_of_a_process_that_has_died_runs_out()
     {
         await using Instance one = Begin(Instance.Space());
-        byte[] key = one.Cache.Engine.Keys.Encode("key", HybridSpace.Entry);
+        byte[] key = one.Cache.Parts.Keys.Encode("key", HybridSpace.Entry);
         foreach (MemcachedProcess server in _nodes.Servers)
         {
             await Wire.AskAsync(server, "mg", key, " N3 v");

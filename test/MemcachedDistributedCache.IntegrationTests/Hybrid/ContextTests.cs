@@ -81,7 +81,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.Equal(0, context.Revision);
             return new ValueTask<string>("x");
         }, given);
-        var kept = one.Cache.Engine.Local.Find("given")!;
+        var kept = one.Cache.Parts.Local.Find("given")!;
         Assert.Equal((180_000, 1234), (kept.ExpiresAt - kept.CreatedAt, kept.Size));
 
         await one.Cache.GetOrCreateAsync("default", static (context, _) =>
@@ -90,7 +90,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.Equal((HybridCacheEntryFlags.None, null), (context.Flags!.Value, context.LocalSize));
             return new ValueTask<string>("x");
         });
-        kept = one.Cache.Engine.Local.Find("default")!;
+        kept = one.Cache.Parts.Local.Find("default")!;
         Assert.Equal(420_000, kept.ExpiresAt - kept.CreatedAt);
     }
 
@@ -104,11 +104,11 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             context.LocalCacheExpiration = TimeSpan.FromMinutes(1);
             return new ValueTask<string>("x");
         });
-        var kept = pair[0].Cache.Engine.Local.Find("key")!;
+        var kept = pair[0].Cache.Parts.Local.Find("key")!;
         Assert.Equal(42 * 60_000, kept.ExpiresAt - kept.CreatedAt);
         Assert.InRange(TimeProvider.System.GetElapsedTime(TimeProvider.System.GetTimestamp(), kept.LocalUntil).TotalSeconds, 0, 60);
         Assert.Equal("x", await pair[1].Peek<string>("key"));
-        var read = pair[1].Cache.Engine.Local.Find("key")!;
+        var read = pair[1].Cache.Parts.Local.Find("key")!;
         Assert.Equal((kept.CreatedAt, kept.ExpiresAt), (read.CreatedAt, read.ExpiresAt));
 
         // What it takes back is the caller's again, or the expiration's for the local copy.
@@ -120,7 +120,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             context.LocalSize = null;
             return new ValueTask<string>("x");
         }, new() { Expiration = TimeSpan.FromMinutes(9), LocalSize = 5000 });
-        kept = pair[0].Cache.Engine.Local.Find("null")!;
+        kept = pair[0].Cache.Parts.Local.Find("null")!;
         Assert.Equal(9 * 60_000, kept.ExpiresAt - kept.CreatedAt);
         Assert.InRange(kept.Size, 1, 1000);
     }
@@ -147,7 +147,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.Equal(
                 i == 0 || !(inTheProcess || inTheCluster) ? MemcachedHybridSource.Factory : inTheProcess ? MemcachedHybridSource.LocalCache : MemcachedHybridSource.DistributedCache,
                 made.Source);
-            Assert.True(i > 0 || pair[0].Cache.Engine.Local.Find("key") is not null == inTheProcess);
+            Assert.True(i > 0 || pair[0].Cache.Parts.Local.Find("key") is not null == inTheProcess);
             Assert.Equal(inTheCluster ? "mine" : null, await pair[1].PeekCluster<string>("key"));
         }
 
@@ -179,7 +179,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             context.Expiration = TimeSpan.FromMinutes(42);
             return new ValueTask<string>("new");
         }) == "new", "the refresh has stored its value");
-        var kept = one.Cache.Engine.Local.Find("key")!;
+        var kept = one.Cache.Parts.Local.Find("key")!;
         Assert.Equal(42 * 60_000, kept.ExpiresAt - kept.CreatedAt);
     }
 
@@ -188,13 +188,13 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Instance one = Make(1, static options => (options.Hybrid.MaximumLocalBytes, options.Hybrid.MaximumLocalEntries) = (1_000_000, 1_000_000))[0];
         await one.Cache.SetAsync("set", new byte[10], new() { LocalSize = 900_000 });
-        Assert.Equal(900_000, one.Cache.Engine.Local.Find("set")!.Size);
+        Assert.Equal(900_000, one.Cache.Parts.Local.Find("set")!.Size);
         await one.Cache.GetOrCreateAsync("too much", static (context, _) =>
         {
             context.LocalSize = 200_000;
             return new ValueTask<byte[]>(new byte[10]);
         });
-        Assert.Null(one.Cache.Engine.Local.Find("too much"));
+        Assert.Null(one.Cache.Parts.Local.Find("too much"));
         await one.Cache.GetOrCreateAsync("room", static (context, _) =>
         {
             context.LocalSize = 100;
@@ -206,7 +206,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal(10, (await one.PeekCluster<byte[]>("too much")).Length);
         await one.Cache.GetOrCreateAsync("read", static _ => new ValueTask<byte[]>(new byte[10]), new() { Flags = HybridCacheEntryFlags.DisableLocalCache });
         await one.Cache.GetOrCreateAsync("read", static _ => new ValueTask<byte[]>(new byte[10]), new() { LocalSize = 77 });
-        Assert.Equal(77, one.Cache.Engine.Local.Find("read")!.Size);
+        Assert.Equal(77, one.Cache.Parts.Local.Find("read")!.Size);
     }
 
     [MemcachedFact]

@@ -204,7 +204,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         {
             Assert.True(i < 1000, "the server has no tags");
             tag = "tag" + i;
-            key = one.Cache.Engine.Keys.Encode(tag, Layout.HybridSpace.Tag);
+            key = one.Cache.Parts.Keys.Encode(tag, Layout.HybridSpace.Tag);
             await one.Cache.SetAsync("key", "x", tags: [tag]);
         }
 
@@ -222,7 +222,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             async () =>
             {
                 string state = await Wire.StateAsync(gutterNode, key);
-                for (long read = one.Cache.Engine.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead]; one.Cache.Engine.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead] < read + 10;)
+                for (long read = one.Cache.Parts.Context.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead]; one.Cache.Parts.Context.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead] < read + 10;)
                 {
                     await one.Cache.SetAsync("key", "y", tags: [tag]);
                 }
@@ -257,7 +257,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         var go = new TaskCompletionSource();
         Task<string> making = pair[0].Get(keys[0], async _ => { await go.Task; return "made"; }).AsTask();
         await Until(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
-        byte[] key = pair[0].Cache.Engine.Keys.Encode(keys[0], Layout.HybridSpace.Entry);
+        byte[] key = pair[0].Cache.Parts.Keys.Encode(keys[0], Layout.HybridSpace.Entry);
         for (long started = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(6);)
         {
             Assert.NotNull(await Wire.GetAsync(gutterNode, key));
@@ -281,7 +281,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.True(i < 1000, "the server has no keys");
             string key = "key" + i;
             await one.Cache.SetAsync(key, "x");
-            if (await Wire.GetAsync(owner, one.Cache.Engine.Keys.Encode(key, Layout.HybridSpace.Entry)) is not null)
+            if (await Wire.GetAsync(owner, one.Cache.Parts.Keys.Encode(key, Layout.HybridSpace.Entry)) is not null)
             {
                 keys.Add(key);
             }

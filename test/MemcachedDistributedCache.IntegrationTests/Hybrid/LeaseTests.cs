@@ -186,7 +186,7 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         await cancelled.Task.WaitAsync(Caches.Limit);
         Assert.Equal(2, await one.Get("other", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
-        await Until(() => one.Cache.Engine.SingleFlightCount == 0, "no single flight is left");
+        await Until(() => one.Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
     }
 
     [MemcachedFact]
@@ -201,7 +201,7 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await Until(() => pair[1].Statistics.LeasesWaitedFor == 1, "the other waits");
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(Caches.Limit));
-        await Until(() => pair[1].Cache.Engine.SingleFlightCount == 0, "no single flight is left");
+        await Until(() => pair[1].Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
         go.SetResult();
         Assert.Equal(1, await holder.WaitAsync(Caches.Limit));
         Assert.Equal(0, pair[1].Statistics.FactoryRuns);

@@ -99,14 +99,14 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
         for (int i = 0; i < 200; i++)
         {
             await one.Cache.SetAsync("key" + i, i, new() { Expiration = TimeSpan.FromMinutes(10) });
-            var copy = one.Cache.Engine.Local.Find("key" + i)!;
+            var copy = one.Cache.Parts.Local.Find("key" + i)!;
             spread.Add((copy.ExpiresAt - copy.CreatedAt) / 600_000d);
         }
 
         Assert.All(spread, static share => Assert.InRange(share, 0.95, 1.05));
         Assert.True(spread.Max() - spread.Min() > 0.05, "they are spread");
         await one.Cache.SetAsync("default", 1);
-        var kept = one.Cache.Engine.Local.Find("default")!;
+        var kept = one.Cache.Parts.Local.Find("default")!;
         Assert.InRange(kept.ExpiresAt - kept.CreatedAt, 285_000, 315_000);
     }
 
@@ -115,7 +115,7 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         Instance[] pair = On([server], 2, static options => options.Hybrid.LocalCacheRevalidation = TimeSpan.Zero);
-        byte[] key = pair[0].Cache.Engine.Keys.Encode("key", Layout.HybridSpace.Entry);
+        byte[] key = pair[0].Cache.Parts.Keys.Encode("key", Layout.HybridSpace.Entry);
         await pair[0].Cache.SetAsync("key", new Mutable { Number = 1 });
         byte[] whole = (await Wire.GetAsync(server, key))!;
         byte[] longer = [.. whole, 0];

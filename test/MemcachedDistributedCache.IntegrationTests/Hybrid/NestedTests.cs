@@ -30,8 +30,8 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         ValueTask<int> B(CancellationToken _) => new(Task.Run(async () => { await Task.Yield(); return await one.Get("c", C); }, CancellationToken.None));
         ValueTask<int> C(CancellationToken token) => one.Get("a", A, token: token);
         Assert.Contains("'a'", (await Assert.ThrowsAsync<InvalidOperationException>(() => one.Get("a", A).AsTask().WaitAsync(AtOnce))).Message, StringComparison.Ordinal);
-        await Until(() => one.Cache.Engine.SingleFlightCount == 0, "no single flight is left");
-        Assert.Equal(0, one.Cache.Engine.Remote.Leases.Count);
+        await Until(() => one.Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
+        Assert.Equal(0, one.Cache.Parts.Remote.Leases.Count);
     }
 
     [MemcachedFact]
@@ -107,7 +107,7 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         ValueTask<IReadOnlyDictionary<string, string>> Again(IReadOnlyList<string> keys, CancellationToken token) => pair[0].Cache.GetOrCreateManyAsync<string>(["d", "e"], Again, cancellationToken: token);
         Task circle = pair[0].Cache.GetOrCreateManyAsync<string>(["c", "d"], Again).AsTask();
         Assert.Contains("'d'", (await Assert.ThrowsAsync<InvalidOperationException>(() => circle.WaitAsync(AtOnce))).Message, StringComparison.Ordinal);
-        Assert.Equal(0, pair[0].Cache.Engine.Remote.Leases.Count);
+        Assert.Equal(0, pair[0].Cache.Parts.Remote.Leases.Count);
     }
 
     [MemcachedFact]

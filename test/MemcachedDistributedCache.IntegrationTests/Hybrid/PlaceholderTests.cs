@@ -32,7 +32,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task What_is_nobodys_lease_is_replaced_at_once(string verb, string rest)
     {
         Begin();
-        byte[] key = _pair[0].Cache.Engine.Keys.Encode("key", HybridSpace.Entry);
+        byte[] key = _pair[0].Cache.Parts.Keys.Encode("key", HybridSpace.Entry);
         await Wire.AskAsync(Server, verb, key, rest);
         Assert.Equal("value", await _pair[0].Get("key", static _ => new ValueTask<string>("value")).AsTask().WaitAsync(Caches.Limit));
         Assert.Equal("value", await _pair[1].PeekCluster<string>("key"));
@@ -69,8 +69,8 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Begin();
         var brief = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(200) };
         await _pair[0].Get("key", static _ => new ValueTask<string>("old"), brief);
-        await Until(() => _pair[0].Cache.Engine.Local.Find("key") is not { } copy || copy.ExpiresAt < TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(), "the entry has expired");
-        await Wire.AskAsync(Server, verb, _pair[0].Cache.Engine.Keys.Encode("key", HybridSpace.Lease), rest);
+        await Until(() => _pair[0].Cache.Parts.Local.Find("key") is not { } copy || copy.ExpiresAt < TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(), "the entry has expired");
+        await Wire.AskAsync(Server, verb, _pair[0].Cache.Parts.Keys.Encode("key", HybridSpace.Lease), rest);
         Assert.Equal("new", await _pair[0].Get("key", static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Caches.Limit));
         Assert.Equal("new", await _pair[1].PeekCluster<string>("key"));
         Assert.Equal(0, _pair[0].Statistics.LeasesWaitedFor);
@@ -81,7 +81,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Begin();
         await _pair[0].Cache.SetAsync("key", "value", new() { Expiration = TimeSpan.FromSeconds(100) });
-        byte[] key = _pair[0].Cache.Engine.Keys.Encode("key", HybridSpace.Entry);
+        byte[] key = _pair[0].Cache.Parts.Keys.Encode("key", HybridSpace.Entry);
         Assert.Contains(" W", await Wire.AskAsync(Server, "mg", key, " R1000000 t"), StringComparison.Ordinal);
         Assert.Equal("value", await _pair[1].Get("key", static _ => new ValueTask<string>("another")).AsTask().WaitAsync(Caches.Limit));
         Assert.Equal(0, _pair[1].Statistics.LeasesWaitedFor);

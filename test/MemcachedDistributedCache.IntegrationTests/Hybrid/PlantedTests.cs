@@ -16,7 +16,7 @@ public sealed class PlantedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();
         await using MemcachedProcess second = await MemcachedProcess.StartAsync();
         Instance one = On([first, second], 1)[0];
-        KeyEncoder keys = one.Cache.Engine.Keys;
+        KeyEncoder keys = one.Cache.Parts.Keys;
         for (int i = 0; i < 40; i++)
         {
             await one.Cache.SetAsync("kept" + i, i + 1);

@@ -200,7 +200,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
     }
 
     private static bool IsExpired(Instance instance, string key = "key")
-        => instance.Cache.Engine.Local.Find(key) is not { } copy || copy.ExpiresAt < TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
+        => instance.Cache.Parts.Local.Find(key) is not { } copy || copy.ExpiresAt < TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
 
     private static async Task<bool> ExpiredAsync(Instance instance)
     {

@@ -116,10 +116,10 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await pair[0].Cache.RemoveByTagAsync("t");
 
         // The invalidation's version goes, as under memory pressure, before the other has heard of it.
-        Assert.True(await Wire.DeleteAsync(server, pair[0].Cache.Engine.Keys.Encode("t", Layout.HybridSpace.Tag)));
+        Assert.True(await Wire.DeleteAsync(server, pair[0].Cache.Parts.Keys.Encode("t", Layout.HybridSpace.Tag)));
         await Until(async () => await pair[1].Peek<string>("key") is null, "the other sees that the tag is not what it was");
         Assert.Null(await pair[0].Peek<string>("key"));
-        Instance third = On([server], 1, options => options.Namespace = pair[0].Cache.Engine.Keys.Namespace)[0];
+        Instance third = On([server], 1, options => options.Namespace = pair[0].Cache.Parts.Keys.Namespace)[0];
         Assert.Null(await third.Peek<string>("key"));
         Assert.Equal("new", await third.Get("key", static _ => new ValueTask<string>("new"), tags: ["t"]));
         Assert.Equal("new", await third.Peek<string>("key"));
@@ -130,7 +130,7 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         Instance[] pair = On([server], 2, static options => options.Hybrid.TagRefreshInterval = TimeSpan.FromMilliseconds(100));
-        byte[] tagKey = pair[0].Cache.Engine.Keys.Encode("t", Layout.HybridSpace.Tag);
+        byte[] tagKey = pair[0].Cache.Parts.Keys.Encode("t", Layout.HybridSpace.Tag);
         await pair[0].Cache.SetAsync("key", "old", tags: ["t"]);
         byte[] superseded = (await Wire.GetAsync(server, tagKey))!;
         await pair[0].Cache.RemoveByTagAsync("t");

@@ -202,61 +202,47 @@ internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClu
 /// <summary>A hybrid cache on the model.</summary>
 internal sealed class HybridRig : IDisposable
 {
-    public HybridRig(HybridModel model, Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000, CacheTelemetry? telemetry = null, IServiceProvider? services = null)
+    public HybridRig(HybridModel model, Action<MemcachedHybridCacheOptions>? configure = null, int maximumTags = 100_000, CacheTelemetry? telemetry = null, IServiceProvider? services = null)
     {
         Model = model;
         Client = new HybridModelClient(model);
-        Engine = new HybridEngine(Client, new KeyEncoder(""), (configure ?? (static s => s))(Settings), services, model.Time, Log, maximumTags, telemetry, ioTime: model.Time);
+        MemcachedHybridCacheOptions options = NewOptions();
+        configure?.Invoke(options);
+        Parts = new HybridParts(Client, new KeyEncoder(""), new HybridContext(options, model.Time, model.Time, Log) { MaximumKnownTags = maximumTags }, services, telemetry);
     }
 
-    public static HybridSettings Settings { get; } = new()
-    {
-        DefaultExpiration = TimeSpan.FromMinutes(5),
-        LocalCacheExpiration = TimeSpan.FromMinutes(5),
-        LocalCacheRevalidation = TimeSpan.FromSeconds(1),
-        MaximumLocalBytes = 1_000_000,
-        MaximumLocalEntries = 1000,
-        TagRefreshInterval = TimeSpan.FromSeconds(1),
-        LeaseTime = TimeSpan.FromSeconds(10),
-        MaximumLeaseWait = TimeSpan.FromMinutes(1),
-        StaleWindow = TimeSpan.Zero,
-        MaxStale = TimeSpan.Zero,
-        RefreshInBackground = true,
-        FactorySoftTimeout = Timeout.InfiniteTimeSpan,
-        MaximumPayloadBytes = 1000,
-        MaximumKeyLength = 1024,
-        MaximumTags = 64,
-        CacheNullValues = true,
-        ExpirationJitter = 0,
-    };
+    /// <summary>The defaults, with small bounds and expirations that are not spread.</summary>
+    public static MemcachedHybridCacheOptions NewOptions() => new() { MaximumLocalBytes = 1_000_000, MaximumLocalEntries = 1000, MaximumPayloadBytes = 1000, ExpirationJitter = 0 };
 
     public HybridModel Model { get; }
 
     public HybridModelClient Client { get; }
 
-    public HybridEngine Engine { get; }
+    public HybridParts Parts { get; }
 
     public ListLogger Log { get; } = new();
 
-    public long this[HybridEvent what] => Engine.Counters[what];
+    public long this[HybridEvent what] => Parts.Context.Counters[what];
+
+    public CallOptions Options(HybridCacheEntryOptions? options = null) => CallOptions.From(options, Parts.Context.Options);
 
     public Task<string> Get(string key, Func<CancellationToken, Task<string>> factory, params string[] tags) => Get(key, factory, CancellationToken.None, tags);
 
     public async Task<string> Get(string key, Func<CancellationToken, Task<string>> factory, CancellationToken cancellationToken, params string[] tags)
     {
-        CallOptions options = CallOptions.From(null, Engine.Settings);
-        return Engine.TryGetLocal<string>(key, options, out string? here, out _)
+        CallOptions options = Options();
+        return Parts.Reader.TryGetLocal<string>(key, options, out string? here, out _)
             ? here
-            : (await Engine.GetOrCreateAsync(key, options, tags, ValueFactory.Of(factory, static (make, token) => new ValueTask<string>(make(token))), cancellationToken)).Value;
+            : (await Parts.GetOrCreate.GetAsync(GetOrCreateRequest.Of(key, options, tags, ValueFactory.Of(factory, static (make, token) => new ValueTask<string>(make(token)))), cancellationToken)).Value;
     }
 
     /// <summary>The same with options and of any type, and where the value came from.</summary>
-    public async Task<(T Value, CacheSource Source)> Ask<T>(string key, Func<CancellationToken, Task<T>> factory, HybridCacheEntryOptions? options = null)
+    public async Task<(T Value, MemcachedHybridSource Source)> Ask<T>(string key, Func<CancellationToken, Task<T>> factory, HybridCacheEntryOptions? options = null)
     {
-        CallOptions call = CallOptions.From(options, Engine.Settings);
-        return Engine.TryGetLocal<T>(key, call, out T? here, out CacheSource source)
+        CallOptions call = Options(options);
+        return Parts.Reader.TryGetLocal<T>(key, call, out T? here, out MemcachedHybridSource source)
             ? (here, source)
-            : await Engine.GetOrCreateAsync(key, call, [], ValueFactory.Of(factory, static (make, token) => new ValueTask<T>(make(token))), CancellationToken.None);
+            : await Parts.GetOrCreate.GetAsync(GetOrCreateRequest.Of(key, call, [], ValueFactory.Of(factory, static (make, token) => new ValueTask<T>(make(token)))), CancellationToken.None);
     }
 
     public Task<string> Get(string key, string value, params string[] tags) => Get(key, _ => Task.FromResult(value), tags);
@@ -264,19 +250,19 @@ internal sealed class HybridRig : IDisposable
     /// <summary>What there is, or null.</summary>
     public async Task<string?> Peek(string key)
     {
-        CallOptions options = CallOptions.From(new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData }, Engine.Settings);
-        return Engine.TryGetLocal<string>(key, options, out string? here, out _)
+        CallOptions options = Options(new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData });
+        return Parts.Reader.TryGetLocal<string>(key, options, out string? here, out _)
             ? here
-            : (await Engine.GetOrCreateAsync(key, options, [], default(ValueFactory<int, string>), CancellationToken.None)).Value;
+            : (await Parts.GetOrCreate.GetAsync(GetOrCreateRequest.Of(key, options, [], default(ValueFactory<int, string>)), CancellationToken.None)).Value;
     }
 
-    public Task Set(string key, string value, params string[] tags) => Engine.SetAsync(key, value, CallOptions.From(null, Engine.Settings), tags);
+    public Task Set(string key, string value, params string[] tags) => Parts.Changes.SetAsync(key, value, Options(), tags);
 
     public void Pass(double seconds) => Model.Time.Advance(TimeSpan.FromSeconds(seconds));
 
     public void Dispose()
     {
-        Engine.Dispose();
+        Parts.Dispose();
         Log.Dispose();
     }
 }

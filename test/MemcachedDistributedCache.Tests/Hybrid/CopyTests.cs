@@ -16,7 +16,7 @@ public sealed class CopyTests : IDisposable
 
     public CopyTests()
     {
-        _one = new HybridRig(_model, static settings => settings with { MaxStale = TimeSpan.FromMinutes(10) });
+        _one = new HybridRig(_model, static settings => settings.MaxStale = TimeSpan.FromMinutes(10));
         _other = new HybridRig(_model);
     }
 

@@ -74,7 +74,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     [Fact]
     public async Task A_refresh_behind_its_callers_is_timed()
     {
-        HybridRig rig = Listened(static s => s with { StaleWindow = TimeSpan.FromMinutes(5) }, name: null);
+        HybridRig rig = Listened(static s => s.StaleWindow = TimeSpan.FromMinutes(5), name: null);
         await rig.Get("key", "old");
         rig.Pass(301);
         var goes = new TaskCompletionSource<string>();
@@ -89,7 +89,7 @@ public sealed class FactoryDurationTests : IMeterFactory
     [Fact]
     public async Task A_factory_that_outlasts_its_callers_patience_is_timed_to_its_end()
     {
-        HybridRig rig = Listened(static s => s with { MaxStale = TimeSpan.FromHours(1), FactorySoftTimeout = TimeSpan.FromSeconds(1) }, name: null);
+        HybridRig rig = Listened(static s => (s.MaxStale, s.FactorySoftTimeout) = (TimeSpan.FromHours(1), TimeSpan.FromSeconds(1)), name: null);
         await rig.Get("key", "old");
         rig.Pass(301);
         var goes = new TaskCompletionSource<string>();
@@ -142,9 +142,9 @@ public sealed class FactoryDurationTests : IMeterFactory
     public async Task A_factory_of_a_key_that_cannot_be_used_is_timed_and_counted()
     {
         HybridRig rig = Listened(name: null);
-        CallOptions options = CallOptions.From(null, rig.Engine.Settings);
-        await rig.Engine.MakeAsync(null, options, ValueFactory.Of(rig, static (rig, _) => new ValueTask<string>(Take(rig, 4))), CancellationToken.None);
-        await Assert.ThrowsAsync<FormatException>(async () => await rig.Engine.MakeAsync(null, options, new ValueFactory<int, string>(0, static (_, _) => throw new FormatException()), CancellationToken.None));
+        CallOptions options = rig.Options();
+        await rig.Parts.GetOrCreate.MakeAsync(null, options, ValueFactory.Of(rig, static (rig, _) => new ValueTask<string>(Take(rig, 4))), CancellationToken.None);
+        await Assert.ThrowsAsync<FormatException>(async () => await rig.Parts.GetOrCreate.MakeAsync(null, options, new ValueFactory<int, string>(0, static (_, _) => throw new FormatException()), CancellationToken.None));
         Expect("4 memcached.outcome=success", "0 memcached.outcome=error");
         Assert.Equal((2, 1), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
     }
@@ -193,8 +193,8 @@ public sealed class FactoryDurationTests : IMeterFactory
 
     private static async Task<IReadOnlyDictionary<string, string>> Many(HybridRig rig, double seconds, string[] keys, HybridCacheEntryFlags flags = HybridCacheEntryFlags.None, CancellationTokenSource? cancel = null)
     {
-        CallOptions options = CallOptions.From(new() { Flags = flags }, rig.Engine.Settings);
-        var batch = new Batch<string>(rig.Engine, options, [], async (wanted, token) =>
+        CallOptions options = rig.Options(new() { Flags = flags });
+        var batch = new Batch<string>(rig.Parts.Batches, rig.Parts.Context, options, [], async (wanted, token) =>
         {
             await Take(rig, seconds);
             await (cancel?.CancelAsync() ?? Task.CompletedTask);
@@ -204,7 +204,7 @@ public sealed class FactoryDurationTests : IMeterFactory
         return await batch.RunAsync(keys, cancel?.Token ?? CancellationToken.None).AsTask().WaitAsync(Bound);
     }
 
-    private HybridRig Listened(Func<HybridSettings, HybridSettings>? configure = null, string? name = "name")
+    private HybridRig Listened(Action<MemcachedHybridCacheOptions>? configure = null, string? name = "name")
     {
         var rig = new HybridRig(_model, configure, telemetry: new CacheTelemetry(MetricHub.Of(this), name, _model.Time));
         _rigs.Add(rig);

@@ -98,7 +98,7 @@ public sealed class LeaseTests : IDisposable
             Assert.Equal("value", await first);
         }
 
-        Assert.Equal(0, _one.Engine.Remote.Leases.Count);
+        Assert.Equal(0, _one.Parts.Remote.Leases.Count);
     }
 
     [Theory]
@@ -146,7 +146,7 @@ public sealed class LeaseTests : IDisposable
                 : isExcluded && verb == "cas" && key == "#=key" ? OperationResult.Of(ResultStatus.Conflict) : null;
         };
         var force = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheRead | Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableDistributedCacheRead };
-        (string value, _) = await _one.Engine.GetOrCreateAsync("key", CallOptions.From(force, _one.Engine.Settings), [], ValueFactory.Of(0, static (_, _) => new ValueTask<string>("new")), CancellationToken.None);
+        (string value, _) = await _one.Parts.GetOrCreate.GetAsync(GetOrCreateRequest.Of("key", _one.Options(force), [], ValueFactory.Of(0, static (_, _) => new ValueTask<string>("new"))), CancellationToken.None);
         Assert.Equal("new", value);
         Assert.Equal("new", await _other.Peek("key"));
     }
@@ -170,7 +170,7 @@ public sealed class LeaseTests : IDisposable
         _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
         Assert.Equal("value", await _one.Get("key", "value"));
         Assert.Empty(_one.Client.Uncertain);
-        Assert.Equal(0, _one.Engine.Local.Count);
+        Assert.Equal(0, _one.Parts.Local.Count);
         _one.Client.Before = null;
         Assert.Equal("other", await _other.Get("key", "other"));
     }
@@ -187,7 +187,7 @@ public sealed class LeaseTests : IDisposable
         OperationResult old = _model.Get("#=key", _one.Client.Origin);
         _one.Client.Before = (verb, key) => verb == "lease" && key == "#=key" ? old : null;
         Task<string> reading = _one.Get("key", "never");
-        await _one.Engine.RemoveAsync("key");
+        await _one.Parts.Changes.RemoveAsync("key");
         read.SetResult();
         Assert.Equal("old", await reading);
         _one.Client.Before = null;
@@ -217,7 +217,7 @@ public sealed class LeaseTests : IDisposable
         OperationResult lost = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true));
         _one.Client.Before = (verb, key) => verb == "lease" && key == "#=key" ? old : fails && verb == "set" ? lost : null;
         var own = new Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryOptions { Flags = isKeptHere ? null : Microsoft.Extensions.Caching.Hybrid.HybridCacheEntryFlags.DisableLocalCacheWrite };
-        Task setting = _one.Engine.SetAsync("key", "new", CallOptions.From(own, _one.Engine.Settings), []);
+        Task setting = _one.Parts.Changes.SetAsync("key", "new", _one.Options(own), []);
         await Eventually.True(() => _one.Client.Count("set", "#=key") == 1, "the store is under way");
         Task<string> reading = _one.Get("key", "never");
         store.SetResult();
@@ -238,24 +238,24 @@ public sealed class LeaseTests : IDisposable
         OperationResult stored = _model.Store("#=key", "x"u8.ToArray(), 0, 100, null, false, _one.Client.Origin);
         _one.Client.Before = (verb, key) => verb == "set" && key == "#=key" ? stored : null;
         Task setting = _one.Set("key", "set");
-        await _one.Engine.RemoveAsync("key");
+        await _one.Parts.Changes.RemoveAsync("key");
         store.SetResult();
         await setting;
-        Assert.Equal(0, _one.Engine.Local.Count);
+        Assert.Equal(0, _one.Parts.Local.Count);
         Assert.Null(await _one.Peek("key"));
     }
 
     [Fact]
     public async Task A_value_that_was_removed_elsewhere_during_a_factory_that_fails_serves_for_nobody_who_comes_after()
     {
-        using var one = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromHours(1) });
-        using var other = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromHours(1) });
+        using var one = new HybridRig(_model, static s => s.MaxStale = TimeSpan.FromHours(1));
+        using var other = new HybridRig(_model, static s => s.MaxStale = TimeSpan.FromHours(1));
         await other.Set("key", "old");
         one.Pass(301);
         var go = new TaskCompletionSource<string>();
         Task<string> failing = one.Get("key", _ => go.Task);
         await Eventually.True(() => one[HybridEvent.FactoryRun] == 1, "the factory runs");
-        await other.Engine.RemoveAsync("key");
+        await other.Parts.Changes.RemoveAsync("key");
         go.SetException(new FormatException());
         Assert.Equal("old", await failing);
         await Assert.ThrowsAsync<FormatException>(() => one.Get("key", static _ => throw new FormatException()));
@@ -312,14 +312,14 @@ public sealed class LeaseTests : IDisposable
         Assert.Equal("new", await second);
         Assert.Equal((1, 0), (one[HybridEvent.FactoryRun], other[HybridEvent.FactoryRun]));
 
-        HybridSettings Configure(HybridSettings s) => s with { StaleWindow = TimeSpan.FromSeconds(window), MaxStale = TimeSpan.FromSeconds(stale) };
+        void Configure(MemcachedHybridCacheOptions s) => (s.StaleWindow, s.MaxStale) = (TimeSpan.FromSeconds(window), TimeSpan.FromSeconds(stale));
     }
 
     [Fact]
     public async Task What_is_found_past_its_window_is_replaced_by_one_of_all_who_meet_it()
     {
-        using var one = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
-        using var other = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromSeconds(10) });
+        using var one = new HybridRig(_model, static s => s.StaleWindow = TimeSpan.FromSeconds(10));
+        using var other = new HybridRig(_model, static s => s.StaleWindow = TimeSpan.FromSeconds(10));
         await one.Set("key", "old");
         one.Pass(371);
         var go = new TaskCompletionSource<string>();
@@ -355,7 +355,7 @@ public sealed class LeaseTests : IDisposable
             // Wherever in the second it begins that the memory below counts.
             _one.Pass(0.17);
             string key = "key" + i;
-            await _one.Engine.SetAsync(key, "value", CallOptions.From(own, _one.Engine.Settings), []);
+            await _one.Parts.Changes.SetAsync(key, "value", _one.Options(own), []);
             _one.Pass(0.49);
             Assert.Equal("value", await _one.Peek(key));
             _one.Pass(0.02);
@@ -367,7 +367,7 @@ public sealed class LeaseTests : IDisposable
     public async Task An_entry_that_cannot_be_used_is_replaced_by_one_of_all_who_meet_it()
     {
         await _other.Set("key", "old", "t");
-        await _one.Engine.Tags.InvalidateAsync("t");
+        await _one.Parts.Tags.InvalidateAsync("t");
         _other.Pass(2);
         var go = new TaskCompletionSource<string>();
         Task<string> first = _one.Get("key", _ => go.Task);

@@ -19,7 +19,7 @@ public sealed class ManyKeysTests : IDisposable
 
     public ManyKeysTests()
     {
-        _one = new HybridRig(_model, static settings => settings with { MaximumLocalBytes = 100_000_000, MaximumLocalEntries = 100_000 });
+        _one = new HybridRig(_model, static settings => (settings.MaximumLocalBytes, settings.MaximumLocalEntries) = (100_000_000, 100_000));
         _other = new HybridRig(_model);
         _one.Client.Hold = async (_, _) =>
         {
@@ -52,7 +52,7 @@ public sealed class ManyKeysTests : IDisposable
         string[] keys = Keys(many);
         IReadOnlyDictionary<string, int> made = await Get(_one, keys, 1, flags);
         Assert.Equal((many, 1L), (made.Count, _one[HybridEvent.FactoryRun]));
-        Assert.InRange(_most, 0, HybridRig.Settings.MaximumFanOut + 5); // and the tag of all entries
+        Assert.InRange(_most, 0, FanOutWidth.Largest.Requests + 5); // and the tag of all entries
         if (flags == HybridCacheEntryFlags.DisableDistributedCache)
         {
             Assert.DoesNotContain(_one.Client.Calls, static call => call.Key.StartsWith("#=", StringComparison.Ordinal));
@@ -61,7 +61,7 @@ public sealed class ManyKeysTests : IDisposable
         IReadOnlyDictionary<string, int> again = await Get(_one, keys, 2, flags);
         Assert.Equal((many, 1L), (again.Count, _one[HybridEvent.FactoryRun]));
         Assert.All(again, static pair => Assert.Equal(1, pair.Value));
-        Assert.InRange(_most, 0, HybridRig.Settings.MaximumFanOut + 5);
+        Assert.InRange(_most, 0, FanOutWidth.Largest.Requests + 5);
     }
 
     [Fact]
@@ -81,7 +81,7 @@ public sealed class ManyKeysTests : IDisposable
         IReadOnlyDictionary<string, int> made = await Get(_one, keys, 3);
         Assert.Equal((1500, 500), (made.Values.Count(static value => value == 3), made.Values.Count(static value => value == 1)));
         Assert.Equal(2, _one[HybridEvent.FactoryRun]);
-        Assert.InRange(_most, 1, HybridRig.Settings.MaximumFanOut + 5);
+        Assert.InRange(_most, 1, FanOutWidth.Largest.Requests + 5);
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class ManyKeysTests : IDisposable
     {
         string[] keys = Keys(2000);
         await Get(_one, keys, 1, tags: "tag");
-        await _one.Engine.Tags.InvalidateAsync("tag");
+        await _one.Parts.Tags.InvalidateAsync("tag");
         Assert.All(await Get(_one, keys, 2, tags: "tag"), static pair => Assert.Equal(2, pair.Value));
         Assert.Equal(2, _one[HybridEvent.FactoryRun]);
         _other.Pass(2);
@@ -169,7 +169,7 @@ public sealed class ManyKeysTests : IDisposable
         _most = 0;
         _one.Pass(3);
         await Eventually.True(() => _one.Client.Count("cas") == 2000, "all are renewed");
-        Assert.InRange(_most, 1, HybridRig.Settings.MaximumFanOut);
+        Assert.InRange(_most, 1, FanOutWidth.Largest.Requests);
         go.SetResult();
         Assert.Equal((2000, 0L), ((await batch).Count, _one[HybridEvent.LeaseLost]));
     }
@@ -179,7 +179,7 @@ public sealed class ManyKeysTests : IDisposable
     {
         for (int i = 1; i <= 3; i++)
         {
-            var batch = new Batch<FrozenSet<int>>(_one.Engine, CallOptions.From(null, _one.Engine.Settings), [], static (keys, _) => new(keys.ToDictionary(static key => key, static _ => FrozenSet.ToFrozenSet([1]))));
+            var batch = new Batch<FrozenSet<int>>(_one.Parts.Batches, _one.Parts.Context, _one.Options(), [], static (keys, _) => new(keys.ToDictionary(static key => key, static _ => FrozenSet.ToFrozenSet([1]))));
             Assert.Equal(500, (await batch.RunAsync(Keys(500), CancellationToken.None)).Count);
             Assert.Equal(i, _one[HybridEvent.FactoryRun]);
         }
@@ -198,9 +198,9 @@ public sealed class ManyKeysTests : IDisposable
     [Fact]
     public async Task A_dictionary_that_throws_leaves_no_lease()
     {
-        var batch = new Batch<string>(_one.Engine, CallOptions.From(null, _one.Engine.Settings), [], static (keys, _) => new(new Lazily(keys.ToDictionary(static key => key, static key => key))));
+        var batch = new Batch<string>(_one.Parts.Batches, _one.Parts.Context, _one.Options(), [], static (keys, _) => new(new Lazily(keys.ToDictionary(static key => key, static key => key))));
         await Assert.ThrowsAsync<FormatException>(() => batch.RunAsync(["good", "bad", "better"], CancellationToken.None).AsTask());
-        Assert.Equal(0, _one.Engine.Remote.Leases.Count);
+        Assert.Equal(0, _one.Parts.Remote.Leases.Count);
         Assert.DoesNotContain("#=bad", _model.Keys);
     }
 
@@ -210,14 +210,14 @@ public sealed class ManyKeysTests : IDisposable
         string[] keys = Keys(5000);
         await Get(_one, keys, 1);
         _most = 0;
-        Task removal = _one.Engine.RemoveAsync(keys);
-        Assert.Null(_one.Engine.Local.Find(keys[^1]));
+        Task removal = _one.Parts.Changes.RemoveAsync(keys);
+        Assert.Null(_one.Parts.Local.Find(keys[^1]));
         await removal;
         Assert.DoesNotContain(_model.Keys, static key => key.StartsWith("#=", StringComparison.Ordinal));
-        Assert.InRange(_most, 1, HybridRig.Settings.MaximumFanOut);
+        Assert.InRange(_most, 1, FanOutWidth.Largest.Requests);
         _most = 0;
-        await _one.Engine.Tags.InvalidateAsync([.. Enumerable.Range(0, 5000).Select(static i => "tag" + i)], HybridRig.Settings.MaximumFanOut);
-        Assert.InRange(_most, 1, HybridRig.Settings.MaximumFanOut);
+        await _one.Parts.Tags.InvalidateAsync([.. Enumerable.Range(0, 5000).Select(static i => "tag" + i)], FanOutWidth.Largest.Requests);
+        Assert.InRange(_most, 1, FanOutWidth.Largest.Requests);
         Assert.Equal(5000, _model.Keys.Count(static key => key.StartsWith("#@tag", StringComparison.Ordinal)));
     }
 
@@ -227,9 +227,10 @@ public sealed class ManyKeysTests : IDisposable
     [InlineData(1, 1)]
     public void The_bound_leaves_room_in_a_connections_queue(int pending, int expected)
     {
-        Assert.Equal(expected, HybridSettings.FanOutBelow(pending));
-        Assert.InRange(HybridSettings.StoreFanOutBelow(pending, 64 << 20, 1 << 20), 1, Math.Min(63, expected));
-        Assert.Equal(1, HybridSettings.StoreFanOutBelow(pending, 65_536, 1 << 30));
+        FanOutWidth width = FanOutWidth.Below(pending, 64 << 20, 1 << 20);
+        Assert.Equal(expected, width.Requests);
+        Assert.InRange(width.Stores, 1, Math.Min(63, expected));
+        Assert.Equal(1, FanOutWidth.Below(pending, 65_536, 1 << 30).Stores);
     }
 
     /// <summary>Makes its values when they are asked for.</summary>
@@ -270,7 +271,7 @@ public sealed class ManyKeysTests : IDisposable
         HybridCacheEntryFlags flags = HybridCacheEntryFlags.None,
         params string[] tags)
     {
-        CallOptions options = CallOptions.From(new HybridCacheEntryOptions { Flags = flags }, rig.Engine.Settings);
-        return await new Batch<int>(rig.Engine, options, tags, async (missing, _) => await factory(missing)).RunAsync(keys, CancellationToken.None);
+        CallOptions options = rig.Options(new HybridCacheEntryOptions { Flags = flags });
+        return await new Batch<int>(rig.Parts.Batches, rig.Parts.Context, options, tags, async (missing, _) => await factory(missing)).RunAsync(keys, CancellationToken.None);
     }
 }

@@ -16,13 +16,13 @@ public sealed class NestedTests : IDisposable
     [Fact]
     public async Task A_factory_does_not_wait_for_a_refresh_that_asks_for_what_it_makes()
     {
-        HybridRig rig = _rig = new HybridRig(_model, static s => s with { StaleWindow = TimeSpan.FromHours(1), RefreshInBackground = false });
+        HybridRig rig = _rig = new HybridRig(_model, static s => (s.StaleWindow, s.RefreshInBackground) = (TimeSpan.FromHours(1), false));
         await rig.Set("b", "old");
         rig.Pass(301);
         async Task<string> A(CancellationToken _) => "a of " + (await rig.Ask("b", B)).Value;
         async Task<string> B(CancellationToken _) => "b of " + (await rig.Ask("a", A)).Value;
         Assert.Equal("a of old", (await Task.Run(() => rig.Ask("a", A)).WaitAsync(Eventually.Limit)).Value);
-        await Eventually.True(() => rig.Engine.SingleFlightCount == 0 && rig.Engine.Remote.Leases.Count == 0, "the refresh has ended");
+        await Eventually.True(() => rig.Parts.GetOrCreate.SingleFlightCount == 0 && rig.Parts.Remote.Leases.Count == 0, "the refresh has ended");
     }
 
     [Theory]
@@ -41,7 +41,7 @@ public sealed class NestedTests : IDisposable
             },
             "both have ended");
         Assert.Equal(["inner", "inner"], await Task.WhenAll(flows));
-        Assert.Equal(0, rig.Engine.Remote.Leases.Count);
+        Assert.Equal(0, rig.Parts.Remote.Leases.Count);
 
         async Task<string> Make(string other)
         {
@@ -51,7 +51,7 @@ public sealed class NestedTests : IDisposable
                 return (await rig.Ask(other, static _ => Task.FromResult("inner"), new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead })).Value;
             }
 
-            var batch = new Batch<string>(rig.Engine, CallOptions.From(null, rig.Engine.Settings), [], static (keys, _) => new(keys.ToDictionary(static key => key, static _ => "inner")));
+            var batch = new Batch<string>(rig.Parts.Batches, rig.Parts.Context, rig.Options(), [], static (keys, _) => new(keys.ToDictionary(static key => key, static _ => "inner")));
             return (await batch.RunAsync([other], CancellationToken.None))[other];
         }
     }

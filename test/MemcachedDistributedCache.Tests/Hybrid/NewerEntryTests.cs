@@ -26,7 +26,7 @@ public sealed class NewerEntryTests : IDisposable
         Assert.Equal("old", await other.Peek("warm"));
         for (int round = 0; round < 20; round++)
         {
-            await one.Engine.Tags.InvalidateAsync(tag);
+            await one.Parts.Tags.InvalidateAsync(tag);
             await one.Set("key" + round, "new", "t");
             Assert.Equal("new", await other.Get("key" + round, "never", "t"));
             Assert.Equal("new", await one.Get("key" + round, "never", "t"));
@@ -42,12 +42,12 @@ public sealed class NewerEntryTests : IDisposable
     [InlineData(0)]
     public async Task An_entry_that_is_newer_in_one_tag_is_used_though_its_other_tags_are_to_be_read_too(int interval)
     {
-        HybridRig one = New(s => s with { TagRefreshInterval = TimeSpan.FromSeconds(interval) });
-        HybridRig other = New(s => s with { TagRefreshInterval = TimeSpan.FromSeconds(interval) });
+        HybridRig one = New(s => s.TagRefreshInterval = TimeSpan.FromSeconds(interval));
+        HybridRig other = New(s => s.TagRefreshInterval = TimeSpan.FromSeconds(interval));
         await one.Set("warm", "old", "a", "b");
         Assert.Equal("old", await other.Peek("warm"));
         one.Pass(5);
-        await one.Engine.Tags.InvalidateAsync("a");
+        await one.Parts.Tags.InvalidateAsync("a");
         await one.Set("key", "new", "a", "b");
         other.Client.Hold = async (_, _) =>
         {
@@ -65,7 +65,7 @@ public sealed class NewerEntryTests : IDisposable
         HybridRig other = New();
         await one.Set("warm", "old", "t");
         Assert.Equal("old", await other.Peek("warm"));
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         string[] keys = [.. Enumerable.Range(0, 50).Select(static i => "key" + i)];
         foreach (string key in keys)
         {
@@ -73,7 +73,7 @@ public sealed class NewerEntryTests : IDisposable
         }
 
         int before = other.Client.Count("get", "#@t");
-        var batch = new Batch<string>(other.Engine, CallOptions.From(null, other.Engine.Settings), ["t"], static (_, _) => throw new InvalidOperationException("not to be run"));
+        var batch = new Batch<string>(other.Parts.Batches, other.Parts.Context, other.Options(), ["t"], static (_, _) => throw new InvalidOperationException("not to be run"));
         IReadOnlyDictionary<string, string> found = await batch.RunAsync(keys, CancellationToken.None);
         Assert.All(keys, key => Assert.Equal(key, found[key]));
         Assert.Equal(1, other.Client.Count("get", "#@t") - before);
@@ -93,7 +93,7 @@ public sealed class NewerEntryTests : IDisposable
         bool isFirst = true;
         other.Client.Before = (verb, key) => verb == "get" && key == "#@t" && Interlocked.Exchange(ref isFirst, false) ? old : null;
         Assert.Equal("old", await other.Peek("warm")); // reads ahead of time, and is held up
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         await one.Set("key", "new", "t");
         Task<string> reading = other.Get("key", "never", "t");
         await Eventually.True(() => other.Client.Count("lease", "#=key") == 1, "it asks");
@@ -109,7 +109,7 @@ public sealed class NewerEntryTests : IDisposable
         HybridRig other = New();
         await one.Set("warm", "old", "t");
         Assert.Equal("old", await other.Peek("warm"));
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         await one.Set("key", "new", "t");
         other.Client.Before = static (_, key) => key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1:11211"), WasSent: false)) : null;
         Assert.Equal("own", await other.Get("key", "own", "t"));
@@ -128,14 +128,14 @@ public sealed class NewerEntryTests : IDisposable
         Assert.Equal("old", await other.Peek("warm"));
         var held = new TaskCompletionSource();
         one.Client.Hold = (verb, key) => verb == "set" && key == "#@t" ? held.Task : Task.CompletedTask;
-        Task invalidating = one.Engine.Tags.InvalidateAsync("t");
+        Task invalidating = one.Parts.Tags.InvalidateAsync("t");
         await one.Set("first", "early", "t");
         Assert.Equal("own", await other.Get("first", "own", "t"));
         held.SetResult();
         await invalidating;
         await one.Set("second", "new", "t");
         Assert.Equal("new", await other.Get("second", "never", "t"));
-        Assert.Equal(one.Engine.TagTable.Of("t").Current, other.Engine.TagTable.Of("t").Current);
+        Assert.Equal(one.Parts.TagTable.Of("t").Current, other.Parts.TagTable.Of("t").Current);
     }
 
     [Fact]
@@ -186,9 +186,9 @@ public sealed class NewerEntryTests : IDisposable
         HybridRig other = New();
         await one.Set("warm", "old", "t");
         Assert.Equal("old", await other.Peek("warm"));
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         await one.Set("key", "new", "t");
-        TagState state = other.Engine.TagTable.Of("t");
+        TagState state = other.Parts.TagTable.Of("t");
         var held = new TaskCompletionSource();
         other.Client.Hold = (verb, key) => verb == "get" && key == "#@t" ? held.Task : Task.CompletedTask;
         Task<string> reading = other.Get("key", "own", "t");
@@ -201,7 +201,7 @@ public sealed class NewerEntryTests : IDisposable
         Assert.Equal(version, _model.Get("#@t", this).Value);
     }
 
-    private HybridRig New(Func<HybridSettings, HybridSettings>? configure = null)
+    private HybridRig New(Action<MemcachedHybridCacheOptions>? configure = null)
     {
         var rig = new HybridRig(_model, configure);
         _rigs.Add(rig);

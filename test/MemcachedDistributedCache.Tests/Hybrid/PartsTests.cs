@@ -41,24 +41,24 @@ public sealed class PartsTests
     {
         var model = new HybridModel(new ManualTimeProvider());
         using var rig = new HybridRig(model);
-        byte[] wireKey = rig.Engine.Keys.Encode("key", HybridSpace.Entry);
-        TagState[] states = rig.Engine.Tags.Resolve(["a", new string('x', 500), "c d"], wireKey);
-        TagStamp[] stamps = TagTracker.Capture(states, () => TagVersion.Create(model.Time));
+        byte[] wireKey = rig.Parts.Keys.Encode("key", HybridSpace.Entry);
+        TagState[] states = rig.Parts.Tags.Resolve(["a", new string('x', 500), "c d"], wireKey);
+        TagStamp[] stamps = rig.Parts.Tags.Capture(states);
         using var writer = new PooledWriter();
-        int header = rig.Engine.Layout.WriteHeader(writer, stamps);
+        int header = rig.Parts.Layout.WriteHeader(writer, stamps);
         writer.Write("payload"u8);
         EntryLayout.Complete(writer.Written.Span, PayloadKind.Utf8, 11, 22, 7);
         byte[] item = writer.Written.ToArray();
-        CachedEntry read = rig.Engine.Layout.TryRead(item, wireKey, new CasToken(5, this))!;
+        CachedEntry read = rig.Parts.Layout.TryRead(item, wireKey, new CasToken(5, this))!;
         Assert.Equal((11L, 22L, PayloadKind.Utf8, 5ul), (read.CreatedAt, read.ExpiresAt, read.Kind, read.CasToken.Cas));
         Assert.Equal("payload"u8.ToArray(), read.Payload.ToArray());
         Assert.Equal(stamps, read.Tags);
         for (int length = 0; length < item.Length; length++)
         {
-            Assert.Null(rig.Engine.Layout.TryRead(item[..length], wireKey, default));
+            Assert.Null(rig.Parts.Layout.TryRead(item[..length], wireKey, default));
         }
 
-        Assert.Null(rig.Engine.Layout.TryRead([.. item, 0], wireKey, default));
+        Assert.Null(rig.Parts.Layout.TryRead([.. item, 0], wireKey, default));
 
         // Whatever single byte is wrong: it is refused or read, and nothing is thrown.
         for (int at = 0; at < header; at++)
@@ -67,7 +67,7 @@ public sealed class PartsTests
             {
                 byte[] spoiled = [.. item];
                 spoiled[at] = wrong;
-                _ = rig.Engine.Layout.TryRead(spoiled, wireKey, default);
+                _ = rig.Parts.Layout.TryRead(spoiled, wireKey, default);
             }
         }
     }
@@ -101,7 +101,7 @@ public sealed class PartsTests
     [InlineData(60, 20, 20)]
     public void A_factory_that_takes_the_local_expiration_back_has_its_callers_or_that_which_it_has_chosen_for_both(int? expiration, int? local, int expected)
     {
-        CallOptions options = CallOptions.From(new() { Expiration = TimeSpan.FromMinutes(60), LocalCacheExpiration = TimeSpan.FromMinutes(10) }, HybridRig.Settings);
+        CallOptions options = CallOptions.From(new() { Expiration = TimeSpan.FromMinutes(60), LocalCacheExpiration = TimeSpan.FromMinutes(10) }, HybridRig.NewOptions());
         HybridCacheEntryContext context = options.NewContext();
         context.Expiration = expiration is { } minutes ? TimeSpan.FromMinutes(minutes) : null;
         context.LocalCacheExpiration = local is { } localMinutes ? TimeSpan.FromMinutes(localMinutes) : null;
@@ -134,7 +134,7 @@ public sealed class PartsTests
     [Fact]
     public void A_key_that_was_changed_takes_no_older_value()
     {
-        using var local = new LocalCache(HybridRig.Settings, new ManualTimeProvider());
+        using var local = new LocalCache(HybridRig.NewOptions(), new ManualTimeProvider());
         long version = local.VersionOf("key");
         Assert.True(local.TryPut("key", Entry(), version, TimeSpan.FromMinutes(1)));
         Assert.NotNull(local.Find("key"));
@@ -184,10 +184,10 @@ public sealed class PartsTests
     [Fact]
     public async Task A_single_flight_ends_with_its_last_caller_and_not_before()
     {
-        var singleFlight = new SingleFlight<int>(0, 0, mayEndEarly: false);
+        var table = new SingleFlightTable();
+        SingleFlight<int> singleFlight = table.Enter<int>(new SingleFlightKey("key", HybridCacheEntryFlags.None, typeof(int)), default, mayEndEarly: false, CancellationToken.None).SingleFlight;
         var work = new TaskCompletionSource<Outcome<int>>();
-        bool ended = false;
-        singleFlight.Start(new Work(work.Task, () => ended = true));
+        singleFlight.Start(new Work(work.Task), table);
         using var first = new CancellationTokenSource();
         using var second = new CancellationTokenSource();
         Task<Outcome<int>> one = singleFlight.WaitFirstAsync(first.Token);
@@ -200,15 +200,13 @@ public sealed class PartsTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => other);
         await Eventually.True(() => singleFlight.Token.IsCancellationRequested, "the work is told");
         Assert.False(singleFlight.TryJoin());
-        work.SetResult(new Outcome<int>(1, CacheSource.Factory, null));
-        await Eventually.True(() => ended, "it is over");
+        work.SetResult(new Outcome<int>(1, MemcachedHybridSource.Factory, null));
+        await Eventually.True(() => table.Count == 0, "it is over");
     }
 
-    private sealed class Work(Task<Outcome<int>> task, Action ended) : ISingleFlightWork<int>
+    private sealed class Work(Task<Outcome<int>> task) : ISingleFlightWork<int>
     {
         public Task<Outcome<int>> RunAsync(SingleFlight<int> singleFlight) => task;
-
-        public void Ended(SingleFlight<int> singleFlight) => ended();
     }
 
     private static CachedEntry Entry() => new() { CreatedAt = 0, ExpiresAt = 0, Tags = [], Kind = PayloadKind.Null, Size = 1 };

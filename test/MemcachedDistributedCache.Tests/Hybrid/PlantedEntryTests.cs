@@ -45,7 +45,7 @@ public sealed class PlantedEntryTests
         byte[] tag = Encoding.Latin1.GetBytes(key);
         Plant(EntryWith("#@good"u8.ToArray(), tag));
         Assert.Equal("new", await rig.Get("key", "new"));
-        Assert.Equal(0, rig.Engine.TagTable.Count);
+        Assert.Equal(0, rig.Parts.TagTable.Count);
         Assert.All(rig.Client.Calls, static call => Assert.Contains(call.Key, (string[])["#=key", "#@*"]));
         rig.Pass(2);
         Assert.Equal("new", await rig.Get("key", "never"));
@@ -75,7 +75,7 @@ public sealed class PlantedEntryTests
         using var rig = new HybridRig(_model);
         Plant([.. EntryWith("#@one"u8.ToArray(), "#@other"u8.ToArray()), 0]);
         Assert.Equal("new", await rig.Get("key", "new"));
-        Assert.Equal(0, rig.Engine.TagTable.Count);
+        Assert.Equal(0, rig.Parts.TagTable.Count);
     }
 
     [Theory]
@@ -84,11 +84,11 @@ public sealed class PlantedEntryTests
     [InlineData(221_845_392_000_001)]
     public async Task An_entry_that_expires_at_the_end_of_the_calendar_is_made_anew(long expiresAt)
     {
-        using var rig = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromDays(365), StaleWindow = TimeSpan.FromDays(1) });
+        using var rig = new HybridRig(_model, static s => (s.MaxStale, s.StaleWindow) = (TimeSpan.FromDays(365), TimeSpan.FromDays(1)));
         byte[] item = EntryWith();
         BinaryPrimitives.WriteInt64BigEndian(item.AsSpan(10), expiresAt);
         await rig.Set("warm", "so that the versions of tags are known");
-        rig.Engine.TagTable.WildcardOf([.. "#=key"u8]).Current!.Write(item.AsSpan(24));
+        rig.Parts.TagTable.WildcardOf([.. "#=key"u8]).Current!.Write(item.AsSpan(24));
         Plant(item);
         Assert.Equal("new", await rig.Get("key", "new"));
         Assert.Equal("new", await rig.Get("key", "never"));
@@ -97,11 +97,11 @@ public sealed class PlantedEntryTests
     [Fact]
     public async Task The_latest_expiration_that_is_read_overflows_nothing()
     {
-        using var rig = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromDays(365), StaleWindow = TimeSpan.FromDays(365) });
+        using var rig = new HybridRig(_model, static s => (s.MaxStale, s.StaleWindow) = (TimeSpan.FromDays(365), TimeSpan.FromDays(365)));
         byte[] item = EntryWith();
         BinaryPrimitives.WriteInt64BigEndian(item.AsSpan(10), 221_845_392_000_000);
         await rig.Set("warm", "so that the versions of tags are known");
-        rig.Engine.TagTable.WildcardOf([.. "#=key"u8]).Current!.Write(item.AsSpan(24));
+        rig.Parts.TagTable.WildcardOf([.. "#=key"u8]).Current!.Write(item.AsSpan(24));
         Plant(item);
         Assert.Equal("planted", await rig.Get("key", "never"));
         rig.Pass(0.5);

@@ -57,8 +57,8 @@ public sealed class SerializerTests : IDisposable
     public async Task A_set_of_a_type_that_cannot_be_read_removes_what_was_there()
     {
         await _one.Set("a", "old");
-        await _one.Engine.SetAsync("a", FrozenSet.ToFrozenSet([1, 2]), CallOptions.From(null, _one.Engine.Settings), []);
-        await _one.Engine.SetAsync("a", FrozenSet.ToFrozenSet([1, 2]), CallOptions.From(null, _one.Engine.Settings), []);
+        await _one.Parts.Changes.SetAsync("a", FrozenSet.ToFrozenSet([1, 2]), _one.Options(), []);
+        await _one.Parts.Changes.SetAsync("a", FrozenSet.ToFrozenSet([1, 2]), _one.Options(), []);
         Assert.Null(await _other.Peek("a"));
         Assert.Equal(CacheEventIds.HybridNeverCached, Assert.Single(_one.Log.Ids));
     }
@@ -81,7 +81,7 @@ public sealed class SerializerTests : IDisposable
     public async Task A_null_of_a_type_that_is_refused_is_not_kept_either()
     {
         await _one.Ask<IShape?>("first", static _ => Task.FromResult<IShape?>(new Square(2)));
-        Assert.True(_one.Engine.Codecs.Of<IShape?>().IsRefused);
+        Assert.True(_one.Parts.Codecs.Of<IShape?>().IsRefused);
         Assert.Null((await _one.Ask("key", static _ => Task.FromResult<IShape?>(null))).Value);
         Assert.NotNull((await _one.Ask("key", static _ => Task.FromResult<IShape?>(new Square(3)))).Value);
     }
@@ -90,7 +90,7 @@ public sealed class SerializerTests : IDisposable
     public async Task Values_that_cannot_be_written_refuse_no_type_that_has_passed()
     {
         await _one.Ask("good", static _ => Task.FromResult<object>(1));
-        ValueCodec<object> codec = _one.Engine.Codecs.Of<object>();
+        ValueCodec<object> codec = _one.Parts.Codecs.Of<object>();
         codec.Proof!.NoteUnreadable(new NotSupportedException()); // as of what a stranger has written
         for (int i = 0; i < 5; i++)
         {
@@ -125,7 +125,7 @@ public sealed class SerializerTests : IDisposable
     {
         var serializer = new Counting();
         using ServiceProvider services = new ServiceCollection().AddSingleton<IHybridCacheSerializer<Point>>(serializer).BuildServiceProvider();
-        using var rig = new HybridRig(_model, static settings => settings with { VerifiesSerialization = true }, services: services);
+        using var rig = new HybridRig(_model, static settings => settings.VerifySerialization = true, services: services);
         for (int i = 0; i < 5; i++)
         {
             await Get(rig, "key" + i, new Point(i, i));
@@ -143,7 +143,7 @@ public sealed class SerializerTests : IDisposable
     {
         Assert.Equal(3, (await Get(_one, "key", PrivateSetter.Of(3))).Number);
         Assert.Empty(_one.Log.Ids);
-        using var rig = new HybridRig(_model, static settings => settings with { VerifiesSerialization = true });
+        using var rig = new HybridRig(_model, static settings => settings.VerifySerialization = true);
         await Get(rig, "other", PrivateSetter.Of(3));
         await Get(rig, "another", PrivateSetter.Of(4));
         Assert.Equal(CacheEventIds.HybridNotCarried, Assert.Single(rig.Log.Ids));
@@ -166,7 +166,7 @@ public sealed class SerializerTests : IDisposable
                 options.Hybrid.VerifySerialization = option;
             })
             .BuildServiceProvider();
-        Assert.Equal(expected, provider.GetRequiredService<MemcachedHybridCache>().Engine.Settings.VerifiesSerialization);
+        Assert.Equal(expected, provider.GetRequiredService<MemcachedHybridCache>().Parts.Context.Options.VerifySerialization);
         Assert.Equal(environment.Equals("Development", StringComparison.OrdinalIgnoreCase), HostEnvironment.IsDevelopment(provider));
     }
 
@@ -272,10 +272,10 @@ public sealed class SerializerTests : IDisposable
 
     private static async Task<T> Get<T>(HybridRig rig, string key, T value)
     {
-        CallOptions options = CallOptions.From(null, rig.Engine.Settings);
-        return rig.Engine.TryGetLocal(key, options, out T? here, out _)
+        CallOptions options = rig.Options();
+        return rig.Parts.Reader.TryGetLocal(key, options, out T? here, out _)
             ? here!
-            : (await rig.Engine.GetOrCreateAsync(key, options, [], ValueFactory.Of(value, static (made, _) => new ValueTask<T>(made)), CancellationToken.None)).Value;
+            : (await rig.Parts.GetOrCreate.GetAsync(GetOrCreateRequest.Of(key, options, [], ValueFactory.Of(value, static (made, _) => new ValueTask<T>(made))), CancellationToken.None)).Value;
     }
 
     private static ValueCodec<T> Of<T>(JsonSerializerOptions? options)

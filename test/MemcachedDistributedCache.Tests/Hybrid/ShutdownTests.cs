@@ -23,24 +23,24 @@ public sealed class ShutdownTests : IDisposable
     {
         HybridRig rig = New();
         rig.Client.IsAway = isAway;
-        Task<(string Value, CacheSource)> asked = rig.Ask("key", _ => _made.Task, new() { Flags = flags });
+        Task<(string Value, MemcachedHybridSource)> asked = rig.Ask("key", _ => _made.Task, new() { Flags = flags });
         await Eventually.True(() => rig[HybridEvent.FactoryRun] == 1, "the factory runs");
-        await rig.Engine.DisposeAsync();
+        await rig.Parts.DisposeAsync();
         int stores = rig.Client.Count("cas", "#=key");
         _made.SetResult("value");
         Assert.Equal("value", (await asked).Value);
-        Assert.Equal((0, 0), (rig.Client.Count("cas", "#=key") - stores, rig.Engine.Local.Count));
+        Assert.Equal((0, 0), (rig.Client.Count("cas", "#=key") - stores, rig.Parts.Local.Count));
     }
 
     [Fact]
     public async Task A_refresh_that_outlives_the_cache_stores_nothing()
     {
-        HybridRig rig = New(static s => s with { MaxStale = Hour });
+        HybridRig rig = New(static s => s.MaxStale = Hour);
         await rig.Set("key", "old");
         rig.Pass(301);
         Task<string> asked = rig.Get("key", _ => _made.Task);
         await Eventually.True(() => rig[HybridEvent.FactoryRun] == 1, "the factory runs");
-        await rig.Engine.DisposeAsync();
+        await rig.Parts.DisposeAsync();
         int stores = rig.Client.Count("cas", "#=key");
         _made.SetResult("new");
         Assert.Equal("new", await asked);
@@ -54,19 +54,19 @@ public sealed class ShutdownTests : IDisposable
         CancellationToken seen = default;
         Task<string> first = rig.Get("key", token => Run(token, out seen));
         await Eventually.True(() => rig[HybridEvent.FactoryRun] == 1, "the factory runs");
-        await rig.Engine.RemoveAsync("key");
+        await rig.Parts.Changes.RemoveAsync("key");
         Assert.Equal("second", await rig.Get("key", "second"));
-        await rig.Engine.DisposeAsync();
+        await rig.Parts.DisposeAsync();
         await Eventually.True(() => seen.IsCancellationRequested, "the first is cancelled");
         _made.SetResult("first");
         Assert.Equal("first", await first);
-        await Eventually.True(() => rig.Engine.SingleFlightCount == 0, "no single flight is left");
+        await Eventually.True(() => rig.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
     }
 
     [Fact]
     public async Task A_factory_whose_callers_had_the_last_value_is_cancelled_too()
     {
-        HybridRig rig = New(static s => s with { MaxStale = Hour, FactorySoftTimeout = TimeSpan.FromSeconds(1) });
+        HybridRig rig = New(static s => (s.MaxStale, s.FactorySoftTimeout) = (Hour, TimeSpan.FromSeconds(1)));
         await rig.Set("key", "old");
         rig.Pass(301);
         CancellationToken seen = default;
@@ -84,10 +84,10 @@ public sealed class ShutdownTests : IDisposable
             },
             "the second has the last value");
         Assert.Equal("old", await second);
-        await rig.Engine.DisposeAsync();
+        await rig.Parts.DisposeAsync();
         await Eventually.True(() => seen.IsCancellationRequested, "the first is cancelled");
         _made.SetResult("late");
-        await Eventually.True(() => rig.Engine.SingleFlightCount == 0, "no single flight is left");
+        await Eventually.True(() => rig.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
     }
 
     [Fact]
@@ -96,8 +96,8 @@ public sealed class ShutdownTests : IDisposable
         HybridRig rig = New();
         await rig.Set("key", "value");
         rig.Client.Hold = (verb, _) => verb == "delete" ? _made.Task : Task.CompletedTask;
-        Task removing = rig.Engine.RemoveAsync("key");
-        Task ending = rig.Engine.DisposeAsync().AsTask();
+        Task removing = rig.Parts.Changes.RemoveAsync("key");
+        Task ending = rig.Parts.DisposeAsync().AsTask();
         await ending; // It waits for the removal, but not for ever.
         _made.SetResult("");
         await removing;
@@ -110,5 +110,5 @@ public sealed class ShutdownTests : IDisposable
         return _made.Task;
     }
 
-    private HybridRig New(Func<HybridSettings, HybridSettings>? configure = null) => _rig = new HybridRig(_model, configure);
+    private HybridRig New(Action<MemcachedHybridCacheOptions>? configure = null) => _rig = new HybridRig(_model, configure);
 }

@@ -11,7 +11,7 @@ public sealed class StaleTests : IDisposable
     private readonly HybridModel _model = new(new ManualTimeProvider());
     private readonly HybridRig _rig;
 
-    public StaleTests() => _rig = new HybridRig(_model, static s => s with { MaxStale = TimeSpan.FromHours(1) });
+    public StaleTests() => _rig = new HybridRig(_model, static s => s.MaxStale = TimeSpan.FromHours(1));
 
     public void Dispose() => _rig.Dispose();
 
@@ -26,15 +26,15 @@ public sealed class StaleTests : IDisposable
         await _rig.Ask("key", static _ => Task.FromResult("old"), options);
         _rig.Pass(61);
         _rig.Client.IsAway = isAway;
-        Assert.Equal(("old", CacheSource.Stale), await _rig.Ask<string>("key", static _ => throw new FormatException(), options));
+        Assert.Equal(("old", MemcachedHybridSource.Stale), await _rig.Ask<string>("key", static _ => throw new FormatException(), options));
 
         // For a moment nobody tries again; then everybody may, and the last value serves until its hour is over.
-        Assert.Equal(("old", CacheSource.Stale), await _rig.Ask("key", static _ => Task.FromResult("too early"), options));
+        Assert.Equal(("old", MemcachedHybridSource.Stale), await _rig.Ask("key", static _ => Task.FromResult("too early"), options));
         _rig.Client.IsAway = false;
         _rig.Pass(600);
-        Assert.Equal(("old", CacheSource.Stale), await _rig.Ask<string>("key", static _ => throw new FormatException(), options));
+        Assert.Equal(("old", MemcachedHybridSource.Stale), await _rig.Ask<string>("key", static _ => throw new FormatException(), options));
         _rig.Pass(2);
-        Assert.Equal(("new", CacheSource.Factory), await _rig.Ask("key", static _ => Task.FromResult("new"), options));
+        Assert.Equal(("new", MemcachedHybridSource.Factory), await _rig.Ask("key", static _ => Task.FromResult("new"), options));
         _rig.Pass(3661);
         await Assert.ThrowsAsync<FormatException>(() => _rig.Ask<string>("key", static _ => throw new FormatException(), options));
     }

@@ -63,7 +63,7 @@ public sealed class TagLimitTests
         byte[] tags = [.. Enumerable.Range(10, 65).SelectMany(static i => (byte[])[4, (byte)'#', (byte)'@', (byte)('0' + (i / 10)), (byte)('0' + (i % 10)), .. new byte[16]])];
         model.Store("#=key", [.. head, .. tags], EntryLayout.Flags, 1000, null, false, this);
         Assert.Equal("new", await rig.Get("key", "new"));
-        Assert.Equal(0, rig.Engine.TagTable.Count);
+        Assert.Equal(0, rig.Parts.TagTable.Count);
         Assert.All(rig.Client.Calls, static call => Assert.Contains(call.Key, (string[])["#=key", "#@*"]));
     }
 

@@ -15,7 +15,7 @@ public sealed class TagOrderTests
         using HybridRig other = new(_model);
         await one.Set("key", "old", "t");
         one.Client.IsAway = true;
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         one.Client.IsAway = false;
 
         // A read that need not keep its place comes after the store that was sent behind it.

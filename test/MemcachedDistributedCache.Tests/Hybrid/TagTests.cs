@@ -24,7 +24,7 @@ public sealed class TagTests : IDisposable
         HybridRig other = New();
         await one.Set("key", "old", "t");
         Assert.Equal("old", await other.Peek("key"));
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         Assert.Null(await one.Peek("key"));
         other.Pass(0.99);
         Assert.Equal("old", await other.Peek("key"));
@@ -35,7 +35,7 @@ public sealed class TagTests : IDisposable
     [Fact]
     public async Task In_steady_traffic_versions_are_read_ahead_and_nobody_waits()
     {
-        HybridRig one = New(static s => s with { LocalCacheRevalidation = TimeSpan.FromHours(1) });
+        HybridRig one = New(static s => s.LocalCacheRevalidation = TimeSpan.FromHours(1));
         await one.Get("key", "value", "t");
         long misses = one[HybridEvent.LocalMiss];
         for (int i = 0; i < 100; i++)
@@ -61,7 +61,7 @@ public sealed class TagTests : IDisposable
         Task<string?> reading = one.Peek("key");
         one.Client.Hold = null;
         one.Client.Before = null;
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         held.SetResult();
         Assert.Null(await reading);
         Assert.Null(await one.Peek("key"));
@@ -75,7 +75,7 @@ public sealed class TagTests : IDisposable
         await one.Set("key", "old", "t");
         Assert.Equal("old", await other.Peek("key"));
         one.Client.IsAway = true;
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         one.Client.IsAway = false;
         Assert.Null(await one.Peek("key"));
         one.Pass(2);
@@ -106,15 +106,15 @@ public sealed class TagTests : IDisposable
 
             if (arrived)
             {
-                _model.Store(key, one.Engine.TagTable.Of("t").Current!.ToArray(), EntryFormat.FlagsOf(EntryKind.TagVersion), 1000, null, false, this);
+                _model.Store(key, one.Parts.TagTable.Of("t").Current!.ToArray(), EntryFormat.FlagsOf(EntryKind.TagVersion), 1000, null, false, this);
             }
 
             return OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true));
         };
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         one.Client.Before = null;
         await one.Set("key", "between", "t");
-        await other.Engine.Tags.InvalidateAsync("t");
+        await other.Parts.Tags.InvalidateAsync("t");
         for (int i = 0; i < 3; i++)
         {
             one.Pass(2);
@@ -129,7 +129,7 @@ public sealed class TagTests : IDisposable
         Assert.Equal("y", await New().Peek("new"));
         other.Pass(2);
         Assert.Equal("y", await other.Peek("new"));
-        Assert.False(one.Engine.TagTable.Of("t").IsPending);
+        Assert.False(one.Parts.TagTable.Of("t").IsPending);
     }
 
     [Fact]
@@ -139,7 +139,7 @@ public sealed class TagTests : IDisposable
         await one.Set("key", "old", "t");
         var held = new TaskCompletionSource();
         one.Client.Hold = (verb, key) => verb == "set" && key == "#@t" ? held.Task : Task.CompletedTask;
-        Task[] all = [.. Enumerable.Range(0, 5).Select(_ => one.Engine.Tags.InvalidateAsync("t"))];
+        Task[] all = [.. Enumerable.Range(0, 5).Select(_ => one.Parts.Tags.InvalidateAsync("t"))];
         Assert.Equal(1, one.Client.Count("set", "#@t"));
         Assert.Null(await one.Peek("key"));
         one.Client.Hold = null;
@@ -148,8 +148,8 @@ public sealed class TagTests : IDisposable
 
         // The last of them delivers for all who wait.
         Assert.Equal(2, one.Client.Count("set", "#@t"));
-        Assert.Equal(one.Engine.TagTable.Of("t").Current, TagVersion.Read(_model.Get("#@t", this).Value));
-        Assert.False(one.Engine.TagTable.Of("t").IsPending);
+        Assert.Equal(one.Parts.TagTable.Of("t").Current, TagVersion.Read(_model.Get("#@t", this).Value));
+        Assert.False(one.Parts.TagTable.Of("t").IsPending);
     }
 
     [Fact]
@@ -160,13 +160,13 @@ public sealed class TagTests : IDisposable
         var held = new TaskCompletionSource();
         one.Client.Hold = (verb, key) => verb == "set" && key == "#@t" ? held.Task : Task.CompletedTask;
         one.Client.Before = static (verb, key) => verb == "set" && key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
-        Task[] all = [.. Enumerable.Range(0, 5).Select(_ => one.Engine.Tags.InvalidateAsync("t"))];
+        Task[] all = [.. Enumerable.Range(0, 5).Select(_ => one.Parts.Tags.InvalidateAsync("t"))];
         held.SetResult();
         await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(30));
 
         // Each on its own would wait a limit after the one before.
         Assert.Equal(2, one.Client.Count("set", "#@t"));
-        Assert.True(one.Engine.TagTable.Of("t").IsPending);
+        Assert.True(one.Parts.TagTable.Of("t").IsPending);
         Assert.Null(await one.Peek("key"));
     }
 
@@ -211,10 +211,10 @@ public sealed class TagTests : IDisposable
             one.Pass(0.01);
         }
 
-        Assert.InRange(one.Engine.TagTable.Count, 1, 20);
+        Assert.InRange(one.Parts.TagTable.Count, 1, 20);
         for (int i = 0; i < 100; i++)
         {
-            await one.Engine.Tags.InvalidateAsync("tag" + i);
+            await one.Parts.Tags.InvalidateAsync("tag" + i);
         }
 
         for (int i = 0; i < 100; i++)
@@ -230,7 +230,7 @@ public sealed class TagTests : IDisposable
         var held = new TaskCompletionSource();
         one.Client.Hold = (verb, key) => verb == "lease" && key == "#=key" ? held.Task : Task.CompletedTask;
         Task<string> making = one.Get("key", "old", "t");
-        TagState state = one.Engine.TagTable.Of("t");
+        TagState state = one.Parts.TagTable.Of("t");
         for (int i = 0; i < 100; i++)
         {
             await one.Set("key" + i, "x", "tag" + i);
@@ -240,8 +240,8 @@ public sealed class TagTests : IDisposable
         one.Client.Hold = null;
         held.SetResult();
         Assert.Equal("old", await making);
-        Assert.NotSame(state, one.Engine.TagTable.Of("t"));
-        await one.Engine.Tags.InvalidateAsync("t");
+        Assert.NotSame(state, one.Parts.TagTable.Of("t"));
+        await one.Parts.Tags.InvalidateAsync("t");
         Assert.Null(await one.Peek("key"));
         one.Pass(2);
         Assert.Null(await one.Peek("key"));
@@ -257,9 +257,9 @@ public sealed class TagTests : IDisposable
             one.Pass(0.01);
         }
 
-        TagState[] states = one.Engine.Tags.Resolve(["a", "b", "c"], [.. "#=key"u8]);
-        Assert.InRange(one.Engine.TagTable.Count, 1, 20);
-        Assert.Equal(states.Skip(1), ((string[])["a", "b", "c"]).Select(one.Engine.TagTable.Of));
+        TagState[] states = one.Parts.Tags.Resolve(["a", "b", "c"], [.. "#=key"u8]);
+        Assert.InRange(one.Parts.TagTable.Count, 1, 20);
+        Assert.Equal(states.Skip(1), ((string[])["a", "b", "c"]).Select(one.Parts.TagTable.Of));
     }
 
     [Fact]
@@ -275,7 +275,7 @@ public sealed class TagTests : IDisposable
         one.Client.IsAway = true;
         for (int i = 0; i < 40; i++)
         {
-            await one.Engine.Tags.InvalidateAsync("tag" + i);
+            await one.Parts.Tags.InvalidateAsync("tag" + i);
         }
 
         one.Client.IsAway = false;
@@ -293,7 +293,7 @@ public sealed class TagTests : IDisposable
         HybridRig one = New();
         await one.Set("key", "old", "t");
         byte[] superseded = _model.Get("#@t", one.Client.Origin).Value!;
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         _model.Store("#@t", superseded, EntryFormat.FlagsOf(EntryKind.TagVersion), 1000, null, false, this);
         one.Pass(2);
         Assert.Null(await one.Peek("key"));
@@ -303,7 +303,7 @@ public sealed class TagTests : IDisposable
         HybridRig other = New();
         await other.Set("key", "newer", "t");
         byte[] second = _model.Get("#@t", this).Value!;
-        await one.Engine.Tags.InvalidateAsync("t");
+        await one.Parts.Tags.InvalidateAsync("t");
         other.Pass(2);
         Assert.Null(await other.Peek("key"));
         _model.Store("#@t", second, EntryFormat.FlagsOf(EntryKind.TagVersion), 1000, null, false, this);
@@ -331,7 +331,7 @@ public sealed class TagTests : IDisposable
         await other.Set("key", "old");
         HybridRig one = New();
         (IReadOnlyList<IClusterNode> nodes, one.Client.Nodes, one.Client.IsAway) = (one.Client.Nodes, [], true);
-        await one.Engine.Tags.InvalidateAsync("*");
+        await one.Parts.Tags.InvalidateAsync("*");
         Assert.Null(await one.Peek("key"));
         (one.Client.Nodes, one.Client.IsAway) = (nodes, false);
         Assert.Null(await one.Peek("key"));
@@ -346,7 +346,7 @@ public sealed class TagTests : IDisposable
         one.Pass(2);
         Assert.Equal("new", await one.Peek("key"));
         Assert.Equal("new", await other.Peek("key"));
-        Assert.False(one.Engine.TagTable.WildcardOn(one.Client.Nodes[1]).IsPending);
+        Assert.False(one.Parts.TagTable.WildcardOn(one.Client.Nodes[1]).IsPending);
     }
 
     [Fact]
@@ -359,12 +359,12 @@ public sealed class TagTests : IDisposable
         {
             one.Client.Nodes = [new FakeNode()];
             await one.Set("key" + i, "value");
-            Assert.InRange(one.Engine.TagTable.Wildcards().Length, 1, 2);
+            Assert.InRange(one.Parts.TagTable.Wildcards().Length, 1, 2);
         }
 
         // Its copies are read anew, and hear of what is invalidated.
         one.Client.Nodes = before;
-        await one.Engine.Tags.InvalidateAsync("*");
+        await one.Parts.Tags.InvalidateAsync("*");
         Assert.Null(await one.Peek("key"));
     }
 
@@ -376,7 +376,7 @@ public sealed class TagTests : IDisposable
         Assert.All(versions.Take(100), static version => Assert.Equal(version, TagVersion.Read(version.ToArray())));
     }
 
-    private HybridRig New(Func<HybridSettings, HybridSettings>? configure = null, int maximumTags = 100_000)
+    private HybridRig New(Action<MemcachedHybridCacheOptions>? configure = null, int maximumTags = 100_000)
     {
         var rig = new HybridRig(_model, configure, maximumTags);
         _rigs.Add(rig);

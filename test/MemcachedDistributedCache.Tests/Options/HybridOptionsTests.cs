@@ -94,7 +94,7 @@ public sealed class HybridOptionsTests
         Assert.Same(provider.GetRequiredService<MemcachedCache>(), provider.GetRequiredService<IDistributedCache>());
         Assert.Single(provider.GetServices<HybridCache>());
         Assert.Single(provider.GetServices<IDistributedCache>());
-        Assert.Equal(9, provider.GetRequiredService<MemcachedHybridCache>().Engine.Settings.MaximumKeyLength);
+        Assert.Equal(9, provider.GetRequiredService<MemcachedHybridCache>().Parts.Context.Options.MaximumKeyLength);
     }
 
     [Fact]
@@ -112,7 +112,7 @@ public sealed class HybridOptionsTests
         HybridCache[] caches = [provider.GetRequiredService<HybridCache>(), provider.GetRequiredKeyedService<HybridCache>("a"), provider.GetRequiredKeyedService<HybridCache>("b")];
         Assert.Equal(3, caches.Distinct().Count());
         Assert.Same(caches[1], provider.GetRequiredKeyedService<MemcachedHybridCache>("a"));
-        Assert.Equal([TimeSpan.Zero, TimeSpan.FromMinutes(7), TimeSpan.Zero], caches.Select(static c => ((MemcachedHybridCache)c).Engine.Settings.MaxStale));
+        Assert.Equal([TimeSpan.Zero, TimeSpan.FromMinutes(7), TimeSpan.Zero], caches.Select(static c => ((MemcachedHybridCache)c).Parts.Context.Options.MaxStale));
     }
 
     [Fact]

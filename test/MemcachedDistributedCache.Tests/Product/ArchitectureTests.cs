@@ -71,7 +71,7 @@ public sealed class ArchitectureTests
             Registration => "Cache",
 
             // The words in which a package speaks to its users: every room of it may use them.
-            Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) => isEngine ? "Vocabulary" : "Backend",
+            Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) || outer == typeof(MemcachedHybridCacheOptions) => isEngine ? "Vocabulary" : "Backend",
             Root => isEngine ? "Engine" : "Cache",
             { } name => name[(Root.Length + 1)..],
             _ => "",

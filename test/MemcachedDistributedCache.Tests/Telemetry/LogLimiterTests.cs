@@ -68,7 +68,7 @@ public sealed class LogLimiterTests
         {
             model.Store("#=foreign", [1, 2, 3], EntryFormat.FlagsOf(EntryKind.TagVersion), 100, null, false, this);
             Assert.Equal("new", await rig.Get("foreign", "new"));
-            await other.Engine.SetAsync("number", 5, CallOptions.From(null, rig.Engine.Settings), []);
+            await other.Parts.Changes.SetAsync("number", 5, rig.Options(), []);
             Assert.Equal("new", await rig.Get("number", "new"));
             rig.Pass(2);
         }

@@ -34,7 +34,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     private readonly List<string> _outputCacheEvents = [];
     private readonly Dictionary<string, HashSet<string>> _seenAttributes = new(StringComparer.Ordinal);
     private readonly MemcachedCache _cache;
-    private readonly HybridEngine _hybrid;
+    private readonly HybridParts _hybrid;
     private readonly ServiceProvider _pages;
 
     public ObservabilityDocumentTests()
@@ -79,7 +79,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     {
         await _cache.GetAsync("key");
         await _cache.SetAsync("key", [1], new());
-        await _hybrid.MakeAsync("key", CallOptions.From(null, _hybrid.Settings), ValueFactory.Of(1, static (state, _) => ValueTask.FromResult(state)), CancellationToken.None);
+        await _hybrid.GetOrCreate.MakeAsync("key", CallOptions.From(null, _hybrid.Context.Options), ValueFactory.Of(1, static (state, _) => ValueTask.FromResult(state)), CancellationToken.None);
         _listener.RecordObservableInstruments();
         string[] common = [AttributeNames.ServerAddress, AttributeNames.ServerPort, AttributeNames.CacheName];
         foreach (string[] row in Rows())
