@@ -98,9 +98,22 @@ smoke() {
   fi
 }
 
+# Packs every package, and lets an application that knows nothing of this repository install them and make a round trip.
+smoke_packages() {
+  if ! command -v memcached >/dev/null; then
+    echo "no memcached"
+    echo skipped
+  elif test/PackageSmoke/run.sh "127.0.0.1:$port"; then
+    echo passed
+  else
+    echo failed
+  fi
+}
+
 # Compiling takes minutes of a processor. It goes beside the tests that wait for something most of their time, and lets them go first.
 smoke_all() {
   renice -n 19 -p "$BASHPID" >/dev/null
+  smoke_packages >"$results/smoke-packages.log" 2>&1
   for way in trimmed native; do
     smoke "$way" >"$results/smoke-$way.log" 2>&1
   done
@@ -134,7 +147,7 @@ count_tests "$beside"
 
 wait "$smoke_pid"
 smoke_pid=
-for way in trimmed native; do
+for way in packages trimmed native; do
   step "smoke program, $way"
   cat "$results/smoke-$way.log"
   case $(tail -n 1 "$results/smoke-$way.log") in
