@@ -201,9 +201,9 @@ internal sealed class MemcachedClient(ServerCluster cluster)
         }
 
         // In the place of another nothing is read that is as old as that anyway.
-        bool withCas = needs.HasFlag(ReadRequirements.CasToken);
-        CasFence? outage = needs.HasFlag(ReadRequirements.SinceOutage) && !route.IsGutter && node.Consistency.Fences.SinceOutage.IsSet ? node.Consistency.Fences.SinceOutage : null;
-        bool mayOvertake = mode == CallMode.Async && !withCas && !needs.HasFlag(ReadRequirements.InOrder);
+        bool withCas = (needs & ReadRequirements.CasToken) != ReadRequirements.None;
+        CasFence? outage = (needs & ReadRequirements.SinceOutage) != ReadRequirements.None && !route.IsGutter && node.Consistency.Fences.SinceOutage.IsSet ? node.Consistency.Fences.SinceOutage : null;
+        bool mayOvertake = mode == CallMode.Async && !withCas && (needs & ReadRequirements.InOrder) == ReadRequirements.None;
         var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Fence is not null || outage is not null || node.Consistency.Fences.WholeNode.IsSet, ReadHash = mayOvertake ? hash : 0 };
         ValueTask<OperationResult> reading = mayOvertake ? node.Read(request, hash, target, cancellationToken) : node.Execute(request, hash, target, mode, cancellationToken);
         return route.Fence is null && outage is null ? reading : RouteChecks.ReadAsync(reading, route, outage, target);

@@ -88,6 +88,15 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await pair[0].Below.ReadableAsync();
         await pair[1].Below.ReadableAsync();
 
+        // Each process believes the versions of tags only from its own fence on, and until both are past theirs, one may replace what the other has just stored.
+        await Until(
+            async () =>
+            {
+                await pair[1].Cache.SetAsync("other", "x");
+                return await pair[0].Peek<string>("other") == "x" && await pair[1].Peek<string>("other") == "x";
+            },
+            "both use one version");
+
         // The new process's numbers pass by the one that the copy has.
         for (int i = 0; i < 20; i++)
         {
