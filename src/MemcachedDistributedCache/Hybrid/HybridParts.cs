@@ -24,7 +24,7 @@ internal sealed class HybridParts : IAsyncDisposable, IDisposable
         Context = context;
         Keys = keys;
         TagTable = new TagTable(backend, keys, context);
-        Tags = new TagTracker(backend, TagTable, context);
+        Tags = new TagTracker(new TagSync(backend, context), TagTable, context);
         Codecs = new ValueCodecs(services, context.Options.VerifySerialization == true, context.Logger);
         Local = new LocalCache(context.Options, context.Time);
         Layout = new EntryLayout(keys, TagTable, context.Options.MaximumTags);

@@ -145,13 +145,14 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// What is to be stored in order to deliver the invalidation; null if it has been. A version that was sent before and not
+    /// Begins the delivery that has waited: gives what is to be stored in order to deliver the invalidation; null if it has been. A version that was sent before and not
     /// answered is never sent again: it may have arrived, and another process may have put a newer one in its place since.
     /// </summary>
     public (TagVersion Version, int Epoch)? BeginDelivery(TagVersion next)
     {
         lock (_lock)
         {
+            _waitingToDeliver = null;
             if (!_isPending || _current is null)
             {
                 return null;
@@ -240,84 +241,46 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
         }
     }
 
-    /// <summary>The last refresh if it began after <paramref name="begun"/> others had, or a new one.</summary>
-    public Task RefreshSince(int begun, Func<TagState, Task> refresh)
+    /// <summary>Joins the refresh that is under way, or begins one, which the caller has to run and then to end by completing the source.</summary>
+    /// <param name="mine">What the caller has to complete; null where another caller has begun the refresh.</param>
+    /// <param name="since">How many refreshes had begun when the caller looked: one that has begun since will do, also if it has ended.</param>
+    public Task JoinRefresh(out TaskCompletionSource? mine, int since = -1)
     {
         lock (_lock)
         {
-            if (_refreshesBegun != begun && _refreshing is { } later)
+            if (_refreshing is { } last && (!last.IsCompleted || (since >= 0 && _refreshesBegun != since)))
             {
-                return later;
-            }
-        }
-
-        return Refresh(refresh);
-    }
-
-    /// <summary>The refresh that is under way, or a new one.</summary>
-    public Task Refresh(Func<TagState, Task> refresh)
-    {
-        TaskCompletionSource done;
-        lock (_lock)
-        {
-            if (_refreshing is { IsCompleted: false } running)
-            {
-                return running;
+                mine = null;
+                return last;
             }
 
-            // It begins by sending, which must not happen under the lock.
-            done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _refreshing = done.Task;
+            mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _refreshing = mine.Task;
             _refreshesBegun++;
+            return mine.Task;
         }
-
-        _ = RunAsync(refresh, done);
-        return done.Task;
     }
 
     /// <summary>
-    /// Delivers after the delivery that is under way: what is sent later arrives later. One that has not begun yet will deliver the
-    /// newest version there is, and serves for all who ask meanwhile.
+    /// Joins the delivery that waits for the one under way, or begins one, which the caller has to run after that and then to end by completing
+    /// the source: what is sent later arrives later. A delivery that has not begun yet will deliver the newest version there is, and serves for
+    /// all who ask meanwhile.
     /// </summary>
-    public Task Deliver(Func<TagState, Task> deliver)
+    /// <param name="mine">What the caller has to complete; null where another caller has begun the delivery.</param>
+    /// <param name="before">The delivery under way.</param>
+    public Task JoinDelivery(out TaskCompletionSource? mine, out Task before)
     {
-        Task before;
-        TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
         {
+            before = _delivering;
             if (_waitingToDeliver is { } waiting)
             {
+                mine = null;
                 return waiting;
             }
 
-            before = _delivering;
-            _delivering = _waitingToDeliver = done.Task;
-        }
-
-        _ = RunAfterAsync(before, deliver, done);
-        return done.Task;
-    }
-
-    private async Task RunAfterAsync(Task before, Func<TagState, Task> deliver, TaskCompletionSource done)
-    {
-        await before.ConfigureAwait(false);
-        lock (_lock)
-        {
-            _waitingToDeliver = null;
-        }
-
-        await RunAsync(deliver, done).ConfigureAwait(false);
-    }
-
-    private async Task RunAsync(Func<TagState, Task> refresh, TaskCompletionSource done)
-    {
-        try
-        {
-            await refresh(this).ConfigureAwait(false);
-        }
-        finally
-        {
-            done.SetResult();
+            mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _delivering = _waitingToDeliver = mine.Task;
         }
     }
 
@@ -340,23 +303,4 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
             }
         }
     }
-}
-
-/// <summary>The version of a tag that an entry carries.</summary>
-internal readonly record struct TagStamp(TagState State, TagVersion Version);
-
-/// <summary>Whether the tags of an entry allow it to be served.</summary>
-internal enum TagCheck : byte
-{
-    /// <summary>All versions are right, and known to be.</summary>
-    Valid,
-
-    /// <summary>All versions are the last ones known, but some has to be read anew first.</summary>
-    NeedsRefresh,
-
-    /// <summary>Some version has been superseded: the entry is never right again.</summary>
-    Invalid,
-
-    /// <summary>Some version cannot be read, and none is known.</summary>
-    Unverifiable,
 }

@@ -1,11 +1,4 @@
-using System.Buffers;
-using MemcachedDistributedCache.Backend;
-using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Distributed;
-using MemcachedDistributedCache.Layout;
-using MemcachedDistributedCache.Protocol;
-using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 
@@ -14,13 +7,8 @@ namespace MemcachedDistributedCache.Hybrid;
 /// all who wait, and ahead of time where it is in use, so that in steady traffic nobody waits. A missing version is replaced by one
 /// that never was.
 /// </summary>
-internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridContext context)
+internal sealed class TagTracker(TagSync sync, TagTable table, HybridContext context)
 {
-    /// <summary>memcached takes this as seconds, and anything longer as a date.</summary>
-    private const int TimeToLive = 30 * 24 * 60 * 60;
-
-    private const int MaximumAttempts = 4;
-
     /// <summary>
     /// A version is sent once, when its tag is invalidated. One that an entry had, and its server had not, this long ago will not
     /// arrive any more.
@@ -141,11 +129,11 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
     private async Task AskAgainAsync(TagStamp stamp)
     {
         int begun = stamp.State.RefreshesBegun;
-        await stamp.State.Refresh(RefreshAsync).ConfigureAwait(false);
+        await sync.Refresh(stamp.State).ConfigureAwait(false);
         if (!stamp.State.IsCurrent(stamp.Version))
         {
             // That one may have been sent before the entry was read; what has begun since was not.
-            await stamp.State.RefreshSince(begun, RefreshAsync).ConfigureAwait(false);
+            await sync.RefreshSince(stamp.State, begun).ConfigureAwait(false);
         }
     }
 
@@ -177,14 +165,14 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
         }
 
         Interlocked.Increment(ref _invalidations);
-        await FanOut.RunAsync(states, Math.Max(1, width / 2), state => state.Deliver(DeliverAsync)).ConfigureAwait(false);
+        await FanOut.RunAsync(states, Math.Max(1, width / 2), sync.Deliver).ConfigureAwait(false);
     }
 
     /// <summary>
     /// Delivers the invalidations that have not reached the cluster, once more; for the end of the process, which would forget
     /// them.
     /// </summary>
-    public Task DeliverPendingAsync() => Task.WhenAll(table.Pending().Select(state => state.Deliver(DeliverAsync)));
+    public Task DeliverPendingAsync() => Task.WhenAll(table.Pending().Select(sync.Deliver));
 
     private Task EnsureAsync(TagState[] states, long now)
         => Array.Exists(states, state => state.ReadAt < now - _interval) ? EnsureSlowAsync(states, now - _interval) : Task.CompletedTask;
@@ -194,7 +182,7 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
         // A read that was under way already may have been sent too early; the next one was not.
         for (int round = 0; round < 2; round++)
         {
-            Task[] reads = [.. states.Where(state => state.ReadAt < required).Select(state => state.Refresh(RefreshAsync))];
+            Task[] reads = [.. states.Where(state => state.ReadAt < required).Select(sync.Refresh)];
             if (reads.Length == 0)
             {
                 return;
@@ -208,121 +196,7 @@ internal sealed class TagTracker(ICacheBackend backend, TagTable table, HybridCo
     {
         using (FlowGuard.Suppress())
         {
-            _ = state.Refresh(RefreshAsync);
+            _ = sync.Refresh(state);
         }
-    }
-
-    private async Task RefreshAsync(TagState state)
-    {
-        for (int attempt = 0; attempt < MaximumAttempts; attempt++)
-        {
-            if (state.IsRetired)
-            {
-                return;
-            }
-
-            if (state.IsPending)
-            {
-                await state.Deliver(DeliverAsync).ConfigureAwait(false);
-                return;
-            }
-
-            context.Counters.Add(HybridEvent.TagRead);
-            long sentAt = context.Now;
-            int epoch = state.Epoch;
-            OperationResult read = await backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), ReadRequirements.CasToken | ReadRequirements.SinceOutage).ConfigureAwait(false);
-            if (read.Status is not (ResultStatus.Success or ResultStatus.Miss))
-            {
-                break;
-            }
-
-            if (TryRead(read, out TagVersion? version) && state.TryAccept(version, sentAt, epoch))
-            {
-                ExtendTimeToLive(state, version, read);
-                return;
-            }
-
-            if (epoch != state.Epoch)
-            {
-                return;
-            }
-
-            // There is none, or one that was superseded, and has come back with a server that was away. What takes its place has
-            // never been.
-            var next = TagVersion.Create(context.Time);
-            // A version that is there and may not be read, because its key or its server is uncertain, is replaced whatever it is.
-            bool isMiss = read.Status == ResultStatus.Miss;
-            OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.CasToken, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
-            if (stored.Status == ResultStatus.Success)
-            {
-                state.TryAccept(next, sentAt, epoch);
-                return;
-            }
-
-            if (stored.Status == ResultStatus.Failed)
-            {
-                break;
-            }
-        }
-
-        state.NoteUnanswered(TagVersion.Create(context.Time), context.Now);
-    }
-
-    private async Task DeliverAsync(TagState state)
-    {
-        if (state.BeginDelivery(TagVersion.Create(context.Time)) is not (TagVersion version, int epoch))
-        {
-            return;
-        }
-
-        // What is there is read on the way, so that it is known for dead should a server ever bring it back; and in order, or it
-        // might be the new one.
-        long sentAt = context.Now;
-        ValueTask<OperationResult> reading = backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), ReadRequirements.InOrder);
-        ValueTask<OperationResult> storing = StoreAsync(state, version, null, onlyIfAbsent: false);
-        if (TryRead(await reading.ConfigureAwait(false), out TagVersion? before))
-        {
-            state.NoteDead(before);
-        }
-
-        OperationResult stored = await storing.ConfigureAwait(false);
-        if (stored.Status == ResultStatus.Success)
-        {
-            state.NoteDelivered(version, epoch, sentAt);
-            return;
-        }
-
-        // The old version is removed from the server before this process reads it again, and the new one is delivered with the next refresh.
-        state.NoteUnanswered(version, context.Now);
-    }
-
-    private ValueTask<OperationResult> StoreAsync(TagState state, TagVersion version, CasToken? casToken, bool onlyIfAbsent)
-    {
-        var item = new Item(default, new ReadOnlySequence<byte>(version.ToArray()), EntryFormat.FlagsOf(EntryKind.TagVersion), TimeToLive, TagVersion.Length)
-        {
-            CasToken = casToken,
-            OnlyIfAbsent = onlyIfAbsent,
-        };
-        return backend.StoreOnAsync(state.Node, WireKey.Of(state.WireKey), item);
-    }
-
-    /// <summary>
-    /// A tag that is in use lives on: a version that ends takes all entries with it. Not on a gutter node, where nothing lives
-    /// longer than it may: who has not seen that the owner is back would go by the old version for ever.
-    /// </summary>
-    private void ExtendTimeToLive(TagState state, TagVersion version, in OperationResult read)
-    {
-        if (!read.IsOfGutter && read.TimeToLive is >= 0 and < TimeToLive / 2)
-        {
-            _ = StoreAsync(state, version, read.CasToken, onlyIfAbsent: false).AsTask();
-        }
-    }
-
-    private static bool TryRead(in OperationResult read, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TagVersion? version)
-    {
-        version = read is { Status: ResultStatus.Success, Length: TagVersion.Length, Value: { } bytes } && read.Flags == EntryFormat.FlagsOf(EntryKind.TagVersion)
-            ? TagVersion.Read(bytes)
-            : null;
-        return version is not null;
     }
 }
