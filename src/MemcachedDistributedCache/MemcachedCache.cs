@@ -144,18 +144,23 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <param name="name">1 to 32 ASCII letters, digits and hyphens. The same name is the same partition, in every process.</param>
     /// <param name="failureMode">What callers see of a server that gives no answer, in place of the option.</param>
     /// <param name="oversizeBehavior">What becomes of a value over the limit, in place of the option.</param>
-    /// <param name="ignoreBeforeOutage">
-    /// Whether what a server has from before this process last saw it down is a miss; false by default. While it was down another process may have replaced
-    /// that, on the server that served in its place, and not have removed it yet. For few items that all must agree on, such as versions. Such an item can be
-    /// set and removed as always, and is there for <see cref="TryAddAsync"/>.
-    /// </param>
     /// <returns>The partition.</returns>
     /// <exception cref="ArgumentException">The name is of another form.</exception>
     public MemcachedCache CreatePartition(
         string name,
         MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade,
-        MemcachedOversizeBehavior oversizeBehavior = MemcachedOversizeBehavior.Throw,
-        bool ignoreBeforeOutage = false)
+        MemcachedOversizeBehavior oversizeBehavior = MemcachedOversizeBehavior.Throw)
+        => NewPartition(name, failureMode, oversizeBehavior, ignoreBeforeOutage: false);
+
+    /// <summary>
+    /// Makes a partition for few items that all processes must agree on, such as versions: what a server has from before this process last saw
+    /// the server down is a miss there. While the server was down another process may have replaced the item, on the gutter node, and not have
+    /// removed it yet. Such an item can be set and removed as always, and is there for <see cref="TryAddAsync"/>. Failures are thrown.
+    /// </summary>
+    internal MemcachedCache CreateVersionPartition(string name)
+        => NewPartition(name, MemcachedFailureMode.Throw, MemcachedOversizeBehavior.Throw, ignoreBeforeOutage: true);
+
+    private MemcachedCache NewPartition(string name, MemcachedFailureMode failureMode, MemcachedOversizeBehavior oversizeBehavior, bool ignoreBeforeOutage)
     {
         ArgumentNullException.ThrowIfNull(name);
         return KeyEncoder.IsValidPartition(name)
@@ -276,7 +281,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
     /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
-    public ValueTask SetMadeAsync(string key, Func<ReadOnlySequence<byte>> value, DistributedCacheEntryOptions options, CancellationToken token = default)
+    internal ValueTask SetMadeAsync(string key, Func<ReadOnlySequence<byte>> value, DistributedCacheEntryOptions options, CancellationToken token = default)
     {
         ArgumentNullException.ThrowIfNull(value);
         return _entries.SetAsync(key, value(), options, CallMode.Async, token, value).Unpooled();

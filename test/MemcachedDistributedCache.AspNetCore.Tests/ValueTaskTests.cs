@@ -166,7 +166,6 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             Of("MemcachedCache.TryGetAsync(String, IBufferWriter`1)", static (rig, i) => rig.Cache.TryGetAsync(i % 2 == 0 ? "there" : "missing", new ArrayBufferWriter<byte>()), static i => i % 2 == 0),
             Of("MemcachedCache.TryGetCheckedAsync(String, IBufferWriter`1, Func`2)", static (rig, i) => rig.Cache.TryGetCheckedAsync(i % 2 == 0 ? "there" : "missing", new ArrayBufferWriter<byte>(), static _ => true), static i => i % 2 == 0),
             Of("MemcachedCache.SetAsync(String, ReadOnlySequence`1, DistributedCacheEntryOptions)", static (rig, i) => rig.Cache.SetAsync("buffer" + i, Bytes("x"), Minute)),
-            Of("MemcachedCache.SetMadeAsync(String, Func`1, DistributedCacheEntryOptions)", static (rig, i) => rig.Cache.SetMadeAsync("made" + i, static () => Bytes("x"), Minute)),
             Of("MemcachedCache.TryAddAsync(String, ReadOnlySequence`1, DistributedCacheEntryOptions)", static (rig, i) => rig.Cache.TryAddAsync(i % 2 == 0 ? "there" : Guid.NewGuid().ToString(), Bytes("x"), Minute), static i => i % 2 != 0),
             Of("MemcachedOutputCacheStore.GetAsync(String, CancellationToken)", static (rig, i) => rig.Store.GetAsync(i % 2 == 0 ? "page" : "missing", default), static i => i % 2 == 0 ? 4 : 0, static page => page?.Length ?? 0),
             Of("MemcachedOutputCacheStore.TryGetAsync(String, PipeWriter, CancellationToken)", static (rig, i) => rig.Buffers.TryGetAsync(i % 2 == 0 ? "page" : "missing", new Pipe().Writer, default), static i => i % 2 == 0),

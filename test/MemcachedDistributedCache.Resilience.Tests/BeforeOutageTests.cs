@@ -17,7 +17,7 @@ public sealed class BeforeOutageTests
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
         await using MemcachedCache cache = On(proxy, failover);
         MemcachedCache plain = cache.CreatePartition("p", MemcachedFailureMode.Throw);
-        MemcachedCache careful = cache.CreatePartition("p", MemcachedFailureMode.Throw, ignoreBeforeOutage: true);
+        MemcachedCache careful = cache.CreateVersionPartition("p");
         await careful.SetAsync("key", [1], Default);
         await careful.SetAsync("other", [1], Default);
         Assert.Equal(new byte[] { 1 }, await careful.GetAsync("key"));
@@ -45,7 +45,7 @@ public sealed class BeforeOutageTests
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
         await using MemcachedCache cache = On(proxy, Failovers.Gutter);
-        MemcachedCache careful = cache.CreatePartition("p", MemcachedFailureMode.Throw, ignoreBeforeOutage: true);
+        MemcachedCache careful = cache.CreateVersionPartition("p");
         for (int i = 0; i < 1000; i++)
         {
             await careful.SetAsync("key" + i, [1], Default);
@@ -69,7 +69,7 @@ public sealed class BeforeOutageTests
         await first.CreatePartition("p", MemcachedFailureMode.Throw).SetAsync("key", [1], Default);
         await using MemcachedCache second = On(proxy, Failovers.Gutter);
         await second.ReadableAsync();
-        Assert.Equal(new byte[] { 1 }, await second.CreatePartition("p", MemcachedFailureMode.Throw, ignoreBeforeOutage: true).GetAsync("key"));
+        Assert.Equal(new byte[] { 1 }, await second.CreateVersionPartition("p").GetAsync("key"));
     }
 
     [MemcachedFact]
@@ -78,7 +78,7 @@ public sealed class BeforeOutageTests
         await using MemcachedProcess server = await MemcachedProcess.StartAsync("-C");
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
         await using MemcachedCache cache = On(proxy, Failovers.Gutter);
-        MemcachedCache careful = cache.CreatePartition("p", MemcachedFailureMode.Throw, ignoreBeforeOutage: true);
+        MemcachedCache careful = cache.CreateVersionPartition("p");
         Assert.True(SetAndGet(careful, 1));
         await CutAsync(cache, proxy);
         await proxy.ApplyAsync(Fault.None);

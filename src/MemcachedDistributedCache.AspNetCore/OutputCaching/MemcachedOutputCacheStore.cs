@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using MemcachedDistributedCache.AspNetCore.Diagnostics;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OutputCaching;
@@ -41,7 +42,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         _statistics = statistics;
         _requests = requests;
         _logger = logger;
-        _versions = new TagVersions(cache.CreatePartition(Partition, MemcachedFailureMode.Throw, MemcachedOversizeBehavior.Throw, ignoreBeforeOutage: true), timeProvider);
+        _versions = new TagVersions(cache.CreateVersionPartition(Partition), timeProvider);
         _tags = new PageTags(_versions, timeProvider, options.ClockTolerance, options.MaximumTags);
         _maximumTags = options.MaximumTags;
         _check = IsIntact;
@@ -56,9 +57,9 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
 
         async ValueTask<byte[]?> FindAsync()
         {
-            using var buffer = new PooledBuffer();
+            using var buffer = new PooledWriter();
             int start = await this.FindAsync(own, buffer, cancellationToken).ConfigureAwait(false);
-            return start < 0 ? null : buffer.Written[start..].ToArray();
+            return start < 0 ? null : buffer.Written.Span[start..].ToArray();
         }
     }
 
@@ -71,7 +72,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
 
         async ValueTask<bool> TryFindAsync()
         {
-            using var buffer = new PooledBuffer();
+            using var buffer = new PooledWriter();
             int start = await FindAsync(own, buffer, cancellationToken).ConfigureAwait(false);
             if (start < 0)
             {
@@ -79,7 +80,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
             }
 
             // Flushed, as the stores of ASP.NET do: the caller reads without completing the writer.
-            destination.Write(buffer.Written[start..]);
+            destination.Write(buffer.Written.Span[start..]);
             await destination.FlushAsync(cancellationToken).ConfigureAwait(false);
             return true;
         }
@@ -176,7 +177,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     }
 
     /// <summary>Reads a page into the buffer and returns where it begins there; -1 where there is none that counts.</summary>
-    private async ValueTask<int> FindAsync(OwnLookup own, PooledBuffer buffer, CancellationToken cancellationToken)
+    private async ValueTask<int> FindAsync(OwnLookup own, PooledWriter buffer, CancellationToken cancellationToken)
     {
         // What a policy says of the page's tags is known now, so their versions are asked for in the same moment as the page.
         PageTags.Reading reading = _tags.Begin(_requests.HttpContext.Find<IOutputCacheFeature>()?.Context.Tags, cancellationToken);
@@ -202,12 +203,12 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         return start;
     }
 
-    private async ValueTask<int> ReadAsync(string key, PooledBuffer buffer, PageTags.Reading reading, CancellationToken cancellationToken)
+    private async ValueTask<int> ReadAsync(string key, PooledWriter buffer, PageTags.Reading reading, CancellationToken cancellationToken)
     {
         try
         {
             return await _cache.TryGetCheckedAsync(PageKey(key), buffer, _check, cancellationToken).ConfigureAwait(false)
-                && PageEnvelope.TryUnwrap(buffer.Written, _maximumTags, out (TagId Tag, UInt128 Number)[] found, out int start)
+                && PageEnvelope.TryUnwrap(buffer.Written.Span, _maximumTags, out (TagId Tag, UInt128 Number)[] found, out int start)
                 && await reading.MatchesAsync(found).ConfigureAwait(false)
                     ? start
                     : -1;

@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
 

@@ -1,3 +1,5 @@
+using MemcachedDistributedCache.Layout;
+
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>A value that has been serialized, with all that goes before it in the cluster.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Buffers;
 using System.Text;
+using MemcachedDistributedCache.Layout;
 using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;

@@ -10,6 +10,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json;
 using System.Text;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Tests.Hybrid.Types;

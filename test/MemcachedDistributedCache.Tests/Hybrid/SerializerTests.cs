@@ -3,6 +3,7 @@ using System.Collections.Frozen;
 using System.Text.Json;
 using System.Text;
 using MemcachedDistributedCache.Hybrid;
+using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
