@@ -18,16 +18,16 @@ public sealed class EmbeddedMemcachedOptions
     /// <summary>The first server's port; the others take the ports that follow. Default 0: each takes any free port. 0 to 65535.</summary>
     public int Port { get; set; }
 
-    /// <summary>The memory of each server, in bytes, counted as memcached counts items (header and key included). Default 64 MiB; at least twice <see cref="MaximumItemBytes"/>.</summary>
+    /// <summary>The memory of each server, in bytes, counted as memcached counts items: header and key included, and items that are still arriving. Beyond it the least recently used item goes. Default 64 MiB; at least twice <see cref="MaximumItemBytes"/>.</summary>
     public long MemoryLimitBytes { get; set; } = 64 * 1024 * 1024;
 
     /// <summary>The largest item, in bytes, with its header (about 57 bytes) and key: memcached's <c>-I</c>. Default 1 MiB; 1 KiB to 1 GiB.</summary>
     public int MaximumItemBytes { get; set; } = 1024 * 1024;
 
-    /// <summary>How many clients each server takes; the next one is told so and closed. Default 1024; at least 1.</summary>
+    /// <summary>How many clients each server takes; the next one is told so and closed: memcached's <c>-c</c>. Default 1024; at least 1.</summary>
     public int MaximumConnections { get; set; } = 1024;
 
-    /// <summary>Whether a full server refuses new items instead of evicting the least recently used: memcached's <c>-M</c>. Default false.</summary>
+    /// <summary>With true a full server refuses new items instead of evicting the least recently used: memcached's <c>-M</c>. Default false.</summary>
     public bool DisableEvictions { get; set; }
 
     /// <summary>The clock that items expire by. Default the system's; a test may pass one that it moves.</summary>

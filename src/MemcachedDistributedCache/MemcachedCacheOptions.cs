@@ -39,11 +39,11 @@ public sealed class MemcachedCacheOptions
     [Count(1, 1024 * 1024 * 1024)]
     public int MaximumValueBytes { get; set; } = 1024 * 1024 * 1024;
 
-    /// <summary>What becomes of a value over the limit. Default: <see cref="MemcachedOversizeBehavior.Throw"/>.</summary>
+    /// <summary>The fate of a value over the limit. Default: <see cref="MemcachedOversizeBehavior.Throw"/>.</summary>
     [OneOf(typeof(MemcachedOversizeBehavior))]
     public MemcachedOversizeBehavior OversizeBehavior { get; set; } = MemcachedOversizeBehavior.Throw;
 
-    /// <summary>What callers see of a server that gives no answer. Default: <see cref="MemcachedFailureMode.Degrade"/>.</summary>
+    /// <summary>The answer to callers where a server gives none. Default: <see cref="MemcachedFailureMode.Degrade"/>.</summary>
     [OneOf(typeof(MemcachedFailureMode))]
     public MemcachedFailureMode FailureMode { get; set; } = MemcachedFailureMode.Degrade;
 
@@ -76,7 +76,7 @@ public sealed class MemcachedCacheOptions
     [Duration("00:00:00.001", "00:00:10")]
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>Who serves the keys of a server that is down. Default: <see cref="MemcachedFailover.Gutter"/>.</summary>
+    /// <summary>The server, if any, that serves the keys of a server that is down. Default: <see cref="MemcachedFailover.Gutter"/>.</summary>
     [OneOf(typeof(MemcachedFailover))]
     public MemcachedFailover Failover { get; set; } = MemcachedFailover.Gutter;
 
@@ -135,14 +135,15 @@ public sealed class MemcachedCacheOptions
     public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
-    /// The longest such pause. 1 millisecond to 10 minutes, and no less than <see cref="ReconnectDelay"/>. Default: 2 seconds.
+    /// The longest pause before a server that is down is tried again. 1 millisecond to 10 minutes, and no less than <see cref="ReconnectDelay"/>. Default: 2 seconds.
     /// </summary>
     [Duration("00:00:00.001", "00:10:00")]
     public TimeSpan MaximumReconnectDelay { get; set; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
     /// Connections to each server for asynchronous calls, 1 to 64; all callers share them. Synchronous calls use one more, opened when
-    /// they are first made, and asynchronous reads of values from 64 KiB on another, opened when one is read again. Default: 1.
+    /// they are first made, and asynchronous reads of values from 64 KiB on another, opened when such a value is read again. So a server must allow
+    /// every process two connections more than this, and has to have room for a connection that is replaced or asks for statistics. Default: 1.
     /// </summary>
     [Count(1, 64)]
     public int ConnectionsPerNode { get; set; } = 1;

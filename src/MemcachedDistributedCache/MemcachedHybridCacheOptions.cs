@@ -35,7 +35,7 @@ public sealed class MemcachedHybridCacheOptions
     public int MaximumLocalBytes { get; set; } = 128 * 1024 * 1024;
 
     /// <summary>
-    /// The bound of their number, 1 to 10 000 000. Each copy counts for at least <see cref="MaximumLocalBytes"/> divided by this number. Default: 100 000.
+    /// The bound of the number of local copies, 1 to 10 000 000. Each copy counts for at least <see cref="MaximumLocalBytes"/> divided by this number. Default: 100 000.
     /// </summary>
     [Count(1, 10_000_000)]
     public int MaximumLocalEntries { get; set; } = 100_000;
@@ -80,8 +80,8 @@ public sealed class MemcachedHybridCacheOptions
     public TimeSpan MaxStale { get; set; } = TimeSpan.Zero;
 
     /// <summary>
-    /// Whether nobody waits for the new value within <see cref="StaleWindow"/>. If not, the caller who refreshes does, and all others are served the old
-    /// value. Default: true.
+    /// With true nobody waits for the new value within <see cref="StaleWindow"/>. With false the caller who refreshes waits for the new value, and all others
+    /// are served the old one. Default: true.
     /// </summary>
     public bool RefreshInBackground { get; set; } = true;
 
@@ -113,7 +113,7 @@ public sealed class MemcachedHybridCacheOptions
     [Count(1, 1000)]
     public int MaximumTags { get; set; } = 64;
 
-    /// <summary>Whether a factory's null is stored like any value; if not, the factory runs each time. Default: true.</summary>
+    /// <summary>With true a factory's null is stored like any value; with false the factory runs each time. Default: true.</summary>
     public bool CacheNullValues { get; set; } = true;
 
     /// <summary>
@@ -124,7 +124,7 @@ public sealed class MemcachedHybridCacheOptions
     public double ExpirationJitter { get; set; } = 0.05;
 
     /// <summary>
-    /// Whether the first value of each type is compared with what its serializer gives back, before it is stored; each difference is logged once, with the member and what
+    /// With true the first value of each type is compared with what its serializer gives back, before it is stored; each difference is logged once, with the member and what
     /// to do (event 3007). It costs some time with that one value and nothing with later ones. Default: null, which means yes where the host's environment is
     /// <c>Development</c> (<c>environment</c> of the container's configuration, or else the variables <c>ASPNETCORE_ENVIRONMENT</c> and <c>DOTNET_ENVIRONMENT</c>),
     /// and no elsewhere. Whatever this says, a type that can be written but not read is found with its first value, and not stored (event 3006).

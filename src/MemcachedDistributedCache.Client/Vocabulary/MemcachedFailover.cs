@@ -3,7 +3,7 @@ namespace MemcachedDistributedCache;
 /// <summary>Who serves the keys of a server that is down.</summary>
 public enum MemcachedFailover
 {
-    /// <summary>Nobody: they are misses until it is back.</summary>
+    /// <summary>No server: its keys are misses until it is back.</summary>
     None,
 
     /// <summary>

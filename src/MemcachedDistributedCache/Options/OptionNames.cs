@@ -47,7 +47,7 @@ internal static class OptionNames
             string nearest = known.Select(static property => property.Name).MinBy(name => Distance(name, child.Key))!;
             string meant = prefix.Length == 0 && Hybrid.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
                 ? $"it is one of the hybrid cache, and stands under '{nameof(MemcachedCacheOptions.Hybrid)}'"
-                : Distance(nearest, child.Key) <= Math.Max(2, child.Key.Length / 3) ? $"did you mean '{nearest}'?" : "take it out, or write it as README.md has it.";
+                : Distance(nearest, child.Key) <= Math.Max(2, child.Key.Length / 3) ? $"did you mean '{nearest}'?" : "take it out, or write it as docs/options.md has it.";
             throw new InvalidOperationException($"The configuration has '{child.Path}', and there is no memcached option '{prefix}{child.Key}'; {meant}");
         }
     }
