@@ -12,10 +12,74 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace MemcachedDistributedCache.AspNetCore.Tests;
 
-/// <summary>Runs what README.md says, as written: the marked lines stand there, and here they run.</summary>
+/// <summary>Runs what README.md and the documents say, as written: the marked lines stand there, and here they run.</summary>
 public sealed class ReadmeTests
 {
     private int _made;
+
+    private static readonly string[] Source = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "ReadmeTests.source.txt"));
+
+    [MemcachedFact]
+    public async Task The_program_of_the_README_runs_as_written()
+    {
+        MemcachedProcess[] servers = await OwnNodes.StartAsync();
+        string[] args = ["--environment", "Production"];
+
+        // <program>
+        var builder = WebApplication.CreateBuilder(args);
+        UseInTest(builder, servers);
+        builder.Services.AddMemcachedHybridCache("127.0.0.1:11221,127.0.0.1:11222,127.0.0.1:11223");
+        builder.Services.AddSession();
+        builder.Services.AddMemcachedOutputCache();
+        builder.Services.AddHealthChecks().AddMemcached();
+        var app = builder.Build();
+        app.MapGet("/square/{n}", (int n, HybridCache cache) => cache.GetOrCreateAsync($"square:{n}", async token =>
+        {
+            await Task.Delay(2000, token);   // the slow part: a query, a page, a price list
+            return n * n;
+        }));
+        app.UseSession();
+        app.MapGet("/visits", (HttpContext context) => { int n = (context.Session.GetInt32("n") ?? 0) + 1; context.Session.SetInt32("n", n); return n; });
+        app.UseOutputCache();
+        app.MapGet("/page", () => $"Page {Guid.NewGuid()}").CacheOutput(policy => policy.Expire(TimeSpan.FromMinutes(1)).Tag("pages"));
+        app.MapHealthChecks("/health");
+        // </program>
+
+        await app.StartAsync();
+        using HttpClient client = app.GetTestClient();
+        Assert.Equal("144", await client.GetStringAsync(new Uri("/square/12", UriKind.Relative)));
+        Assert.Equal(MemcachedHybridSource.LocalCache, (await app.Services.GetRequiredService<MemcachedHybridCache>().GetOrCreateWithSourceAsync("square:12", 0, static (none, _) => ValueTask.FromResult(none))).Source);
+        string page = await client.GetStringAsync(new Uri("/page", UriKind.Relative));
+        Assert.Equal(page, await client.GetStringAsync(new Uri("/page", UriKind.Relative)));
+        Assert.Equal("Healthy", await client.GetStringAsync(new Uri("/health", UriKind.Relative)));
+        using HttpResponseMessage first = await client.GetAsync(new Uri("/visits", UriKind.Relative));
+        using var second = new HttpRequestMessage(HttpMethod.Get, new Uri("/visits", UriKind.Relative));
+        second.Headers.Add("Cookie", first.Headers.GetValues("Set-Cookie").Select(static cookie => cookie.Split(';')[0]));
+        using HttpResponseMessage again = await client.SendAsync(second);
+        Assert.Equal(("1", "2"), (await first.Content.ReadAsStringAsync(), await again.Content.ReadAsStringAsync()));
+
+        await app.DisposeAsync();
+        foreach (MemcachedProcess server in servers)
+        {
+            await server.DisposeAsync();
+        }
+    }
+
+    /// <summary>Every line of code in README.md runs above; those of the program stand there in the same order.</summary>
+    [Fact]
+    public void README_has_the_program_that_runs_here()
+    {
+        string[] ran = [.. Part("program").Select(static line => line.Trim())];
+        string[] blocks = [.. ReadDocument("README.md").Split("```csharp\n").Skip(1).Select(static text => text[..text.IndexOf("```", StringComparison.Ordinal)])];
+        Assert.Equal(4, blocks.Length);
+        string[] program = [.. blocks[0].Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+        Assert.Equal("using Microsoft.Extensions.Caching.Hybrid;", program[0]);
+        Assert.Equal("app.Run();", program[^1]);
+        Assert.Equal(program[1..^1], ran.Where(line => program.Contains(line, StringComparer.Ordinal)));
+        string[] others = [.. blocks[1..].SelectMany(static block => block.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
+        Assert.Equal(8, others.Length);
+        Assert.Equal(others.Order(StringComparer.Ordinal), ran.Where(line => !program.Contains(line, StringComparer.Ordinal) && !line.StartsWith("UseInTest", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+    }
 
     [MemcachedFact]
     public async Task The_quick_start_runs_as_written()
@@ -91,18 +155,27 @@ public sealed class ReadmeTests
     }
 
     [Theory]
-    [InlineData("output")]
-    [InlineData("health")]
-    [InlineData("map")]
-    [InlineData("hybrid")]
-    public void README_has_the_lines_that_run_here(string part)
+    [InlineData("output", "output-caching.md")]
+    [InlineData("health", "health.md")]
+    [InlineData("map", "health.md")]
+    [InlineData("hybrid", "hybrid.md")]
+    public void The_document_has_the_lines_that_run_here(string part, string document)
     {
-        string[] source = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "ReadmeTests.source.txt"));
-        IEnumerable<string> lines = source.SkipWhile(line => line.Trim() != $"// <{part}>").Skip(1).TakeWhile(line => line.Trim() != $"// </{part}>");
-        string block = string.Join('\n', lines.Select(static line => line.Length > 8 ? line[8..] : ""));
+        string block = string.Join('\n', Part(part).Select(static line => line.Length > 8 ? line[8..] : ""));
         Assert.NotEmpty(block);
-        string readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md")).ReplaceLineEndings("\n");
-        Assert.Contains(block, readme, StringComparison.Ordinal);
+        Assert.Contains(block, ReadDocument(document), StringComparison.Ordinal);
+    }
+
+    private static IEnumerable<string> Part(string part)
+        => Source.SkipWhile(line => line.Trim() != $"// <{part}>").Skip(1).TakeWhile(line => line.Trim() != $"// </{part}>");
+
+    private static string ReadDocument(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, name)).ReplaceLineEndings("\n");
+
+    /// <summary>The program names servers that are not there; the options set later replace them by what the test started.</summary>
+    private static void UseInTest(WebApplicationBuilder builder, MemcachedProcess[] servers)
+    {
+        builder.WebHost.UseTestServer();
+        builder.Services.PostConfigure<MemcachedCacheOptions>(options => options.Servers = [.. servers.Select(static server => server.Server)]);
     }
 
     private string MakeReport(string? category) => $"{category} {Interlocked.Increment(ref _made)}";

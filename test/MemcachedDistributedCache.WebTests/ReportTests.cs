@@ -42,7 +42,7 @@ public sealed class ReportTests
         }
     }
 
-    /// <summary>Two ports, as README.md starts two instances: by default a page's key in ASP.NET contains host and port.</summary>
+    /// <summary>Two ports, as samples/WebApi/README.md starts two instances: by default a page's key in ASP.NET contains host and port.</summary>
     [MemcachedFact]
     public async Task Instances_on_ports_of_their_own_share_a_report()
     {

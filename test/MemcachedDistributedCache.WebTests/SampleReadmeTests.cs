@@ -1,14 +1,13 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.RegularExpressions;
 using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.WebTests;
 
-/// <summary>Holds README.md against the product, so that it cannot rot.</summary>
-public sealed partial class ReadmeTests
+/// <summary>Holds samples/WebApi/README.md against the product, so that it cannot rot.</summary>
+public sealed partial class SampleReadmeTests
 {
-    private static readonly string[] Lines = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "README.md"));
+    private static readonly string[] Lines = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "sample.README.md"));
 
     [CurlFact]
     public async Task The_curl_lines_answer_as_written()
@@ -30,49 +29,6 @@ public sealed partial class ReadmeTests
         {
             string answer = await RunAsync(command.Replace("http://127.0.0.1:5080", address.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal), cluster.Folder);
             Assert.Equal(Generalize(command, expected), Generalize(command, answer));
-        }
-    }
-
-    [Fact]
-    public void The_options_tables_have_every_option_with_its_default()
-    {
-        AssertTable("## Options", new MemcachedCacheOptions());
-        AssertTable("### Options of the hybrid cache", new MemcachedHybridCacheOptions());
-    }
-
-    private static void AssertTable(string heading, object defaults)
-    {
-        Dictionary<string, string> table = Lines
-            .SkipWhile(line => line != heading)
-            .SkipWhile(static line => !line.StartsWith("|---", StringComparison.Ordinal)).Skip(1)
-            .TakeWhile(static line => line.StartsWith('|'))
-            .Select(static line => CellSeparator().Split(line))
-            .ToDictionary(static cells => cells[1].Trim().Trim('`'), static cells => cells[2].Trim(), StringComparer.Ordinal);
-
-        System.Reflection.PropertyInfo[] properties = [.. defaults.GetType().GetProperties().Where(static property => property.PropertyType != typeof(MemcachedHybridCacheOptions))];
-        Assert.Equal(properties.Select(static property => property.Name), table.Keys);
-        foreach (System.Reflection.PropertyInfo property in properties)
-        {
-            string written = table[property.Name].Trim('`');
-            switch (property.GetValue(defaults))
-            {
-                case IList<string> list:
-                    Assert.Empty(list);
-                    Assert.StartsWith("none", written, StringComparison.Ordinal);
-                    break;
-                case string text:
-                    Assert.Equal($"\"{text}\"", written);
-                    break;
-                case TimeSpan span:
-                    Assert.Equal(span, TimeSpan.Parse(written, CultureInfo.InvariantCulture));
-                    break;
-                case object value:
-                    Assert.Equal(Convert.ToString(value, CultureInfo.InvariantCulture), written, ignoreCase: true);
-                    break;
-                default:
-                    Assert.StartsWith("not set: ", written, StringComparison.Ordinal);
-                    break;
-            }
         }
     }
 
@@ -125,9 +81,6 @@ public sealed partial class ReadmeTests
         Assert.True(process.ExitCode == 0, $"{command} ended with {process.ExitCode}: {await error}");
         return answer;
     }
-
-    [GeneratedRegex(@"(?<!\\)\|")]
-    private static partial Regex CellSeparator();
 
     [GeneratedRegex("^Date: .* GMT$", RegexOptions.Multiline)]
     private static partial Regex Date();
