@@ -129,7 +129,4 @@ public sealed class RegistrationTests
         Assert.Throws<ArgumentOutOfRangeException>("timeout", () => builder.AddMemcached(timeout: TimeSpan.FromMilliseconds(9)));
         Assert.Throws<ArgumentOutOfRangeException>("timeout", () => builder.AddMemcached(timeout: TimeSpan.FromSeconds(61)));
     }
-
-    [Fact]
-    public void The_public_surface_is_the_reviewed_one() => PublicSurface.IsTheReviewedOne(typeof(RegistrationTests).Assembly, typeof(MemcachedOutputCacheOptions).Assembly);
 }

@@ -1,12 +1,7 @@
-using MemcachedDistributedCache.Testing;
-
 namespace MemcachedDistributedCache.Embedded.Tests;
 
 public sealed class PublicApiTests
 {
-    [Fact]
-    public void The_public_surface_is_the_reviewed_one() => PublicSurface.IsTheReviewedOne(typeof(PublicApiTests).Assembly, typeof(EmbeddedMemcached).Assembly);
-
     [Fact]
     public void Everything_else_is_sealed_or_static()
         => Assert.DoesNotContain(typeof(EmbeddedMemcached).Assembly.GetTypes(), type => type is { IsClass: true, IsSealed: false }
