@@ -57,6 +57,12 @@ internal static partial class PackageChecks
 
     private static void CheckLibrary(string id, ZipArchive package, ZipArchive symbols)
     {
+        foreach (XElement dependency in Metadata(package).Descendants().Where(e => e.Name.LocalName == "dependency" && ((string)e.Attribute("id")!).StartsWith("MemcachedDistributedCache", StringComparison.Ordinal)))
+        {
+            // The packages use internals of each other.
+            Check.That((string?)dependency.Attribute("version") == $"[{Value(Metadata(package), "version")}]", $"{id} depends on exactly its own version of {(string?)dependency.Attribute("id")}");
+        }
+
         HashSet<string> known = InstalledPackage.Find(id).Provides();
         ZipArchiveEntry[] assemblies = [.. package.Entries.Where(e => e.FullName.StartsWith("lib/", StringComparison.Ordinal) && e.Name.EndsWith(".dll", StringComparison.Ordinal))];
         Check.That(assemblies.Length > 0, $"{id} has an assembly");
