@@ -1,7 +1,6 @@
 using System.Globalization;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;

@@ -5,7 +5,6 @@ using System.Diagnostics;
 using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Layout;

@@ -17,7 +17,12 @@ internal sealed record BatchSteps(Calls Calls, EntryReader Reader, BatchReads Re
 /// still be of use goes the way of a single key.
 /// </summary>
 #pragma warning disable CA1001 // The semaphore has no wait handle, so there is nothing to free; a lease may be about to give it back.
-internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOptions options, IReadOnlyList<string> tags, ManyFactory<T> factory)
+internal sealed class Batch<T>(
+    BatchSteps steps,
+    HybridContext context,
+    CallOptions options,
+    IReadOnlyList<string> tags,
+    ManyFactory<T> factory)
 #pragma warning restore CA1001
 {
     private readonly Dictionary<string, T> _values = new(StringComparer.Ordinal);
@@ -49,7 +54,7 @@ internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOpti
         if (FactoryScope.Current is { } scope)
         {
             // A batch within a batch of the same kind, for a key that the outer one makes, would go on for ever.
-            _held = [.. asked.Concat(copies).Concat(unusable).Where(key => scope.Holds(context, new SingleFlightKey(key, _options.Distinct, typeof(T)), FactoryKind.Batch))];
+            _held = [.. asked.Concat(copies).Concat(unusable).Where(key => scope.Holds(context, KeyOf(key), FactoryKind.Batch))];
         }
 
         await FanOut.RunAsync(copies, context.Width.Requests, key => ConfirmAsync(key, asked, cancellationToken)).ConfigureAwait(false);
@@ -72,7 +77,8 @@ internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOpti
     private async Task ConfirmAsync(string key, List<string> asked, CancellationToken cancellationToken)
     {
         CallOptions only = _options with { Flags = _options.Flags | HybridCacheEntryFlags.DisableUnderlyingData };
-        (T value, MemcachedHybridSource source) = await steps.Single.GetAsync(new GetOrCreateRequest<int, T>(key, only, tags, default) { IsOfBatch = true }, cancellationToken).ConfigureAwait(false);
+        var request = new GetOrCreateRequest<int, T>(key, only, tags, default) { IsOfBatch = true };
+        (T value, MemcachedHybridSource source) = await steps.Single.GetAsync(request, cancellationToken).ConfigureAwait(false);
         lock (_lock)
         {
             switch (source)
@@ -93,7 +99,7 @@ internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOpti
     private async Task AskAllAsync(List<string> keys, List<string> unusable, CancellationToken cancellationToken)
     {
         List<BatchItem<T>> asked = keys.ConvertAll(key => new BatchItem<T>(steps.Calls.New<T>(key, _options, tags)));
-        _tagsKnown = asked.Count == 0 ? Task.CompletedTask : steps.Calls.EnsureTagsAsync([.. asked.SelectMany(static item => item.Call.Tags).Distinct()]);
+        _tagsKnown = steps.Calls.EnsureTagsAsync([.. asked.SelectMany(static item => item.Call.Tags).Distinct()]);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, context.Ended);
         for (LeaseWait? wait = null; asked.Count + unusable.Count > 0;)
         {
@@ -118,7 +124,10 @@ internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOpti
     }
 
     /// <summary>Asks for keys, and makes those that are to be made; gives those that another process makes.</summary>
-    private async Task<List<BatchItem<T>>> AskOnceAsync(List<BatchItem<T>> asked, List<string> unusable, CancellationToken cancellationToken)
+    private async Task<List<BatchItem<T>>> AskOnceAsync(
+        List<BatchItem<T>> asked,
+        List<string> unusable,
+        CancellationToken cancellationToken)
     {
         List<BatchItem<T>> make = [];
         List<BatchItem<T>> taken = [];
@@ -170,7 +179,8 @@ internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOpti
             return;
         }
 
-        IReadOnlyDictionary<string, T> made = await steps.Factories.MakeAsync(items, unusable, _options, factory, cancellationToken).ConfigureAwait(false);
+        SingleFlightKey first = KeyOf(items.Count > 0 ? items[0].Call.Key : unusable[0]);
+        IReadOnlyDictionary<string, T> made = await steps.Factories.MakeAsync(items, unusable, first, factory, cancellationToken).ConfigureAwait(false);
         foreach (string key in items.Select(static item => item.Call.Key).Concat(unusable))
         {
             if (made.TryGetValue(key, out T? value))
@@ -184,7 +194,8 @@ internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOpti
     {
         try
         {
-            var request = new GetOrCreateRequest<(string, ManyFactory<T>), T>(key, _options, tags, ValueFactory.Of((key, factory), MakeOneAsync)) { IsOfBatch = true };
+            ValueFactory<(string, ManyFactory<T>), T> one = ValueFactory.Of((key, factory), MakeOneAsync);
+            var request = GetOrCreateRequest.Of(key, _options, tags, one) with { IsOfBatch = true };
             (T value, MemcachedHybridSource source) = await steps.Single.GetAsync(request, cancellationToken).ConfigureAwait(false);
             if (source != MemcachedHybridSource.None)
             {
@@ -199,6 +210,8 @@ internal sealed class Batch<T>(BatchSteps steps, HybridContext context, CallOpti
             // The factory has no value for this key, and nothing was stored.
         }
     }
+
+    private SingleFlightKey KeyOf(string key) => new(key, _options.Distinct, typeof(T));
 
     private static async ValueTask<T> MakeOneAsync((string Key, ManyFactory<T> Factory) state, CancellationToken cancellationToken)
     {

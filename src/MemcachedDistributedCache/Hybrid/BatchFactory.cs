@@ -6,11 +6,16 @@ internal sealed class BatchFactory(FactoryRuns runs, MadeValues made, TagTracker
     /// <summary>Makes values.</summary>
     /// <param name="items">The keys whose values are kept.</param>
     /// <param name="unusable">Those whose values cannot be.</param>
-    /// <param name="options">The options of the call.</param>
+    /// <param name="first">What the first of them shares with calls that ask for the same.</param>
     /// <param name="factory">The factory.</param>
     /// <param name="cancellationToken">Cancelled when nobody wants the values.</param>
     /// <returns>The values, also of keys that nobody asked for.</returns>
-    public async Task<IReadOnlyDictionary<string, T>> MakeAsync<T>(List<BatchItem<T>> items, List<string> unusable, CallOptions options, ManyFactory<T> factory, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, T>> MakeAsync<T>(
+        List<BatchItem<T>> items,
+        List<string> unusable,
+        SingleFlightKey first,
+        ManyFactory<T> factory,
+        CancellationToken cancellationToken)
     {
         string[] keys = [.. items.Select(static item => item.Call.Key), .. unusable];
         IReadOnlyDictionary<string, T> values;
@@ -18,7 +23,7 @@ internal sealed class BatchFactory(FactoryRuns runs, MadeValues made, TagTracker
         {
             cancellationToken.ThrowIfCancellationRequested();
             items.ForEach(item => item.Stamps = tags.Capture(item.Call.Tags));
-            values = await InvokeAsync(keys, options, factory, cancellationToken).ConfigureAwait(false);
+            values = await InvokeAsync(keys, first, factory, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
@@ -32,11 +37,16 @@ internal sealed class BatchFactory(FactoryRuns runs, MadeValues made, TagTracker
     }
 
     /// <summary>Gives leases back.</summary>
-    public Task ReleaseAsync<T>(List<BatchItem<T>> items) => FanOut.RunAsync(items, context.Width.Requests, static item => item.Claim.ReleaseAsync());
+    public Task ReleaseAsync<T>(List<BatchItem<T>> items)
+        => FanOut.RunAsync(items, context.Width.Requests, static item => item.Claim.ReleaseAsync());
 
-    private async ValueTask<IReadOnlyDictionary<string, T>> InvokeAsync<T>(string[] keys, CallOptions options, ManyFactory<T> factory, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyDictionary<string, T>> InvokeAsync<T>(
+        string[] keys,
+        SingleFlightKey first,
+        ManyFactory<T> factory,
+        CancellationToken cancellationToken)
     {
-        using var scope = FactoryScope.Enter(context, new SingleFlightKey(keys[0], options.Distinct, typeof(T)), keys);
+        using var scope = FactoryScope.Enter(context, first, keys);
         return await runs.RunAsync(ValueFactory.Of((keys, factory), MakeManyAsync<T>), context: null, cancellationToken).ConfigureAwait(false);
     }
 
@@ -61,7 +71,8 @@ internal sealed class BatchFactory(FactoryRuns runs, MadeValues made, TagTracker
     }
 
     private static async ValueTask<IReadOnlyDictionary<string, T>> MakeManyAsync<T>((string[] Keys, ManyFactory<T> Factory) state, CancellationToken cancellationToken)
-        => await state.Factory(state.Keys, cancellationToken).ConfigureAwait(false) ?? throw new InvalidOperationException("The factory gave null in place of the values by key.");
+        => await state.Factory(state.Keys, cancellationToken).ConfigureAwait(false)
+            ?? throw new InvalidOperationException("The factory gave null in place of the values by key.");
 }
 
 /// <summary>Makes the values of many keys; a key that is left out has none.</summary>

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using MemcachedDistributedCache.Vocabulary;
+
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
@@ -9,14 +11,8 @@ internal class CachedEntry
 {
     private long _freshUntil;
 
-    /// <summary>When its factory ended.</summary>
-    public required long CreatedAt { get; init; }
-
-    /// <summary>When it expires; it may be of use for a while after that.</summary>
-    public required long ExpiresAt { get; init; }
-
-    /// <summary>The versions of its tags from before its factory ran, that of all entries first.</summary>
-    public required TagStamp[] Tags { get; init; }
+    /// <summary>When it was made and expires, and its tags.</summary>
+    public required EntryHead Head { get; init; }
 
     /// <summary>What the payload is; see <see cref="PayloadKind"/>.</summary>
     public required PayloadKind Kind { get; init; }
@@ -25,7 +21,7 @@ internal class CachedEntry
     public ReadOnlyMemory<byte> Payload { get; init; }
 
     /// <summary>The state of the cluster's entry that this is a copy of; unknown where there is none.</summary>
-    public Vocabulary.CasToken CasToken { get; init; }
+    public CasToken CasToken { get; init; }
 
     /// <summary>Whether it was kept out of the cluster by its caller, so that there is nothing to hold it against.</summary>
     public bool IsDetached { get; init; }
@@ -39,6 +35,15 @@ internal class CachedEntry
     /// <summary>The moment after which the local copy is no longer served by itself.</summary>
     public long LocalUntil { get; set; }
 
+    /// <inheritdoc cref="EntryHead.CreatedAt"/>
+    public long CreatedAt => Head.CreatedAt;
+
+    /// <inheritdoc cref="EntryHead.ExpiresAt"/>
+    public long ExpiresAt => Head.ExpiresAt;
+
+    /// <inheritdoc cref="EntryHead.Tags"/>
+    public TagStamp[] Tags => Head.Tags;
+
     /// <summary>Until when it is served without asking anybody.</summary>
     public long FreshUntil
     {
@@ -46,6 +51,13 @@ internal class CachedEntry
         set => Volatile.Write(ref _freshUntil, value);
     }
 }
+
+/// <summary>What an entry carries besides its value.</summary>
+/// <param name="CreatedAt">When its factory ended, in milliseconds of Unix time.</param>
+/// <param name="ExpiresAt">When it expires, the same; it may be of use for a while after that.</param>
+/// <param name="Tags">The versions of its tags from before its factory ran, that of all entries first.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct EntryHead(long CreatedAt, long ExpiresAt, TagStamp[] Tags);
 
 /// <summary>A value of a type that cannot be changed: all callers share it.</summary>
 internal sealed class CachedEntry<T> : CachedEntry

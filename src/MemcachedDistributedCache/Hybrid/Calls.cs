@@ -23,7 +23,8 @@ internal sealed class Calls(KeyEncoder keys, TagTracker tags, LocalCache local, 
     public ValueCodec<T> CodecOf<T>() => codecs.Of<T>();
 
     /// <summary>A call that begins now: what changes its key from here on is seen.</summary>
-    public Call<T> New<T>(string key, CallOptions options, IReadOnlyList<string> tagNames) => New<T>(key, options, tagNames, local.VersionOf(key));
+    public Call<T> New<T>(string key, CallOptions options, IReadOnlyList<string> tagNames)
+        => New<T>(key, options, tagNames, local.VersionOf(key));
 
     /// <summary>A call that began when its key had a number in the local cache.</summary>
     public Call<T> New<T>(string key, CallOptions options, IReadOnlyList<string> tagNames, long version)

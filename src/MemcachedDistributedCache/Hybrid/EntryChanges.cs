@@ -1,6 +1,4 @@
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Distributed;
-using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -9,13 +7,20 @@ namespace MemcachedDistributedCache.Hybrid;
 /// Sets and removes entries. A change that has begun goes its way, and is counted until it has ended, so that the end of the cache
 /// can wait for it.
 /// </summary>
-internal sealed class EntryChanges(Calls calls, TagTracker tags, RemoteCache remote, LocalCache local, EntryWriter writer, HybridContext context)
+internal sealed class EntryChanges(
+    Calls calls,
+    TagTracker tags,
+    RemoteCache remote,
+    LocalCache local,
+    EntryWriter writer,
+    HybridContext context)
 {
     /// <summary>The changes under way.</summary>
     public WorkCount UnderWay { get; } = new();
 
     /// <summary>Stores a value in place of whatever is there.</summary>
-    public Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tagNames) => UnderWay.Count(SetCoreAsync(key, value, options, tagNames));
+    public Task SetAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tagNames)
+        => UnderWay.Count(SetCoreAsync(key, value, options, tagNames));
 
     private async Task SetCoreAsync<T>(string key, T value, CallOptions options, IReadOnlyList<string> tagNames)
     {

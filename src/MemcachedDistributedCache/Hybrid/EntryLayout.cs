@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Vocabulary;
 
@@ -85,9 +83,7 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTag
 
         return new CachedEntry
         {
-            CreatedAt = createdAt,
-            ExpiresAt = expiresAt,
-            Tags = ReadStamps(bytes, wireKey),
+            Head = new EntryHead(createdAt, expiresAt, ReadStamps(bytes, wireKey)),
             Kind = (PayloadKind)bytes[1],
             Payload = item.AsMemory(payloadAt),
             CasToken = casToken,

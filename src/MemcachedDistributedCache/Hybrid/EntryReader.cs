@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Telemetry;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -29,7 +28,11 @@ internal sealed class EntryReader(LocalCache local, TagTracker tags, ValueCodecs
     }
 
     /// <summary>The same by a key that is no string: none is made for a value that is there.</summary>
-    public bool TryGetLocal<T>(ReadOnlySpan<char> key, in CallOptions options, [MaybeNullWhen(false)] out T value, out MemcachedHybridSource source)
+    public bool TryGetLocal<T>(
+        ReadOnlySpan<char> key,
+        in CallOptions options,
+        [MaybeNullWhen(false)] out T value,
+        out MemcachedHybridSource source)
     {
         if (options.MayReadLocal && local.Find(key) is { } entry && IsFresh(entry))
         {

@@ -1,6 +1,4 @@
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Layout;
-using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -34,7 +32,8 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             int header = layout.WriteHeader(writer, stamps);
 
             // What is too large for the cluster may still have room here.
-            writer.MaximumLength = header + (call.Options.MayWriteLocal ? Math.Max(Options.MaximumPayloadBytes, (long)Options.MaximumLocalBytes) : Options.MaximumPayloadBytes);
+            long longest = call.Options.MayWriteLocal ? Math.Max(Options.MaximumPayloadBytes, Options.MaximumLocalBytes) : Options.MaximumPayloadBytes;
+            writer.MaximumLength = header + longest;
             PayloadKind kind = value is null ? PayloadKind.Null : codec.Write(value, writer);
             if (value is not null && codec.Proof?.Holds(codec, value, kind, writer.Written[header..]) == false)
             {
@@ -44,9 +43,9 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             }
 
             long createdAt = context.UnixTime;
-            long lifetime = Lifetime(call.Options.Expiration);
-            EntryLayout.Complete(writer.Written.Span, kind, createdAt, createdAt + lifetime, writer.Length - header);
-            return new PreparedEntry<T>(value, writer, header, kind, createdAt, lifetime, stamps);
+            var head = new EntryHead(createdAt, createdAt + Lifetime(call.Options.Expiration), stamps);
+            EntryLayout.Complete(writer.Written.Span, kind, head.CreatedAt, head.ExpiresAt, writer.Length - header);
+            return new PreparedEntry<T>(value, writer, header, kind, head);
         }
         catch (Exception exception)
         {
@@ -109,30 +108,10 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     /// <summary>An entry as it is kept in the local cache, and as further callers' objects are made of.</summary>
     public static CachedEntry CopyOf<T>(Call<T> call, PreparedEntry<T> entry, CasToken casToken, bool isDetached)
     {
-        long size = SizeOf(call, entry.PayloadLength, entry.Value);
+        (EntryHead head, long size) = (entry.Head, SizeOf(call, entry.PayloadLength, entry.Value));
         return ShareableTypes<T>.IsShareable
-            ? new CachedEntry<T>
-            {
-                Value = entry.Value,
-                Kind = entry.Kind,
-                CreatedAt = entry.CreatedAt,
-                ExpiresAt = entry.CreatedAt + entry.Lifetime,
-                Tags = entry.Stamps,
-                CasToken = casToken,
-                IsDetached = isDetached,
-                Size = size,
-            }
-            : new CachedEntry
-            {
-                Payload = entry.CopyPayload(),
-                Kind = entry.Kind,
-                CreatedAt = entry.CreatedAt,
-                ExpiresAt = entry.CreatedAt + entry.Lifetime,
-                Tags = entry.Stamps,
-                CasToken = casToken,
-                IsDetached = isDetached,
-                Size = size,
-            };
+            ? new CachedEntry<T> { Value = entry.Value, Kind = entry.Kind, Head = head, CasToken = casToken, IsDetached = isDetached, Size = size }
+            : new CachedEntry { Payload = entry.CopyPayload(), Kind = entry.Kind, Head = head, CasToken = casToken, IsDetached = isDetached, Size = size };
     }
 
     /// <summary>Puts a copy of an entry in place that was read from the cluster; <see cref="Keep"/>.</summary>
@@ -157,9 +136,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             {
                 Value = value,
                 Kind = read.Kind,
-                CreatedAt = read.CreatedAt,
-                ExpiresAt = read.ExpiresAt,
-                Tags = read.Tags,
+                Head = read.Head,
                 CasToken = read.CasToken,
                 IsDetached = read.IsDetached,
                 IsStale = isStale,
@@ -169,9 +146,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             {
                 Payload = read.Payload,
                 Kind = read.Kind,
-                CreatedAt = read.CreatedAt,
-                ExpiresAt = read.ExpiresAt,
-                Tags = read.Tags,
+                Head = read.Head,
                 CasToken = read.CasToken,
                 IsDetached = read.IsDetached,
                 IsStale = isStale,
@@ -239,7 +214,9 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
 
     /// <summary>The bytes that a copy counts for: what the caller or its factory says, or what it takes.</summary>
     private static long SizeOf<T>(Call<T> call, int payloadLength, T? value)
-        => call.Options.LocalSize is >= 0 and long chosen ? chosen : LocalCache.SizeOf(call.Key, (long)payloadLength + (value is null ? 0 : call.Codec.ExtraSize(value)));
+        => call.Options.LocalSize is >= 0 and long chosen
+            ? chosen
+            : LocalCache.SizeOf(call.Key, (long)payloadLength + (value is null ? 0 : call.Codec.ExtraSize(value)));
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }

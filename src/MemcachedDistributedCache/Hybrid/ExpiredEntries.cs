@@ -6,7 +6,12 @@ namespace MemcachedDistributedCache.Hybrid;
 /// Entries past their expiration that are still of use. Whoever makes the new value takes the lease for refreshing, and stores over
 /// the entry that was read, so that one of all processes does.
 /// </summary>
-internal sealed class ExpiredEntries(RemoteCache remote, EntryWriter writer, FactoryRunner factories, RefreshTable refreshes, HybridContext context)
+internal sealed class ExpiredEntries(
+    RemoteCache remote,
+    EntryWriter writer,
+    FactoryRunner factories,
+    RefreshTable refreshes,
+    HybridContext context)
 {
     /// <summary>
     /// Serves an entry within its window, and has it refreshed if the caller may; in the context of the caller, who waits, where
@@ -37,7 +42,10 @@ internal sealed class ExpiredEntries(RemoteCache remote, EntryWriter writer, Fac
     /// <param name="run">The factory and its call.</param>
     /// <param name="entry">The entry.</param>
     /// <param name="fallback">The entry's value, where it may be served should the factory fail.</param>
-    public async ValueTask<(RemoteState State, Outcome<T>? Outcome)> ReplaceAsync<TState, T>(FactoryRun<TState, T> run, CachedEntry entry, Fallback<T>? fallback)
+    public async ValueTask<(RemoteState State, Outcome<T>? Outcome)> ReplaceAsync<TState, T>(
+        FactoryRun<TState, T> run,
+        CachedEntry entry,
+        Fallback<T>? fallback)
     {
         if (fallback is null && context.Options.Retention == TimeSpan.Zero)
         {
@@ -105,7 +113,10 @@ internal sealed class ExpiredEntries(RemoteCache remote, EntryWriter writer, Fac
         {
             CasToken casToken = old.Entry.CasToken;
             (RemoteState state, Lease? lease) = await remote.LeaseRefreshAsync(run.Call.Key, run.Call.WireKey, casToken).ConfigureAwait(false);
-            outcome = state == RemoteState.Won ? await factories.RunAsync(run, new Claim(StoreTarget.Both, lease, casToken), old).ConfigureAwait(false) : null;
+            if (state == RemoteState.Won)
+            {
+                outcome = await factories.RunAsync(run, new Claim(StoreTarget.Both, lease, casToken), old).ConfigureAwait(false);
+            }
         }
         finally
         {

@@ -9,7 +9,12 @@ namespace MemcachedDistributedCache.Hybrid;
 internal sealed record FactoryRun<TState, T>(Call<T> Call, ValueFactory<TState, T> Factory, SingleFlight<T>? SingleFlight)
 {
     /// <summary>How the factory came to run.</summary>
-    public FactoryKind Kind => SingleFlight switch { null => FactoryKind.Refresh, { IsOfBatch: true } => FactoryKind.Batch, _ => FactoryKind.SingleFlight };
+    public FactoryKind Kind => SingleFlight switch
+    {
+        null => FactoryKind.Refresh,
+        { IsOfBatch: true } => FactoryKind.Batch,
+        _ => FactoryKind.SingleFlight,
+    };
 }
 
 /// <summary>Runs factories, and has what they give kept.</summary>
@@ -63,7 +68,11 @@ internal sealed class FactoryRunner(FactoryRuns runs, MadeValues made, TagTracke
     }
 
     /// <summary>Makes a value whose key cannot be used; it is kept nowhere.</summary>
-    public async ValueTask<T> RunUnkeptAsync<TState, T>(SingleFlightKey key, CallOptions options, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
+    public async ValueTask<T> RunUnkeptAsync<TState, T>(
+        SingleFlightKey key,
+        CallOptions options,
+        ValueFactory<TState, T> factory,
+        CancellationToken cancellationToken)
     {
         using var scope = FactoryScope.Enter(context, FactoryKind.SingleFlight, key);
         try
@@ -80,7 +89,11 @@ internal sealed class FactoryRunner(FactoryRuns runs, MadeValues made, TagTracke
     /// <inheritdoc cref="MadeValues.ServeLastAsync"/>
     public ValueTask<Outcome<T>> ServeLastAsync<T>(Call<T> call, Fallback<T> fallback) => made.ServeLastAsync(call, fallback);
 
-    private async ValueTask<T> InvokeAsync<TState, T>(FactoryRun<TState, T> run, HybridCacheEntryContext? choices, Fallback<T>? fallback, CancellationToken token)
+    private async ValueTask<T> InvokeAsync<TState, T>(
+        FactoryRun<TState, T> run,
+        HybridCacheEntryContext? choices,
+        Fallback<T>? fallback,
+        CancellationToken token)
     {
         if (run.SingleFlight?.IsOnCallersThread == true)
         {

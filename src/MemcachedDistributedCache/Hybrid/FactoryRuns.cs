@@ -18,7 +18,10 @@ internal sealed class FactoryRuns(HybridCounters counters, CacheTelemetry teleme
     /// <param name="factory">The factory.</param>
     /// <param name="context">What it may change; <see cref="ValueFactory{TState, T}.NewContext"/>.</param>
     /// <param name="cancellationToken">Cancelled when nobody wants the value.</param>
-    public ValueTask<T> RunAsync<TState, T>(in ValueFactory<TState, T> factory, HybridCacheEntryContext? context, CancellationToken cancellationToken)
+    public ValueTask<T> RunAsync<TState, T>(
+        in ValueFactory<TState, T> factory,
+        HybridCacheEntryContext? context,
+        CancellationToken cancellationToken)
     {
         counters.Add(HybridEvent.FactoryRun);
         return _duration.IsEnabled ? RunTimedAsync(factory, context, cancellationToken) : factory.InvokeAsync(context, cancellationToken);
@@ -33,7 +36,10 @@ internal sealed class FactoryRuns(HybridCounters counters, CacheTelemetry teleme
         }
     }
 
-    private async ValueTask<T> RunTimedAsync<TState, T>(ValueFactory<TState, T> factory, HybridCacheEntryContext? context, CancellationToken cancellationToken)
+    private async ValueTask<T> RunTimedAsync<TState, T>(
+        ValueFactory<TState, T> factory,
+        HybridCacheEntryContext? context,
+        CancellationToken cancellationToken)
     {
         long startedAt = timeProvider.GetTimestamp();
         MetricTags outcome = _success;

@@ -31,7 +31,12 @@ internal sealed class FactoryScope : IDisposable
     private HashSet<string>? _keySet;
     private volatile bool _hasEnded;
 
-    private FactoryScope(HybridContext cache, FactoryKind kind, SingleFlightKey first, IReadOnlyList<string>? keys, ISingleFlight? singleFlight)
+    private FactoryScope(
+        HybridContext cache,
+        FactoryKind kind,
+        SingleFlightKey first,
+        IReadOnlyList<string>? keys,
+        ISingleFlight? singleFlight)
     {
         _cache = cache;
         _kind = kind;
@@ -58,10 +63,12 @@ internal sealed class FactoryScope : IDisposable
     }
 
     /// <summary>Enters a factory. To be called in an asynchronous method, at whose end the flow leaves it by itself.</summary>
-    public static FactoryScope Enter(HybridContext cache, FactoryKind kind, SingleFlightKey key, ISingleFlight? singleFlight = null) => new(cache, kind, key, null, singleFlight);
+    public static FactoryScope Enter(HybridContext cache, FactoryKind kind, SingleFlightKey key, ISingleFlight? singleFlight = null)
+        => new(cache, kind, key, null, singleFlight);
 
     /// <summary>Enters the factory of a batch, which makes many keys at once.</summary>
-    public static FactoryScope Enter(HybridContext cache, SingleFlightKey first, IReadOnlyList<string> keys) => new(cache, FactoryKind.Batch, first, keys, null);
+    public static FactoryScope Enter(HybridContext cache, SingleFlightKey first, IReadOnlyList<string> keys)
+        => new(cache, FactoryKind.Batch, first, keys, null);
 
     /// <summary>The factory has ended; what it has left behind is within it no more.</summary>
     public void Dispose() => _hasEnded = true;

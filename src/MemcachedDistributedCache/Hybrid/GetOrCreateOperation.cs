@@ -9,7 +9,13 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <param name="Writer">Keeps a local copy of what the cluster has.</param>
 /// <param name="Expired">Serves and replaces entries past their expiration.</param>
 /// <param name="Factories">Makes the value.</param>
-internal sealed record GetOrCreateSteps(Calls Calls, EntryJudge Judge, RemoteCache Remote, EntryWriter Writer, ExpiredEntries Expired, FactoryRunner Factories);
+internal sealed record GetOrCreateSteps(
+    Calls Calls,
+    EntryJudge Judge,
+    RemoteCache Remote,
+    EntryWriter Writer,
+    ExpiredEntries Expired,
+    FactoryRunner Factories);
 
 /// <summary>
 /// The way of a single flight: the local copy if the cluster says that it is still right, else the cluster's entry, else the
@@ -22,7 +28,11 @@ internal sealed record GetOrCreateSteps(Calls Calls, EntryJudge Judge, RemoteCac
 /// <param name="holdsLease">
 /// Whether the lease is held by a factory that waits for this operation, which therefore must not wait for the lease.
 /// </param>
-internal sealed class GetOrCreateOperation<TState, T>(GetOrCreateSteps steps, HybridContext context, GetOrCreateRequest<TState, T> request, bool holdsLease) : ISingleFlightWork<T>
+internal sealed class GetOrCreateOperation<TState, T>(
+    GetOrCreateSteps steps,
+    HybridContext context,
+    GetOrCreateRequest<TState, T> request,
+    bool holdsLease) : ISingleFlightWork<T>
 {
     /// <summary>How often an entry may change between two looks.</summary>
     private const int MaximumChanges = 10;
@@ -111,7 +121,9 @@ internal sealed class GetOrCreateOperation<TState, T>(GetOrCreateSteps steps, Hy
             case RemoteState.Unavailable:
                 return steps.Judge.ServeUnseen(_call, _local) is { } unseen
                     ? new ValueTask<Outcome<T>?>(unseen)
-                    : MakeAloneAsync(_call.Options.MayWriteRemote ? StoreTarget.LocalUntilSeen : StoreTarget.Local, steps.Judge.FallbackOf(_call, _local));
+                    : MakeAloneAsync(
+                        _call.Options.MayWriteRemote ? StoreTarget.LocalUntilSeen : StoreTarget.Local,
+                        steps.Judge.FallbackOf(_call, _local));
 
             default:
                 return MakePlaceAsync(read.CasToken);
@@ -143,7 +155,8 @@ internal sealed class GetOrCreateOperation<TState, T>(GetOrCreateSteps steps, Hy
                 return await steps.Expired.ServeAsync(Run, new Fallback<T>(entry, judgement.Value!), read.SentAt, MayLease).ConfigureAwait(false);
 
             case Judgement.LastValue or Judgement.Expired:
-                return await ReplaceAsync(entry, judgement.Kind == Judgement.LastValue ? new Fallback<T>(entry, judgement.Value!) : null).ConfigureAwait(false);
+                Fallback<T>? fallback = judgement.Kind == Judgement.LastValue ? new Fallback<T>(entry, judgement.Value!) : null;
+                return await ReplaceAsync(entry, fallback).ConfigureAwait(false);
 
             default:
                 return await MakePlaceAsync(read.CasToken).ConfigureAwait(false);

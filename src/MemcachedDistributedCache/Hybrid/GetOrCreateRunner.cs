@@ -51,10 +51,13 @@ internal sealed class GetOrCreateRunner(GetOrCreateSteps steps, LocalCache local
                     context.Counters.Add(HybridEvent.SingleFlightJoined);
                 }
 
-                outcome = await (isNew ? singleFlight.WaitFirstAsync(cancellationToken) : singleFlight.WaitAsync(cancellationToken)).ConfigureAwait(false);
+                Task<Outcome<T>> ending = isNew ? singleFlight.WaitFirstAsync(cancellationToken) : singleFlight.WaitAsync(cancellationToken);
+                outcome = await ending.ConfigureAwait(false);
                 break;
             }
-            catch (Exception exception) when (!isNew && !cancellationToken.IsCancellationRequested && singleFlight.MayHaveFailedForFirstCaller(exception, isFirst))
+            catch (Exception exception) when (!isNew
+                && !cancellationToken.IsCancellationRequested
+                && singleFlight.MayHaveFailedForFirstCaller(exception, isFirst))
             {
                 HybridContext.ThrowIf(context.HasEnded);
             }
@@ -75,7 +78,11 @@ internal sealed class GetOrCreateRunner(GetOrCreateSteps steps, LocalCache local
     }
 
     /// <summary>Makes a value whose key cannot be used; it is kept nowhere.</summary>
-    public async ValueTask<(T Value, MemcachedHybridSource Source)> MakeAsync<TState, T>(string? key, CallOptions options, ValueFactory<TState, T> factory, CancellationToken cancellationToken)
+    public async ValueTask<(T Value, MemcachedHybridSource Source)> MakeAsync<TState, T>(
+        string? key,
+        CallOptions options,
+        ValueFactory<TState, T> factory,
+        CancellationToken cancellationToken)
     {
         var asked = new SingleFlightKey(key ?? "", options.Distinct, typeof(T));
         FactoryScope.Current?.Holds(context, asked, FactoryKind.SingleFlight);
@@ -95,7 +102,11 @@ internal sealed class GetOrCreateRunner(GetOrCreateSteps steps, LocalCache local
     }
 
     /// <summary>Joins the single flight of a key, or makes one: of its own where nobody is to join it.</summary>
-    private (SingleFlight<T> SingleFlight, bool IsNew) Enter<T>(SingleFlightKey key, bool isOfBatch, bool holdsLease, CancellationToken firstCaller)
+    private (SingleFlight<T> SingleFlight, bool IsNew) Enter<T>(
+        SingleFlightKey key,
+        bool isOfBatch,
+        bool holdsLease,
+        CancellationToken firstCaller)
     {
         var now = new ChangeCounts(local.VersionOf(key.Key), tags.Invalidations);
         bool mayEndEarly = context.Options.FactorySoftTimeout != Timeout.InfiniteTimeSpan;

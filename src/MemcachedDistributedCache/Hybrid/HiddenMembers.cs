@@ -52,7 +52,8 @@ internal static class HiddenMembers
     }
 
     /// <summary>The property whose value a field of the compiler's holds.</summary>
-    private static string? PropertyOf(string field) => field.StartsWith('<') && field.IndexOf('>', StringComparison.Ordinal) is > 1 and int end ? field[1..end] : null;
+    private static string? PropertyOf(string field)
+        => field.StartsWith('<') && field.IndexOf('>', StringComparison.Ordinal) is > 1 and int end ? field[1..end] : null;
 
     /// <summary>
     /// Whether the application has said that the member is left out, or nobody would expect it to be carried: those who listen to

@@ -1,4 +1,3 @@
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Telemetry;
 
 namespace MemcachedDistributedCache.Hybrid;

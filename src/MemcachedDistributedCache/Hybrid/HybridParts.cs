@@ -18,7 +18,12 @@ internal sealed class HybridParts : IAsyncDisposable, IDisposable
     private readonly HybridMetrics _metrics;
     private int _isDisposed;
 
-    public HybridParts(ICacheBackend backend, KeyEncoder keys, HybridContext context, IServiceProvider? services = null, CacheTelemetry? telemetry = null)
+    public HybridParts(
+        ICacheBackend backend,
+        KeyEncoder keys,
+        HybridContext context,
+        IServiceProvider? services = null,
+        CacheTelemetry? telemetry = null)
     {
         _backend = backend;
         Context = context;
@@ -75,7 +80,8 @@ internal sealed class HybridParts : IAsyncDisposable, IDisposable
 
     /// <summary>Throws after the cache has been disposed.</summary>
     /// <param name="orBelow">Whether the cache below counts too; a value of the local cache does not need it.</param>
-    public void ThrowIfDisposed(bool orBelow = true) => HybridContext.ThrowIf(Volatile.Read(ref _isDisposed) != 0 || (orBelow && _backend.IsDisposed));
+    public void ThrowIfDisposed(bool orBelow = true)
+        => HybridContext.ThrowIf(Volatile.Read(ref _isDisposed) != 0 || (orBelow && _backend.IsDisposed));
 
     /// <summary>
     /// Cancels factories, gives leases back and delivers what is undelivered, for <see cref="ShutdownLimit"/> at most: all that

@@ -2,7 +2,6 @@ using System.Buffers;
 using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Vocabulary;

@@ -72,7 +72,7 @@ internal sealed class MadeValues(RemoteCache remote, EntryWriter writer, HybridC
     private async ValueTask<CachedEntry> StoreAsync<T>(Call<T> call, PreparedEntry<T> entry, Claim claim)
     {
         CasToken? held = claim.Lease is null ? null : await claim.Lease.EndAsync().ConfigureAwait(false);
-        if ((claim.Over ?? held) is not { } casToken || Array.Exists(entry.Stamps, static stamp => stamp.State.IsProvisional))
+        if ((claim.Over ?? held) is not { } casToken || Array.Exists(entry.Head.Tags, static stamp => stamp.State.IsProvisional))
         {
             context.Counters.Add(HybridEvent.LeaseLost);
             await claim.ReleaseAsync().ConfigureAwait(false);

@@ -3,18 +3,16 @@ using MemcachedDistributedCache.Layout;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>A value that has been serialized, with all that goes before it in the cluster.</summary>
-internal sealed class PreparedEntry<T>(T value, PooledWriter writer, int header, PayloadKind kind, long createdAt, long lifetime, TagStamp[] stamps) : IDisposable
+internal sealed class PreparedEntry<T>(T value, PooledWriter writer, int header, PayloadKind kind, EntryHead head) : IDisposable
 {
     public T Value => value;
 
     public PayloadKind Kind => kind;
 
-    public long CreatedAt => createdAt;
+    public EntryHead Head => head;
 
     /// <summary>From its creation to its expiration, in milliseconds.</summary>
-    public long Lifetime => lifetime;
-
-    public TagStamp[] Stamps => stamps;
+    public long Lifetime => head.ExpiresAt - head.CreatedAt;
 
     public int PayloadLength => writer.Length - header;
 
@@ -25,7 +23,7 @@ internal sealed class PreparedEntry<T>(T value, PooledWriter writer, int header,
     public byte[] NewMark()
     {
         byte[] mark = writer.Written.Span[..header].ToArray();
-        EntryLayout.Complete(mark, PayloadKind.Elsewhere, createdAt, createdAt + lifetime, payloadLength: 0);
+        EntryLayout.Complete(mark, PayloadKind.Elsewhere, head.CreatedAt, head.ExpiresAt, payloadLength: 0);
         return mark;
     }
 

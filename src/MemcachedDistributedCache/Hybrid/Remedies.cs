@@ -7,9 +7,11 @@ internal static class Remedies
         => "Give the type a public constructor, or one marked [JsonConstructor], whose parameters are named like its properties; for an abstract type or an interface name its implementations with "
             + $"[JsonDerivedType]; cache List<T>, HashSet<T> or Dictionary<TKey, TValue> in place of a collection that can only be read; or register an {Serializer(type)}.";
 
-    public static string Unwritable(Type type) => $"Mark the member that cannot be written [JsonIgnore], or give it a type that JSON has; or register an {Serializer(type)}.";
+    public static string Unwritable(Type type)
+        => $"Mark the member that cannot be written [JsonIgnore], or give it a type that JSON has; or register an {Serializer(type)}.";
 
-    public static string Field(Type type) => $"Mark the field [JsonIgnore] if it is meant to be left out; or register an {Serializer(type)}.";
+    public static string Field(Type type)
+        => $"Mark the field [JsonIgnore] if it is meant to be left out; or register an {Serializer(type)}.";
 
     public static string Member(Type type)
         => $"Give the member a public setter or init, mark it [JsonInclude], or let a constructor marked [JsonConstructor] take it, as a record does; or register an {Serializer(type)}.";
@@ -27,9 +29,11 @@ internal static class Remedies
 
     public static string Order(Type type) => $"Use a List<T> or Queue<T>; or register an {Serializer(type)}.";
 
-    public static string Comparer(Type type) => $"Make the collection anew with its comparer in a setter or constructor; or register an {Serializer(type)}.";
+    public static string Comparer(Type type)
+        => $"Make the collection anew with its comparer in a setter or constructor; or register an {Serializer(type)}.";
 
-    public static string Other(Type type) => $"Change the member or its converter so that it reads what it wrote; or register an {Serializer(type)}.";
+    public static string Other(Type type)
+        => $"Change the member or its converter so that it reads what it wrote; or register an {Serializer(type)}.";
 
     private static string Serializer(Type type) => $"IHybridCacheSerializer<{type.Name}>";
 }

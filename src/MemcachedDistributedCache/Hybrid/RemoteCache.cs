@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
@@ -61,7 +60,9 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
                 return new RemoteRead(RemoteState.Taken, sentAt) { CasToken = result.CasToken };
             }
 
-            return withValue ? Read(key, result, sentAt) : new RemoteRead(RemoteState.Unread, sentAt) { CasToken = result.CasToken, MayBeReplaced = !result.IsUnreadable };
+            return withValue
+                ? Read(key, result, sentAt)
+                : new RemoteRead(RemoteState.Unread, sentAt) { CasToken = result.CasToken, MayBeReplaced = !result.IsUnreadable };
         }
         finally
         {
@@ -73,7 +74,9 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
     public async ValueTask<RemoteRead> GetAsync(byte[] key)
     {
         long sentAt = context.Now;
-        OperationResult result = await backend.GetAsync(WireKey.Of(key), ReadRequirements.CasToken, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+        OperationResult result = await backend
+            .GetAsync(WireKey.Of(key), ReadRequirements.CasToken, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)
+            .ConfigureAwait(false);
         return result.Status switch
         {
             ResultStatus.Success when result.Flags == Lease.Flags => new RemoteRead(RemoteState.Absent, sentAt),
@@ -91,7 +94,8 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
         return result.Status switch
         {
             ResultStatus.Success when result.IsUnreadable => RemoteState.Changed,
-            ResultStatus.Success => result.CasToken == casToken ? RemoteState.Entry : result.Origin == casToken.Origin ? RemoteState.Changed : RemoteState.Unread,
+            ResultStatus.Success when result.CasToken == casToken => RemoteState.Entry,
+            ResultStatus.Success => result.Origin == casToken.Origin ? RemoteState.Changed : RemoteState.Unread,
             ResultStatus.Miss => RemoteState.Absent,
             _ => RemoteState.Unavailable,
         };
@@ -171,7 +175,10 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
 
     private RemoteRead Read(byte[] key, in OperationResult result, long sentAt)
     {
-        if (!result.IsUnreadable && result.Flags == EntryLayout.Flags && result.Value is { } item && layout.TryRead(item, key, result.CasToken) is { } entry)
+        if (!result.IsUnreadable
+            && result.Flags == EntryLayout.Flags
+            && result.Value is { } item
+            && layout.TryRead(item, key, result.CasToken) is { } entry)
         {
             return new RemoteRead(RemoteState.Entry, sentAt) { Entry = entry, CasToken = result.CasToken };
         }

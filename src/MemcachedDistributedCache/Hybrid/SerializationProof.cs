@@ -1,4 +1,3 @@
-using MemcachedDistributedCache.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -14,7 +13,10 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <param name="logger">Where it is told.</param>
 /// <param name="compare">Compares a value with what came back of it; null where that is not wanted.</param>
 /// <param name="describe">The member that an exception is about, by its message.</param>
-internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnlyList<ValueDifference>>? compare, Func<string, string>? describe = null)
+internal sealed class SerializationProof<T>(
+    ILogger logger,
+    Func<T, T, IReadOnlyList<ValueDifference>>? compare,
+    Func<string, string>? describe = null)
 {
     private const int Open = 0;
     private const int Passed = 1;
@@ -108,7 +110,8 @@ internal sealed class SerializationProof<T>(ILogger logger, Func<T, T, IReadOnly
     /// <summary>
     /// Whether an exception is about the type, whatever the value. What a setter or constructor of the application throws is not.
     /// </summary>
-    private static bool IsOfType(Exception exception) => exception is NotSupportedException or InvalidOperationException { Source: "System.Text.Json" };
+    private static bool IsOfType(Exception exception)
+        => exception is NotSupportedException or InvalidOperationException { Source: "System.Text.Json" };
 
     /// <summary>
     /// What an exception says. The path behind it is told by the members in it alone, as it may hold keys of dictionaries.

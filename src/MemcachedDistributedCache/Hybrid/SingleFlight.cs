@@ -145,7 +145,8 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
     /// The result for the caller who began the single flight: the work's own task where that can be, which spares a switch of
     /// threads.
     /// </summary>
-    public Task<Outcome<T>> WaitFirstAsync(CancellationToken cancellationToken) => WaitAsync(mayEndEarly ? _shared!.Task : _work!, cancellationToken);
+    public Task<Outcome<T>> WaitFirstAsync(CancellationToken cancellationToken)
+        => WaitAsync(mayEndEarly ? _shared!.Task : _work!, cancellationToken);
 
     /// <summary>The result, for one who joined.</summary>
     public Task<Outcome<T>> WaitAsync(CancellationToken cancellationToken) => WaitAsync(_shared!.Task, cancellationToken);

@@ -16,7 +16,11 @@ internal sealed class SingleFlightTable
     /// before the key was changed or a tag invalidated by this process, so that it may bring what must not be seen any more.
     /// </summary>
     /// <returns>The single flight, and whether the caller has to start it.</returns>
-    public (SingleFlight<T> SingleFlight, bool IsNew) Enter<T>(SingleFlightKey key, ChangeCounts now, bool mayEndEarly, CancellationToken firstCaller)
+    public (SingleFlight<T> SingleFlight, bool IsNew) Enter<T>(
+        SingleFlightKey key,
+        ChangeCounts now,
+        bool mayEndEarly,
+        CancellationToken firstCaller)
     {
         SingleFlight<T>? created = null;
         while (true)

@@ -26,7 +26,9 @@ internal static class TagList
 
             if (tag == TagTable.Wildcard)
             {
-                throw new ArgumentException("The tag '*' stands for all entries, and none can be given it. To invalidate all entries call RemoveByTagAsync(\"*\").", parameter);
+                throw new ArgumentException(
+                    "The tag '*' stands for all entries, and none can be given it. To invalidate all entries call RemoveByTagAsync(\"*\").",
+                    parameter);
             }
 
             if (set is null ? list.Contains(tag, StringComparer.Ordinal) : !set.Add(tag))
@@ -36,7 +38,8 @@ internal static class TagList
 
             if (list.Count == maximum)
             {
-                throw new ArgumentException($"An entry can have {maximum} tags, and there are more. Give it fewer, or raise {nameof(MemcachedHybridCacheOptions)}.{nameof(MemcachedHybridCacheOptions.MaximumTags)} in all processes.", parameter);
+                const string Option = $"{nameof(MemcachedHybridCacheOptions)}.{nameof(MemcachedHybridCacheOptions.MaximumTags)}";
+                throw new ArgumentException($"An entry can have {maximum} tags, and there are more. Give it fewer, or raise {Option} in all processes.", parameter);
             }
 
             list.Add(tag);

@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Vocabulary;
+
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>

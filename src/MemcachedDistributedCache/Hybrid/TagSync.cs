@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using MemcachedDistributedCache.Backend;
 using MemcachedDistributedCache.Client;
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Vocabulary;
@@ -77,7 +76,8 @@ internal sealed class TagSync(ICacheBackend backend, HybridContext context)
             context.Counters.Add(HybridEvent.TagRead);
             long sentAt = context.Now;
             int epoch = state.Epoch;
-            OperationResult read = await backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), ReadRequirements.CasToken | ReadRequirements.SinceOutage).ConfigureAwait(false);
+            const ReadRequirements Needs = ReadRequirements.CasToken | ReadRequirements.SinceOutage;
+            OperationResult read = await backend.GetFromAsync(state.Node, WireKey.Of(state.WireKey), Needs).ConfigureAwait(false);
             if (read.Status is not (ResultStatus.Success or ResultStatus.Miss))
             {
                 break;
@@ -99,7 +99,8 @@ internal sealed class TagSync(ICacheBackend backend, HybridContext context)
             var next = TagVersion.Create(context.Time);
             // A version that is there and may not be read, because its key or its server is uncertain, is replaced whatever it is.
             bool isMiss = read.Status == ResultStatus.Miss;
-            OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.CasToken, onlyIfAbsent: isMiss && attempt < MaximumAttempts / 2).ConfigureAwait(false);
+            bool onlyIfAbsent = isMiss && attempt < MaximumAttempts / 2;
+            OperationResult stored = await StoreAsync(state, next, isMiss ? null : read.CasToken, onlyIfAbsent).ConfigureAwait(false);
             if (stored.Status == ResultStatus.Success)
             {
                 state.TryAccept(next, sentAt, epoch);

@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
 using MemcachedDistributedCache.Backend;
-using MemcachedDistributedCache.Client;
-using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Vocabulary;
 
@@ -62,7 +60,8 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, HybridCon
                 _isWildcardDue = false;
                 foreach (IClusterNode first in nodes)
                 {
-                    _wildcards.GetOrAdd(first, static (on, key) => new TagState(key, on), _wildcardKey).Invalidate(TagVersion.Create(context.Time), context.Now);
+                    TagState wildcard = _wildcards.GetOrAdd(first, static (on, key) => new TagState(key, on), _wildcardKey);
+                    wildcard.Invalidate(TagVersion.Create(context.Time), context.Now);
                 }
             }
         }
@@ -118,7 +117,9 @@ internal sealed class TagTable(ICacheBackend backend, KeyEncoder keys, HybridCon
         try
         {
             KeyValuePair<string, TagState>[] all = _tags.ToArray();
-            KeyValuePair<string, TagState>[] known = [.. all.Where(pair => !pair.Value.IsPending && pair.Value != except).OrderBy(static pair => pair.Value.ReadAt is var at && at == long.MinValue ? long.MaxValue : at)];
+            KeyValuePair<string, TagState>[] known = [.. all
+                .Where(pair => !pair.Value.IsPending && pair.Value != except)
+                .OrderBy(static pair => pair.Value.ReadAt is var at && at == long.MinValue ? long.MaxValue : at)];
             IEnumerable<KeyValuePair<string, TagState>> forgotten = known.Take(Math.Max(1, all.Length / 2));
             if (known.Length < all.Length / 2)
             {

@@ -293,7 +293,8 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
         return JsonSerializer.SerializeToUtf8Bytes(value, info).AsSpan().SequenceEqual(text) && !copy.Equals(JsonSerializer.Deserialize(text, info));
     }
 
-    private bool NoteComparer(Place place) => Note(place with { Remedy = Remedies.Comparer(root) }, "its comparer comes back as the default one");
+    private bool NoteComparer(Place place)
+        => Note(place with { Remedy = Remedies.Comparer(root) }, "its comparer comes back as the default one");
 
     private bool Note(Place place, string what)
     {

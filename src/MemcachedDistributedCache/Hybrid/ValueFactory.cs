@@ -42,5 +42,6 @@ internal readonly struct ValueFactory<TState, T>
 /// <summary>Makes <see cref="ValueFactory{TState, T}"/> without its types being written out.</summary>
 internal static class ValueFactory
 {
-    public static ValueFactory<TState, T> Of<TState, T>(TState state, Func<TState, CancellationToken, ValueTask<T>>? factory) => new(state, factory);
+    public static ValueFactory<TState, T> Of<TState, T>(TState state, Func<TState, CancellationToken, ValueTask<T>>? factory)
+        => new(state, factory);
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Layout;

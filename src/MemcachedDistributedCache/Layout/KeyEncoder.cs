@@ -6,7 +6,6 @@ using System.Security.Cryptography;
 using System.Text.Unicode;
 using System.Text;
 using MemcachedDistributedCache.Protocol;
-using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Layout;
 

@@ -209,7 +209,7 @@ public sealed class PartsTests
         public Task<Outcome<int>> RunAsync(SingleFlight<int> singleFlight) => task;
     }
 
-    private static CachedEntry Entry() => new() { CreatedAt = 0, ExpiresAt = 0, Tags = [], Kind = PayloadKind.Null, Size = 1 };
+    private static CachedEntry Entry() => new() { Head = new EntryHead(0, 0, []), Kind = PayloadKind.Null, Size = 1 };
 
     [ImmutableObject(true)]
     private sealed record Said(string Text);
