@@ -20,6 +20,7 @@ namespace MemcachedDistributedCache;
 public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDisposable
 {
     private readonly HybridParts _parts;
+    private readonly EntryReader _reader;
     private readonly IServiceScopeFactory? _scopes;
 
     /// <summary>Makes a hybrid cache on the cluster of another cache, whose options it takes.</summary>
@@ -31,6 +32,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
         ArgumentNullException.ThrowIfNull(cache);
         _scopes = (IServiceScopeFactory?)services?.GetService(typeof(IServiceScopeFactory));
         _parts = cache.CreateHybrid(services, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedHybridCache>());
+        _reader = _parts.Reader;
     }
 
     /// <summary>The cache's parts, for tests.</summary>
@@ -329,7 +331,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = BeginGet(options, factory.Delegate);
-        return key is not null && _parts.Reader.TryGetLocal<T>(key, call, out T? value, out _)
+        return key is not null && _reader.TryGetLocal<T>(key, call, out T? value, out _)
             ? new ValueTask<T>(value)
             : ValueOfAsync(CreateAsync(key, call, tags, factory, cancellationToken)).Unpooled();
     }
@@ -338,7 +340,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = BeginGet(options, factory.Delegate);
-        return _parts.Reader.TryGetLocal<T>(key, call, out T? value, out _)
+        return _reader.TryGetLocal<T>(key, call, out T? value, out _)
             ? new ValueTask<T>(value)
             : ValueOfAsync(CreateAsync(key.ToString(), call, tags, factory, cancellationToken)).Unpooled();
     }
@@ -347,7 +349,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
     {
         cancellationToken.ThrowIfCancellationRequested();
         CallOptions call = BeginGet(options, factory.Delegate);
-        return key is not null && _parts.Reader.TryGetLocal<T>(key, call, out T? value, out MemcachedHybridSource source)
+        return key is not null && _reader.TryGetLocal<T>(key, call, out T? value, out MemcachedHybridSource source)
             ? new ValueTask<MemcachedHybridResult<T>>(new MemcachedHybridResult<T>(value, source))
             : ResultOfAsync(CreateAsync(key, call, tags, factory, cancellationToken)).Unpooled();
     }
