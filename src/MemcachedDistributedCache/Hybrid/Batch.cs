@@ -219,6 +219,3 @@ internal sealed class Batch<T>(
         return made is not null && made.TryGetValue(state.Key, out T? value) ? value : throw new LeftOutException();
     }
 }
-
-/// <summary>A batch's factory has left a key out.</summary>
-internal sealed class LeftOutException() : Exception("The factory of a batch gave no value for this key.");

@@ -1,10 +1,11 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 
 namespace MemcachedDistributedCache.Tests.Product;
 
 /// <summary>Two packages, rooms within them by namespace, and arrows that go down the list only.</summary>
-public sealed class ArchitectureTests
+public sealed partial class ArchitectureTests
 {
     private const string Root = "MemcachedDistributedCache";
     private const string Registration = "Microsoft.Extensions.DependencyInjection";
@@ -35,6 +36,29 @@ public sealed class ArchitectureTests
             .Distinct()
             .Order(StringComparer.Ordinal)];
         Assert.True(up.Length == 0, "These point up:\n" + string.Join('\n', up));
+    }
+
+    /// <summary>Two files that know each other are one thing in two parts; a longer circle cannot be read from any end.</summary>
+    [Fact]
+    public void No_more_than_two_files_stand_in_a_circle()
+    {
+        Dictionary<(string Namespace, string Name), string> files = Files();
+        Dictionary<string, HashSet<string>> knows = files.Values.Distinct().ToDictionary(static file => file, static _ => new HashSet<string>(StringComparer.Ordinal), StringComparer.Ordinal);
+        foreach (Type type in Types)
+        {
+            foreach (Type to in IlReader.Dependencies(type).Select(static d => d.Type).Where(static to => Packages.Contains(to.Assembly) && !IsGenerated(to)))
+            {
+                knows[FileOf(type, files)].Add(FileOf(to, files));
+            }
+        }
+
+        Dictionary<string, HashSet<string>> reaches = knows.Keys.ToDictionary(static file => file, file => Reachable(file, knows), StringComparer.Ordinal);
+        string[] circles = [.. knows.Keys
+            .Select(file => reaches[file].Where(to => to != file && reaches[to].Contains(file)).Append(file).Order(StringComparer.Ordinal).ToArray())
+            .Where(static circle => circle.Length > 2)
+            .Select(static circle => string.Join(", ", circle))
+            .Distinct()];
+        Assert.True(circles.Length == 0, "These know each other in circles:\n" + string.Join('\n', circles));
     }
 
     [Fact]
@@ -80,6 +104,54 @@ public sealed class ArchitectureTests
 
     /// <summary>The product and its options are one room: options are validated by what stands beside them.</summary>
     private static int RankOf(Type type) => Math.Max(1, RoomOf(type));
+
+    private static HashSet<string> Reachable(string from, Dictionary<string, HashSet<string>> knows)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var next = new Stack<string>([from]);
+        while (next.TryPop(out string? file))
+        {
+            foreach (string to in knows[file].Where(seen.Add))
+            {
+                next.Push(to);
+            }
+        }
+
+        return seen;
+    }
+
+    /// <summary>The file in which each type is written, as the sources have it.</summary>
+    private static Dictionary<(string Namespace, string Name), string> Files()
+    {
+        var files = new Dictionary<(string, string), string>();
+        foreach (string package in (string[])["MemcachedDistributedCache", "MemcachedDistributedCache.Client"])
+        {
+            string folder = Path.Combine(FileLengthTests.Root(), "src", package);
+            foreach (string file in Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories).Where(file => !Path.GetRelativePath(folder, file).StartsWith("obj", StringComparison.Ordinal)))
+            {
+                string text = File.ReadAllText(file);
+                string space = Namespace().Match(text).Groups["name"].Value;
+                foreach (Match declared in Declaration().Matches(text))
+                {
+                    files[(space, declared.Groups["name"].Value)] = Path.GetRelativePath(folder, file);
+                }
+            }
+        }
+
+        return files;
+    }
+
+    private static string FileOf(Type type, Dictionary<(string Namespace, string Name), string> files)
+    {
+        Type outer = Outermost(type);
+        return files[(outer.Namespace!, outer.Name.Split('`')[0])];
+    }
+
+    [GeneratedRegex(@"^namespace (?<name>[\w.]+);", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex Namespace();
+
+    [GeneratedRegex(@"^(public|internal) ([\w ]*(class|struct|interface|enum|record) (?<name>\w+)|delegate .*? (?<name>\w+)(<[\w, ]*>)?\()", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex Declaration();
 
     private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
 
