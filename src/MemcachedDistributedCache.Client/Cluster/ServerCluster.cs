@@ -56,6 +56,9 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     /// <summary>All nodes.</summary>
     public IReadOnlyList<Node> Nodes => Topology.Nodes;
 
+    /// <summary>How many nodes have left and still end what they were asked.</summary>
+    public int LeavingCount => _leaving.Length;
+
     /// <summary>Whether the cluster has been disposed.</summary>
     public bool IsDisposed => Volatile.Read(ref _disposed) != 0;
 

@@ -39,10 +39,9 @@ public sealed class ReturningNodeTests : IDisposable
                 () =>
                 {
                     _time.Advance(TimeSpan.FromMilliseconds(isSilent ? 62.5 : 0));
-                    return before.PendingCount == 0 && removing.IsCompleted;
+                    return cluster.LeavingCount == 0 && before.PendingCount == 0 && removing.IsCompleted;
                 },
-                "it has ended what it was asked");
-            await Task.Delay(50); // where it could still be about to be forgotten, it is not believed either
+                "it has ended what it was asked, and is gone");
         }
 
         await cluster.ReloadAsync([new ServerSpec(new ServerAddress("mc1", 11211), 1), new ServerSpec(new ServerAddress("mc2", 11211), 1)]);
