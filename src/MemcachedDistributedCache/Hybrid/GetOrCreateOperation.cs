@@ -24,6 +24,7 @@ internal sealed record GetOrCreateSteps(
 /// </summary>
 /// <param name="steps">What is done.</param>
 /// <param name="context">The cache's context.</param>
+/// <param name="singleFlights">What the operation's single flight leaves at the end.</param>
 /// <param name="request">What is asked for.</param>
 /// <param name="holdsLease">
 /// Whether the lease is held by a factory that waits for this operation, which therefore must not wait for the lease.
@@ -31,6 +32,7 @@ internal sealed record GetOrCreateSteps(
 internal sealed class GetOrCreateOperation<TState, T>(
     GetOrCreateSteps steps,
     HybridContext context,
+    SingleFlightTable singleFlights,
     GetOrCreateRequest<TState, T> request,
     bool holdsLease) : ISingleFlightWork<T>
 {
@@ -47,6 +49,9 @@ internal sealed class GetOrCreateOperation<TState, T>(
     private bool MayLease => _call.Options.MayCreate && _call.Options.MayWriteRemote;
 
     private FactoryRun<TState, T> Run => new(_call, request.Factory, _singleFlight);
+
+    /// <inheritdoc/>
+    public void Ended(SingleFlight<T> singleFlight) => singleFlights.Leave(singleFlight);
 
     /// <inheritdoc/>
     public async Task<Outcome<T>> RunAsync(SingleFlight<T> singleFlight)

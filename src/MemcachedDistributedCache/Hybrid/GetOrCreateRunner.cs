@@ -44,7 +44,7 @@ internal sealed class GetOrCreateRunner(GetOrCreateSteps steps, LocalCache local
             {
                 if (isNew)
                 {
-                    singleFlight.Start(new GetOrCreateOperation<TState, T>(steps, context, request, holdsLease), _singleFlights);
+                    singleFlight.Start(new GetOrCreateOperation<TState, T>(steps, context, _singleFlights, request, holdsLease));
                 }
                 else
                 {

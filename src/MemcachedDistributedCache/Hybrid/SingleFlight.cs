@@ -106,12 +106,10 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
     }
 
     /// <summary>Runs the work, whose result or exception goes to all callers.</summary>
-    /// <param name="work">The work.</param>
-    /// <param name="table">What it leaves at its end.</param>
-    public void Start(ISingleFlightWork<T> work, SingleFlightTable table)
+    public void Start(ISingleFlightWork<T> work)
     {
         Volatile.Write(ref _startingThread, Environment.CurrentManagedThreadId);
-        _work = RunAsync(work, table);
+        _work = RunAsync(work);
         Volatile.Write(ref _startingThread, 0);
         if (mayEndEarly)
         {
@@ -189,20 +187,20 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
         Abort();
     }
 
-    private async Task<Outcome<T>> RunAsync(ISingleFlightWork<T> work, SingleFlightTable table)
+    private async Task<Outcome<T>> RunAsync(ISingleFlightWork<T> work)
     {
         try
         {
             Outcome<T> outcome = await work.RunAsync(this).ConfigureAwait(false);
             Close();
-            table.Leave(this);
+            work.Ended(this);
             _shared?.TrySetResult(outcome);
             return outcome;
         }
         catch (Exception exception)
         {
             Close();
-            table.Leave(this);
+            work.Ended(this);
             if (_shared is { } shared)
             {
                 shared.TrySetException(exception);
@@ -230,6 +228,9 @@ internal interface ISingleFlightWork<T>
 {
     /// <summary>Does it.</summary>
     Task<Outcome<T>> RunAsync(SingleFlight<T> singleFlight);
+
+    /// <summary>The work is done, and nobody can join any more.</summary>
+    void Ended(SingleFlight<T> singleFlight);
 }
 
 /// <summary>A single flight of whatever type.</summary>

@@ -187,7 +187,7 @@ public sealed class PartsTests
         var table = new SingleFlightTable();
         SingleFlight<int> singleFlight = table.Enter<int>(new SingleFlightKey("key", HybridCacheEntryFlags.None, typeof(int)), default, mayEndEarly: false, CancellationToken.None).SingleFlight;
         var work = new TaskCompletionSource<Outcome<int>>();
-        singleFlight.Start(new Work(work.Task), table);
+        singleFlight.Start(new Work(work.Task, table));
         using var first = new CancellationTokenSource();
         using var second = new CancellationTokenSource();
         Task<Outcome<int>> one = singleFlight.WaitFirstAsync(first.Token);
@@ -204,9 +204,11 @@ public sealed class PartsTests
         await Eventually.True(() => table.Count == 0, "it is over");
     }
 
-    private sealed class Work(Task<Outcome<int>> task) : ISingleFlightWork<int>
+    private sealed class Work(Task<Outcome<int>> task, SingleFlightTable table) : ISingleFlightWork<int>
     {
         public Task<Outcome<int>> RunAsync(SingleFlight<int> singleFlight) => task;
+
+        public void Ended(SingleFlight<int> singleFlight) => table.Leave(singleFlight);
     }
 
     private static CachedEntry Entry() => new() { Head = new EntryHead(0, 0, []), Kind = PayloadKind.Null, Size = 1 };
