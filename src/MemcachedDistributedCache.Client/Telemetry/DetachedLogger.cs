@@ -1,19 +1,26 @@
-using System.Collections.Concurrent;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Telemetry;
 
 /// <summary>
-/// Hands log entries to the thread pool, one at a time and in order. What watches over servers must not wait for a logger, which may write to
-/// this very cache, nor end with one that throws.
+/// Hands log entries to the thread pool, one at a time and in order. What watches over servers must not wait for a logger, which may write to this very cache, nor
+/// end with one that throws. Entries beyond a bound are dropped: a logger that stands still must not take the memory.
 /// </summary>
-internal sealed class DetachedLogger(ILogger inner) : ILogger, IThreadPoolWorkItem
+internal sealed class DetachedLogger : ILogger
 {
-    /// <summary>Entries beyond this are dropped: a logger that stands still must not take the memory.</summary>
     private const int MaximumWaiting = 1000;
 
-    private readonly ConcurrentQueue<Action> _waiting = new();
-    private int _count;
+    private readonly ILogger _inner;
+    private readonly Channel<Action> _waiting = Channel.CreateBounded<Action>(new BoundedChannelOptions(MaximumWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
+
+    public DetachedLogger(ILogger inner)
+    {
+        _inner = inner;
+
+        // Nothing but the channel refers to the task, so it goes when the logger does. Without the context of whoever made the cache.
+        ThreadPool.UnsafeQueueUserWorkItem(static self => _ = self.WriteAsync(), this, preferLocal: false);
+    }
 
     /// <inheritdoc/>
     public IDisposable? BeginScope<TState>(TState state)
@@ -24,7 +31,7 @@ internal sealed class DetachedLogger(ILogger inner) : ILogger, IThreadPoolWorkIt
     {
         try
         {
-            return inner.IsEnabled(logLevel);
+            return _inner.IsEnabled(logLevel);
         }
         catch (Exception)
         {
@@ -35,34 +42,12 @@ internal sealed class DetachedLogger(ILogger inner) : ILogger, IThreadPoolWorkIt
 
     /// <inheritdoc/>
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        => _waiting.Writer.TryWrite(() => _inner.Log(logLevel, eventId, state, exception, formatter));
+
+    private async Task WriteAsync()
     {
-        int count = Interlocked.Increment(ref _count);
-        if (count > MaximumWaiting)
+        await foreach (Action entry in _waiting.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
         {
-            Interlocked.Decrement(ref _count);
-            return;
-        }
-
-        _waiting.Enqueue(() => inner.Log(logLevel, eventId, state, exception, formatter));
-        if (count == 1)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-        }
-    }
-
-    /// <inheritdoc/>
-    void IThreadPoolWorkItem.Execute()
-    {
-        // Whoever raises the count from 0 starts this, and it ends when it has brought the count back there.
-        do
-        {
-            var spin = default(SpinWait);
-            Action? entry;
-            while (!_waiting.TryDequeue(out entry))
-            {
-                spin.SpinOnce(); // counted, and about to be enqueued
-            }
-
             try
             {
                 entry();
@@ -72,6 +57,5 @@ internal sealed class DetachedLogger(ILogger inner) : ILogger, IThreadPoolWorkIt
                 // There is nobody to tell: this was the logger.
             }
         }
-        while (Interlocked.Decrement(ref _count) > 0);
     }
 }
