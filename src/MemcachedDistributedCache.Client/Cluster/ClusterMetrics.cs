@@ -62,7 +62,7 @@ internal sealed class ClusterMetrics : IClusterReadings, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _settings.Telemetry.Hub.Detach(this);
+        _settings.Telemetry.Hub.Detach<IClusterReadings>(this);
         _stop.Cancel();
     }
 
