@@ -141,6 +141,11 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     /// </summary>
     private async Task DeliverAsync()
     {
+        foreach (Node node in AllNodes())
+        {
+            node.Consistency.BeginDelivery();
+        }
+
         long since = TimeProvider.System.GetTimestamp();
         while (AllNodes().Any(static node => node.Consistency.HasUndelivered) && TimeProvider.System.GetElapsedTime(since) < _settings.OperationTimeout)
         {

@@ -5,15 +5,27 @@ namespace MemcachedDistributedCache.Connections;
 /// whoever wakes it is a caller like any other.
 /// </summary>
 /// <param name="hasWork">Asked under the loop's lock, so it must not wake the loop.</param>
-/// <param name="step">Does one piece of the work. Its exceptions are its own, but for the end by <paramref name="stop"/>.</param>
+/// <param name="step">Does one piece of the work. If it throws it is called again, after a pause.</param>
 /// <param name="stop">Ends the loop for ever.</param>
 internal sealed class BackgroundLoop(Func<bool> hasWork, Func<Task> step, CancellationToken stop)
 {
+    /// <summary>The pause after a step that has thrown.</summary>
+    private static readonly TimeSpan PauseAfterFault = TimeSpan.FromSeconds(1);
+
     private readonly Lock _lock = new();
     private bool _isRunning;
 
-    /// <summary>The task is at work.</summary>
-    public bool IsRunning => Volatile.Read(ref _isRunning);
+    /// <summary>The task is at work, and looks for work once more before it ends.</summary>
+    public bool IsRunning
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isRunning;
+            }
+        }
+    }
 
     /// <summary>There may be something to do.</summary>
     public void Wake()
@@ -40,7 +52,15 @@ internal sealed class BackgroundLoop(Func<bool> hasWork, Func<Task> step, Cancel
         {
             while (GoesOn())
             {
-                await step().ConfigureAwait(false);
+                try
+                {
+                    await step().ConfigureAwait(false);
+                }
+                catch (Exception) when (!stop.IsCancellationRequested)
+                {
+                    // Such as no thread to be had. What the loop does is needed all the same, and is tried again.
+                    await Task.Delay(PauseAfterFault, TimeProvider.System, stop).ConfigureAwait(false);
+                }
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)

@@ -9,6 +9,7 @@ internal sealed class CasFence
 {
     private const ulong Unknown = ulong.MaxValue;
     private ulong _value;
+    private bool _isUncounted;
 
     /// <summary>Admits nothing, for ever: stands for a fence that is not there yet.</summary>
     public static CasFence Closed { get; } = NewClosed();
@@ -50,6 +51,7 @@ internal sealed class CasFence
         Version++;
         IsWanted = ask;
         NeedsCheck = false;
+        _isUncounted = false;
         Volatile.Write(ref _value, Unknown);
     }
 
@@ -57,6 +59,10 @@ internal sealed class CasFence
     internal void RequireCheck_NeedsLock()
     {
         Version++;
+
+        // A server that did not count (-C) may have been started again as one that does.
+        IsWanted |= _isUncounted;
+        _isUncounted = false;
         NeedsCheck = !IsWanted && IsInForce;
     }
 
@@ -79,6 +85,7 @@ internal sealed class CasFence
             Volatile.Write(ref _value, 0);
         }
 
+        _isUncounted = IsWanted && cas == 0;
         IsWanted = false;
         NeedsCheck = false;
         return isRenewed;

@@ -44,6 +44,12 @@ internal sealed class FenceKeeper
     /// <summary>Which items are of the time since the node was last down, for those who must not read what may have been replaced elsewhere meanwhile.</summary>
     public CasFence SinceOutage { get; } = new();
 
+    /// <summary>
+    /// Called when the server did not tell its number. It may stand still, with requests from before in its sockets, of which nobody knows whether they come before the
+    /// next answer or after it.
+    /// </summary>
+    public Action? Unanswered { get; init; }
+
     /// <summary>Lets nothing pass a fence until it is renewed.</summary>
     public void Close(CasFence fence)
     {
@@ -137,6 +143,7 @@ internal sealed class FenceKeeper
 
         if (await ProbeAsync().ConfigureAwait(false) is not { } cas)
         {
+            Unanswered?.Invoke();
             await Task.Delay(_settings.RetryPause, _settings.TimeProvider, _stop).ConfigureAwait(false);
             return;
         }

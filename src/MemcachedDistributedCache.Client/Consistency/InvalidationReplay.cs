@@ -29,7 +29,8 @@ internal sealed class InvalidationReplay
     private readonly TimeSpan _grace;
     private readonly BackgroundLoop _loop;
     private readonly Dictionary<long, long> _removedAt = []; // of uncertain writes that wait for their second removal, by version; used by the loop alone
-    private bool _isNewConnection;
+    private bool _wasDown;
+    private bool _isEnding;
     private long _removedUpTo;
     private int _removed;
 
@@ -51,10 +52,23 @@ internal sealed class InvalidationReplay
     /// <summary>There may be something to remove.</summary>
     public void Wake() => _loop.Wake();
 
-    /// <summary>There is a connection to remove keys on. What was sent before may come after every removal so far: the node may have stood still meanwhile.</summary>
-    public void OnConnected()
+    /// <summary>
+    /// There is a connection to remove keys on. Where the node was not up before, what was sent then may come after every removal so far: it may have stood still.
+    /// </summary>
+    public void OnConnected(bool isNews)
     {
-        Volatile.Write(ref _isNewConnection, true);
+        if (isNews)
+        {
+            Volatile.Write(ref _wasDown, true);
+        }
+
+        _loop.Wake();
+    }
+
+    /// <summary>No retry comes any more that a removal had to wait for.</summary>
+    public void BeginDelivery()
+    {
+        Volatile.Write(ref _isEnding, true);
         _loop.Wake();
     }
 
@@ -62,15 +76,16 @@ internal sealed class InvalidationReplay
 
     private async Task RunOnceAsync()
     {
-        if (Interlocked.Exchange(ref _isNewConnection, false))
+        if (Interlocked.Exchange(ref _wasDown, false))
         {
             _removedAt.Clear();
         }
 
+        bool wasFull = _writes.IsFull;
         bool isDone = await RemoveAsync().ConfigureAwait(false);
-        if (isDone && _writes.IsFull)
+        if (isDone && wasFull)
         {
-            // The fence is for this process alone. For the others what is remembered was removed, before it is forgotten; nothing was added meanwhile.
+            // The fence is for this process alone. For the others what is remembered was removed, before it is forgotten; nothing is added while there is no room.
             await RenewFenceAsync().ConfigureAwait(false);
         }
 
@@ -105,7 +120,9 @@ internal sealed class InvalidationReplay
     {
         bool all = true;
         long last = _writes.LastVersion;
-        foreach (KeyValuePair<byte[], UncertainWrites.UncertainWrite>[] batch in _writes.Snapshot().Where(IsDue).Chunk(Concurrency))
+        KeyValuePair<byte[], UncertainWrites.UncertainWrite>[] writes = _writes.Snapshot();
+        bool isAnyHeldBack = Array.Exists(writes, write => IsHeldBack(write.Value));
+        foreach (KeyValuePair<byte[], UncertainWrites.UncertainWrite>[] batch in writes.Where(IsDue).Chunk(Concurrency))
         {
             OperationResult[] results = await Task.WhenAll(batch.Select(write => _node.DeleteAsync(write.Key))).ConfigureAwait(false);
             for (int i = 0; i < batch.Length; i++)
@@ -122,16 +139,38 @@ internal sealed class InvalidationReplay
             }
         }
 
-        if (all)
+        if (all && !isAnyHeldBack)
         {
             Volatile.Write(ref _removedUpTo, last);
         }
 
+        ForgetOthers(writes);
         return all;
     }
 
+    /// <summary>Forgets the first removals of keys that were settled, or written again, before their second.</summary>
+    private void ForgetOthers(KeyValuePair<byte[], UncertainWrites.UncertainWrite>[] writes)
+    {
+        if (_removedAt.Count > writes.Length)
+        {
+            HashSet<long> current = [.. writes.Select(static write => write.Value.Version)];
+            foreach (long version in _removedAt.Keys.Where(version => !current.Contains(version)).ToArray())
+            {
+                _removedAt.Remove(version);
+            }
+        }
+    }
+
+    /// <summary>Asked as each batch is put together: a key may have been settled since the batch before.</summary>
     private bool IsDue(KeyValuePair<byte[], UncertainWrites.UncertainWrite> write)
-        => !_removedAt.TryGetValue(write.Value.Version, out long at) || _settings.TimeProvider.GetElapsedTime(at) >= _grace;
+        => _writes.IsCurrent(write) && !IsHeldBack(write.Value) && (!_removedAt.TryGetValue(write.Value.Version, out long at) || _settings.TimeProvider.GetElapsedTime(at) >= _grace);
+
+    /// <summary>
+    /// A write that timed out may be tried again within the operation's limit, and settle its key then. A removal that was sent behind the retry would take away what that
+    /// has stored.
+    /// </summary>
+    private bool IsHeldBack(UncertainWrites.UncertainWrite write)
+        => write.SettledBy > 0 && !_writes.IsFull && !Volatile.Read(ref _isEnding) && _settings.TimeProvider.GetElapsedTime(write.RecordedAt) < _settings.OperationTimeout;
 
     private bool IsLastRemoval(UncertainWrites.UncertainWrite write)
     {

@@ -22,7 +22,7 @@ internal sealed class NodeConsistency
         _settings = settings;
         _counters = counters;
         _logger = logger;
-        Fences = new FenceKeeper(node, settings, counters, logger, stop);
+        Fences = new FenceKeeper(node, settings, counters, logger, stop) { Unanswered = WaitAgain };
         Writes = new UncertainWrites(settings.MaximumUncertainKeys, Fences);
         _replay = new InvalidationReplay(node, Writes, settings, counters, logger, stop);
     }
@@ -35,6 +35,9 @@ internal sealed class NodeConsistency
 
     /// <inheritdoc cref="InvalidationReplay.HasUndelivered"/>
     public bool HasUndelivered => _replay.HasUndelivered;
+
+    /// <summary>The cache ends: whatever can be removed is removed now.</summary>
+    public void BeginDelivery() => _replay.BeginDelivery();
 
     /// <summary>A key is not to be read now.</summary>
     public bool IsUncertain(ReadOnlySpan<byte> key) => !Writes.IsEmpty && Writes.Contains(key);
@@ -51,7 +54,7 @@ internal sealed class NodeConsistency
             _counters.AddUncertain();
         }
 
-        if (Writes.Add(key, mayOvertakeRemoval, settledBy))
+        if (Writes.Add(key, mayOvertakeRemoval, settledBy, _settings.TimeProvider.GetTimestamp()))
         {
             Log.UncertainWritesOverflowed(_logger, _counters.Server, _settings.MaximumUncertainKeys);
         }
@@ -81,8 +84,22 @@ internal sealed class NodeConsistency
     /// <summary>A connection was opened; <paramref name="isNews"/> if the node was not up before.</summary>
     public void OnConnected(bool isNews)
     {
+        if (isNews)
+        {
+            WaitAgain();
+        }
+
         Fences.OnConnected(isNews);
-        _replay.OnConnected();
+        _replay.OnConnected(isNews);
+    }
+
+    /// <summary>While every key is uncertain, what is still on its way has its whole grace again: the server has not read its sockets meanwhile, or may not have.</summary>
+    private void WaitAgain()
+    {
+        if (Writes.AreAllUncertain)
+        {
+            MarkAll();
+        }
     }
 
     private void WakeReplay()

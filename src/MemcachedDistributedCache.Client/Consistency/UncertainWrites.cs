@@ -41,7 +41,8 @@ internal sealed class UncertainWrites(int maximum, FenceKeeper fences)
     /// <param name="key">The key on the wire.</param>
     /// <param name="mayOvertakeRemoval">The write was sent, and the server may act on it after a removal that is sent from now on.</param>
     /// <param name="settledBy">Which later change tells what the key holds; see <see cref="SettlingConnection"/>.</param>
-    public bool Add(ReadOnlySpan<byte> key, bool mayOvertakeRemoval, long settledBy)
+    /// <param name="recordedAt">The time, as a timestamp.</param>
+    public bool Add(ReadOnlySpan<byte> key, bool mayOvertakeRemoval, long settledBy, long recordedAt = 0)
     {
         byte[] copy = key.ToArray();
         lock (_lock)
@@ -65,7 +66,7 @@ internal sealed class UncertainWrites(int maximum, FenceKeeper fences)
                 settledBy = SettlingConnection.OfBoth(before.SettledBy, settledBy);
             }
 
-            _keys[copy] = new UncertainWrite(_versions + 1, mayOvertakeRemoval, settledBy);
+            _keys[copy] = new UncertainWrite(_versions + 1, mayOvertakeRemoval, settledBy, recordedAt);
             Volatile.Write(ref _versions, _versions + 1);
             Volatile.Write(ref _count, _count + (known ? 0 : 1));
             return false;
@@ -83,6 +84,9 @@ internal sealed class UncertainWrites(int maximum, FenceKeeper fences)
 
     /// <summary>All uncertain writes of this moment.</summary>
     public KeyValuePair<byte[], UncertainWrite>[] Snapshot() => _keys.ToArray();
+
+    /// <summary>The key still has this uncertain write, and no newer one.</summary>
+    public bool IsCurrent(KeyValuePair<byte[], UncertainWrite> write) => _keys.TryGetValue(write.Key, out UncertainWrite now) && now == write.Value;
 
     /// <summary>Ends an uncertain write, unless the key has a newer one.</summary>
     public bool Clear(KeyValuePair<byte[], UncertainWrite> write)
@@ -152,5 +156,6 @@ internal sealed class UncertainWrites(int maximum, FenceKeeper fences)
     /// <param name="Version">Tells it from an earlier uncertain write of the same key.</param>
     /// <param name="MayOvertakeRemoval">A request is on its way that the server may act on after a removal that is sent now.</param>
     /// <param name="SettledBy">Which later change tells what the key holds.</param>
-    internal readonly record struct UncertainWrite(long Version, bool MayOvertakeRemoval, long SettledBy);
+    /// <param name="RecordedAt">When it was recorded, as a timestamp.</param>
+    internal readonly record struct UncertainWrite(long Version, bool MayOvertakeRemoval, long SettledBy, long RecordedAt);
 }

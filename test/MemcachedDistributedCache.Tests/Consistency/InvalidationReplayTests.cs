@@ -12,6 +12,8 @@ public sealed class InvalidationReplayTests : IDisposable
     private readonly ListLogger _log = new();
     private int _removals;
     private int _probes;
+    private volatile bool _isSilent;
+    private volatile bool _holdsRemovals;
 
     public void Dispose() => _log.Dispose();
 
@@ -71,6 +73,84 @@ public sealed class InvalidationReplayTests : IDisposable
         Assert.Equal((3, 1), (Volatile.Read(ref _removals), Volatile.Read(ref _probes)));
     }
 
+    /// <summary>A removal that went behind the retry would take away what the retry has stored.</summary>
+    [Fact]
+    public async Task A_key_that_a_retry_may_settle_is_removed_only_when_none_can_come()
+    {
+        using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        node.Consistency.Record("settled"u8, mayOvertakeRemoval: false, settledBy: 5);
+        node.Consistency.Settle("settled"u8, node.Consistency.Writes.LastVersion, 5);
+        Assert.True(node.Consistency.Writes.IsEmpty);
+        node.Consistency.Record("given-up"u8, mayOvertakeRemoval: false, settledBy: 5);
+        DateTimeOffset recorded = _time.GetUtcNow();
+        await StepAsync(TimeSpan.FromSeconds(0.8));
+        Assert.Equal(0, Volatile.Read(ref _removals));
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+                return node.Consistency.Writes.IsEmpty;
+            },
+            "the other is removed");
+        Assert.Equal(1, Volatile.Read(ref _removals));
+        Assert.True(_time.GetUtcNow() - recorded >= TimeSpan.FromSeconds(1), $"removed after {_time.GetUtcNow() - recorded}");
+    }
+
+    /// <summary>Other processes know nothing of the fence, and would read what nobody removes.</summary>
+    [Fact]
+    public async Task What_is_recorded_during_a_removal_is_removed_before_it_is_forgotten()
+    {
+        _holdsRemovals = true;
+        FakeFactory factory = Factory();
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, maximumUncertain: 2);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        node.Consistency.Record("first"u8, mayOvertakeRemoval: true);
+        await Eventually.True(() => Volatile.Read(ref _removals) == 1, "the first is being removed");
+        node.Consistency.Record("second"u8, mayOvertakeRemoval: true);
+        node.Consistency.Record("third"u8, mayOvertakeRemoval: true);
+        Assert.True(node.Consistency.Writes.IsFull);
+        _holdsRemovals = false;
+        string removal = factory.Opened[0].Sent.Split("\r\n").Last(static line => line.StartsWith("md ", StringComparison.Ordinal));
+        factory.Opened[0].Reply($"HD {ClusterRig.TokenOf(removal)}\r\n");
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+                return !node.Consistency.Writes.IsFull;
+            },
+            "the keys are forgotten");
+        Assert.Contains("md second ", factory.Opened[0].Sent, StringComparison.Ordinal);
+    }
+
+    /// <summary>It may have stood still, with the writes from before unread in its sockets: the grace that has passed meanwhile was none.</summary>
+    [Fact]
+    public async Task A_server_that_does_not_tell_its_number_has_a_whole_grace_again()
+    {
+        _isSilent = true;
+        using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, maximumUncertain: 1);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        node.Consistency.Record("first"u8, mayOvertakeRemoval: true);
+        node.Consistency.Record("second"u8, mayOvertakeRemoval: true);
+        await Until(() => Volatile.Read(ref _probes) == 1, "its number is asked for");
+        await Until(() => node.Counters.Timeouts == 1, "there is no answer");
+        DateTimeOffset answersAgain = _time.GetUtcNow();
+        _isSilent = false;
+        await Until(() => !node.Consistency.Writes.AreAllUncertain, "it is read again");
+        Assert.True(_time.GetUtcNow() - answersAgain >= TimeSpan.FromSeconds(2), $"read after {_time.GetUtcNow() - answersAgain}");
+
+        Task Until(Func<bool> condition, string what) => Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+                return condition();
+            },
+            what);
+    }
+
     /// <summary>A server that removes what it is told to, and counts.</summary>
     private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = Answer }));
 
@@ -81,7 +161,9 @@ public sealed class InvalidationReplayTests : IDisposable
         {
             replies.Append(line.Split(' ')[0] switch
             {
+                "md" when _holdsRemovals => "",
                 "md" => $"HD {ClusterRig.TokenOf(line)}\r\n",
+                "ms" when _isSilent => "",
                 "ms" => $"HD c{100 + Volatile.Read(ref _probes)} {ClusterRig.TokenOf(line)}\r\n",
                 "mn" => "MN\r\n",
                 _ => "",

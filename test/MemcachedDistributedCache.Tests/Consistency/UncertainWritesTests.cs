@@ -83,6 +83,20 @@ public sealed class UncertainWritesTests
         Assert.True(writes.AreAllUncertain);
     }
 
+    [Fact]
+    public void A_server_that_did_not_count_is_asked_again_on_the_next_connection()
+    {
+        CasFence fence = CasFence.NewClosed();
+        fence.Close_NeedsLock(ask: true);
+        Assert.False(fence.Settle_NeedsLock(fence.Version, 0)); // -C
+        Assert.False(fence.IsWanted);
+        Assert.True(fence.IsClosed);
+        fence.RequireCheck_NeedsLock();
+        Assert.True(fence.IsWanted);
+        Assert.True(fence.Settle_NeedsLock(fence.Version, 7));
+        Assert.True(fence.Admits(8));
+    }
+
     /// <summary>Another change of the key tells what it holds, if it began later and the server acts on both in their order.</summary>
     [Theory]
     [InlineData(5L, 5L, true, true)] // by the same connection

@@ -115,8 +115,6 @@ internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClu
     /// <summary>Each request waits for it.</summary>
     public Func<string, string, Task>? Hold { get; set; }
 
-    public List<string> Uncertain { get; } = [];
-
     public List<(string Verb, string Key)> Calls { get; } = [];
 
     public bool IsDisposed => false;
@@ -155,15 +153,7 @@ internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClu
 
     public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public void RecordUncertainOn(IClusterNode? node, WireKey key) => RecordUncertain(key, mayOvertakeRemoval: false);
-
-    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval)
-    {
-        lock (Uncertain)
-        {
-            Uncertain.Add(Encoding.UTF8.GetString(key));
-        }
-    }
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval) => throw new NotSupportedException("A change is recorded where it ends, below this interface.");
 
     public int Count(string verb, string key)
     {

@@ -130,8 +130,6 @@ internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNo
     public ValueTask<OperationResult> StoreOnAsync(IClusterNode? node, WireKey key, in Item item)
         => throw new NotSupportedException("Plain caches store on the key's node.");
 
-    public void RecordUncertainOn(IClusterNode? node, WireKey key) => RecordUncertain(key, mayOvertakeRemoval: false);
-
     public void RecordUncertain(WireKey key, bool mayOvertakeRemoval) => Uncertain.Add(Encoding.UTF8.GetString(key));
 
     /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>

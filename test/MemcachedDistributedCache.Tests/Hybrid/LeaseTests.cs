@@ -165,11 +165,10 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_without_an_answer_keeps_nothing_here_and_records_nothing_as_uncertain()
+    public async Task A_store_without_an_answer_keeps_nothing_here()
     {
         _one.Client.Before = static (verb, key) => verb == "cas" && key == "#=key" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
         Assert.Equal("value", await _one.Get("key", "value"));
-        Assert.Empty(_one.Client.Uncertain);
         Assert.Equal(0, _one.Parts.Local.Count);
         _one.Client.Before = null;
         Assert.Equal("other", await _other.Get("key", "other"));
