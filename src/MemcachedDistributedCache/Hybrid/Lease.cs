@@ -29,9 +29,10 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
     private readonly CancellationTokenSource _ended = new();
     private CasToken? _casToken = casToken;
     private Task _renewing = Task.CompletedTask;
+    private Task<bool>? _release;
 
     /// <summary>
-    /// Whether a reply tells of a lease that somebody else holds: an empty item as new leases are (told by <c>Z</c>, without client
+    /// A reply tells of a lease that somebody else holds: an empty item as new leases are (told by <c>Z</c>, without client
     /// flags) or as renewed ones, and which ends by itself. Another program may have left an empty item that never ends, or a value
     /// that it has marked as being made: those are no leases, and nobody waits for them.
     /// </summary>
@@ -61,20 +62,32 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
         return _casToken;
     }
 
-    /// <summary>Gives the lease back, so that the next who asks wins it.</summary>
-    /// <returns>Whether it was held until now: nobody has removed or set the key since it was won, as far as the server tells.</returns>
+    /// <summary>Gives the lease back, so that the next who asks wins it. All who call this wait for the one deletion: the cache that ends, and the maker that it has cancelled.</summary>
+    /// <returns>It was held until now: nobody has removed or set the key since it was won, as far as the server tells.</returns>
     public async ValueTask<bool> ReleaseAsync()
     {
-        if (await EndAsync().ConfigureAwait(false) is not { } held)
+        var mine = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (Interlocked.CompareExchange(ref _release, mine.Task, null) is { } others)
         {
-            Forget();
-            return false;
+            return await others.ConfigureAwait(false);
         }
 
-        _casToken = null;
-        OperationResult released = await backend.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false);
-        Forget();
-        return released.Status == ResultStatus.Success;
+        bool wasHeld = false;
+        try
+        {
+            if (await EndAsync().ConfigureAwait(false) is { } held)
+            {
+                _casToken = null;
+                wasHeld = (await backend.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false)).Status == ResultStatus.Success;
+            }
+        }
+        finally
+        {
+            Forget();
+            mine.SetResult(wasHeld);
+        }
+
+        return wasHeld;
     }
 
     /// <summary>Nothing is left to be given back: the value has been stored in the lease's place.</summary>

@@ -112,6 +112,29 @@ public sealed class ShutdownTests : IDisposable
         Assert.DoesNotContain("#=key", _model.Keys);
     }
 
+    [Fact]
+    public async Task A_lease_that_its_cancelled_maker_gives_back_is_waited_for()
+    {
+        HybridRig rig = New();
+        var go = new TaskCompletionSource();
+        rig.Client.Hold = (verb, _) => verb == "discard" ? go.Task : Task.CompletedTask;
+        Task<string> asked = rig.Get("key", token =>
+        {
+            // Its continuation, which gives the lease back, runs before the cache does so itself.
+            token.Register(() => _made.TrySetCanceled(token));
+            return _made.Task;
+        });
+        await Eventually.True(() => rig[HybridEvent.FactoryRun] == 1, "the factory runs");
+        Task ending = rig.Parts.DisposeAsync().AsTask();
+        await Eventually.True(() => rig.Client.Count("discard", "#=key") == 1, "the lease is given back");
+        Assert.Equal((false, 1), (ending.IsCompleted, rig.Parts.Remote.Leases.Count));
+        go.SetResult();
+        await ending;
+        Assert.DoesNotContain("#=key", _model.Keys);
+        Assert.Equal(1, rig.Client.Count("discard", "#=key"));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
+    }
+
     private Task<string> Run(CancellationToken token, out CancellationToken seen)
     {
         seen = token;
