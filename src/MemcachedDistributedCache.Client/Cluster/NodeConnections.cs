@@ -34,7 +34,7 @@ internal sealed class NodeConnections
         _address = new NodeAddress(server, _slots, consistency.Writes, settings.Connections, settings.ReconnectDelay, settings.AddressChanged);
     }
 
-    /// <summary>What the server said of itself last; null while it has not been asked.</summary>
+    /// <summary>The latest handshake with the server; null while it has not been asked.</summary>
     public Handshake? Handshake { get; private set; }
 
     /// <summary>Which keys are read on a connection of their own.</summary>
@@ -116,10 +116,21 @@ internal sealed class NodeConnections
         }
     }
 
-    /// <summary>Notes a failure of the slot, so that nobody who hears of it opens the next connection at once.</summary>
+    /// <summary>Notes a failure of the slot, so that nobody who hears of it opens the next connection at once, and whoever is refused one is told why.</summary>
     private void OnEnding(ConnectionSlot slot, Connection connection, ConnectionEnd end)
     {
-        if (IsFailure(connection, end) && (_slots.IsForLargeValues(slot) || !HasWorked(connection, end)))
+        if (!IsFailure(connection, end))
+        {
+            return;
+        }
+
+        bool isForLargeValues = _slots.IsForLargeValues(slot);
+        if (!isForLargeValues)
+        {
+            Counters.NoteOutage(end.Message);
+        }
+
+        if (isForLargeValues || !HasWorked(connection, end))
         {
             slot.BackOff(connection);
         }
@@ -140,8 +151,6 @@ internal sealed class NodeConnections
 
         if (!_slots.IsForLargeValues(slot))
         {
-            // Before the node can be down because of it: whoever is refused then is told why.
-            Counters.NoteOutage(end.Message);
             if (HasWorked(connection, end))
             {
                 Reopen(slot, end);
