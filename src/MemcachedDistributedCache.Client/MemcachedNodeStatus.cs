@@ -10,7 +10,7 @@ public sealed record MemcachedNodeStatus
     /// <summary>The server's address as configured, <c>host:port</c>.</summary>
     public required string Server { get; init; }
 
-    /// <summary>Whether it is worth asking.</summary>
+    /// <summary>It is worth asking.</summary>
     public required MemcachedNodeState State { get; init; }
 
     /// <summary>The version that the server reported, or null before it has answered.</summary>
@@ -35,7 +35,7 @@ public sealed record MemcachedNodeStatus
     public required int UncertainKeys { get; init; }
 
     /// <summary>
-    /// Whether every key is a miss, because what the server holds may be older than a write that failed, and the keys are not known one by one: there were
+    /// Every key is a miss, because what the server holds may be older than a write that failed, and the keys are not known one by one: there were
     /// more than <c>MemcachedCacheOptions.MaximumUncertainKeys</c>, or its name has led elsewhere and back. False again once it is known up to where
     /// its items are old; <see cref="UncertainKeys"/> counts from that search on anew.
     /// </summary>

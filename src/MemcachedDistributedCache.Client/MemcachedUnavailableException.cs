@@ -25,7 +25,7 @@ public sealed class MemcachedUnavailableException : Exception
     /// <summary>The kind of failure.</summary>
     public MemcachedFailureReason Reason { get; }
 
-    /// <summary>Whether the request may have reached the server, so that a write may have happened.</summary>
+    /// <summary>The request may have reached the server, so that a write may have happened.</summary>
     public bool WasSent { get; }
 
     /// <summary>

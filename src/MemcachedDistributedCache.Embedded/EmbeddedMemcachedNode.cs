@@ -30,7 +30,7 @@ public sealed class EmbeddedMemcachedNode : IDisposable, IAsyncDisposable
     /// <summary>The end point as <c>address:port</c>, an IPv6 address in brackets.</summary>
     public string Server => EndPoint.ToString();
 
-    /// <summary>Whether the node accepts connections.</summary>
+    /// <summary>The node accepts connections.</summary>
     public bool IsRunning => _listener.IsListening;
 
     /// <summary>How many clients are connected now.</summary>

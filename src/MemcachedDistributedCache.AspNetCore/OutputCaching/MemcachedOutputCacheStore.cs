@@ -126,7 +126,7 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         }
     }
 
-    /// <summary>Whether an exception tells what became of the cache; such a one goes no further than here.</summary>
+    /// <summary>An exception tells what became of the cache; such a one goes no further than here.</summary>
     internal static bool IsOfTheCache(Exception exception)
         => exception is MemcachedUnavailableException or ObjectDisposedException or MemcachedValueTooLargeException;
 

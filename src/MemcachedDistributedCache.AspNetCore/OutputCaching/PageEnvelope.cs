@@ -50,7 +50,7 @@ internal static class PageEnvelope
         return new ReadOnlySequence<byte>(first, 0, last, last.Memory.Length);
     }
 
-    /// <summary>Whether this is a page as it was stored.</summary>
+    /// <summary>This is a page as it was stored.</summary>
     public static bool IsIntact(ReadOnlySpan<byte> stored)
         => stored.Length >= StartLength
             && stored[0] == Mark

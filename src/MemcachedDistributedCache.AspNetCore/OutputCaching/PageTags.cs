@@ -171,7 +171,7 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         }
 
         /// <summary>
-        /// Whether the page's tags have the versions that stand in it; those that nobody named are asked for now. What was asked for together with the page may have been
+        /// The page's tags have the versions that stand in it; those that nobody named are asked for now. What was asked for together with the page may have been
         /// read before another instance evicted the tag and stored this page, so a version that differs is asked for once more: a page that is newer than what is known
         /// of its tags is not made again and replaced by an older one.
         /// </summary>

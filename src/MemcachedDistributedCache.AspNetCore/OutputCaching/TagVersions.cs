@@ -59,7 +59,7 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
     /// <exception cref="MemcachedUnavailableException">The tag's server gave no answer.</exception>
     public Task EvictAsync(TagId tag) => ReplaceAsync(tag);
 
-    /// <summary>Whether the version is surely older than a time: seen before it here, or made well before it by the clocks.</summary>
+    /// <summary>The version is surely older than a time: seen before it here, or made well before it by the clocks.</summary>
     public bool IsOlderThan(TagVersion version, long timestamp, TimeSpan clockTolerance)
     {
         if (_seen.TryGetValue(version.Number, out long seenAt) && seenAt < timestamp)

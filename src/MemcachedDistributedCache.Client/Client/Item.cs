@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Client;
 
-/// <summary>What is stored under a key.</summary>
+/// <summary>An item that is to be stored.</summary>
 /// <param name="prefix">Bytes before the value, or none.</param>
 /// <param name="value">The value.</param>
 /// <param name="flags">The client flags.</param>
@@ -29,12 +29,12 @@ internal readonly ref struct Item(ReadOnlySpan<byte> prefix, ReadOnlySequence<by
     /// <summary>The state that the key must be in, or none.</summary>
     public CasToken? CasToken { get; init; }
 
-    /// <summary>Whether an item that is there already stays; the result is <see cref="ResultStatus.Conflict"/> then.</summary>
+    /// <summary>An item that is there already stays; the result is <see cref="ResultStatus.Conflict"/> then.</summary>
     public bool OnlyIfAbsent { get; init; }
 
-    /// <summary>Whether to ask for the CAS of what was stored.</summary>
+    /// <summary>The reply is to tell the CAS of the stored item.</summary>
     public bool ReturnsCas { get; init; }
 
-    /// <summary>Whether it holds the place of a value that is being made; a gutter node keeps it as long as its time to live says.</summary>
+    /// <summary>The item holds the place of a value that is being made; a gutter node keeps it as long as its time to live says.</summary>
     public bool IsPlaceholder { get; init; }
 }

@@ -14,7 +14,7 @@ internal sealed class MemcachedClient(ServerCluster cluster)
 
     private readonly UnknownNode _unknown = new();
 
-    /// <summary>Whether the cluster has been disposed.</summary>
+    /// <summary>The cluster has been disposed.</summary>
     public bool IsDisposed => cluster.IsDisposed;
 
     /// <summary>All nodes.</summary>
@@ -182,7 +182,7 @@ internal sealed class MemcachedClient(ServerCluster cluster)
             : node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
     }
 
-    /// <summary>What becomes of a read that is not sent: decided whatever the node's state, which may change before it would be on its way.</summary>
+    /// <summary>The result of a read that is not sent, decided whatever the node's state, which may change before it would be on its way.</summary>
     private static OperationResult Unread(in Route route) => route.Node switch
     {
         null => ServerCluster.NoServer,

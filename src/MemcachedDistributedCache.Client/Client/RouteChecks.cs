@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Client;
 
-/// <summary>What is to be seen to where a key's requests do not go the plain way.</summary>
+/// <summary>Checks and records for keys whose requests do not go the plain way: to a gutter node, or to a node that has not owned the key before.</summary>
 internal static class RouteChecks
 {
     /// <summary>

@@ -20,7 +20,7 @@ internal sealed class ConnectionSlot(CallMode mode, Func<ConnectionSlot, Connect
     /// <summary>The connection, whatever its state.</summary>
     public Connection? Current => Volatile.Read(ref _current);
 
-    /// <summary>Whether there is an open connection.</summary>
+    /// <summary>There is an open connection.</summary>
     public bool IsOpen => Current is { IsUsable: true, IsOpen: true };
 
     /// <summary>

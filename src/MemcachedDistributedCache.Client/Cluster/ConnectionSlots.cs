@@ -28,12 +28,12 @@ internal sealed class ConnectionSlots
     /// <summary>Replies awaited.</summary>
     public int PendingCount => All.Sum(static slot => slot.Current?.PendingCount ?? 0);
 
-    /// <summary>Whether no deadline is near.</summary>
+    /// <summary>No deadline is near.</summary>
     public bool AreQuiet => _leaving.IsEmpty && IsQuiet(_largeValues) && IsQuiet(_sync) && Array.TrueForAll(_async, IsQuiet);
 
     private IEnumerable<ConnectionSlot> All => _async.Append(_largeValues).Append(_sync);
 
-    /// <summary>Whether a slot is the one for large values.</summary>
+    /// <summary>A slot is the one for large values.</summary>
     public bool IsForLargeValues(ConnectionSlot slot) => slot == _largeValues;
 
     /// <summary>
@@ -98,10 +98,10 @@ internal sealed class ConnectionSlots
         }
     }
 
-    /// <summary>Whether another connection has taken its place.</summary>
+    /// <summary>Another connection has taken its place.</summary>
     public bool HasLeft(Connection connection) => _leaving.Contains(connection);
 
-    /// <summary>Whether the callers of a slot that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
+    /// <summary>The callers of a slot that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
     public bool CanServeWithout(ConnectionSlot failed) => (failed.Mode == CallMode.Async ? _async : _async.Append(_sync)).Any(static slot => slot.IsOpen);
 
     /// <summary>
@@ -130,7 +130,7 @@ internal sealed class ConnectionSlots
         return [.. current, .. _leaving];
     }
 
-    /// <summary>Whether its connection is open, or has ended, and nothing is awaited.</summary>
+    /// <summary>Its connection is open, or has ended, and nothing is awaited.</summary>
     private static bool IsQuiet(ConnectionSlot slot) => slot.Current is not { } connection || ((connection.IsOpen || !connection.IsUsable) && connection.PendingCount == 0);
 
     private static async Task AskAsync(Connection connection)

@@ -17,7 +17,7 @@ internal sealed class Gutter(bool isEnabled) : IOutageListener
     private Node[] _nodes = [];
     private int _count;
 
-    /// <summary>Whether a node is down in whose place another serves.</summary>
+    /// <summary>A node is down in whose place another serves.</summary>
     public bool AreNeeded => Volatile.Read(ref _count) != 0;
 
     /// <inheritdoc/>

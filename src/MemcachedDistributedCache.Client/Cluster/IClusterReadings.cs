@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>What the metrics of a cluster are read from.</summary>
+/// <summary>The numbers from which the metrics of a cluster are read.</summary>
 internal interface IClusterReadings
 {
     /// <summary>The cluster's nodes.</summary>

@@ -51,7 +51,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     /// <summary>Which items of others may be read in the node's place while it is down.</summary>
     public GutterFences GutterFences { get; }
 
-    /// <summary>Whether the server is worth asking.</summary>
+    /// <summary>The server is worth asking.</summary>
     public MemcachedNodeState State => _health.State;
 
     /// <summary>The largest item that the server takes, header included; 0 while it has not been asked.</summary>

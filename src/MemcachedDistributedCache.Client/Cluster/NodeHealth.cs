@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Connections;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Whether a node is worth asking. What its requests come to is told to its circuit; while that is open the node is down, and one task probes
+/// A node is worth asking. What its requests come to is told to its circuit; while that is open the node is down, and one task probes
 /// it until it answers.
 /// </summary>
 internal sealed class NodeHealth

@@ -59,7 +59,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     /// <summary>How many nodes have left and still end what they were asked.</summary>
     public int LeavingCount => _leaving.Length;
 
-    /// <summary>Whether the cluster has been disposed.</summary>
+    /// <summary>The cluster has been disposed.</summary>
     public bool IsDisposed => Volatile.Read(ref _disposed) != 0;
 
     private Topology Topology => Volatile.Read(ref _topology);
@@ -317,7 +317,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Whether no deadline is near. A node that leaves has what it was asked to end.</summary>
+    /// <summary>No deadline is near. A node that leaves has what it was asked to end.</summary>
     private bool IsQuiet()
     {
         if (!_leaving.IsEmpty)
@@ -343,12 +343,12 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 /// <param name="Owner">The node in whose place it serves, if it does.</param>
 internal readonly record struct Route(Node? Node, CasFence? Fence = null, Node? Owner = null)
 {
-    /// <summary>Whether another node serves in the owner's place.</summary>
+    /// <summary>Another node serves in the owner's place.</summary>
     public bool IsGutter => Owner is not null;
 
     /// <summary>What else its items are to be newer than, where other nodes that are down were passed to find a gutter node.</summary>
     public CasFence[]? MoreFences { get; init; }
 
-    /// <summary>Whether an item may be read here.</summary>
+    /// <summary>An item may be read here.</summary>
     public bool Admits(ulong cas) => Fence?.Admits(cas) != false && (MoreFences is null || Array.TrueForAll(MoreFences, fence => fence.Admits(cas)));
 }

@@ -44,7 +44,7 @@ internal sealed class Topology
     /// <summary>The same without its past, and with the same ring: none is built twice.</summary>
     public Topology WithoutPast() => new(this);
 
-    /// <summary>Whether both share the keys alike.</summary>
+    /// <summary>Both share the keys alike.</summary>
     public bool SharesLike(Topology other) => Members.Count == other.Members.Count && Members.ToHashSet().SetEquals(other.Members);
 
     /// <summary>The node that owns a hash; null where no server is known.</summary>

@@ -64,13 +64,13 @@ internal sealed class Connection
     /// <summary>What the server said of itself, once the connection is open.</summary>
     public Handshake Handshake { get; } = new();
 
-    /// <summary>Whether it takes requests.</summary>
+    /// <summary>It takes requests.</summary>
     public bool IsUsable => !_writer.IsClosed;
 
-    /// <summary>Whether it has been opened.</summary>
+    /// <summary>It has been opened.</summary>
     public bool IsOpen => Volatile.Read(ref _isOpen);
 
-    /// <summary>Whether an operation waits, at the last look, that nobody waits for any more: what is asked now comes after it.</summary>
+    /// <summary>An operation waits, at the last look, that nobody waits for any more: what is asked now comes after it.</summary>
     public bool IsBehind => _watch.IsBehind;
 
     /// <summary>Replies awaited.</summary>

@@ -32,10 +32,10 @@ internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
     /// <summary>The line that announced it.</summary>
     public ref readonly MetaReply Reply => ref _reply;
 
-    /// <summary>Whether all but the end of the block has come.</summary>
+    /// <summary>All but the end of the block has come.</summary>
     public bool IsWhole => _received == _reply.Length;
 
-    /// <summary>Whether it is received for nobody: it is read over.</summary>
+    /// <summary>It is received for nobody: it is read over.</summary>
     public bool IsDropped => _array is null;
 
     private int ValueLength => _reply.Length - _prefixLength;

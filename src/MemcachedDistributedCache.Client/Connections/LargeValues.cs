@@ -15,7 +15,7 @@ internal sealed class LargeValues
     // One mark a place, 0 where there is none; null while no large value was read.
     private uint[]? _marks;
 
-    /// <summary>Whether the key's value was large; costs nothing where none ever was.</summary>
+    /// <summary>The key's value was large; costs nothing where none ever was.</summary>
     public bool Contains(uint hash) => Volatile.Read(ref _marks) is { } marks && marks[PlaceOf(hash)] == MarkOf(hash);
 
     /// <summary>Notes how long the value is that a read finds; 0 stands for a read of which nothing is noted.</summary>

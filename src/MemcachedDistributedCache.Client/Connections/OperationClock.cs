@@ -32,7 +32,7 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan attempt
     /// <summary>The limit of one operation.</summary>
     public TimeSpan AttemptTimeout => attemptTimeout;
 
-    /// <summary>Whether it stands, because nothing is awaited.</summary>
+    /// <summary>It stands, because nothing is awaited.</summary>
     public bool IsSuspended => Volatile.Read(ref _isSuspended);
 
     /// <summary>Called when something is awaited while the clock stands; may be called by several threads at once.</summary>

@@ -87,7 +87,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         }
     }
 
-    /// <summary>Whether it changes what its key holds; a lease only takes the place of nothing.</summary>
+    /// <summary>It changes what its key holds; a lease only takes the place of nothing.</summary>
     public bool IsChange => _changedKeyLength != 0 && Kind != OperationKind.Lease;
 
     /// <summary>The newest uncertain write of the node when a change began; see <see cref="IConnectionOwner.Settle"/>.</summary>
@@ -108,7 +108,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         set => _timing = value;
     }
 
-    /// <summary>Whether somebody else has given the caller a result, so that the reply's value is not needed.</summary>
+    /// <summary>Somebody else has given the caller a result, so that the reply's value is not needed.</summary>
     public bool IsClaimed => (Volatile.Read(ref _claim) & 1) != 0;
 
     /// <summary>Takes an operation for a caller and a connection.</summary>

@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>Holds replies against requests.</summary>
 internal static class ReplyMatch
 {
-    /// <summary>Whether a reply with this code and token can be the answer to the operation.</summary>
+    /// <summary>A reply with this code and token can be the answer to the operation.</summary>
     public static bool IsAnswer(PendingOperation operation, in MetaReply reply)
     {
         OperationKind kind = operation.Kind;

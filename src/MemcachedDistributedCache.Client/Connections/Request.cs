@@ -31,10 +31,10 @@ internal readonly ref struct KeyRequest(OperationKind kind, WireKey key, int tim
     /// <inheritdoc/>
     public ReadOnlySpan<byte> ChangedKey => kind == OperationKind.Delete && !IsReplay ? _key : default(WireKey);
 
-    /// <summary>Whether it removes a key that is recorded as uncertain, and stays so until the answer has come.</summary>
+    /// <summary>It removes a key that is recorded as uncertain, and stays so until the answer has come.</summary>
     public bool IsReplay { get; init; }
 
-    /// <summary>Whether a read asks for the CAS.</summary>
+    /// <summary>A read asks for the CAS.</summary>
     public bool WithCas { get; init; }
 
     /// <inheritdoc/>

@@ -15,6 +15,6 @@ internal static class RequestSequence
     /// <summary>Where a connection begins to count.</summary>
     public static long FirstOf(long connection) => connection << CountBits;
 
-    /// <summary>Whether the server saw <paramref name="later"/> after <paramref name="earlier"/>, as far as one connection tells.</summary>
+    /// <summary>The server saw <paramref name="later"/> after <paramref name="earlier"/>, as far as one connection tells.</summary>
     public static bool IsAfter(long later, long earlier) => later >> CountBits == earlier >> CountBits && later > earlier;
 }

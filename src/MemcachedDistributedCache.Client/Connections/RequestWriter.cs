@@ -47,7 +47,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
     /// <summary>Names the connection; see <see cref="Vocabulary.SettlingConnection"/>.</summary>
     public long Connection { get; } = RequestSequence.NextConnection();
 
-    /// <summary>Whether nothing more is taken.</summary>
+    /// <summary>Nothing more is taken.</summary>
     public bool IsClosed => Volatile.Read(ref _end) is not null;
 
     /// <summary>Why nothing more is taken.</summary>
@@ -112,7 +112,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
         }
     }
 
-    /// <summary>Whether any byte of the request at this position may be on its way.</summary>
+    /// <summary>Any byte of the request at this position may be on its way.</summary>
     public bool WasSent(long position) => position < Volatile.Read(ref _handedOver);
 
     /// <summary>Takes nothing more; false if it was closed before, and the first cause stays.</summary>

@@ -12,7 +12,7 @@ internal sealed class UnplacedReplies
 {
     private readonly List<(MetaReply Reply, string? Error)> _replies = [];
 
-    /// <summary>Whether an error line has come since the last reply whose place was proven.</summary>
+    /// <summary>An error line has come since the last reply whose place was proven.</summary>
     public bool IsOpen { get; private set; }
 
     /// <summary>How many wait.</summary>
@@ -27,7 +27,7 @@ internal sealed class UnplacedReplies
     /// <summary>Adds a reply that cannot be placed yet.</summary>
     public void Add(in MetaReply reply, string? error) => _replies.Add((reply, error));
 
-    /// <summary>Whether a reply that proves its place proves all that wait: it is the answer to the operation behind as many.</summary>
+    /// <summary>A reply that proves its place proves all that wait: it is the answer to the operation behind as many.</summary>
     public bool AreProvenBy(in MetaReply reply, PendingQueue queue)
     {
         for (int i = 0; i < Count; i++)

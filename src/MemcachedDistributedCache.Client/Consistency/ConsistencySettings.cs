@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Consistency;
 
-/// <summary>What this room needs of a cluster's settings.</summary>
+/// <summary>The settings of a cluster that this room needs.</summary>
 internal sealed record ConsistencySettings
 {
     /// <summary>The clock of I/O.</summary>

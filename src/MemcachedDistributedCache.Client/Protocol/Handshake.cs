@@ -22,7 +22,7 @@ internal sealed class Handshake
     public string? ServerVersion { get; private set; }
 
     /// <summary>
-    /// Whether the server is known to leave an item its number (CAS) until it is stored anew: memcached since 1.6.24. Up to then one got another when the page
+    /// The server is known to leave an item its number (CAS) until it is stored anew: memcached since 1.6.24. Up to then one got another when the page
     /// that it lay on was moved, or when it came back from external storage. What numbers its versions otherwise is no memcached, and cannot be told.
     /// </summary>
     public bool KeepsCas => ServerVersion is { } version && version.StartsWith("1.", StringComparison.Ordinal) && IsAtLeast(version, 24);
@@ -131,7 +131,7 @@ internal sealed class Handshake
         return false;
     }
 
-    /// <summary>Whether a version is 1.6.<paramref name="leastPatch"/> or newer.</summary>
+    /// <summary>A version is 1.6.<paramref name="leastPatch"/> or newer.</summary>
     private static bool IsAtLeast(string version, int leastPatch)
     {
         string[] parts = version.Split('.', '-', '_', ' ');

@@ -40,16 +40,16 @@ internal struct MetaReply
     /// <summary>What happened.</summary>
     public ReplyCode Code;
 
-    /// <summary>Whether somebody has marked the item as old (<c>X</c>).</summary>
+    /// <summary>Somebody has marked the item as old (<c>X</c>).</summary>
     public bool IsStale;
 
-    /// <summary>Whether somebody is to make the item's value anew (<c>W</c> for the one who asks, <c>Z</c> for another).</summary>
+    /// <summary>Somebody is to make the item's value anew (<c>W</c> for the one who asks, <c>Z</c> for another).</summary>
     public bool IsLeased;
 
-    /// <summary>Whether it is the one who asks (<c>W</c>).</summary>
+    /// <summary>It is the one who asks (<c>W</c>).</summary>
     public bool IsWon;
 
-    /// <summary>Whether the line carries an opaque token.</summary>
+    /// <summary>The line carries an opaque token.</summary>
     public bool HasOpaque;
 
     /// <summary>The request's token (<c>O</c>).</summary>

@@ -76,7 +76,7 @@ internal static class MetaReplyParser
         return true;
     }
 
-    /// <summary>Whether a line tells of an error, as memcached and the proxies before it write them: the word, and perhaps a text behind it.</summary>
+    /// <summary>A line tells of an error, as memcached and the proxies before it write them: the word, and perhaps a text behind it.</summary>
     public static bool IsError(ReadOnlySpan<byte> line)
     {
         int word = line.IndexOfAny((byte)' ', (byte)':');

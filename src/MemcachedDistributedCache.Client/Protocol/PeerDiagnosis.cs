@@ -14,7 +14,7 @@ internal static class PeerDiagnosis
 
     private const string CheckAddress = "Check the address and the port in Servers; memcached's is 11211";
 
-    /// <summary>Whether received bytes begin as a TLS record does that a server sends to what is no handshake: an alert, or a handshake message, of SSL 3 or TLS.</summary>
+    /// <summary>Received bytes begin as a TLS record does that a server sends to what is no handshake: an alert, or a handshake message, of SSL 3 or TLS.</summary>
     public static bool IsTls(ReadOnlySpan<byte> received) => received.Length >= 3 && received[0] is 0x15 or 0x16 && received[1] == 3 && received[2] <= 4;
 
     /// <summary>What a line in the place of a version is a sign of, and what helps.</summary>

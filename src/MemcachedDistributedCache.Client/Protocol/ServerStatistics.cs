@@ -30,7 +30,7 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
     /// </summary>
     public long Renumbered { get; init; }
 
-    /// <summary>Whether a page of memory is being moved (<c>slab_reassign_running</c>), whose items are counted at the end.</summary>
+    /// <summary>A page of memory is being moved (<c>slab_reassign_running</c>), whose items are counted at the end.</summary>
     public bool IsMovingPage { get; init; }
 
     /// <summary>How far a reading came.</summary>

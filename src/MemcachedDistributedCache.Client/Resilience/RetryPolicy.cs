@@ -37,7 +37,7 @@ internal sealed class RetryPolicy
     }
 
     /// <summary>
-    /// Whether it is worth while to repeat an operation with this result. Not where the node is known to be down, which is told at once, nor where
+    /// It is worth while to repeat an operation with this result. Not where the node is known to be down, which is told at once, nor where
     /// there is too much to do already.
     /// </summary>
     public static bool IsTransient(in OperationResult result) => result.Status == ResultStatus.Failed && result.Failure!.Reason switch
@@ -104,7 +104,7 @@ internal sealed class RetryPolicy
 
     private TimeSpan TimeTaken(OperationFailure failure) => failure.IsRefusal ? TimeSpan.Zero : failure.Took ?? _settings.AttemptTimeout;
 
-    /// <summary>Whether another attempt would end within the limit.</summary>
+    /// <summary>Another attempt would end within the limit.</summary>
     private bool HasTime(ResilienceContext context) => context.Properties.TryGetValue(RunKey, out Run? run) && TimeToPause(run) >= _settings.Delay;
 
     /// <summary>How long a pause may be so that the attempt behind it has its whole time.</summary>

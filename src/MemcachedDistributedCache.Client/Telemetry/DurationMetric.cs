@@ -5,7 +5,7 @@ namespace MemcachedDistributedCache.Telemetry;
 /// <summary>A histogram of durations that can be recorded anywhere: whatever a listener throws ends here.</summary>
 internal sealed class DurationMetric(Histogram<double> histogram)
 {
-    /// <summary>Whether anybody listens; ask before taking the time.</summary>
+    /// <summary>Anybody listens; ask before taking the time.</summary>
     public bool IsEnabled => histogram.Enabled;
 
     /// <summary>Records a duration. Never on a read loop: listeners are other people's code, and may take their time.</summary>

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Telemetry;
 
-/// <summary>What the engine logs. No key and no value is logged, at any level.</summary>
+/// <summary>The messages of the engine. No key and no value is logged, at any level.</summary>
 internal static partial class Log
 {
     [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, {Items}")]

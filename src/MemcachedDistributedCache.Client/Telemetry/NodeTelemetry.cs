@@ -34,7 +34,7 @@ internal sealed class NodeTelemetry
     /// <summary>The server, and the cache if it has a name.</summary>
     public MetricTags Tags { get; }
 
-    /// <summary>Whether anybody wants to know of requests.</summary>
+    /// <summary>Anybody wants to know of requests.</summary>
     public bool IsObserved => _hub.OperationDuration.IsEnabled || Source.HasListeners();
 
     /// <summary>The time, for <see cref="Begin"/>.</summary>

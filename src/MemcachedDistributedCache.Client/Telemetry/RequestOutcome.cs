@@ -46,7 +46,7 @@ internal static class RequestOutcomes
     /// <summary>How many there are.</summary>
     public const int Count = (int)RequestOutcome.Other + 1;
 
-    /// <summary>Whether the request failed.</summary>
+    /// <summary>The request failed.</summary>
     public static bool IsError(this RequestOutcome outcome) => outcome >= RequestOutcome.TooLarge;
 
     /// <summary>The value of <see cref="AttributeNames.Outcome"/>.</summary>

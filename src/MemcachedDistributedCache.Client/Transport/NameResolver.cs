@@ -54,7 +54,7 @@ internal abstract class NameResolver
     }
 
     /// <summary>
-    /// Whether addresses were found of IPv6 only, where there had been IPv4: one of the two look-ups has failed, and machines would seem to be others.
+    /// Addresses were found of IPv6 only, where there had been IPv4: one of the two look-ups has failed, and machines would seem to be others.
     /// </summary>
     public static bool LacksIPv4(IPAddress[] found, IPAddress[]? before)
         => before is not null && Array.Exists(before, IsIPv4) && !Array.Exists(found, IsIPv4);

@@ -24,7 +24,7 @@ internal static class SocketEnd
     }
 
     /// <summary>
-    /// Whether a peer that was reached has ended the connection. That says something of the peer; as an error of the socket it would pass for one of the network.
+    /// A peer that was reached has ended the connection. That says something of the peer; as an error of the socket it would pass for one of the network.
     /// </summary>
     public static bool IsByPeer(Exception exception)
         => exception is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown };

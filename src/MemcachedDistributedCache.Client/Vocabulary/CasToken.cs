@@ -8,6 +8,6 @@ namespace MemcachedDistributedCache.Vocabulary;
 /// <param name="Origin">The connection that told it.</param>
 internal readonly record struct CasToken(ulong Cas, object? Origin)
 {
-    /// <summary>Whether there is a state to be held against; a server with CAS switched off (-C) tells none.</summary>
+    /// <summary>There is a state to be held against; a server with CAS switched off (-C) tells none.</summary>
     public bool IsKnown => Cas != 0 && Origin is not null;
 }

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache;
 
-/// <summary>Whether a server is worth asking.</summary>
+/// <summary>A server is worth asking.</summary>
 public enum MemcachedNodeState
 {
     /// <summary>It has not answered yet since the cache was made.</summary>

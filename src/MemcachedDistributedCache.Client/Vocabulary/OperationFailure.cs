@@ -13,7 +13,7 @@ internal sealed record OperationFailure(MemcachedFailureReason Reason, IFailedNo
     /// <summary>What the server said, or why it cannot be used, where that is known; without a key or a value.</summary>
     public string? Detail { get; init; }
 
-    /// <summary>Whether it was told at once, and nothing was tried.</summary>
+    /// <summary>It was told at once, and nothing was tried.</summary>
     public bool IsRefusal { get; init; }
 
     /// <summary>How long it took until it failed, where that is known to be other than the limit of an attempt.</summary>

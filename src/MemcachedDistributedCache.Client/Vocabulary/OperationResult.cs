@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Vocabulary;
 
-/// <summary>What an operation gives back.</summary>
+/// <summary>The result of an operation.</summary>
 internal readonly struct OperationResult
 {
     /// <summary>How it ended.</summary>
@@ -30,10 +30,10 @@ internal readonly struct OperationResult
     /// <summary>Who is to make the value, where it was asked for with a lease.</summary>
     public LeaseState Lease { get; init; }
 
-    /// <summary>Whether an item that was asked for with a lease is there and must not be read.</summary>
+    /// <summary>An item that was asked for with a lease is there and must not be read.</summary>
     public bool IsUnreadable { get; init; }
 
-    /// <summary>Whether it was read in the place of a node that is down.</summary>
+    /// <summary>It was read in the place of a node that is down.</summary>
     public bool IsOfGutter { get; init; }
 
     /// <summary>The state that was told.</summary>

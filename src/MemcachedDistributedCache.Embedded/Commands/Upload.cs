@@ -57,7 +57,7 @@ internal sealed class Upload(Item item, StoreMode mode)
 
     public bool IsComplete => _lineEndBytes == 2;
 
-    /// <summary>Whether the block ended in CR LF, as it must.</summary>
+    /// <summary>The block ended in CR LF, as it must.</summary>
     public bool IsValid => _goodEnd;
 
     /// <summary>Takes what belongs to the data block and its line end; returns how many bytes that was.</summary>

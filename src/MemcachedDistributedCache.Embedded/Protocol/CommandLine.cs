@@ -28,7 +28,7 @@ internal readonly ref struct CommandLine
 
     public ReadOnlySpan<byte> this[int index] => index < Count ? _line[_cuts[index]] : default;
 
-    /// <summary>Whether the last token is <c>noreply</c>; the classic commands look nowhere else for it.</summary>
+    /// <summary>The last token is <c>noreply</c>; the classic commands look nowhere else for it.</summary>
     public bool EndsWithNoReply => Count > 0 && this[Count - 1].SequenceEqual("noreply"u8);
 
     /// <summary>What memcached sees of a line: C strings end at a NUL.</summary>

@@ -15,7 +15,7 @@ public sealed record Fault
     /// <summary>What happens to replies, from the server to the client. Default: nothing.</summary>
     public StreamFault ToClient { get; init; } = StreamFault.None;
 
-    /// <summary>Whether new connections are refused. Default false.</summary>
+    /// <summary>New connections are refused. Default false.</summary>
     public bool RefuseConnections { get; init; }
 
     /// <summary>A fault of the replies alone.</summary>

@@ -14,13 +14,13 @@ public sealed record StreamFault
     /// <summary>How long each piece read from the sender (at most 64 KiB) is held. Default 0; at least 0.</summary>
     public TimeSpan Delay { get; init; }
 
-    /// <summary>Whether nothing is forwarded until another fault is applied; one piece is held, the rest waits in the kernel. Default false.</summary>
+    /// <summary>Nothing is forwarded until another fault is applied; one piece is held, the rest waits in the kernel. Default false.</summary>
     public bool Stall { get; init; }
 
     /// <summary>After so many bytes the connection ends, on both sides. Default null: never; at least 0, which ends it at the first byte.</summary>
     public long? CutAfterBytes { get; init; }
 
-    /// <summary>Whether a cut is a reset (RST) instead of an orderly end (FIN). Default false.</summary>
+    /// <summary>A cut is a reset (RST) instead of an orderly end (FIN). Default false.</summary>
     public bool ResetOnCut { get; init; }
 
     /// <summary>Bytes sent once on each connection before its next genuine byte. Default none.</summary>
@@ -32,7 +32,7 @@ public sealed record StreamFault
     /// <summary>The position of one byte whose bits are inverted. Default null: none; at least 0.</summary>
     public long? CorruptByteAt { get; init; }
 
-    /// <summary>Whether each piece is sent twice. A reply that arrives in one piece arrives twice. Default false.</summary>
+    /// <summary>Each piece is sent twice. A reply that arrives in one piece arrives twice. Default false.</summary>
     public bool Duplicate { get; init; }
 
     /// <summary>How many bytes go at once in a slow drip; <see cref="DripInterval"/> passes after each. Default 0: no drip.</summary>

@@ -95,7 +95,7 @@ internal sealed class ItemStore
 
     public bool FitsAnItem(int bytes) => bytes <= ItemLimit;
 
-    /// <summary>Whether memory for so many bytes can be had, by eviction where that is allowed.</summary>
+    /// <summary>Memory for so many bytes can be had, by eviction where that is allowed.</summary>
     public bool CanHold(int bytes) => (Evicts ? 0 : Bytes) + Reserved + bytes <= MemoryLimit;
 
     /// <summary>Takes memory for an item that is to arrive, for which <see cref="CanHold"/> was asked. Makes room for it now, so that the whole never holds more than its limit.</summary>

@@ -17,7 +17,7 @@ internal sealed class AbandonedWrites(TimeProvider ioTime, TimeSpan window)
     private readonly ConcurrentDictionary<string, long> _cancelledAt = new(StringComparer.Ordinal);
     private int _added;
 
-    /// <summary>Whether a write to the key may be on its way; costs nothing where none was ever cancelled.</summary>
+    /// <summary>A write to the key may be on its way; costs nothing where none was ever cancelled.</summary>
     public bool MayHold(string key)
         => Volatile.Read(ref _added) != 0 && _cancelledAt.TryGetValue(key, out long at) && ioTime.GetElapsedTime(at) < window;
 

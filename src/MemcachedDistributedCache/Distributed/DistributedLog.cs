@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Distributed;
 
-/// <summary>What the distributed cache logs. No key and no value is logged, at any level.</summary>
+/// <summary>The messages of the distributed cache. No key and no value is logged, at any level.</summary>
 internal static partial class DistributedLog
 {
     [LoggerMessage(CacheEventIds.ValueTooLarge, LogLevel.Warning, "A value of {Size} bytes was not cached, the limit is {Limit} bytes. What was cached under its key before has been removed")]

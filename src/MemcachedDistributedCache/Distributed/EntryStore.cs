@@ -272,7 +272,7 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         return backend.StoreAsync(wireKey, item, mode, cancellationToken);
     }
 
-    /// <summary>Whether a read gave a value that may be handed out; a sliding one's window is moved behind it.</summary>
+    /// <summary>A read gave a value that may be handed out; a sliding one's window is moved behind it.</summary>
     private bool IsLive(string key, in OperationResult result, CancellationToken cancellationToken)
     {
         if (result.Status != ResultStatus.Success)

@@ -24,7 +24,7 @@ internal sealed record EntryStoreSettings
     /// <summary>Which limits a call has that got no answer in time, for the exception that tells of it.</summary>
     public string? Limits { get; init; }
 
-    /// <summary>Whether what a server has from before it was last down is a miss.</summary>
+    /// <summary>What a server has from before it was last down is a miss.</summary>
     public bool IgnoresBeforeOutage { get; init; }
 
     /// <summary>How long a write may still happen after its caller has cancelled it: by then it has been answered, or its connection given up.</summary>

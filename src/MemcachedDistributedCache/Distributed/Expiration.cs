@@ -34,10 +34,10 @@ internal readonly struct Expiration
     /// <summary>Unix time in milliseconds after which the entry is gone, if its flags say that there is one.</summary>
     public long Deadline { get; }
 
-    /// <summary>Whether the entry would be expired before it was stored.</summary>
+    /// <summary>The entry would be expired before it was stored.</summary>
     public bool IsPast { get; }
 
-    /// <summary>Whether a deadline goes before the value.</summary>
+    /// <summary>A deadline goes before the value.</summary>
     public bool HasDeadline => EntryFormat.HasPrefix(Flags);
 
     /// <summary>Reads a caller's options. A time relative to now goes before an absolute one, as in ASP.NET's own caches.</summary>

@@ -63,7 +63,7 @@ internal sealed class SlidingWindows(ICacheBackend backend, EntryStoreSettings s
         return await RepairAsync(touched, keys, key, seen.Flags, mode).ConfigureAwait(false);
     }
 
-    /// <summary>Whether less than the whole window is left; an item that never expires is none of ours.</summary>
+    /// <summary>Less than the whole window is left; an item that never expires is none of ours.</summary>
     private static bool IsDue(long remainingSeconds, EntryFormat format)
         => remainingSeconds >= 0 && remainingSeconds < format.SlidingSeconds + Expiration.ClockSlackSeconds;
 

@@ -38,7 +38,7 @@ internal sealed class TouchGate
     {
         private long _sequence = UnderWay;
 
-        /// <summary>Whether this touch serves a reader as well as one of its own would.</summary>
+        /// <summary>This touch serves a reader as well as one of its own would.</summary>
         public bool Covers(ulong ofMark, long readSequence)
         {
             long sequence = Volatile.Read(ref _sequence);

@@ -23,10 +23,10 @@ internal class CachedEntry
     /// <summary>The state of the cluster's entry that this is a copy of; unknown where there is none.</summary>
     public CasToken CasToken { get; init; }
 
-    /// <summary>Whether it was kept out of the cluster by its caller, so that there is nothing to hold it against.</summary>
+    /// <summary>It was kept out of the cluster by its caller, so that there is nothing to hold it against.</summary>
     public bool IsDetached { get; init; }
 
-    /// <summary>Whether it was put in place past its expiration, to be served while it is refreshed or its factory fails.</summary>
+    /// <summary>It was put in place past its expiration, to be served while it is refreshed or its factory fails.</summary>
     public bool IsStale { get; init; }
 
     /// <summary>The bytes that it counts for.</summary>

@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <summary>Makes calls of what callers give: the key and the tags as they are in the cluster.</summary>
 internal sealed class Calls(KeyEncoder keys, TagTracker tags, LocalCache local, ValueCodecs codecs, HybridContext context)
 {
-    /// <summary>Whether a key can have an entry.</summary>
+    /// <summary>A key can have an entry.</summary>
     public bool IsUsable([NotNullWhen(true)] string? key)
     {
         if (!string.IsNullOrWhiteSpace(key) && key.Length <= context.Options.MaximumKeyLength)

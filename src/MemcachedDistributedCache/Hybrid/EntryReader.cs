@@ -53,7 +53,7 @@ internal sealed class EntryReader(LocalCache local, TagTracker tags, ValueCodecs
         return false;
     }
 
-    /// <summary>Whether there is a local copy that the caller may be served, fresh or not.</summary>
+    /// <summary>There is a local copy that the caller may be served, fresh or not.</summary>
     public bool HasLocal(string key, in CallOptions options) => options.MayReadLocal && local.Find(key) is not null;
 
     /// <summary>

@@ -88,7 +88,7 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
         return new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.TooLarge));
     }
 
-    /// <summary>Whether a value that is too large for the cluster may stay in the local cache.</summary>
+    /// <summary>A value that is too large for the cluster may stay in the local cache.</summary>
     public bool MayStayHere<T>(Call<T> call, PreparedEntry<T> entry)
         => call.Options.MayWriteLocal && SizeOf(call, entry.PayloadLength, entry.Value) <= Options.MaximumLocalBytes;
 

@@ -74,7 +74,7 @@ internal sealed class FactoryScope : IDisposable
     public void Dispose() => _hasEnded = true;
 
     /// <summary>
-    /// Whether a factory around this call makes the key, in another way than the one that is asked for: then its lease is not to be
+    /// A factory around this call makes the key, in another way than the one that is asked for: then its lease is not to be
     /// waited for.
     /// </summary>
     /// <exception cref="InvalidOperationException">The call would wait for itself.</exception>

@@ -15,7 +15,7 @@ internal readonly record struct GetOrCreateRequest<TState, T>(
     ValueFactory<TState, T> Factory)
 {
     /// <summary>
-    /// Whether it is one key of a batch: nobody joins it, as the batch's factory is another than that of who asks for the key
+    /// It is one key of a batch: nobody joins it, as the batch's factory is another than that of who asks for the key
     /// alone.
     /// </summary>
     public bool IsOfBatch { get; init; }

@@ -14,7 +14,7 @@ internal sealed class HeldLeases
     /// <summary>The questions under way that may win a lease.</summary>
     public WorkCount Questions { get; } = new();
 
-    /// <summary>Whether a lease that is won is to be given back at once.</summary>
+    /// <summary>A lease that is won is to be given back at once.</summary>
     public bool IsClosed => _isClosed;
 
     /// <summary>How many are held.</summary>

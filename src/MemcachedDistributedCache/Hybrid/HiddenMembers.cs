@@ -56,7 +56,7 @@ internal static class HiddenMembers
         => field.StartsWith('<') && field.IndexOf('>', StringComparison.Ordinal) is > 1 and int end ? field[1..end] : null;
 
     /// <summary>
-    /// Whether the application has said that the member is left out, or nobody would expect it to be carried: those who listen to
+    /// The application has said that the member is left out, or nobody would expect it to be carried: those who listen to
     /// an event, and locks.
     /// </summary>
     private static bool IsLeftOut(Type level, FieldInfo field, string? property)

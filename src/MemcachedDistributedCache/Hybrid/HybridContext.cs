@@ -43,7 +43,7 @@ internal sealed class HybridContext(MemcachedHybridCacheOptions options, TimePro
     /// <summary>Cancelled when the cache ends.</summary>
     public CancellationToken Ended => _ended.Token;
 
-    /// <summary>Whether the cache has ended: factories may still run, and what they give is kept nowhere.</summary>
+    /// <summary>The cache has ended: factories may still run, and what they give is kept nowhere.</summary>
     public bool HasEnded => _ended.IsCancellationRequested;
 
     /// <summary>The cache ends.</summary>

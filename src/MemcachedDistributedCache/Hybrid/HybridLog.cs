@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What the hybrid cache logs. No key and no value is logged, at any level.</summary>
+/// <summary>The messages of the hybrid cache. No key and no value is logged, at any level.</summary>
 internal static partial class HybridLog
 {
     [LoggerMessage(CacheEventIds.HybridValueTooLarge, LogLevel.Warning, "A value that takes {Size} bytes or more is over the limit and was not stored in the cluster, at most in this process; see MaximumPayloadBytes, and memcached's item size (-I)")]

@@ -27,7 +27,7 @@ internal sealed class LeaseWait
         }
     }
 
-    /// <summary>Whether it has lasted as long as a caller waits for another process's factory.</summary>
+    /// <summary>It has lasted as long as a caller waits for another process's factory.</summary>
     public bool IsOver => Lasted >= _context.Options.MaximumLeaseWait;
 
     /// <summary>How long it has lasted.</summary>

@@ -73,7 +73,7 @@ internal sealed class RefreshTable(TimeProvider ioTime, CancellationToken dispos
             createdAt);
     }
 
-    /// <summary>Whether an entry's refreshes have failed too often to be tried in the background once more.</summary>
+    /// <summary>An entry's refreshes have failed too often to be tried in the background once more.</summary>
     public bool HasGivenUp(SingleFlightKey key, long createdAt)
         => !_failures.IsEmpty && _failures.TryGetValue(key, out Failures known) && known.CreatedAt == createdAt && known.Count >= MaximumFailures;
 

@@ -86,7 +86,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
         };
     }
 
-    /// <summary>Whether an entry is still in a state; no value is moved.</summary>
+    /// <summary>An entry is still in a state; no value is moved.</summary>
     public async ValueTask<RemoteState> LookAsync(byte[] key, CasToken casToken)
     {
         context.Counters.Add(HybridEvent.Revalidated);

@@ -43,6 +43,6 @@ internal readonly record struct RemoteRead(RemoteState State, long SentAt)
     /// <summary>The lease, if it was won.</summary>
     public Lease? Lease { get; init; }
 
-    /// <summary>Whether a value may be stored over that state; if not, it can only be removed.</summary>
+    /// <summary>A value may be stored over that state; if not, it can only be removed.</summary>
     public bool MayBeReplaced { get; init; }
 }

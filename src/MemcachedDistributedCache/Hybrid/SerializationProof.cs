@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Whether values of one type come back from their serializer. The first that is written is read back before it is stored: what
+/// Values of one type come back from their serializer. The first that is written is read back before it is stored: what
 /// nobody can read would be written and made anew by every process for ever. A type that cannot be read is refused from then on. A
 /// type that has passed is not looked at again, unless a value turns up that cannot be read; and then only a value of this process
 /// is judged, as what lies in the cluster may be a stranger's. Values that cannot be written refuse a type only while none has
@@ -32,12 +32,12 @@ internal sealed class SerializationProof<T>(
     private int _state;
     private int _unwritable;
 
-    /// <summary>Whether values of the type are not written any more.</summary>
+    /// <summary>Values of the type are not written any more.</summary>
     public bool IsRefused => Volatile.Read(ref _state) == Refused;
 
     private static string Name => typeof(T).ToString();
 
-    /// <summary>Whether a value that has been written may be stored.</summary>
+    /// <summary>A value that has been written may be stored.</summary>
     public bool Holds(ValueCodec<T> codec, T value, PayloadKind kind, ReadOnlyMemory<byte> payload)
     {
         int state = Volatile.Read(ref _state);
@@ -108,7 +108,7 @@ internal sealed class SerializationProof<T>(
     private bool TryRefuse(int from) => Interlocked.CompareExchange(ref _state, Refused, from) == from;
 
     /// <summary>
-    /// Whether an exception is about the type, whatever the value. What a setter or constructor of the application throws is not.
+    /// An exception is about the type, whatever the value. What a setter or constructor of the application throws is not.
     /// </summary>
     private static bool IsOfType(Exception exception)
         => exception is NotSupportedException or InvalidOperationException { Source: "System.Text.Json" };

@@ -5,7 +5,7 @@ using System.Runtime.CompilerServices;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Whether all callers may have the same object. They may where it holds no reference, or is a string, or is of a sealed class or a
+/// All callers may have the same object. They may where it holds no reference, or is a string, or is of a sealed class or a
 /// struct that says of itself that it cannot be changed (<c>[ImmutableObject(true)]</c>). An interface or a class that can be
 /// derived from promises nothing.
 /// </summary>

@@ -45,16 +45,16 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
     /// <summary>What had been changed when it began.</summary>
     public ChangeCounts Began => began;
 
-    /// <summary>Whether it makes a key for a batch, whose factory is another than that of who asks for the key alone.</summary>
+    /// <summary>It makes a key for a batch, whose factory is another than that of who asks for the key alone.</summary>
     public bool IsOfBatch { get; init; }
 
     /// <summary>The token of the caller who began the single flight, in whose context it runs.</summary>
     public CancellationToken FirstCaller { get; init; }
 
-    /// <summary>Whether the work has ended.</summary>
+    /// <summary>The work has ended.</summary>
     public bool HasEnded => Volatile.Read(ref _hasEnded);
 
-    /// <summary>Whether nobody waits any more.</summary>
+    /// <summary>Nobody waits any more.</summary>
     public bool IsAbandoned => Volatile.Read(ref _isAbandoned);
 
     /// <summary>Cancelled when nobody waits any more.</summary>
@@ -69,7 +69,7 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
         }
     }
 
-    /// <summary>Whether the work still runs on the thread of the caller who began it, whom a factory must not hold up.</summary>
+    /// <summary>The work still runs on the thread of the caller who began it, whom a factory must not hold up.</summary>
     public bool IsOnCallersThread => Volatile.Read(ref _startingThread) == Environment.CurrentManagedThreadId;
 
     /// <inheritdoc/>
@@ -121,7 +121,7 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
     public void Forsake() => Leave();
 
     /// <summary>
-    /// Whether the work may have failed for its first caller's sake only: whoever hung up takes what belongs to the request with
+    /// The work may have failed for its first caller's sake only: whoever hung up takes what belongs to the request with
     /// it, such as the request's own token or scoped services, though the others still wait. It is their turn then.
     /// </summary>
     /// <param name="exception">What the work ended with.</param>

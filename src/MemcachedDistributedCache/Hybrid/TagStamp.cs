@@ -3,7 +3,7 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <summary>The version of a tag that an entry carries.</summary>
 internal readonly record struct TagStamp(TagState State, TagVersion Version);
 
-/// <summary>Whether the tags of an entry allow it to be served.</summary>
+/// <summary>The tags of an entry allow it to be served.</summary>
 internal enum TagCheck : byte
 {
     /// <summary>All versions are right, and known to be.</summary>

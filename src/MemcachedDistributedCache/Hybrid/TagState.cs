@@ -39,10 +39,10 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     /// <summary>The moment from which on the version is known to be right: before its read was sent.</summary>
     public long ReadAt => Volatile.Read(ref _readAt);
 
-    /// <summary>Whether an invalidation has not reached the cluster.</summary>
+    /// <summary>An invalidation has not reached the cluster.</summary>
     public bool IsPending => Volatile.Read(ref _isPending);
 
-    /// <summary>Whether the version is this process's own, because none could be read.</summary>
+    /// <summary>The version is this process's own, because none could be read.</summary>
     public bool IsProvisional => Volatile.Read(ref _isProvisional);
 
     /// <summary>Changes with each invalidation by this process: what was read before is not to be believed after.</summary>
@@ -51,10 +51,10 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     /// <summary>How many refreshes have begun so far.</summary>
     public int RefreshesBegun => Volatile.Read(ref _refreshesBegun);
 
-    /// <summary>Whether the tag has been forgotten.</summary>
+    /// <summary>The tag has been forgotten.</summary>
     public bool IsRetired => Volatile.Read(ref _isRetired);
 
-    /// <summary>Whether a version is the one that entries must have.</summary>
+    /// <summary>A version is the one that entries must have.</summary>
     public bool IsCurrent(TagVersion version)
     {
         TagVersion? current = Current;
@@ -62,7 +62,7 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// Whether an entry's version is known to be over: it was replaced, or an entry had it before <paramref name="since"/> and the
+    /// An entry's version is known to be over: it was replaced, or an entry had it before <paramref name="since"/> and the
     /// cluster had not. What may still be on its way to the server is not.
     /// </summary>
     public bool IsSuperseded(TagVersion version, long since)
@@ -74,7 +74,7 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// Whether the cluster's answer to the last question is another version than an entry's, which is remembered; false where there
+    /// The cluster's answer to the last question is another version than an entry's, which is remembered; false where there
     /// was no answer.
     /// </summary>
     public bool Refutes(TagVersion version, long now)

@@ -35,7 +35,7 @@ internal sealed class TagTracker(TagSync sync, TagTable table, HybridContext con
         return states;
     }
 
-    /// <summary>Whether an entry may be served, as far as is known.</summary>
+    /// <summary>An entry may be served, as far as is known.</summary>
     public TagCheck Check(TagStamp[] stamps, long now)
     {
         bool mustRead = false;

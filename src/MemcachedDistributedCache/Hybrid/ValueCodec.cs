@@ -18,10 +18,10 @@ internal abstract class ValueCodec<T>
     /// <summary>The bytes of memory that a value takes besides its payload.</summary>
     public virtual int ExtraSize(T value) => 0;
 
-    /// <summary>Whether what is written is known to be readable; null where nothing has to be proved.</summary>
+    /// <summary>What is written is known to be readable; null where nothing has to be proved.</summary>
     public virtual SerializationProof<T>? Proof => null;
 
-    /// <summary>Whether values of the type are kept nowhere, as nobody could read them.</summary>
+    /// <summary>Values of the type are kept nowhere, as nobody could read them.</summary>
     public bool IsRefused => Proof is { IsRefused: true };
 
     protected static InvalidDataException Unexpected(PayloadKind kind)

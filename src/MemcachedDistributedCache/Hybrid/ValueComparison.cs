@@ -28,7 +28,7 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
         return [.. comparison._found.DistinctBy(static difference => difference.Member).Take(MaximumFound)];
     }
 
-    /// <summary>Whether two are the same; if not, the differences have been noted.</summary>
+    /// <summary>Two are the same; if not, the differences have been noted.</summary>
     private bool Compare(object? value, object? copy, Place place)
     {
         if (ReferenceEquals(value, copy) || --_left < 0 || _within.Count > MaximumDepth || _found.Count >= MaximumFound)
@@ -125,7 +125,7 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
     }
 
     /// <summary>
-    /// Whether a property that is computed gives another value each time, such as an age: then what was found of it is taken back.
+    /// A property that is computed gives another value each time, such as an age: then what was found of it is taken back.
     /// </summary>
     private bool Differs(object? before, object? now, Place member, int found)
     {
@@ -202,7 +202,7 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
         return true;
     }
 
-    /// <summary>Whether the elements are the same in another order, as those of a set may be; then what was found is taken back.</summary>
+    /// <summary>The elements are the same in another order, as those of a set may be; then what was found is taken back.</summary>
     private bool MayBeReordered(object?[] before, object?[] after, Place each, int found, out bool isReversed)
     {
         isReversed = false;
@@ -255,7 +255,7 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
         return isSame && (!LosesComparer([.. before.Keys.Cast<object?>().Take(MaximumElements)], text => before.Contains(text), text => after.Contains(text)) || NoteComparer(place));
     }
 
-    /// <summary>Whether text in the other case is found in one and not in the other.</summary>
+    /// <summary>Text in the other case is found in one and not in the other.</summary>
     private static bool LosesComparer(object?[] texts, Func<string, bool?> before, Func<string, bool?> after)
     {
         foreach (string text in texts.OfType<string>())
@@ -274,7 +274,7 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
     }
 
     /// <summary>
-    /// Whether two values that have no members are the same. Of a type that compares by reference only the text can be compared;
+    /// Two values that have no members are the same. Of a type that compares by reference only the text can be compared;
     /// that it compares by value is shown by a second copy.
     /// </summary>
     private static bool IsSame(object value, object copy, JsonTypeInfo info)

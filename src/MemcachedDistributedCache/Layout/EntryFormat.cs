@@ -33,7 +33,7 @@ internal readonly struct EntryFormat
         SlidingSeconds = slidingSeconds;
     }
 
-    /// <summary>Whether a deadline stands before the value.</summary>
+    /// <summary>A deadline stands before the value.</summary>
     public bool HasDeadline { get; }
 
     /// <summary>The sliding window in whole seconds, 0 for none.</summary>
@@ -80,7 +80,7 @@ internal readonly struct EntryFormat
     /// <summary>The client flags of an item of the hybrid cache.</summary>
     public static uint FlagsOf(EntryKind kind) => (Mark << 24) | ((uint)kind << 20);
 
-    /// <summary>Whether a prefix stands before the value of an item with these flags.</summary>
+    /// <summary>A prefix stands before the value of an item with these flags.</summary>
     public static bool HasPrefix(uint flags) => TryRead(flags, out EntryFormat format) && format.HasDeadline;
 
     /// <summary>Writes the bytes before the value.</summary>

@@ -98,7 +98,7 @@ internal sealed class KeyEncoder
     }
 
     /// <summary>
-    /// Whether this is a key, without the namespace, that <see cref="Encode(string, HybridSpace)"/> makes of a tag which an entry can carry. Asked of keys that were
+    /// This is a key, without the namespace, that <see cref="Encode(string, HybridSpace)"/> makes of a tag which an entry can carry. Asked of keys that were
     /// read: one of another form, or of another space, must not be sent to a server. The tag <c>*</c> is none that an entry can name.
     /// </summary>
     public bool IsTagKey(ReadOnlySpan<byte> key)
@@ -120,11 +120,11 @@ internal sealed class KeyEncoder
     /// <summary>A legal key of this namespace that no string is encoded to.</summary>
     public byte[] ProbeKey => [.. _prefix, HashMarker, (byte)'?'];
 
-    /// <summary>Whether a partition's name can be used: 1 to 32 letters, digits and hyphens, in ASCII.</summary>
+    /// <summary>A partition's name can be used: 1 to 32 letters, digits and hyphens, in ASCII.</summary>
     public static bool IsValidPartition(string partition)
         => partition.Length is > 0 and <= 32 && partition.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-');
 
-    /// <summary>Whether a namespace can be used: printable ASCII without '|', and short enough.</summary>
+    /// <summary>A namespace can be used: printable ASCII without '|', and short enough.</summary>
     public static bool IsValidNamespace(string keyNamespace)
         => keyNamespace.Length <= MaximumNamespaceLength
             && !keyNamespace.AsSpan().ContainsAnyExceptInRange('!', '~')

@@ -14,7 +14,7 @@ internal sealed class PooledWriter : IBufferWriter<byte>, IDisposable
     /// <summary>How many bytes have been written.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Whether a serializer wanted to write more than the limit.</summary>
+    /// <summary>A serializer wanted to write more than the limit.</summary>
     public bool IsOverLimit { get; private set; }
 
     /// <summary>What has been written.</summary>

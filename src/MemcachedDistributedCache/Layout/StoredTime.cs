@@ -12,9 +12,9 @@ internal static class StoredTime
     /// <summary>The beginning of the year 9000. No option reaches a thousand years: what is added to such a time stays within the calendar.</summary>
     private const long LatestToAddTo = 221_845_392_000_000;
 
-    /// <summary>Whether this is the deadline of an entry: the time left until then fits a <see cref="TimeSpan"/>.</summary>
+    /// <summary>This is the deadline of an entry: the time left until then fits a <see cref="TimeSpan"/>.</summary>
     public static bool IsDeadline(long milliseconds) => milliseconds is >= 0 and <= LatestDeadline;
 
-    /// <summary>Whether this is a time to which the longest retention can be added.</summary>
+    /// <summary>This is a time to which the longest retention can be added.</summary>
     public static bool CanBeAddedTo(long milliseconds) => milliseconds is >= 0 and <= LatestToAddTo;
 }

@@ -9,7 +9,7 @@ namespace MemcachedDistributedCache.Options;
 /// </summary>
 internal static class HostEnvironment
 {
-    /// <summary>Whether the application is being developed.</summary>
+    /// <summary>The application is being developed.</summary>
     public static bool IsDevelopment(IServiceProvider? services)
     {
         string? name = services?.GetService<IConfiguration>()?["environment"];

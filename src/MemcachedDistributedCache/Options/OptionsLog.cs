@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Options;
 
-/// <summary>What is logged of the options and their changes. No key and no value is logged, at any level.</summary>
+/// <summary>The messages about the options and their changes. No key and no value is logged, at any level.</summary>
 internal static partial class OptionsLog
 {
     [LoggerMessage(CacheEventIds.ChangeRefused, LogLevel.Error, "The configuration has changed to what cannot be used, so the memcached servers stay as they were: {Reason}")]
