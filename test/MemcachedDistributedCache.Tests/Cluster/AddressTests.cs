@@ -69,15 +69,22 @@ public sealed class AddressTests : IDisposable
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
         node.SetFence(500);
         node.Renew(static _ => true);
-        await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("ms ", StringComparison.Ordinal), "the server is asked how far it has counted");
+        await Eventually.True(
+            () => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("ms ", StringComparison.Ordinal),
+            "the server is asked how far it has counted");
 
         _time.Advance(Stay);
         node.Renew(static _ => true);
         await Eventually.True(() => node.Consistency.Writes.AreAllUncertain, "it is at another server");
         string probe = factory.Opened[1].Sent.Split("\r\n").Last(static line => line.StartsWith("ms ", StringComparison.Ordinal));
         factory.Opened[1].Reply($"HD c7 {ClusterRig.TokenOf(probe)}\r\n");
-        await Eventually.True(() => factory.Opened[1].Unread == 0 && node.PendingCount == 0, "the answer has come");
-        await SettledAgainAsync(node, () => Assert.True(node.Consistency.Fences.WholeNode.Value >= 100, $"what is numbered above {node.Consistency.Fences.WholeNode.Value} would be read"));
+        await Eventually.True(() => factory.Opened[1].IsReadUp && node.PendingCount == 0, "the answer has come");
+        await SettledAgainAsync(
+            node,
+            () =>
+                Assert.True(
+                    node.Consistency.Fences.WholeNode.Value >= 100,
+                    $"what is numbered above {node.Consistency.Fences.WholeNode.Value} would be read"));
         Assert.InRange(node.Consistency.Fences.WholeNode.Value, 100ul, 500ul);
     }
 

@@ -6,7 +6,10 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
-/// <summary>A change without a definite answer is recorded where it ends, by whatever way it ends, and one that was made may settle a key.</summary>
+/// <summary>
+/// A change without a definite answer is recorded where it ends, by whatever way it ends, and one that was made may
+/// settle a key.
+/// </summary>
 public sealed class ChangeOutcomesTests
 {
     [Fact]
@@ -25,7 +28,12 @@ public sealed class ChangeOutcomesTests
     public async Task A_change_that_a_blocked_caller_gives_up_may_come_after_the_removal_of_its_key()
     {
         using ConnectionRig rig = await new ConnectionRig(mode: CallMode.Sync, limit: TimeSpan.FromMilliseconds(50)).Opened();
-        Assert.True(rig.Connection.TryExecute(new KeyRequest(OperationKind.Delete, WireKey.Of("key"u8)), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result));
+        Assert.True(
+            rig.Connection.TryExecute(
+                new KeyRequest(OperationKind.Delete, WireKey.Of("key"u8)),
+                ValueTarget.OwnArray,
+                CancellationToken.None,
+                out ValueTask<OperationResult> result));
         Assert.Equal(MemcachedFailureReason.TimedOut, (await result).Failure!.Reason);
         Assert.Equal(("key", true), Assert.Single(rig.Owner.Uncertain.Select(static change => (change.Key, change.MayOvertakeRemoval))));
     }
@@ -98,7 +106,7 @@ public sealed class ChangeOutcomesTests
         await Eventually.True(() => rig.Transport.Sent.Split("md ").Length == 3, "it is sent");
         string[] tokens = [.. rig.Transport.Sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(ClusterRig.TokenOf)];
         rig.Transport.Reply($"HD {tokens[0]}\r\n");
-        await Eventually.True(() => rig.Transport.Unread == 0 && rig.Connection.PendingCount == 1, "the late reply has come");
+        await Eventually.True(() => rig.Transport.IsReadUp && rig.Connection.PendingCount == 1, "the late reply has come");
         Assert.Empty(rig.Owner.Settled);
         rig.Transport.Reply($"NF {tokens[1]}\r\n");
         Assert.Equal(ResultStatus.Miss, (await retry.WaitAsync(Eventually.Limit)).Status);

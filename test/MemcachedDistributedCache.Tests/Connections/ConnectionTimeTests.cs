@@ -32,7 +32,12 @@ public sealed class ConnectionTimeTests
     public async Task A_lease_that_is_won_too_late_is_given_back(string reply, bool isGivenBack)
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
-        Assert.True(rig.Connection.TryExecute(new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> late));
+        Assert.True(
+            rig.Connection.TryExecute(
+                new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true),
+                ValueTarget.OwnArray,
+                CancellationToken.None,
+                out ValueTask<OperationResult> late));
         Assert.Equal(1, rig.Pass(rig.Limit));
         Assert.Equal(MemcachedFailureReason.TimedOut, (await late).Failure!.Reason);
         rig.Transport.Reply(reply);
@@ -54,7 +59,12 @@ public sealed class ConnectionTimeTests
     public async Task A_lease_that_is_lost_with_its_connection_leaves_its_key_certain()
     {
         using ConnectionRig rig = await new ConnectionRig().Opened();
-        Assert.True(rig.Connection.TryExecute(new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> lost));
+        Assert.True(
+            rig.Connection.TryExecute(
+                new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true),
+                ValueTarget.OwnArray,
+                CancellationToken.None,
+                out ValueTask<OperationResult> lost));
         await Eventually.True(() => rig.Transport.Sent.Contains("mg key", StringComparison.Ordinal), "it is sent");
         rig.Transport.Close();
         Assert.Equal(MemcachedFailureReason.ConnectionLost, (await lost.AsTask().WaitAsync(Eventually.Limit)).Failure!.Reason);
@@ -67,7 +77,7 @@ public sealed class ConnectionTimeTests
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Task<OperationResult> read = rig.Execute(OperationKind.Get);
         rig.Transport.Reply("VA 100 f0 t1 O1\r\nhalf of it");
-        await Eventually.True(() => rig.Transport.Unread == 0, "half of the value is read");
+        await Eventually.True(() => rig.Transport.IsReadUp, "half of the value is read");
         rig.Pass(rig.Limit * 3);
         Assert.True(await Task.WhenAny(read, Task.Delay(Eventually.Limit)) == read, "an operation whose value stopped half way never ends");
         Assert.Equal(ResultStatus.Failed, (await read).Status);
@@ -79,7 +89,7 @@ public sealed class ConnectionTimeTests
         using ConnectionRig rig = await new ConnectionRig().Opened();
         _ = rig.Execute(OperationKind.Get);
         rig.Transport.Reply("VA 100 f0 t1 O1\r\nhalf of it");
-        await Eventually.True(() => rig.Transport.Unread == 0, "half of the value is read");
+        await Eventually.True(() => rig.Transport.IsReadUp, "half of the value is read");
         rig.Pass(rig.Limit * 10);
         Assert.False(rig.Connection.IsUsable, "a connection that is stuck inside a value is kept for ever");
     }

@@ -32,7 +32,9 @@ public sealed class DrippingReplyTests
         Assert.InRange(ticks, (2 * OperationClock.TicksPerTimeout) - 1, 2 * OperationClock.TicksPerTimeout);
         await rig.Connection.Finished.WaitAsync(Eventually.Limit);
         Assert.Equal(ConnectionEndReason.Stalled, Assert.Single(rig.Ends).Reason);
-        Assert.All(await Task.WhenAll(read, behind).WaitAsync(Eventually.Limit), static result => Assert.Equal(MemcachedFailureReason.TimedOut, result.Failure!.Reason));
+        Assert.All(
+            await Task.WhenAll(read, behind).WaitAsync(Eventually.Limit),
+            static result => Assert.Equal(MemcachedFailureReason.TimedOut, result.Failure!.Reason));
 
         // Once as it timed out, and once as it was lost with the connection.
         Assert.Equal(["key", "key"], rig.Lost);
@@ -69,7 +71,7 @@ public sealed class DrippingReplyTests
         {
             rig.Pass(rig.Clock.Interval);
             rig.Transport.Reply(new byte[Piece]);
-            await Eventually.True(() => rig.Transport.Unread == 0, "it is received");
+            await Eventually.True(() => rig.Transport.IsReadUp, "it is received");
         }
 
         await ReplyAsync(rig, "\r\n");
@@ -90,7 +92,12 @@ public sealed class DrippingReplyTests
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
         var client = new MemcachedClient(cluster);
-        Task<OperationResult>[] reads = [.. Enumerable.Range(0, 40).Select(_ => client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask())];
+        Task<OperationResult>[] reads =
+        [
+            .. Enumerable
+                .Range(0, 40)
+                .Select(_ => client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask()),
+        ];
         TimeSpan passed = TimeSpan.Zero;
         await Eventually.True(
             () =>
@@ -110,6 +117,6 @@ public sealed class DrippingReplyTests
     private static async Task ReplyAsync(ConnectionRig rig, string text)
     {
         rig.Transport.Reply(text);
-        await Eventually.True(() => rig.Transport.Unread == 0, "it is received");
+        await Eventually.True(() => rig.Transport.IsReadUp, "it is received");
     }
 }

@@ -17,6 +17,7 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
     private readonly StringBuilder _sent = new();
     private TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _closed;
+    private bool _isAwaited;
 
     /// <summary>Where it leads.</summary>
     public IPAddress? Address { get; init; }
@@ -62,14 +63,14 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
         }
     }
 
-    /// <summary>How many bytes of the replies have not been received yet.</summary>
-    public int Unread
+    /// <summary>The connection has dealt with every byte of the replies, and waits for more.</summary>
+    public bool IsReadUp
     {
         get
         {
             lock (_gate)
             {
-                return _incoming.Count;
+                return _incoming.Count == 0 && _isAwaited;
             }
         }
     }
@@ -107,6 +108,7 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
                     return count;
                 }
 
+                _isAwaited = true;
                 arrived = _arrived.Task;
             }
 
@@ -121,6 +123,7 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
             int count;
             while (!TryTake_NeedsLock(buffer, out count))
             {
+                _isAwaited = true;
                 Monitor.Wait(_gate);
             }
 
@@ -221,6 +224,7 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
     private bool TryTake_NeedsLock(Span<byte> buffer, out int count)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
+        _isAwaited = false;
         count = Math.Min(Math.Min(buffer.Length, Chunk), _incoming.Count);
         for (int i = 0; i < count; i++)
         {
