@@ -1,3 +1,5 @@
+using MemcachedDistributedCache.Hybrid;
+
 namespace MemcachedDistributedCache;
 
 /// <summary>What the hybrid cache of this process has done since it was made.</summary>
@@ -63,4 +65,28 @@ public sealed record MemcachedHybridStatistics
 
     /// <summary>Entries in the local cache at this moment.</summary>
     public required int LocalEntries { get; init; }
+
+    /// <summary>The counts of this moment.</summary>
+    internal static MemcachedHybridStatistics Of(HybridCounters counters, int localEntries) => new()
+    {
+        LocalHits = counters[HybridEvent.LocalHit],
+        LocalMisses = counters[HybridEvent.LocalMiss],
+        DistributedHits = counters[HybridEvent.RemoteHit],
+        DistributedMisses = counters[HybridEvent.RemoteMiss],
+        CallsJoined = counters[HybridEvent.SingleFlightJoined],
+        LeasesWon = counters[HybridEvent.LeaseWon],
+        LeasesWaitedFor = counters[HybridEvent.LeaseWaited],
+        LeasesLost = counters[HybridEvent.LeaseLost],
+        FactoryRuns = counters[HybridEvent.FactoryRun],
+        FactoryFailures = counters[HybridEvent.FactoryFailed],
+        StaleServed = counters[HybridEvent.StaleServed],
+        RefreshesStarted = counters[HybridEvent.RefreshStarted],
+        Revalidations = counters[HybridEvent.Revalidated],
+        OversizeRejections = counters[HybridEvent.OversizeRejected],
+        SerializationFailures = counters[HybridEvent.SerializationFailed],
+        DeserializationFailures = counters[HybridEvent.DeserializationFailed],
+        TagInvalidations = counters[HybridEvent.TagInvalidated],
+        TagReads = counters[HybridEvent.TagRead],
+        LocalEntries = localEntries,
+    };
 }

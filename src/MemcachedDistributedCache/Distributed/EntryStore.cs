@@ -24,11 +24,18 @@ namespace MemcachedDistributedCache.Distributed;
 /// <param name="timeProvider">The application's clock, which tells what has expired.</param>
 /// <param name="ioTime">The system's clock, for time limits and for what a server is told as a date.</param>
 /// <param name="logger">Where to log.</param>
-internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings settings, RetryPolicy? retries, TimeProvider timeProvider, TimeProvider ioTime, ILogger logger) : IEntryStore
+internal sealed class EntryStore(
+    ICacheBackend backend,
+    EntryStoreSettings settings,
+    RetryPolicy? retries,
+    TimeProvider timeProvider,
+    TimeProvider ioTime,
+    ILogger logger) : IEntryStore
 {
     private readonly RetryPolicy? _retries = retries;
     private readonly KeyEncoder _keys = new(settings.Namespace, settings.Partition);
     private readonly SlidingWindows _windows = new(backend, settings, timeProvider, ioTime);
+    private readonly FailedOperations _failures = new(settings, logger);
     private readonly LogLimiter _unreadable = new();
     private readonly AbandonedWrites _abandoned = new(ioTime, settings.CancelledWriteWindow);
 
@@ -45,9 +52,17 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         return IsLive(key, result, cancellationToken) ? result.Value : null;
     }
 
-    /// <summary>Reads a value into the caller's writer; false where there is none, or where it does not pass the check: then it is removed, unless it has been replaced.</summary>
+    /// <summary>
+    /// Reads a value into the caller's writer; false where there is none, or where it does not pass the check: then it
+    /// is removed, unless it has been replaced.
+    /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlyMemory<byte>, bool>? check = null)
+    public async ValueTask<bool> TryGetAsync(
+        string key,
+        IBufferWriter<byte> destination,
+        CallMode mode,
+        CancellationToken cancellationToken,
+        Func<ReadOnlyMemory<byte>, bool>? check = null)
     {
         ArgumentNullException.ThrowIfNull(destination);
         bool withCas = check is not null;
@@ -85,13 +100,19 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
 
     /// <summary>Stores a value; one that is expired already or too large leaves nothing under the key.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask SetAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken, Func<ReadOnlySequence<byte>>? again = null)
+    public async ValueTask SetAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        DistributedCacheEntryOptions options,
+        CallMode mode,
+        CancellationToken cancellationToken,
+        Func<ReadOnlySequence<byte>>? again = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow(), ioTime);
         if (expiration.IsPast)
         {
-            Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Set", cancellationToken);
+            _failures.Report(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Set", cancellationToken);
             return;
         }
 
@@ -115,16 +136,24 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
             case ResultStatus.Failed when result.Failure!.Reason == MemcachedFailureReason.ServerOutOfMemory:
                 // Whatever the server does with the older value when it has no room for the new one: it must not stay.
                 await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false);
-                Fail(result, "Set", cancellationToken);
+                _failures.Report(result, "Set", cancellationToken);
                 break;
             default:
-                Fail(result, "Set", cancellationToken);
+                _failures.Report(result, "Set", cancellationToken);
                 break;
         }
     }
 
-    /// <summary>Stores a value where the server has none under the key; false where it has, or where the value was not stored. Not tried again: its own first attempt might be what is there.</summary>
-    public async ValueTask<bool> AddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CallMode mode, CancellationToken cancellationToken)
+    /// <summary>
+    /// Stores a value where the server has none under the key; false where it has, or where the value was not stored.
+    /// Not tried again: its own first attempt might be what is there.
+    /// </summary>
+    public async ValueTask<bool> AddAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        DistributedCacheEntryOptions options,
+        CallMode mode,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
         Expiration expiration = Expiration.From(options, settings.DefaultTimeToLive, timeProvider.GetUtcNow(), ioTime);
@@ -146,7 +175,7 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
             DistributedLog.ValueNotAdded(logger, value.Length, result.Length);
         }
 
-        Fail(result, "Add", cancellationToken);
+        _failures.Report(result, "Add", cancellationToken);
         return result.Status == ResultStatus.Success;
     }
 
@@ -168,14 +197,17 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
                 ioTime.GetElapsedTime(started)).ConfigureAwait(false);
         }
 
-        Fail(result, "Refresh", cancellationToken);
+        _failures.Report(result, "Refresh", cancellationToken);
     }
 
     /// <summary>Removes an entry.</summary>
     public async ValueTask RemoveAsync(string key, CallMode mode, CancellationToken cancellationToken)
-        => Fail(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
+        => _failures.Report(await DeleteAsync(key, mode, cancellationToken).ConfigureAwait(false), "Remove", cancellationToken);
 
-    /// <summary>A change that was not made for sure, by whoever was asked to make it: what is stored under the key is not to be read.</summary>
+    /// <summary>
+    /// A change that was not made for sure, by whoever was asked to make it: what is stored under the key is not to be
+    /// read.
+    /// </summary>
     /// <param name="key">Its key.</param>
     /// <param name="mayOvertakeRemoval">Whether it may come after what is asked next.</param>
     public void RecordUncertain(string key, bool mayOvertakeRemoval)
@@ -192,7 +224,13 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         }
     }
 
-    private async ValueTask<OperationResult> GetAgainAsync(OperationResult first, string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    private async ValueTask<OperationResult> GetAgainAsync(
+        OperationResult first,
+        string key,
+        ValueTarget target,
+        CallMode mode,
+        CancellationToken cancellationToken,
+        bool withCas = false)
         => _retries is null || !RetryPolicy.IsTransient(first)
             ? first
             : await _retries.AgainAsync(
@@ -220,8 +258,9 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
     }
 
     /// <summary>
-    /// A write that was cancelled does not leave the key uncertain: it goes its way, and whatever is asked next comes after it on the same connection, a read of a
-    /// large value too; unless it is asked synchronously, on another connection.
+    /// A write that was cancelled does not leave the key uncertain: it goes its way, and whatever is asked next comes
+    /// after it on the same connection, a read of a large value too; unless it is asked synchronously, on another
+    /// connection.
     /// </summary>
     private void NoteCancelled(string key, in OperationResult result, CallMode mode)
     {
@@ -236,7 +275,12 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         }
     }
 
-    private ValueTask<OperationResult> SendGet(string key, ValueTarget target, CallMode mode, CancellationToken cancellationToken, bool withCas = false)
+    private ValueTask<OperationResult> SendGet(
+        string key,
+        ValueTarget target,
+        CallMode mode,
+        CancellationToken cancellationToken,
+        bool withCas = false)
     {
         WireKey wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
@@ -246,7 +290,10 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         return backend.GetAsync(wireKey, needs, target, mode, cancellationToken);
     }
 
-    /// <summary>Removes an entry that is of no use, if it is still that. Not waited for; where it does not arrive, the next reader does the same.</summary>
+    /// <summary>
+    /// Removes an entry that is of no use, if it is still that. Not waited for; where it does not arrive, the next
+    /// reader does the same.
+    /// </summary>
     private void Discard(string key, CasToken casToken)
     {
         if (casToken.IsKnown)
@@ -262,7 +309,13 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         return backend.DeleteAsync(wireKey, mode, cancellationToken);
     }
 
-    private ValueTask<OperationResult> SendStore(string key, in ReadOnlySequence<byte> value, in Expiration expiration, CallMode mode, CancellationToken cancellationToken, bool onlyIfAbsent = false)
+    private ValueTask<OperationResult> SendStore(
+        string key,
+        in ReadOnlySequence<byte> value,
+        in Expiration expiration,
+        CallMode mode,
+        CancellationToken cancellationToken,
+        bool onlyIfAbsent = false)
     {
         WireKey wireKey = _keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]);
         ThrowIfUnusable(cancellationToken);
@@ -277,7 +330,7 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
     {
         if (result.Status != ResultStatus.Success)
         {
-            Fail(result, "Get", cancellationToken);
+            _failures.Report(result, "Get", cancellationToken);
             return false;
         }
 
@@ -322,7 +375,7 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
         }
 
         DistributedLog.ValueTooLarge(logger, size, limit);
-        Fail(removed, "Set", cancellationToken);
+        _failures.Report(removed, "Set", cancellationToken);
     }
 
     private void ThrowIfUnusable(CancellationToken cancellationToken)
@@ -335,30 +388,5 @@ internal sealed class EntryStore(ICacheBackend backend, EntryStoreSettings setti
 #pragma warning restore CA1513
 
         cancellationToken.ThrowIfCancellationRequested();
-    }
-
-    /// <summary>Turns a failed result into what the caller sees: nothing, or an exception by choice.</summary>
-    private void Fail(in OperationResult result, string operation, CancellationToken cancellationToken)
-    {
-        if (result.Status == ResultStatus.Canceled)
-        {
-            throw new OperationCanceledException(cancellationToken);
-        }
-
-        if (result.Status != ResultStatus.Failed || result.Failure is not { } failure)
-        {
-            return;
-        }
-
-        if (settings.FailureMode == MemcachedFailureMode.Throw)
-        {
-            string? detail = failure.Reason == MemcachedFailureReason.TimedOut ? settings.Limits : failure.Detail;
-            throw new MemcachedUnavailableException(operation, failure.Server, failure.Reason, failure.WasSent, failure.Node.RetryAfter, failure.Cause, detail);
-        }
-
-        if (operation != "Get" && logger.IsEnabled(LogLevel.Debug))
-        {
-            DistributedLog.WriteDropped(logger, operation, failure.Server, failure.Reason.ToString());
-        }
     }
 }
