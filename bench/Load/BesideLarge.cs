@@ -57,12 +57,20 @@ internal sealed record BesideLarge
         await using LocalServers servers = await LocalServers.StartAsync(1, TimeSpan.FromMinutes(30), cancellationToken);
         string[] nodes = [.. servers.Nodes];
         var bareLoop = new BareLoopSubject("bare loop", nodes, Flush.Pool);
-        bool isWrong = await MeasureAsync("bare loop", bareLoop, new BareLoopSubject("large", nodes, Flush.Pool, sharesConnectionsOf: bareLoop), cancellationToken);
+        bool isWrong = await MeasureAsync(
+            "bare loop",
+            bareLoop,
+            new BareLoopSubject("large", nodes, Flush.Pool, sharesConnectionsOf: bareLoop),
+            cancellationToken);
         foreach (int connections in Connections)
         {
             var setup = new CacheSetup(nodes, connections, Resilience.On, Watched.No);
             var cache = new DistributedSubject("small", setup, Expiry.Default);
-            isWrong |= await MeasureAsync($"cache, {connections}", cache, new DistributedSubject("large", setup, Expiry.Default, sharesCacheOf: cache), cancellationToken);
+            isWrong |= await MeasureAsync(
+                $"cache, {connections}",
+                cache,
+                new DistributedSubject("large", setup, Expiry.Default, sharesCacheOf: cache),
+                cancellationToken);
         }
 
         return isWrong ? 1 : 0;

@@ -75,7 +75,8 @@ internal abstract class CacheSubject(string name, CacheSetup setup, Expiry expir
 }
 
 /// <summary>Through <see cref="IDistributedCache"/>.</summary>
-internal sealed class DistributedSubject(string name, CacheSetup setup, Expiry expiry, DistributedSubject? sharesCacheOf = null) : CacheSubject(name, setup, expiry, sharesCacheOf?.Cache)
+internal sealed class DistributedSubject(string name, CacheSetup setup, Expiry expiry, DistributedSubject? sharesCacheOf = null)
+    : CacheSubject(name, setup, expiry, sharesCacheOf?.Cache)
 {
     /// <inheritdoc/>
     public override async Task RunAsync(Caller caller)

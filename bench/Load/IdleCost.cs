@@ -15,7 +15,9 @@ internal static class IdleCost
         Option<int> servers = new("--servers") { Description = "memcached processes", DefaultValueFactory = _ => 100 };
         Option<double> seconds = new("--seconds") { Description = "how long the cache idles", DefaultValueFactory = _ => 20 };
         var command = new Command("idle", "CPU and memory of a cache that is connected to many servers and not used.") { servers, seconds };
-        command.SetAction((parsed, cancellationToken) => RunAsync(Math.Clamp(parsed.GetValue(servers), 1, 500), TimeSpan.FromSeconds(parsed.GetValue(seconds)), cancellationToken));
+        command.SetAction(
+            (parsed, cancellationToken) =>
+                RunAsync(Math.Clamp(parsed.GetValue(servers), 1, 500), TimeSpan.FromSeconds(parsed.GetValue(seconds)), cancellationToken));
         return command;
     }
 

@@ -74,34 +74,70 @@ internal sealed record LoadOptions
         Option<string> callers = Text("--callers", "numbers of concurrent callers", "1,8,64,256");
         Option<string> sizes = Text("--size", "value sizes in bytes, from 8", "1024");
         Option<string> verbs = Text("--ops", "get, set, mix (one set in ten)", "get,set,mix");
-        Option<string> subjects = Text("--subjects", "only these subjects (cache, cache absolute, cache sliding, buffer, sync, unsafe bare); the bare loop is always among them", "");
+        Option<string> subjects = Text(
+            "--subjects",
+            "only these subjects (cache, cache absolute, cache sliding, buffer, sync, unsafe bare); the bare loop is always among them",
+            "");
         Option<double> seconds = new("--seconds") { Description = "length of one measurement", DefaultValueFactory = _ => 2 };
         Option<int> rounds = new("--rounds") { Description = "rounds, of which the median counts", DefaultValueFactory = _ => 5 };
         Option<double> limit = new("--limit") { Description = "minutes after which no further row is begun", DefaultValueFactory = _ => 90 };
         Option<int> connections = new("--connections") { Description = "connections per node of the cache", DefaultValueFactory = _ => 1 };
-        Option<bool> metrics = new("--metrics") { Description = "also drive the cache with a listener to its metrics, and give the ratio to the cache without" };
-        Option<bool> logging = new("--logging") { Description = "also drive the cache with a logger that takes everything, and give the ratio to the cache without" };
-        Option<string> resilience = Text("--resilience", "on (the default options), off (whatever can be turned off is), or both, compared round by round", "on");
+        Option<bool> metrics = new("--metrics")
+        {
+            Description = "also drive the cache with a listener to its metrics, and give the ratio to the cache without",
+        };
+        Option<bool> logging = new("--logging")
+        {
+            Description = "also drive the cache with a logger that takes everything, and give the ratio to the cache without",
+        };
+        Option<string> resilience = Text(
+            "--resilience",
+            "on (the default options), off (whatever can be turned off is), or both, compared round by round",
+            "on");
         Option<bool> json = new("--json") { Description = "write JSON instead of a table" };
-        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.") { nodes, callers, sizes, verbs, subjects, seconds, rounds, limit, connections, resilience, metrics, logging, json, BesideLarge.Command(), IdleCost.Command() };
-        command.SetAction((parsed, cancellationToken) => run(
-            new LoadOptions
-            {
-                Nodes = Split(parsed.GetValue(nodes)),
-                Callers = Numbers(parsed.GetValue(callers), 1, 512),
-                Sizes = Numbers(parsed.GetValue(sizes), sizeof(long), 1_000_000),
-                Verbs = [.. Split(parsed.GetValue(verbs)).Select(static text => Enum.Parse<Verb>(text, ignoreCase: true))],
-                Subjects = Split(parsed.GetValue(subjects)),
-                Duration = TimeSpan.FromSeconds(Math.Clamp(parsed.GetValue(seconds), 0.05, 600)),
-                Rounds = Math.Clamp(parsed.GetValue(rounds), 1, 101),
-                Limit = TimeSpan.FromMinutes(parsed.GetValue(limit)),
-                Connections = parsed.GetValue(connections),
-                Metrics = parsed.GetValue(metrics),
-                Logging = parsed.GetValue(logging),
-                Resilience = [.. Split(parsed.GetValue(resilience)).Select(static text => Enum.Parse<Resilience>(text, ignoreCase: true)).Distinct()],
-                Json = parsed.GetValue(json),
-            },
-            cancellationToken));
+        var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.")
+        {
+            nodes,
+            callers,
+            sizes,
+            verbs,
+            subjects,
+            seconds,
+            rounds,
+            limit,
+            connections,
+            resilience,
+            metrics,
+            logging,
+            json,
+            BesideLarge.Command(),
+            IdleCost.Command(),
+        };
+        command.SetAction(
+            (parsed, cancellationToken) =>
+                run(
+                    new LoadOptions
+                    {
+                        Nodes = Split(parsed.GetValue(nodes)),
+                        Callers = Numbers(parsed.GetValue(callers), 1, 512),
+                        Sizes = Numbers(parsed.GetValue(sizes), sizeof(long), 1_000_000),
+                        Verbs = [.. Split(parsed.GetValue(verbs)).Select(static text => Enum.Parse<Verb>(text, ignoreCase: true))],
+                        Subjects = Split(parsed.GetValue(subjects)),
+                        Duration = TimeSpan.FromSeconds(Math.Clamp(parsed.GetValue(seconds), 0.05, 600)),
+                        Rounds = Math.Clamp(parsed.GetValue(rounds), 1, 101),
+                        Limit = TimeSpan.FromMinutes(parsed.GetValue(limit)),
+                        Connections = parsed.GetValue(connections),
+                        Metrics = parsed.GetValue(metrics),
+                        Logging = parsed.GetValue(logging),
+                        Resilience =
+                        [
+                            .. Split(parsed.GetValue(resilience))
+                                .Select(static text => Enum.Parse<Resilience>(text, ignoreCase: true))
+                                .Distinct(),
+                        ],
+                        Json = parsed.GetValue(json),
+                    },
+                    cancellationToken));
         return command;
     }
 

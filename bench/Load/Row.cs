@@ -46,32 +46,46 @@ internal sealed record Row
     public double? CpuToBare { get; init; }
 
     /// <summary>
-    /// Makes the rows of one workload. The faster bare loop counts, with one caller the inline one. A ratio is the median of the ratios taken round by round: the
-    /// neighbours in time saw the same machine.
+    /// Makes the rows of one workload. The faster bare loop counts, with one caller the inline one. A ratio is the
+    /// median of the ratios taken round by round: the neighbours in time saw the same machine.
     /// </summary>
     public static IReadOnlyList<Row> Of(Workload workload, int callers, IReadOnlyList<(Subject Subject, List<Measurement> Rounds)> results)
     {
-        // Alone, a caller is not served by any gathering, and the inline bare loop, which is the first, is the one that latency is held against.
+        // Alone, a caller is not served by any gathering, and the inline bare loop, which is the first, is the one that
+        // latency is held against.
         IEnumerable<List<Measurement>> bareLoops = results.Where(static r => r.Subject.IsBareLoop).Select(static r => r.Rounds);
-        List<Measurement> bareLoop = callers == 1 ? bareLoops.First() : bareLoops.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
-        List<Measurement>? plain = results.Where(static r => r.Subject.Name == Subjects.PlainName).Select(static r => r.Rounds).FirstOrDefault();
-        return [.. results.Select(result => (result.Subject, result.Rounds, Bare: results.FirstOrDefault(other => other.Subject.Name == result.Subject.Name + Subjects.Bare).Rounds)).Select(result => new Row
-        {
-            Operation = workload.Verb.ToString().ToLowerInvariant(),
-            Size = workload.Size,
-            Callers = callers,
-            Subject = result.Subject.Name,
-            IsBareLoop = ReferenceEquals(result.Rounds, bareLoop),
-            Median = MedianOf(result.Rounds),
-            RateRatio = Ratio(result.Rounds, bareLoop, static m => m.Rate),
-            CpuRatio = Ratio(result.Rounds, bareLoop, static m => m.Cpu),
-            P50Ratio = Ratio(result.Rounds, bareLoop, static m => m.P50),
-            P99Ratio = Ratio(result.Rounds, bareLoop, static m => m.P99),
-            RateToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Rate),
-            CpuToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Cpu),
-            RateToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Rate),
-            CpuToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Cpu),
-        })];
+        List<Measurement> bareLoop =
+            callers == 1 ? bareLoops.First() : bareLoops.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
+        List<Measurement>? plain = results
+            .Where(static r => r.Subject.Name == Subjects.PlainName)
+            .Select(static r => r.Rounds)
+            .FirstOrDefault();
+        return
+        [
+            .. results
+                .Select(result =>
+                    (
+                        result.Subject,
+                        result.Rounds,
+                        Bare: results.FirstOrDefault(other => other.Subject.Name == result.Subject.Name + Subjects.Bare).Rounds))
+                .Select(result => new Row
+                {
+                    Operation = workload.Verb.ToString().ToLowerInvariant(),
+                    Size = workload.Size,
+                    Callers = callers,
+                    Subject = result.Subject.Name,
+                    IsBareLoop = ReferenceEquals(result.Rounds, bareLoop),
+                    Median = MedianOf(result.Rounds),
+                    RateRatio = Ratio(result.Rounds, bareLoop, static m => m.Rate),
+                    CpuRatio = Ratio(result.Rounds, bareLoop, static m => m.Cpu),
+                    P50Ratio = Ratio(result.Rounds, bareLoop, static m => m.P50),
+                    P99Ratio = Ratio(result.Rounds, bareLoop, static m => m.P99),
+                    RateToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Rate),
+                    CpuToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Cpu),
+                    RateToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Rate),
+                    CpuToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Cpu),
+                }),
+        ];
     }
 
     /// <summary>The median of the ratios taken round by round.</summary>

@@ -17,8 +17,8 @@ internal enum Watched
 }
 
 /// <summary>
-/// Listens to every metric: counts what is recorded, and collects what can be observed once a second. What an exporter makes of a number costs extra, by
-/// its own code.
+/// Listens to every metric: counts what is recorded, and collects what can be observed once a second. What an exporter
+/// makes of a number costs extra, by its own code.
 /// </summary>
 internal sealed class MetricsListener : IDisposable
 {
@@ -38,7 +38,11 @@ internal sealed class MetricsListener : IDisposable
         _listener.SetMeasurementEventCallback<double>(Take);
         _listener.SetMeasurementEventCallback<long>(static (_, _, _, _) => { });
         _listener.Start();
-        _collector = new Timer(static state => ((MeterListener)state!).RecordObservableInstruments(), _listener, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        _collector = new Timer(
+            static state => ((MeterListener)state!).RecordObservableInstruments(),
+            _listener,
+            TimeSpan.FromSeconds(1),
+            TimeSpan.FromSeconds(1));
     }
 
     /// <summary>How many durations were recorded.</summary>

@@ -11,7 +11,8 @@ using Microsoft.Extensions.Caching.Memory;
 namespace MemcachedDistributedCache.Micro;
 
 /// <summary>
-/// What the hybrid cache costs, beside what it stands on: rounds of both by turns on one machine at one time, and the median of their ratios.
+/// What the hybrid cache costs, beside what it stands on: rounds of both by turns on one machine at one time, and the
+/// median of their ratios.
 /// </summary>
 internal static class HybridCosts
 {
@@ -59,7 +60,11 @@ internal static class HybridCosts
             {
                 for (int i = 0; i < Calls; i++)
                 {
-                    ValueTask<BenchProduct> hit = hybrid.GetOrCreateAsync("product", 0, static (_, _) => new ValueTask<BenchProduct>((BenchProduct)null!), tags: tags);
+                    ValueTask<BenchProduct> hit = hybrid.GetOrCreateAsync(
+                        "product",
+                        0,
+                        static (_, _) => new ValueTask<BenchProduct>((BenchProduct)null!),
+                        tags: tags);
                     if (!hit.IsCompletedSuccessfully || hit.Result is null)
                     {
                         throw new InvalidOperationException("It is not there.");
@@ -102,7 +107,10 @@ internal static class HybridCosts
         // Each caller on a key of its own, so that no two share a single flight.
         for (int i = 0; i < callers; i++)
         {
-            await hybrid.SetAsync("own" + i, await hybrid.GetOrCreateAsync("product", static _ => new ValueTask<BenchProduct>((BenchProduct)null!), past), tags: ["products"]);
+            await hybrid.SetAsync(
+                "own" + i,
+                await hybrid.GetOrCreateAsync("product", static _ => new ValueTask<BenchProduct>((BenchProduct)null!), past),
+                tags: ["products"]);
             await below.SetAsync("own" + i, (await below.GetAsync("product"))!, new());
         }
 
@@ -195,7 +203,8 @@ internal static class HybridCosts
 
     private static Task ForAllAsync(int callers, Func<Task> work) => ForAllAsync(callers, _ => work());
 
-    private static Task ForAllAsync(int callers, Func<int, Task> work) => Task.WhenAll(Enumerable.Range(0, callers).Select(caller => Task.Run(() => work(caller))));
+    private static Task ForAllAsync(int callers, Func<int, Task> work)
+        => Task.WhenAll(Enumerable.Range(0, callers).Select(caller => Task.Run(() => work(caller))));
 
     private static async Task<long> CommandsAsync(string server)
     {
@@ -215,8 +224,14 @@ internal static class HybridCosts
         await client.ConnectAsync(System.Net.IPEndPoint.Parse(server));
         await client.GetStream().WriteAsync("stats\r\nquit\r\n"u8.ToArray());
         using var reader = new StreamReader(client.GetStream(), Encoding.ASCII);
-        return (await reader.ReadToEndAsync()).Split("\r\n").Select(static line => line.Split(' ')).Where(static parts => parts.Length == 3 && long.TryParse(parts[2], out _))
-            .ToDictionary(static parts => parts[1], static parts => long.Parse(parts[2], CultureInfo.InvariantCulture), StringComparer.Ordinal);
+        return (await reader.ReadToEndAsync())
+            .Split("\r\n")
+            .Select(static line => line.Split(' '))
+            .Where(static parts => parts.Length == 3 && long.TryParse(parts[2], out _))
+            .ToDictionary(
+                static parts => parts[1],
+                static parts => long.Parse(parts[2], CultureInfo.InvariantCulture),
+                StringComparer.Ordinal);
     }
 
     private static void Say(FormattableString line) => Console.WriteLine(FormattableString.Invariant(line));

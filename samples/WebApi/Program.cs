@@ -27,10 +27,12 @@ builder.Services.PostConfigure<RouteHandlerOptions>(options => options.ThrowOnBa
 WebApplication app = builder.Build();
 
 // Only with Memcached:FailureMode = Throw does an outage come this far, and then it is not the application that is broken.
-app.UseExceptionHandler(new ExceptionHandlerOptions
-{
-    StatusCodeSelector = exception => exception is MemcachedUnavailableException ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError,
-});
+app.UseExceptionHandler(
+    new ExceptionHandlerOptions
+    {
+        StatusCodeSelector = exception =>
+            exception is MemcachedUnavailableException ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError,
+    });
 app.UseStatusCodePages();
 app.UseSessions();
 app.UseOutputCache();

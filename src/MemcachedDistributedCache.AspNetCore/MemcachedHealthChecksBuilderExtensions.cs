@@ -11,18 +11,21 @@ public static class MemcachedHealthChecksBuilderExtensions
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// Adds a check that asks every server of a <see cref="MemcachedCache"/> for a sign of life, over the connection that the cache uses. It
-    /// is healthy when all answer, degraded when some do not, and has <paramref name="failureStatus"/> when none or fewer than
-    /// <paramref name="quorum"/> do. Its data have the names of the servers that do not answer under <c>down</c>, and each server's version and
-    /// time, or the reason, under its name.
+    /// Adds a check that asks every server of a <see cref="MemcachedCache"/> for a sign of life, over the connection
+    /// that the cache uses. It is healthy when all answer, degraded when some do not, and has
+    /// <paramref name="failureStatus"/> when none or fewer than <paramref name="quorum"/> do. Its data have the names
+    /// of the servers that do not answer under <c>down</c>, and each server's version and time, or the reason, under
+    /// its name.
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="name">The check's name; another registration needs another. Default: <c>memcached</c>.</param>
     /// <param name="failureStatus">What is reported when too few servers answer. Default: <see cref="HealthStatus.Unhealthy"/>.</param>
     /// <param name="tags">Tags to choose checks by. Default: none.</param>
-    /// <param name="timeout">How long to wait for an answer, 10 milliseconds to 1 minute; the cache's <see cref="MemcachedCacheOptions.OperationTimeout"/> holds besides. Default: 1 second.</param>
+    /// <param name="timeout">How long to wait for an answer, 10 milliseconds to 1 minute; the cache's
+    /// <see cref="MemcachedCacheOptions.OperationTimeout"/> holds besides. Default: 1 second.</param>
     /// <param name="quorum">How many servers must answer, 1 or more. Default: 1.</param>
-    /// <param name="serviceKey">The service key of a cache that <c>AddKeyedMemcachedDistributedCache</c> registered. Default: null, the application's own.</param>
+    /// <param name="serviceKey">The service key of a cache that <c>AddKeyedMemcachedDistributedCache</c> registered.
+    /// Default: null, the application's own.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The name or the service key is empty.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The timeout or the quorum is out of its range.</exception>
@@ -46,7 +49,12 @@ public static class MemcachedHealthChecksBuilderExtensions
             ArgumentException.ThrowIfNullOrEmpty(serviceKey);
         }
 
-        return builder.Add(new HealthCheckRegistration(name, provider => new MemcachedHealthCheck(Find(provider, serviceKey), quorum, limit), failureStatus, tags));
+        return builder.Add(
+            new HealthCheckRegistration(
+                name,
+                provider => new MemcachedHealthCheck(Find(provider, serviceKey), quorum, limit),
+                failureStatus,
+                tags));
     }
 
     private static MemcachedCache Find(IServiceProvider provider, string? serviceKey)

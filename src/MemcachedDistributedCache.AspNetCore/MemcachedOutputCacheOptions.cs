@@ -19,8 +19,9 @@ public sealed class MemcachedOutputCacheOptions
     public TimeSpan ClockTolerance { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The most tags of a page, 1 to 1 000. The version of each is a request to a server with every look-up of the page. A page that has more is sent and not
-    /// cached, which is logged once for its route; one in the cluster that has more is made anew. All instances should have the same. Default: 64.
+    /// The most tags of a page, 1 to 1 000. The version of each is a request to a server with every look-up of the
+    /// page. A page that has more is sent and not cached, which is logged once for its route; one in the cluster that
+    /// has more is made anew. All instances should have the same. Default: 64.
     /// </summary>
     public int MaximumTags { get; set; } = 64;
 
@@ -35,11 +36,14 @@ public sealed class MemcachedOutputCacheOptions
 
             if (options.MaximumTags is < 1 or > 1000)
             {
-                return ValidateOptionsResult.Fail($"MemcachedOutputCacheOptions.MaximumTags is {options.MaximumTags}: use a whole number from 1 to 1000, such as 64.");
+                return ValidateOptionsResult.Fail(
+                    $"MemcachedOutputCacheOptions.MaximumTags is {options.MaximumTags}: use a whole number from 1 to 1000, such as 64.");
             }
 
             return options.ClockTolerance < TimeSpan.Zero || options.ClockTolerance > TimeSpan.FromMinutes(1)
-                ? ValidateOptionsResult.Fail($"MemcachedOutputCacheOptions.ClockTolerance is {options.ClockTolerance}: use a time from 00:00:00 to 00:01:00, such as 00:00:01.")
+                ? ValidateOptionsResult.Fail(
+                    $"MemcachedOutputCacheOptions.ClockTolerance is {options.ClockTolerance}: use a time from 00:00:00 to 00:01:00, such as 00:00:01."
+                )
                 : ValidateOptionsResult.Success;
         }
     }

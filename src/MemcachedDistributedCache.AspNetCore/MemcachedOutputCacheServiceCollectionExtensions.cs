@@ -21,8 +21,8 @@ public static class MemcachedOutputCacheServiceCollectionExtensions
 
     /// <summary>
     /// Registers output caching (<c>AddOutputCache</c>) with its pages in the application's <see cref="MemcachedCache"/>, which
-    /// <c>AddMemcachedDistributedCache</c> registers, before or after. Takes the place of any other store, whatever the order. The middleware
-    /// is added by <c>UseOutputCache</c> as always.
+    /// <c>AddMemcachedDistributedCache</c> registers, before or after. Takes the place of any other store, whatever the
+    /// order. The middleware is added by <c>UseOutputCache</c> as always.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <returns>The services.</returns>
@@ -31,7 +31,8 @@ public static class MemcachedOutputCacheServiceCollectionExtensions
 
     /// <inheritdoc cref="AddMemcachedOutputCache(IServiceCollection)"/>
     /// <param name="services">The services.</param>
-    /// <param name="connectionString">Servers for the pages alone, separated by commas: <c>mc1:11211,mc2:11211;weight=2</c>. The cache on them is keyed <c>"MemcachedOutputCache"</c>.</param>
+    /// <param name="connectionString">Servers for the pages alone, separated by commas:
+    /// <c>mc1:11211,mc2:11211;weight=2</c>. The cache on them is keyed <c>"MemcachedOutputCache"</c>.</param>
     public static IServiceCollection AddMemcachedOutputCache(this IServiceCollection services, string connectionString)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -51,7 +52,8 @@ public static class MemcachedOutputCacheServiceCollectionExtensions
         services.AddOutputCache();
         services.AddHttpContextAccessor();
         services.AddMetrics();
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedOutputCacheOptions>, MemcachedOutputCacheOptions.Validator>());
+        services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IValidateOptions<MemcachedOutputCacheOptions>, MemcachedOutputCacheOptions.Validator>());
         services.AddOptions<MemcachedOutputCacheOptions>().Configure(configure).ValidateOnStart();
         if (!services.Any(static service => service.ServiceType == typeof(MemcachedOutputCacheStore)))
         {

@@ -1,6 +1,9 @@
 namespace MemcachedDistributedCache.AspNetCore;
 
-/// <summary>What output caching on memcached has done in this process since it started. A singleton service; the counts only grow.</summary>
+/// <summary>
+/// What output caching on memcached has done in this process since it started. A singleton service; the counts only
+/// grow.
+/// </summary>
 public sealed class MemcachedOutputCacheStatistics
 {
     private long _hits;
@@ -41,7 +44,10 @@ public sealed class MemcachedOutputCacheStatistics
     /// <summary>Look-ups that found a damaged page, which is a miss and is removed.</summary>
     public long Damaged => Volatile.Read(ref _damaged);
 
-    /// <summary>Pages that were not stored because they have more tags than <see cref="MemcachedOutputCacheOptions.MaximumTags"/>.</summary>
+    /// <summary>
+    /// Pages that were not stored because they have more tags than
+    /// <see cref="MemcachedOutputCacheOptions.MaximumTags"/>.
+    /// </summary>
     public long TooManyTags => Volatile.Read(ref _tooManyTags);
 
     internal void AddHit() => Interlocked.Increment(ref _hits);

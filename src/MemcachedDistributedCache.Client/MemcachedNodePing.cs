@@ -28,13 +28,25 @@ public sealed record MemcachedNodePing
         if (node.State == MemcachedNodeState.Down)
         {
             // Known already, and no error of an operation.
-            return new MemcachedNodePing { Server = node.Counters.Server, ServerVersion = node.ServerVersion, RoundTrip = null, Failure = MemcachedFailureReason.Unavailable };
+            return new MemcachedNodePing
+            {
+                Server = node.Counters.Server,
+                ServerVersion = node.ServerVersion,
+                RoundTrip = null,
+                Failure = MemcachedFailureReason.Unavailable,
+            };
         }
 
         using var limit = new CancellationTokenSource(timeout, ioTime);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         long started = ioTime.GetTimestamp();
-        OperationResult result = await node.Execute(new KeyRequest(OperationKind.NoOp, default), 0, ValueTarget.OwnArray, CallMode.Async, either.Token).ConfigureAwait(false);
+        OperationResult result = await node.Execute(
+                new KeyRequest(OperationKind.NoOp, default),
+                0,
+                ValueTarget.OwnArray,
+                CallMode.Async,
+                either.Token)
+            .ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         MemcachedFailureReason? failure = result.Status switch
         {

@@ -35,16 +35,20 @@ public sealed record MemcachedNodeStatus
     public required int UncertainKeys { get; init; }
 
     /// <summary>
-    /// Every key is a miss, because what the server holds may be older than a write that failed, and the keys are not known one by one: there were
-    /// more than <c>MemcachedCacheOptions.MaximumUncertainKeys</c>, or its name has led elsewhere and back. False again once it is known up to where
-    /// its items are old; <see cref="UncertainKeys"/> counts from that search on anew.
+    /// Every key is a miss, because what the server holds may be older than a write that failed, and the keys are not
+    /// known one by one: there were more than <c>MemcachedCacheOptions.MaximumUncertainKeys</c>, or its name has led
+    /// elsewhere and back. False again once it is known up to where its items are old; <see cref="UncertainKeys"/>
+    /// counts from that search on anew.
     /// </summary>
     public required bool AreAllKeysUncertain { get; init; }
 
     /// <summary>Operations that were tried again because an attempt at this server had failed.</summary>
     public required long Retries { get; init; }
 
-    /// <summary>Reads that found a value here while the server that owns the key was down; see <see cref="MemcachedFailover.Gutter"/>.</summary>
+    /// <summary>
+    /// Reads that found a value here while the server that owns the key was down; see
+    /// <see cref="MemcachedFailover.Gutter"/>.
+    /// </summary>
     public required long GutterHits { get; init; }
 
     /// <summary>Requests whose reply is still to come, at this moment.</summary>

@@ -9,8 +9,8 @@ namespace MemcachedDistributedCache;
 public static class MemcachedTelemetry
 {
     /// <summary>
-    /// The name of the <see cref="System.Diagnostics.Metrics.Meter"/>, for OpenTelemetry's <c>AddMeter</c>. A cache of the container uses the
-    /// container's <see cref="System.Diagnostics.Metrics.IMeterFactory"/> if it has one.
+    /// The name of the <see cref="System.Diagnostics.Metrics.Meter"/>, for OpenTelemetry's <c>AddMeter</c>. A cache of
+    /// the container uses the container's <see cref="System.Diagnostics.Metrics.IMeterFactory"/> if it has one.
     /// </summary>
     public const string MeterName = MetricHub.Name;
 

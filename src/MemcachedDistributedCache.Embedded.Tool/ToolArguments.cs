@@ -12,7 +12,10 @@ internal sealed class ToolArguments
     private const int DefaultPort = 11211;
     private const int Megabyte = 1024 * 1024;
 
-    /// <summary>Options of memcached that have no meaning here and are accepted, with their value, so that scripts need no change.</summary>
+    /// <summary>
+    /// Options of memcached that have no meaning here and are accepted, with their value, so that scripts need no
+    /// change.
+    /// </summary>
     private static readonly string[] Ignored = ["-u", "--user", "-t", "--threads", "-b", "--listen-backlog"];
 
     public bool ShowHelp { get; private set; }
@@ -110,7 +113,8 @@ internal sealed class ToolArguments
     private static int Number(string name, string text, int least, int most)
         => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
             ? number
-            : throw new UsageException($"option '{name}' takes a whole number {(least == most ? $"that is {least}" : $"from {least} to {most}")}, not '{text}'");
+            : throw new UsageException(
+                $"option '{name}' takes a whole number {(least == most ? $"that is {least}" : $"from {least} to {most}")}, not '{text}'");
 
     private static int Size(string name, string text)
     {

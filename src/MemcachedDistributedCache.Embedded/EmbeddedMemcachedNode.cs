@@ -5,7 +5,10 @@ using MemcachedDistributedCache.Embedded.Storage;
 
 namespace MemcachedDistributedCache.Embedded;
 
-/// <summary>One server of an <see cref="EmbeddedMemcached"/>. It can be stopped and started again on its port; its members are thread-safe.</summary>
+/// <summary>
+/// One server of an <see cref="EmbeddedMemcached"/>. It can be stopped and started again on its port; its members are
+/// thread-safe.
+/// </summary>
 public sealed class EmbeddedMemcachedNode : IDisposable, IAsyncDisposable
 {
     private readonly EmbeddedMemcachedOptions _options;
@@ -48,7 +51,10 @@ public sealed class EmbeddedMemcachedNode : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Stops listening and closes all connections, as a crash would look to clients. The port stays reserved and refuses connects. Harmless on a stopped node.</summary>
+    /// <summary>
+    /// Stops listening and closes all connections, as a crash would look to clients. The port stays reserved and
+    /// refuses connects. Harmless on a stopped node.
+    /// </summary>
     public async Task StopAsync()
     {
         await _listener.PauseAsync().ConfigureAwait(false);
@@ -56,7 +62,8 @@ public sealed class EmbeddedMemcachedNode : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Listens again on the same port. Harmless on a running node.</summary>
-    /// <param name="keepMemory">True keeps the items, as after a network failure; false (the default) comes back empty, as after a crash.</param>
+    /// <param name="keepMemory">True keeps the items, as after a network failure; false (the default) comes back empty,
+    /// as after a crash.</param>
     /// <exception cref="ObjectDisposedException">The server was disposed.</exception>
     public Task StartAgainAsync(bool keepMemory = false)
     {

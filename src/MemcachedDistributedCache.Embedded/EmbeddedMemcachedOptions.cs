@@ -18,16 +18,29 @@ public sealed class EmbeddedMemcachedOptions
     /// <summary>The first server's port; the others take the ports that follow. Default 0: each takes any free port. 0 to 65535.</summary>
     public int Port { get; set; }
 
-    /// <summary>The memory of each server, in bytes, counted as memcached counts items: header and key included, and items that are still arriving. Beyond it the least recently used item goes. Default 64 MiB; at least twice <see cref="MaximumItemBytes"/>.</summary>
+    /// <summary>
+    /// The memory of each server, in bytes, counted as memcached counts items: header and key included, and items that
+    /// are still arriving. Beyond it the least recently used item goes. Default 64 MiB; at least twice
+    /// <see cref="MaximumItemBytes"/>.
+    /// </summary>
     public long MemoryLimitBytes { get; set; } = 64 * 1024 * 1024;
 
-    /// <summary>The largest item, in bytes, with its header (about 57 bytes) and key: memcached's <c>-I</c>. Default 1 MiB; 1 KiB to 1 GiB.</summary>
+    /// <summary>
+    /// The largest item, in bytes, with its header (about 57 bytes) and key: memcached's <c>-I</c>. Default 1 MiB; 1
+    /// KiB to 1 GiB.
+    /// </summary>
     public int MaximumItemBytes { get; set; } = 1024 * 1024;
 
-    /// <summary>How many clients each server takes; the next one is told so and closed: memcached's <c>-c</c>. Default 1024; at least 1.</summary>
+    /// <summary>
+    /// How many clients each server takes; the next one is told so and closed: memcached's <c>-c</c>. Default 1024; at
+    /// least 1.
+    /// </summary>
     public int MaximumConnections { get; set; } = 1024;
 
-    /// <summary>With true a full server refuses new items instead of evicting the least recently used: memcached's <c>-M</c>. Default false.</summary>
+    /// <summary>
+    /// With true a full server refuses new items instead of evicting the least recently used: memcached's <c>-M</c>.
+    /// Default false.
+    /// </summary>
     public bool DisableEvictions { get; set; }
 
     /// <summary>The clock that items expire by. Default the system's; a test may pass one that it moves.</summary>
@@ -40,9 +53,21 @@ public sealed class EmbeddedMemcachedOptions
         Require(Nodes is >= 1 and <= MostNodes, nameof(Nodes), Nodes, $"use 1 to {MostNodes}");
         Require(Address is not null, nameof(Address), "null", "use IPAddress.Loopback, or another address of this machine");
         Require(Port is >= 0 and <= ushort.MaxValue, nameof(Port), Port, "use 0 for any free port, or 1 to 65535");
-        Require(Port == 0 || Port + Nodes - 1 <= ushort.MaxValue, nameof(Port), Port, $"{Nodes} nodes take consecutive ports, which would end above 65535: use a lower port, or 0");
-        Require(MaximumItemBytes is >= SmallestItemLimit and <= LargestItemLimit, nameof(MaximumItemBytes), MaximumItemBytes, $"use {SmallestItemLimit} (1 KiB) to {LargestItemLimit} (1 GiB)");
-        Require(MemoryLimitBytes / 2 >= MaximumItemBytes, nameof(MemoryLimitBytes), MemoryLimitBytes, $"use at least twice {nameof(MaximumItemBytes)} ({MaximumItemBytes}), or lower that");
+        Require(
+            Port == 0 || Port + Nodes - 1 <= ushort.MaxValue,
+            nameof(Port),
+            Port,
+            $"{Nodes} nodes take consecutive ports, which would end above 65535: use a lower port, or 0");
+        Require(
+            MaximumItemBytes is >= SmallestItemLimit and <= LargestItemLimit,
+            nameof(MaximumItemBytes),
+            MaximumItemBytes,
+            $"use {SmallestItemLimit} (1 KiB) to {LargestItemLimit} (1 GiB)");
+        Require(
+            MemoryLimitBytes / 2 >= MaximumItemBytes,
+            nameof(MemoryLimitBytes),
+            MemoryLimitBytes,
+            $"use at least twice {nameof(MaximumItemBytes)} ({MaximumItemBytes}), or lower that");
         Require(MaximumConnections >= 1, nameof(MaximumConnections), MaximumConnections, "use at least 1");
         Require(TimeProvider is not null, nameof(TimeProvider), "null", "use TimeProvider.System, or a clock of the test's own");
     }

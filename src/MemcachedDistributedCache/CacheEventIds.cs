@@ -1,8 +1,8 @@
 namespace MemcachedDistributedCache;
 
 /// <summary>
-/// Event ids of the caches' logs: 1010 and 1030 options, 2000 the distributed cache, 3000 the hybrid cache. The engine's are in its package. An id once published
-/// keeps its meaning. Each has its line in docs/observability.md.
+/// Event ids of the caches' logs: 1010 and 1030 options, 2000 the distributed cache, 3000 the hybrid cache. The
+/// engine's are in its package. An id once published keeps its meaning. Each has its line in docs/observability.md.
 /// </summary>
 internal static class CacheEventIds
 {

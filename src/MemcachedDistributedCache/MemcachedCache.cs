@@ -49,8 +49,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <param name="options">The options; they are copied.</param>
     /// <param name="loggerFactory">Where to log; nowhere by default.</param>
     /// <param name="timeProvider">
-    /// The clock that tells what has expired; the system's by default. Time limits, retries and reconnects go by the system's whatever is given here: a clock that
-    /// stands still makes no call wait for ever.
+    /// The clock that tells what has expired; the system's by default. Time limits, retries and reconnects go by the
+    /// system's whatever is given here: a clock that stands still makes no call wait for ever.
     /// </param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
     public MemcachedCache(MemcachedCacheOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
@@ -59,8 +59,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     }
 
     /// <summary>
-    /// Makes a cache of a container: with the container's meters, and the service key that tells it from others. The I/O clock is the system's; tests of time limits
-    /// have one of their own.
+    /// Makes a cache of a container: with the container's meters, and the service key that tells it from others. The
+    /// I/O clock is the system's; tests of time limits have one of their own.
     /// </summary>
     internal MemcachedCache(
         MemcachedCacheOptions options,
@@ -105,13 +105,20 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         }
 
         // It is for the application's own calls; those who make partitions deal with failures themselves.
-        _newPartition = (partition, failureMode, oversizeBehavior, ignoreBeforeOutage) => new EntryStore(
-            _backend,
-            settings with { Partition = partition, FailureMode = failureMode, OversizeBehavior = oversizeBehavior, IgnoresBeforeOutage = ignoreBeforeOutage },
-            retries,
-            clock,
-            _ioTime,
-            logger);
+        _newPartition = (partition, failureMode, oversizeBehavior, ignoreBeforeOutage) =>
+            new EntryStore(
+                _backend,
+                settings with
+                {
+                    Partition = partition,
+                    FailureMode = failureMode,
+                    OversizeBehavior = oversizeBehavior,
+                    IgnoresBeforeOutage = ignoreBeforeOutage,
+                },
+                retries,
+                clock,
+                _ioTime,
+                logger);
         _hybrids = new ConcurrentDictionary<HybridParts, byte>();
         _namespace = options.Namespace;
         _clock = clock;
@@ -152,14 +159,19 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         => NewPartition(name, failureMode, oversizeBehavior, ignoreBeforeOutage: false);
 
     /// <summary>
-    /// Makes a partition for few items that all processes must agree on, such as versions: what a server has from before this process last saw
-    /// the server down is a miss there. While the server was down another process may have replaced the item, on the gutter node, and not have
-    /// removed it yet. Such an item can be set and removed as always, and is there for <see cref="TryAddAsync"/>. Failures are thrown.
+    /// Makes a partition for few items that all processes must agree on, such as versions: what a server has from
+    /// before this process last saw the server down is a miss there. While the server was down another process may have
+    /// replaced the item, on the gutter node, and not have removed it yet. Such an item can be set and removed as
+    /// always, and is there for <see cref="TryAddAsync"/>. Failures are thrown.
     /// </summary>
     internal MemcachedCache CreateVersionPartition(string name)
         => NewPartition(name, MemcachedFailureMode.Throw, MemcachedOversizeBehavior.Throw, ignoreBeforeOutage: true);
 
-    private MemcachedCache NewPartition(string name, MemcachedFailureMode failureMode, MemcachedOversizeBehavior oversizeBehavior, bool ignoreBeforeOutage)
+    private MemcachedCache NewPartition(
+        string name,
+        MemcachedFailureMode failureMode,
+        MemcachedOversizeBehavior oversizeBehavior,
+        bool ignoreBeforeOutage)
     {
         ArgumentNullException.ThrowIfNull(name);
         return KeyEncoder.IsValidPartition(name)
@@ -173,7 +185,10 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         MemcachedHybridCacheOptions options = _hybrid.Copy();
         options.VerifySerialization ??= HostEnvironment.IsDevelopment(services);
         var context = new HybridContext(options, _clock, _ioTime, logger) { Width = _width };
-        var parts = new HybridParts(_backend, new KeyEncoder(_namespace), context, services, _telemetry) { WhenDisposed = ended => _hybrids.TryRemove(ended, out _) };
+        var parts = new HybridParts(_backend, new KeyEncoder(_namespace), context, services, _telemetry)
+        {
+            WhenDisposed = ended => _hybrids.TryRemove(ended, out _),
+        };
         _hybrids[parts] = 0;
         return parts;
     }
@@ -197,7 +212,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         })];
 
     /// <summary>Asks every server for a sign of life (<c>mn</c>) on the connection that its operations take, all at once.</summary>
-    /// <param name="timeout">How long to wait for each; at most <see cref="MemcachedCacheOptions.OperationTimeout"/> counts. One that is known to be down is not waited for.</param>
+    /// <param name="timeout">How long to wait for each; at most <see cref="MemcachedCacheOptions.OperationTimeout"/>
+    /// counts. One that is known to be down is not waited for.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The answers, in the order of the options.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The timeout is not positive.</exception>
@@ -205,7 +221,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero);
         ObjectDisposedException.ThrowIf(_cluster.IsDisposed, this);
-        return await Task.WhenAll(_cluster.Nodes.Select(node => MemcachedNodePing.AskAsync(node, timeout, _ioTime, cancellationToken))).ConfigureAwait(false);
+        return await Task.WhenAll(_cluster.Nodes.Select(node => MemcachedNodePing.AskAsync(node, timeout, _ioTime, cancellationToken)))
+            .ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -227,8 +244,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         => _entries.TryGetAsync(key, destination, CallMode.Async, token).Unpooled();
 
     /// <summary>
-    /// Reads a value and shows it to a check before anybody gets it, for values that carry a checksum. One that does not pass is a miss, and is removed from the server,
-    /// unless it has been replaced meanwhile.
+    /// Reads a value and shows it to a check before anybody gets it, for values that carry a checksum. One that does
+    /// not pass is a miss, and is removed from the server, unless it has been replaced meanwhile.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <param name="destination">Where the value is written to; nothing is where the method returns false.</param>
@@ -237,7 +254,11 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <returns>Whether there was a value that passed.</returns>
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
     /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
-    public ValueTask<bool> TryGetCheckedAsync(string key, IBufferWriter<byte> destination, Func<ReadOnlyMemory<byte>, bool> check, CancellationToken token = default)
+    public ValueTask<bool> TryGetCheckedAsync(
+        string key,
+        IBufferWriter<byte> destination,
+        Func<ReadOnlyMemory<byte>, bool> check,
+        CancellationToken token = default)
     {
         ArgumentNullException.ThrowIfNull(check);
         return _entries.TryGetAsync(key, destination, CallMode.Async, token, check).Unpooled();
@@ -270,8 +291,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         => _entries.SetAsync(key, value, options, CallMode.Async, token).Unpooled();
 
     /// <summary>
-    /// Stores a value that is made anew for each attempt. For values of which none may be stored twice: an attempt that got no answer may have arrived, and
-    /// been replaced by another process before the next.
+    /// Stores a value that is made anew for each attempt. For values of which none may be stored twice: an attempt that
+    /// got no answer may have arrived, and been replaced by another process before the next.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <param name="value">Makes the value. Its exceptions go to the caller.</param>
@@ -280,11 +301,12 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
     /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.</exception>
-    internal ValueTask SetMadeAsync(string key, Func<ReadOnlySequence<byte>> value, DistributedCacheEntryOptions options, CancellationToken token = default)
-    {
-        ArgumentNullException.ThrowIfNull(value);
-        return _entries.SetAsync(key, value(), options, CallMode.Async, token, value).Unpooled();
-    }
+    internal ValueTask SetMadeAsync(
+        string key,
+        Func<ReadOnlySequence<byte>> value,
+        DistributedCacheEntryOptions options,
+        CancellationToken token = default)
+        => _entries.SetAsync(key, value(), options, CallMode.Async, token, value).Unpooled();
 
     /// <summary>
     /// Stores a value unless there is one under the key: of several callers, in whatever process, one succeeds. An entry that is past its
@@ -297,8 +319,13 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <returns>Whether this value was stored. False too where the server gave no answer and the failure mode is to degrade.</returns>
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
     /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
-    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw. What is there stays.</exception>
-    public ValueTask<bool> TryAddAsync(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options, CancellationToken token = default)
+    /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.
+    /// What is there stays.</exception>
+    public ValueTask<bool> TryAddAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        DistributedCacheEntryOptions options,
+        CancellationToken token = default)
         => _entries.AddAsync(key, value, options, CallMode.Async, token).Unpooled();
 
     /// <inheritdoc/>
@@ -314,8 +341,9 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     public Task RemoveAsync(string key, CancellationToken token = default) => _entries.RemoveAsync(key, CallMode.Async, token).AsTask();
 
     /// <summary>
-    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.DisposeAsync"/> does, tells servers that are up of
-    /// writes and removals that have failed, waits for what is under way, each at most one operation's limit, then closes all connections.
+    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.DisposeAsync"/>
+    /// does, tells servers that are up of writes and removals that have failed, waits for what is under way, each at
+    /// most one operation's limit, then closes all connections.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
@@ -331,8 +359,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     }
 
     /// <summary>
-    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.Dispose"/> does, then closes all connections at once; other
-    /// operations under way end without an answer.
+    /// Gives back what hybrid caches on this one hold, as their own <see cref="MemcachedHybridCache.Dispose"/> does,
+    /// then closes all connections at once; other operations under way end without an answer.
     /// </summary>
     public void Dispose()
     {
@@ -353,7 +381,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <summary>Changes the servers. Those that stay keep their connections; those that go end what they have been asked.</summary>
     internal Task ReloadAsync(IEnumerable<string> servers) => _cluster.ReloadAsync([.. servers.Select(Parse)]);
 
-    private static ServerSpec Parse(string server) => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
+    private static ServerSpec Parse(string server)
+        => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
 
     /// <summary>A synchronous call has blocked in the client already: its task is complete here, and nothing is waited for.</summary>
     private static T Complete<T>(ValueTask<T> task)

@@ -6,16 +6,18 @@ namespace MemcachedDistributedCache;
 
 /// <summary>
 /// The options of a memcached cache. They are read and validated when the host starts; of later changes only that of <see cref="Servers"/>
-/// is followed. A value that is out of its range ends the start with an <c>OptionsValidationException</c> that names the option, the value and the
-/// remedy.
+/// is followed. A value that is out of its range ends the start with an <c>OptionsValidationException</c> that names
+/// the option, the value and the remedy.
 /// </summary>
 public sealed class MemcachedCacheOptions
 {
     /// <summary>
-    /// The servers, each <c>host[:port][;weight=n][;addresses=each]</c>; the port is 11211 by default, the weight 1 (1 to 100). IPv6 addresses
-    /// stand in brackets. With <c>addresses=each</c> every address of the name is a server of its own, as with a Kubernetes headless service. At
-    /// least one, none twice. Where none is named and the container has embedded nodes, those are used. All processes that share a cache must name the servers alike: the text, or the address, decides which
-    /// server has which key. Changes of the configuration are followed while the application runs. Default: empty, which is refused at start.
+    /// The servers, each <c>host[:port][;weight=n][;addresses=each]</c>; the port is 11211 by default, the weight 1 (1
+    /// to 100). IPv6 addresses stand in brackets. With <c>addresses=each</c> every address of the name is a server of
+    /// its own, as with a Kubernetes headless service. At least one, none twice. Where none is named and the container
+    /// has embedded nodes, those are used. All processes that share a cache must name the servers alike: the text, or
+    /// the address, decides which server has which key. Changes of the configuration are followed while the application
+    /// runs. Default: empty, which is refused at start.
     /// </summary>
     [Servers]
     public IList<string> Servers { get; set; } = [];
@@ -33,8 +35,9 @@ public sealed class MemcachedCacheOptions
 
     /// <summary>
     /// The longest value, in bytes, 1 to 1 073 741 824. The server's item size (<c>memcached -I</c>, 1 MiB by default, read when
-    /// connecting) holds besides; the smaller of the two counts. An item that is larger than this and than <see cref="MemcachedHybridCacheOptions.MaximumPayloadBytes"/>
-    /// is a miss when it is read, whoever has stored it. Default: 1 073 741 824, so that the server decides.
+    /// connecting) holds besides; the smaller of the two counts. An item that is larger than this and than
+    /// <see cref="MemcachedHybridCacheOptions.MaximumPayloadBytes"/> is a miss when it is read, whoever has stored it.
+    /// Default: 1 073 741 824, so that the server decides.
     /// </summary>
     [Count(1, 1024 * 1024 * 1024)]
     public int MaximumValueBytes { get; set; } = 1024 * 1024 * 1024;
@@ -55,35 +58,41 @@ public sealed class MemcachedCacheOptions
     public TimeSpan OperationTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How long one attempt of an operation may take; another is made where it still ends within <see cref="OperationTimeout"/>. 10 milliseconds to
-    /// 1 minute, and less than <see cref="OperationTimeout"/> unless <see cref="MaximumRetries"/> is 0. Default: not set, which is two fifths
-    /// of <see cref="OperationTimeout"/>, or the whole of it without retries.
+    /// How long one attempt of an operation may take; another is made where it still ends within
+    /// <see cref="OperationTimeout"/>. 10 milliseconds to 1 minute, and less than <see cref="OperationTimeout"/> unless
+    /// <see cref="MaximumRetries"/> is 0. Default: not set, which is two fifths of <see cref="OperationTimeout"/>, or
+    /// the whole of it without retries.
     /// </summary>
     [Duration("00:00:00.010", "00:01:00")]
     public TimeSpan? AttemptTimeout { get; set; }
 
     /// <summary>
-    /// How often an operation is tried again that timed out, lost its connection or was not sent, 0 to 10. Not while the server is down, and not when
-    /// it is overloaded. Default: 2.
+    /// How often an operation is tried again that timed out, lost its connection or was not sent, 0 to 10. Not while
+    /// the server is down, and not when it is overloaded. Default: 2.
     /// </summary>
     [Count(0, 10)]
     public int MaximumRetries { get; set; } = 2;
 
     /// <summary>
-    /// The pause before the first retry; each further one is about twice as long, all with jitter. 1 millisecond to 10 seconds, and less than
-    /// <see cref="OperationTimeout"/> unless <see cref="MaximumRetries"/> is 0. Default: 10 milliseconds.
+    /// The pause before the first retry; each further one is about twice as long, all with jitter. 1 millisecond to 10
+    /// seconds, and less than <see cref="OperationTimeout"/> unless <see cref="MaximumRetries"/> is 0. Default: 10
+    /// milliseconds.
     /// </summary>
     [Duration("00:00:00.001", "00:00:10")]
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>The server, if any, that serves the keys of a server that is down. Default: <see cref="MemcachedFailover.Gutter"/>.</summary>
+    /// <summary>
+    /// The server, if any, that serves the keys of a server that is down. Default:
+    /// <see cref="MemcachedFailover.Gutter"/>.
+    /// </summary>
     [OneOf(typeof(MemcachedFailover))]
     public MemcachedFailover Failover { get; set; } = MemcachedFailover.Gutter;
 
     /// <summary>
-    /// How long a server keeps what it holds for another that is down, with <see cref="MemcachedFailover.Gutter"/>; in whole seconds, rounded up, and
-    /// never longer than the entry's own time to live. It bounds how old a value can be that is read by a process which has not noticed that the other
-    /// server is back. 1 second to 1 hour. Default: 30 seconds.
+    /// How long a server keeps what it holds for another that is down, with <see cref="MemcachedFailover.Gutter"/>; in
+    /// whole seconds, rounded up, and never longer than the entry's own time to live. It bounds how old a value can be
+    /// that is read by a process which has not noticed that the other server is back. 1 second to 1 hour. Default: 30
+    /// seconds.
     /// </summary>
     [Duration("00:00:01", "01:00:00")]
     public TimeSpan GutterTimeToLive { get; set; } = TimeSpan.FromSeconds(30);
@@ -94,21 +103,24 @@ public sealed class MemcachedCacheOptions
     [Share(0.01, 1)]
     public double BreakerFailureRatio { get; set; } = 0.5;
 
-    /// <summary>How many requests there must have been to judge a server by <see cref="BreakerFailureRatio"/>, 2 to 1 000 000. Default: 20.</summary>
+    /// <summary>
+    /// How many requests there must have been to judge a server by <see cref="BreakerFailureRatio"/>, 2 to 1 000 000.
+    /// Default: 20.
+    /// </summary>
     [Count(2, 1_000_000)]
     public int BreakerMinimumThroughput { get; set; } = 20;
 
     /// <summary>
-    /// How far back requests count for <see cref="BreakerFailureRatio"/>; where one attempt may take longer, as far back as that. Half a second to 10
-    /// minutes. Default: 5 seconds.
+    /// How far back requests count for <see cref="BreakerFailureRatio"/>; where one attempt may take longer, as far
+    /// back as that. Half a second to 10 minutes. Default: 5 seconds.
     /// </summary>
     [Duration("00:00:00.500", "00:10:00")]
     public TimeSpan BreakerSamplingDuration { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// How often host names are looked up again while they are in use: a connection to an address that its name has no more is replaced, and with
-    /// <c>addresses=each</c> servers join and leave. 1 second to 1 day, or -00:00:00.001 (<see cref="Timeout.InfiniteTimeSpan"/>) for never.
-    /// Default: 30 seconds.
+    /// How often host names are looked up again while they are in use: a connection to an address that its name has no
+    /// more is replaced, and with <c>addresses=each</c> servers join and leave. 1 second to 1 day, or -00:00:00.001
+    /// (<see cref="Timeout.InfiniteTimeSpan"/>) for never. Default: 30 seconds.
     /// </summary>
     [Duration("00:00:01", "1.00:00:00", AllowInfinite = true)]
     public TimeSpan DnsRefreshInterval { get; set; } = TimeSpan.FromSeconds(30);
@@ -135,15 +147,17 @@ public sealed class MemcachedCacheOptions
     public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
-    /// The longest pause before a server that is down is tried again. 1 millisecond to 10 minutes, and no less than <see cref="ReconnectDelay"/>. Default: 2 seconds.
+    /// The longest pause before a server that is down is tried again. 1 millisecond to 10 minutes, and no less than
+    /// <see cref="ReconnectDelay"/>. Default: 2 seconds.
     /// </summary>
     [Duration("00:00:00.001", "00:10:00")]
     public TimeSpan MaximumReconnectDelay { get; set; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
     /// Connections to each server for asynchronous calls, 1 to 64; all callers share them. Synchronous calls use one more, opened when
-    /// they are first made, and asynchronous reads of values from 64 KiB on another, opened when such a value is read again. So a server must allow
-    /// every process two connections more than this, and has to have room for a connection that is replaced or asks for statistics. Default: 1.
+    /// they are first made, and asynchronous reads of values from 64 KiB on another, opened when such a value is read
+    /// again. So a server must allow every process two connections more than this, and has to have room for a
+    /// connection that is replaced or asks for statistics. Default: 1.
     /// </summary>
     [Count(1, 64)]
     public int ConnectionsPerNode { get; set; } = 1;
@@ -156,9 +170,9 @@ public sealed class MemcachedCacheOptions
     public int MaximumPendingOperations { get; set; } = 16_384;
 
     /// <summary>
-    /// How many keys are remembered per server because a write or removal failed, 0 to 10 000 000. A remembered key is a miss until what the
-    /// server has under it has been removed. Beyond the bound nothing that the server held before is read again. Takes about 200 bytes a key, while
-    /// there are any. Default: 100 000.
+    /// How many keys are remembered per server because a write or removal failed, 0 to 10 000 000. A remembered key is
+    /// a miss until what the server has under it has been removed. Beyond the bound nothing that the server held before
+    /// is read again. Takes about 200 bytes a key, while there are any. Default: 100 000.
     /// </summary>
     [Count(0, 10_000_000)]
     public int MaximumUncertainKeys { get; set; } = 100_000;
@@ -186,8 +200,9 @@ public sealed class MemcachedCacheOptions
     /// <summary>
     /// Puts strategies of your own around every operation of the cache: a rate limiter, a stricter time-out, a breaker. They see a
     /// <see cref="MemcachedUnavailableException"/> where a server gives no answer, whatever <see cref="FailureMode"/> says. With
-    /// <see cref="MemcachedFailureMode.Degrade"/> callers see neither that nor an <see cref="ExecutionRejectedException"/> of a strategy. A pipeline costs each operation
-    /// some microseconds, so there is none by default.
+    /// <see cref="MemcachedFailureMode.Degrade"/> callers see neither that nor an
+    /// <see cref="ExecutionRejectedException"/> of a strategy. A pipeline costs each operation some microseconds, so
+    /// there is none by default.
     /// </summary>
     /// <param name="configure">Adds strategies; what is given in several calls is added in their order, the first outermost.</param>
     public void ConfigureResilience(Action<ResiliencePipelineBuilder> configure)

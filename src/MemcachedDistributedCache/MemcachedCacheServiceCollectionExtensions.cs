@@ -41,7 +41,9 @@ public static class MemcachedCacheServiceCollectionExtensions
     /// <inheritdoc cref="AddMemcachedDistributedCache(IServiceCollection, string)"/>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the options from other services, such as one that knows where the servers are.</param>
-    public static IServiceCollection AddMemcachedDistributedCache(this IServiceCollection services, Action<MemcachedCacheOptions, IServiceProvider> configure)
+    public static IServiceCollection AddMemcachedDistributedCache(
+        this IServiceCollection services,
+        Action<MemcachedCacheOptions, IServiceProvider> configure)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configure);
@@ -82,7 +84,10 @@ public static class MemcachedCacheServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="name">The service key.</param>
     /// <param name="configure">Sets the options.</param>
-    public static IServiceCollection AddKeyedMemcachedDistributedCache(this IServiceCollection services, string name, Action<MemcachedCacheOptions> configure)
+    public static IServiceCollection AddKeyedMemcachedDistributedCache(
+        this IServiceCollection services,
+        string name,
+        Action<MemcachedCacheOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -129,7 +134,8 @@ public static class MemcachedCacheServiceCollectionExtensions
 
     private static void Bind(OptionsBuilder<MemcachedCacheOptions> builder, string name, IConfiguration section)
     {
-        builder.Services.AddSingleton<IOptionsChangeTokenSource<MemcachedCacheOptions>>(new ConfigurationChangeTokenSource<MemcachedCacheOptions>(name, section));
+        builder.Services.AddSingleton<IOptionsChangeTokenSource<MemcachedCacheOptions>>(
+            new ConfigurationChangeTokenSource<MemcachedCacheOptions>(name, section));
         builder.Configure(options => NamedServers.Configure(options, own => BindTo(own, section)));
     }
 
@@ -155,7 +161,12 @@ public static class MemcachedCacheServiceCollectionExtensions
         IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
         MemcachedCacheOptions atStart = monitor.Get(name);
         OfferedServers.WarnIfUnused(provider, name, atStart, provider.GetService<ILoggerFactory>()?.CreateLogger<MemcachedCache>());
-        var cache = new MemcachedCache(atStart, provider.GetService<ILoggerFactory>(), provider.GetService<TimeProvider>(), provider.GetService<IMeterFactory>(), name.Length == 0 ? null : name);
+        var cache = new MemcachedCache(
+            atStart,
+            provider.GetService<ILoggerFactory>(),
+            provider.GetService<TimeProvider>(),
+            provider.GetService<IMeterFactory>(),
+            name.Length == 0 ? null : name);
         cache.Own(new OptionsFollower(provider, name, atStart, options => _ = cache.ReloadAsync(options.Servers)));
 
         // A change that came while the cache was made has told nobody. Where there was none, this changes nothing.

@@ -9,9 +9,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class MemcachedHybridCacheServiceCollectionExtensions
 {
     /// <summary>
-    /// Registers <see cref="MemcachedHybridCache"/> as the application's <see cref="HybridCache"/>, and the <see cref="MemcachedCache"/> below it as
-    /// <c>AddMemcachedDistributedCache</c> does: both have one cluster, one set of options and the same connections. Calling it again changes options and registers
-    /// nothing twice.
+    /// Registers <see cref="MemcachedHybridCache"/> as the application's <see cref="HybridCache"/>, and the
+    /// <see cref="MemcachedCache"/> below it as <c>AddMemcachedDistributedCache</c> does: both have one cluster, one
+    /// set of options and the same connections. Calling it again changes options and registers nothing twice.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="connectionString">The servers, separated by commas: <c>mc1:11211,mc2:11211;weight=2,[::1]:11213</c>.</param>
@@ -28,13 +28,16 @@ public static class MemcachedHybridCacheServiceCollectionExtensions
     /// <inheritdoc cref="AddMemcachedHybridCache(IServiceCollection, string)"/>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the options from other services.</param>
-    public static IServiceCollection AddMemcachedHybridCache(this IServiceCollection services, Action<MemcachedCacheOptions, IServiceProvider> configure)
+    public static IServiceCollection AddMemcachedHybridCache(
+        this IServiceCollection services,
+        Action<MemcachedCacheOptions, IServiceProvider> configure)
         => AddCache(services.AddMemcachedDistributedCache(configure));
 
     /// <inheritdoc cref="AddMemcachedHybridCache(IServiceCollection, string)"/>
     /// <param name="services">The services.</param>
     /// <param name="section">
-    /// Holds the options by their names, those of the hybrid cache in the sub-section <c>Hybrid</c>. A name that is no option ends the start with an error.
+    /// Holds the options by their names, those of the hybrid cache in the sub-section <c>Hybrid</c>. A name that is no
+    /// option ends the start with an error.
     /// </param>
     public static IServiceCollection AddMemcachedHybridCache(this IServiceCollection services, IConfiguration section)
         => AddCache(services.AddMemcachedDistributedCache(section));
@@ -54,7 +57,10 @@ public static class MemcachedHybridCacheServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="name">The service key.</param>
     /// <param name="configure">Sets the options.</param>
-    public static IServiceCollection AddKeyedMemcachedHybridCache(this IServiceCollection services, string name, Action<MemcachedCacheOptions> configure)
+    public static IServiceCollection AddKeyedMemcachedHybridCache(
+        this IServiceCollection services,
+        string name,
+        Action<MemcachedCacheOptions> configure)
         => AddCache(services.AddKeyedMemcachedDistributedCache(name, configure), name);
 
     /// <inheritdoc cref="AddKeyedMemcachedHybridCache(IServiceCollection, string, string)"/>
@@ -68,7 +74,8 @@ public static class MemcachedHybridCacheServiceCollectionExtensions
     {
         if (!services.Any(static service => service.ServiceType == typeof(MemcachedHybridCache) && !service.IsKeyedService))
         {
-            // Added, not tried, like the cache below: whoever asks for memcached wants it in place of what something else registered before.
+            // Added, not tried, like the cache below: whoever asks for memcached wants it in place of what something
+            // else registered before.
             services.AddSingleton(static provider => Create(provider, provider.GetRequiredService<MemcachedCache>()));
             services.AddSingleton<HybridCache>(static provider => provider.GetRequiredService<MemcachedHybridCache>());
         }

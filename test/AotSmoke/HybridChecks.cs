@@ -94,12 +94,18 @@ internal static class HybridChecks
                 context.Flags = HybridCacheEntryFlags.DisableLocalCacheWrite | HybridCacheEntryFlags.DisableDistributedCacheWrite;
                 return ValueTask.FromResult(state);
             });
-        MemcachedHybridResult<Immutable> again = await cache.GetOrCreateWithSourceAsync("chosen", 0, static (_, _) => ValueTask.FromResult(new Immutable(2, "two")));
-        Check.That(chosen.Number == 1 && again is { Value.Number: 2, Source: MemcachedHybridSource.Factory }, "a factory can choose that its value is not kept");
+        MemcachedHybridResult<Immutable> again = await cache.GetOrCreateWithSourceAsync(
+            "chosen",
+            0,
+            static (_, _) => ValueTask.FromResult(new Immutable(2, "two")));
+        Check.That(
+            chosen.Number == 1 && again is { Value.Number: 2, Source: MemcachedHybridSource.Factory },
+            "a factory can choose that its value is not kept");
 
         int number = 7;
         Check.That(
-            await cache.GetOrCreateAsync($"span:{number}", static _ => ValueTask.FromResult(1)) == 1 && await cache.GetOrCreateAsync("span:7", static _ => ValueTask.FromResult(2)) == 1,
+            await cache.GetOrCreateAsync($"span:{number}", static _ => ValueTask.FromResult(1)) == 1
+                && await cache.GetOrCreateAsync("span:7", static _ => ValueTask.FromResult(2)) == 1,
             "an interpolated key is the same as its text");
 
         await cache.RemoveAsync("span:7");

@@ -22,10 +22,18 @@ internal static class OptionChecks
 
     public static async Task RunWrongAsync()
     {
-        Check.That((await ErrorOfAsync("Servers", "mc1:99999")).Contains("99999", StringComparison.Ordinal), "a wrong value ends the start, and the message names it");
-        Check.That((await ErrorOfAsync("Hybrid:LeaseTime", "00:00:01")).Contains("LeaseTime", StringComparison.Ordinal), "so does one out of its range");
-        Check.That((await ErrorOfAsync("FailureMode", "7")).Contains("Degrade or Throw", StringComparison.Ordinal), "the message has the names of an enumeration");
-        Check.That((await ErrorOfAsync("Tiemout", "00:00:01")).Contains("Tiemout", StringComparison.Ordinal), "a name that is no option ends the start");
+        Check.That(
+            (await ErrorOfAsync("Servers", "mc1:99999")).Contains("99999", StringComparison.Ordinal),
+            "a wrong value ends the start, and the message names it");
+        Check.That(
+            (await ErrorOfAsync("Hybrid:LeaseTime", "00:00:01")).Contains("LeaseTime", StringComparison.Ordinal),
+            "so does one out of its range");
+        Check.That(
+            (await ErrorOfAsync("FailureMode", "7")).Contains("Degrade or Throw", StringComparison.Ordinal),
+            "the message has the names of an enumeration");
+        Check.That(
+            (await ErrorOfAsync("Tiemout", "00:00:01")).Contains("Tiemout", StringComparison.Ordinal),
+            "a name that is no option ends the start");
     }
 
     private static async Task<string> ErrorOfAsync(string option, string value)

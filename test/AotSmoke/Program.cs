@@ -8,7 +8,8 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-// Trimmed or compiled ahead of time, and run by test.sh against a real memcached: what trimming takes away is missed here, not in production.
+// Trimmed or compiled ahead of time, and run by test.sh against a real memcached: what trimming takes away is missed
+// here, not in production.
 if (args is not [{ Length: > 0 } server])
 {
     Console.Error.WriteLine("usage: AotSmoke <host:port>");

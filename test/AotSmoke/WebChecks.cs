@@ -7,7 +7,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace MemcachedDistributedCache.AotSmoke;
 
-/// <summary>Output caching and the health check, asked by HTTP. Sessions are left out: ASP.NET does not offer them to trimmed programs.</summary>
+/// <summary>
+/// Output caching and the health check, asked by HTTP. Sessions are left out: ASP.NET does not offer them to trimmed
+/// programs.
+/// </summary>
 internal static class WebChecks
 {
     private static int _made;

@@ -40,8 +40,14 @@ public sealed class EmbeddedNodesTests
     [Fact]
     public async Task A_configuration_without_servers_uses_them_too()
     {
-        IConfiguration section = new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create("Namespace", (string?)"shop:")]).Build();
-        await using ServiceProvider provider = Services().AddMemcachedDistributedCache(section).AddMemcachedHybridCache(section).AddEmbeddedMemcached(static options => options.Nodes = 2).BuildServiceProvider();
+        IConfiguration section = new ConfigurationBuilder()
+            .AddInMemoryCollection([KeyValuePair.Create("Namespace", (string?)"shop:")])
+            .Build();
+        await using ServiceProvider provider = Services()
+            .AddMemcachedDistributedCache(section)
+            .AddMemcachedHybridCache(section)
+            .AddEmbeddedMemcached(static options => options.Nodes = 2)
+            .BuildServiceProvider();
         Assert.Equal(2, provider.GetRequiredService<MemcachedCache>().GetNodes().Count);
     }
 
@@ -95,7 +101,10 @@ public sealed class EmbeddedNodesTests
     public async Task Without_servers_and_without_nodes_the_message_says_what_to_do()
     {
         await using ServiceProvider provider = Services().AddMemcachedDistributedCache(static _ => { }).BuildServiceProvider();
-        Assert.Contains("name at least one server", Assert.Throws<OptionsValidationException>(() => provider.GetRequiredService<MemcachedCache>()).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "name at least one server",
+            Assert.Throws<OptionsValidationException>(() => provider.GetRequiredService<MemcachedCache>()).Message,
+            StringComparison.Ordinal);
     }
 
     private IServiceCollection Services() => new ServiceCollection().AddLogging(logging => logging.AddProvider(_log));

@@ -48,7 +48,12 @@ public sealed class ReadmeTests
         await app.StartAsync();
         using HttpClient client = app.GetTestClient();
         Assert.Equal("144", await client.GetStringAsync(new Uri("/square/12", UriKind.Relative)));
-        Assert.Equal(MemcachedHybridSource.LocalCache, (await app.Services.GetRequiredService<MemcachedHybridCache>().GetOrCreateWithSourceAsync("square:12", 0, static (none, _) => ValueTask.FromResult(none))).Source);
+        Assert.Equal(
+            MemcachedHybridSource.LocalCache,
+            (
+                await app
+                    .Services.GetRequiredService<MemcachedHybridCache>()
+                    .GetOrCreateWithSourceAsync("square:12", 0, static (none, _) => ValueTask.FromResult(none))).Source);
         string page = await client.GetStringAsync(new Uri("/page", UriKind.Relative));
         Assert.Equal(page, await client.GetStringAsync(new Uri("/page", UriKind.Relative)));
         Assert.Equal("Healthy", await client.GetStringAsync(new Uri("/health", UriKind.Relative)));
@@ -70,15 +75,28 @@ public sealed class ReadmeTests
     public void README_has_the_program_that_runs_here()
     {
         string[] ran = [.. Part("program").Select(static line => line.Trim())];
-        string[] blocks = [.. ReadDocument("README.md").Split("```csharp\n").Skip(1).Select(static text => text[..text.IndexOf("```", StringComparison.Ordinal)])];
+        string[] blocks =
+        [
+            .. ReadDocument("README.md")
+                .Split("```csharp\n")
+                .Skip(1)
+                .Select(static text => text[..text.IndexOf("```", StringComparison.Ordinal)]),
+        ];
         Assert.Equal(4, blocks.Length);
         string[] program = [.. blocks[0].Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
         Assert.Equal("using Microsoft.Extensions.Caching.Hybrid;", program[0]);
         Assert.Equal("app.Run();", program[^1]);
         Assert.Equal(program[1..^1], ran.Where(line => program.Contains(line, StringComparer.Ordinal)));
-        string[] others = [.. blocks[1..].SelectMany(static block => block.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
+        string[] others =
+        [
+            .. blocks[1..]
+                .SelectMany(static block => block.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)),
+        ];
         Assert.Equal(8, others.Length);
-        Assert.Equal(others.Order(StringComparer.Ordinal), ran.Where(line => !program.Contains(line, StringComparer.Ordinal) && !line.StartsWith("UseInTest", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            others.Order(StringComparer.Ordinal),
+            ran.Where(line => !program.Contains(line, StringComparer.Ordinal) && !line.StartsWith("UseInTest", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal));
     }
 
     [MemcachedFact]

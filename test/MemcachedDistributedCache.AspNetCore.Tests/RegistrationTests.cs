@@ -83,9 +83,17 @@ public sealed class RegistrationTests
     public void A_missing_cache_is_named_with_its_remedy()
     {
         using ServiceProvider none = new ServiceCollection().AddMemcachedOutputCache().BuildServiceProvider();
-        Assert.Contains("AddMemcachedDistributedCache", Assert.Throws<InvalidOperationException>(() => none.GetRequiredService<IOutputCacheStore>()).Message, StringComparison.Ordinal);
-        using ServiceProvider keyed = new ServiceCollection().AddMemcachedOutputCache(static options => options.ServiceKey = "pages").BuildServiceProvider();
-        Assert.Contains("'pages'", Assert.Throws<InvalidOperationException>(() => keyed.GetRequiredService<IOutputCacheStore>()).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "AddMemcachedDistributedCache",
+            Assert.Throws<InvalidOperationException>(() => none.GetRequiredService<IOutputCacheStore>()).Message,
+            StringComparison.Ordinal);
+        using ServiceProvider keyed = new ServiceCollection()
+            .AddMemcachedOutputCache(static options => options.ServiceKey = "pages")
+            .BuildServiceProvider();
+        Assert.Contains(
+            "'pages'",
+            Assert.Throws<InvalidOperationException>(() => keyed.GetRequiredService<IOutputCacheStore>()).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -115,8 +123,13 @@ public sealed class RegistrationTests
             .AddMemcached("reports", HealthStatus.Degraded, ["ready"], TimeSpan.FromMilliseconds(100), quorum: 2, serviceKey: "reports");
         using ServiceProvider provider = services.BuildServiceProvider();
         HealthCheckRegistration[] checks = [.. provider.GetRequiredService<IOptions<HealthCheckServiceOptions>>().Value.Registrations];
-        Assert.Equal([("memcached", HealthStatus.Unhealthy, ""), ("reports", HealthStatus.Degraded, "ready")], checks.Select(static check => (check.Name, check.FailureStatus, string.Join(',', check.Tags))));
-        Assert.Contains("'reports'", Assert.Throws<InvalidOperationException>(() => checks[1].Factory(provider)).Message, StringComparison.Ordinal);
+        Assert.Equal(
+            [("memcached", HealthStatus.Unhealthy, ""), ("reports", HealthStatus.Degraded, "ready")],
+            checks.Select(static check => (check.Name, check.FailureStatus, string.Join(',', check.Tags))));
+        Assert.Contains(
+            "'reports'",
+            Assert.Throws<InvalidOperationException>(() => checks[1].Factory(provider)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -18,8 +18,12 @@ public sealed class TelemetryTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     [MemcachedFact]
     public async Task The_documents_sources_sample_the_spans_of_a_request()
     {
-        (ActivityTraceId request, Activity[] spans) = await TraceAsync(static traces => traces.AddSource(MemcachedTelemetry.ActivitySourceName).AddSource("Microsoft.AspNetCore"));
-        Activity get = Assert.Single(spans, static span => span.Source.Name == MemcachedTelemetry.ActivitySourceName && span.DisplayName.StartsWith("get ", StringComparison.Ordinal));
+        (ActivityTraceId request, Activity[] spans) = await TraceAsync(static traces =>
+            traces.AddSource(MemcachedTelemetry.ActivitySourceName).AddSource("Microsoft.AspNetCore"));
+        Activity get = Assert.Single(
+            spans,
+            static span
+                => span.Source.Name == MemcachedTelemetry.ActivitySourceName && span.DisplayName.StartsWith("get ", StringComparison.Ordinal));
         Activity parent = Assert.Single(spans, static span => span.Source.Name == "Microsoft.AspNetCore");
         Assert.Equal((request, parent.SpanId), (get.TraceId, get.ParentSpanId));
         Assert.Contains(
@@ -56,7 +60,8 @@ public sealed class TelemetryTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     {
         var counts = new Dictionary<string, long>(StringComparer.Ordinal);
         IMeterFactory factory = services.GetRequiredService<IMeterFactory>();
-        Meter caches = factory.Create(new MeterOptions(MemcachedTelemetry.MeterName) { Version = typeof(MemcachedCache).Assembly.GetName().Version!.ToString(3) });
+        Meter caches = factory.Create(
+            new MeterOptions(MemcachedTelemetry.MeterName) { Version = typeof(MemcachedCache).Assembly.GetName().Version!.ToString(3) });
         using var listener = new MeterListener();
         listener.InstrumentPublished = (instrument, self) =>
         {

@@ -17,8 +17,9 @@ namespace MemcachedDistributedCache.AspNetCore.Tests;
 #pragma warning disable CA2012 // What must not be done with a ValueTask is what is done here.
 
 /// <summary>
-/// Whoever asks a public <see cref="ValueTask"/> for its result too early, or twice, gets what a task would give, and harms nobody: on every public
-/// method of all packages that returns one, and of the stores that a package puts behind an interface of ASP.NET Core.
+/// Whoever asks a public <see cref="ValueTask"/> for its result too early, or twice, gets what a task would give, and
+/// harms nobody: on every public method of all packages that returns one, and of the stores that a package puts behind
+/// an interface of ASP.NET Core.
 /// </summary>
 public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
 {
@@ -37,9 +38,19 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         Assert.Equal(open.Order(StringComparer.Ordinal), Members.Select(static member => member.Name).Order(StringComparer.Ordinal));
 
         // Whatever else implements an interface with such a method is reached through it.
-        Assert.Equal([nameof(MemcachedOutputCacheStore)], packages.SelectMany(static package => package.GetTypes())
-            .Where(static type => !type.IsVisible && type.GetInterfaces().Any(i => i.Assembly != type.Assembly && i.IsPublic && i != typeof(IAsyncDisposable) && i.GetMethods().Any(static m => IsValueTask(m.ReturnType))))
-            .Select(static type => type.Name));
+        Assert.Equal(
+            [nameof(MemcachedOutputCacheStore)],
+            packages
+                .SelectMany(static package => package.GetTypes())
+                .Where(static type =>
+                    !type.IsVisible
+                    && type.GetInterfaces()
+                        .Any(i =>
+                            i.Assembly != type.Assembly
+                            && i.IsPublic
+                            && i != typeof(IAsyncDisposable)
+                            && i.GetMethods().Any(static m => IsValueTask(m.ReturnType))))
+                .Select(static type => type.Name));
     }
 
     [MemcachedTheory]
@@ -141,42 +152,148 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         static ValueTask<string> Choose(int i, HybridCacheEntryContext context, CancellationToken token) => new("value" + i);
         return
         [
-            Of(Hybrid + "GetOrCreateAsync(String, TState, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, i, Make, Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(String, TState, Func`4)", static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, i, Choose, Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(String, Func`2)", static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, t => Make(i, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(String, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, (c, t) => Choose(i, c, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, TState, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), i, Make, Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, TState, Func`4)", static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), i, Choose, Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, Func`2)", static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), t => Make(i, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), (c, t) => Choose(i, c, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, TState, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", i, Make, Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, TState, Func`4)", static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", i, Choose, Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, Func`2)", static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", t => Make(i, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", (c, t) => Choose(i, c, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateWithSourceAsync(String, TState, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateWithSourceAsync("key" + i, i, Make, Afar), static i => "value" + i, static result => result.Value),
-            Of(Hybrid + "GetOrCreateWithSourceAsync(String, TState, Func`4)", static (rig, i) => rig.Hybrid.GetOrCreateWithSourceAsync("key" + i, i, Choose, Afar), static i => "value" + i, static result => result.Value),
-            Of(Hybrid + "GetOrCreateScopedAsync(String, TState, Func`4)", static (rig, i) => rig.Hybrid.GetOrCreateScopedAsync("key" + i, i, static (i, _, t) => Make(i, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateScopedAsync(String, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateScopedAsync("key" + i, (_, t) => Make(i, t), Afar), static i => "value" + i),
-            Of(Hybrid + "GetOrCreateManyAsync(IEnumerable`1, Func`3)", static (rig, i) => rig.Hybrid.GetOrCreateManyAsync<string>(["key" + i], (_, _) => new(new Dictionary<string, string> { ["key" + i] = "value" + i }), Afar), static i => "value" + i, static many => many.Values.Single()),
+            Of(
+                Hybrid + "GetOrCreateAsync(String, TState, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, i, Make, Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(String, TState, Func`4)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, i, Choose, Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(String, Func`2)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, t => Make(i, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(String, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync("key" + i, (c, t) => Choose(i, c, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, TState, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), i, Make, Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, TState, Func`4)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), i, Choose, Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, Func`2)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), t => Make(i, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(ReadOnlySpan`1, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync(("key" + i).AsSpan(), (c, t) => Choose(i, c, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, TState, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", i, Make, Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, TState, Func`4)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", i, Choose, Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, Func`2)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", t => Make(i, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateAsync(DefaultInterpolatedStringHandler&, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateAsync($"key{i}", (c, t) => Choose(i, c, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateWithSourceAsync(String, TState, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateWithSourceAsync("key" + i, i, Make, Afar),
+                static i => "value" + i,
+                static result => result.Value),
+            Of(
+                Hybrid + "GetOrCreateWithSourceAsync(String, TState, Func`4)",
+                static (rig, i) => rig.Hybrid.GetOrCreateWithSourceAsync("key" + i, i, Choose, Afar),
+                static i => "value" + i,
+                static result => result.Value),
+            Of(
+                Hybrid + "GetOrCreateScopedAsync(String, TState, Func`4)",
+                static (rig, i) => rig.Hybrid.GetOrCreateScopedAsync("key" + i, i, static (i, _, t) => Make(i, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateScopedAsync(String, Func`3)",
+                static (rig, i) => rig.Hybrid.GetOrCreateScopedAsync("key" + i, (_, t) => Make(i, t), Afar),
+                static i => "value" + i),
+            Of(
+                Hybrid + "GetOrCreateManyAsync(IEnumerable`1, Func`3)",
+                static (rig, i)
+                    => rig.Hybrid.GetOrCreateManyAsync<string>(
+                        ["key" + i],
+                        (_, _) => new(new Dictionary<string, string> { ["key" + i] = "value" + i }),
+                        Afar),
+                static i => "value" + i,
+                static many => many.Values.Single()),
             Of(Hybrid + "SetAsync(String, T)", static (rig, i) => rig.Hybrid.SetAsync("set" + i, i)),
             Of(Hybrid + "RemoveAsync(String)", static (rig, i) => rig.Hybrid.RemoveAsync("set" + i)),
             Of(Hybrid + "RemoveAsync(IEnumerable`1)", static (rig, i) => rig.Hybrid.RemoveAsync(["set" + i, "other" + i])),
             Of(Hybrid + "RemoveByTagAsync(String)", static (rig, i) => rig.Hybrid.RemoveByTagAsync("tag" + i)),
             Of(Hybrid + "RemoveByTagAsync(IEnumerable`1)", static (rig, i) => rig.Hybrid.RemoveByTagAsync(["tag" + i, "other" + i])),
-            Of("MemcachedCache.TryGetAsync(String, IBufferWriter`1)", static (rig, i) => rig.Cache.TryGetAsync(i % 2 == 0 ? "there" : "missing", new ArrayBufferWriter<byte>()), static i => i % 2 == 0),
-            Of("MemcachedCache.TryGetCheckedAsync(String, IBufferWriter`1, Func`2)", static (rig, i) => rig.Cache.TryGetCheckedAsync(i % 2 == 0 ? "there" : "missing", new ArrayBufferWriter<byte>(), static _ => true), static i => i % 2 == 0),
-            Of("MemcachedCache.SetAsync(String, ReadOnlySequence`1, DistributedCacheEntryOptions)", static (rig, i) => rig.Cache.SetAsync("buffer" + i, Bytes("x"), Minute)),
-            Of("MemcachedCache.TryAddAsync(String, ReadOnlySequence`1, DistributedCacheEntryOptions)", static (rig, i) => rig.Cache.TryAddAsync(i % 2 == 0 ? "there" : Guid.NewGuid().ToString(), Bytes("x"), Minute), static i => i % 2 != 0),
-            Of("MemcachedOutputCacheStore.GetAsync(String, CancellationToken)", static (rig, i) => rig.Store.GetAsync(i % 2 == 0 ? "page" : "missing", default), static i => i % 2 == 0 ? 4 : 0, static page => page?.Length ?? 0),
-            Of("MemcachedOutputCacheStore.TryGetAsync(String, PipeWriter, CancellationToken)", static (rig, i) => rig.Buffers.TryGetAsync(i % 2 == 0 ? "page" : "missing", new Pipe().Writer, default), static i => i % 2 == 0),
-            Of("MemcachedOutputCacheStore.SetAsync(String, Byte[], String[], TimeSpan, CancellationToken)", static (rig, i) => rig.Store.SetAsync("page" + i, [1, 2], ["a"], TimeSpan.FromMinutes(1), default)),
-            Of("MemcachedOutputCacheStore.SetAsync(String, ReadOnlySequence`1, ReadOnlyMemory`1, TimeSpan, CancellationToken)", static (rig, i) => rig.Buffers.SetAsync("page" + i, Bytes("xy"), (string[])["a"], TimeSpan.FromMinutes(1), default)),
-            Of("MemcachedOutputCacheStore.EvictByTagAsync(String, CancellationToken)", static (rig, i) => rig.Store.EvictByTagAsync("evicted" + i, default)),
-            Of("MemcachedCache.DisposeAsync()", static (rig, _) => new MemcachedCache(new MemcachedCacheOptions { Servers = [.. rig.Servers] }).DisposeAsync()) with { Ends = true },
-            Of(Hybrid + "DisposeAsync()", static (rig, _) => new MemcachedHybridCache(rig.Cache).DisposeAsync()) with { Ends = true },
-            Of("EmbeddedMemcached.DisposeAsync()", static (_, _) => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions()).DisposeAsync()) with { Ends = true },
-            Of("EmbeddedMemcachedNode.DisposeAsync()", static (_, _) => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions()).Nodes[0].DisposeAsync()) with { Ends = true },
-            Of("FaultProxy.DisposeAsync()", static (rig, _) => FaultProxy.StartAsync(IPEndPoint.Parse(rig.Servers[0])).GetAwaiter().GetResult().DisposeAsync()) with { Ends = true },
+            Of(
+                "MemcachedCache.TryGetAsync(String, IBufferWriter`1)",
+                static (rig, i) => rig.Cache.TryGetAsync(i % 2 == 0 ? "there" : "missing", new ArrayBufferWriter<byte>()),
+                static i => i % 2 == 0),
+            Of(
+                "MemcachedCache.TryGetCheckedAsync(String, IBufferWriter`1, Func`2)",
+                static (rig, i)
+                    => rig.Cache.TryGetCheckedAsync(i % 2 == 0 ? "there" : "missing", new ArrayBufferWriter<byte>(), static _ => true),
+                static i => i % 2 == 0),
+            Of(
+                "MemcachedCache.SetAsync(String, ReadOnlySequence`1, DistributedCacheEntryOptions)",
+                static (rig, i) => rig.Cache.SetAsync("buffer" + i, Bytes("x"), Minute)),
+            Of(
+                "MemcachedCache.TryAddAsync(String, ReadOnlySequence`1, DistributedCacheEntryOptions)",
+                static (rig, i) => rig.Cache.TryAddAsync(i % 2 == 0 ? "there" : Guid.NewGuid().ToString(), Bytes("x"), Minute),
+                static i => i % 2 != 0),
+            Of(
+                "MemcachedOutputCacheStore.GetAsync(String, CancellationToken)",
+                static (rig, i) => rig.Store.GetAsync(i % 2 == 0 ? "page" : "missing", default),
+                static i => i % 2 == 0 ? 4 : 0,
+                static page => page?.Length ?? 0),
+            Of(
+                "MemcachedOutputCacheStore.TryGetAsync(String, PipeWriter, CancellationToken)",
+                static (rig, i) => rig.Buffers.TryGetAsync(i % 2 == 0 ? "page" : "missing", new Pipe().Writer, default),
+                static i => i % 2 == 0),
+            Of(
+                "MemcachedOutputCacheStore.SetAsync(String, Byte[], String[], TimeSpan, CancellationToken)",
+                static (rig, i) => rig.Store.SetAsync("page" + i, [1, 2], ["a"], TimeSpan.FromMinutes(1), default)),
+            Of(
+                "MemcachedOutputCacheStore.SetAsync(String, ReadOnlySequence`1, ReadOnlyMemory`1, TimeSpan, CancellationToken)",
+                static (rig, i) => rig.Buffers.SetAsync("page" + i, Bytes("xy"), (string[])["a"], TimeSpan.FromMinutes(1), default)),
+            Of(
+                "MemcachedOutputCacheStore.EvictByTagAsync(String, CancellationToken)",
+                static (rig, i) => rig.Store.EvictByTagAsync("evicted" + i, default)),
+            Of(
+                "MemcachedCache.DisposeAsync()",
+                static (rig, _) => new MemcachedCache(new MemcachedCacheOptions { Servers = [.. rig.Servers] }).DisposeAsync()) with
+            {
+                Ends = true,
+            },
+            Of(Hybrid + "DisposeAsync()", static (rig, _) => new MemcachedHybridCache(rig.Cache).DisposeAsync()) with
+            {
+                Ends = true,
+            },
+            Of(
+                "EmbeddedMemcached.DisposeAsync()",
+                static (_, _) => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions()).DisposeAsync()) with
+            {
+                Ends = true,
+            },
+            Of(
+                "EmbeddedMemcachedNode.DisposeAsync()",
+                static (_, _) => EmbeddedMemcached.Start(new EmbeddedMemcachedOptions()).Nodes[0].DisposeAsync()) with
+            {
+                Ends = true,
+            },
+            Of(
+                "FaultProxy.DisposeAsync()",
+                static (rig, _) => FaultProxy.StartAsync(IPEndPoint.Parse(rig.Servers[0])).GetAwaiter().GetResult().DisposeAsync()) with
+            {
+                Ends = true,
+            },
         ];
     }
 

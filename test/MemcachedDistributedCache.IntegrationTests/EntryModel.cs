@@ -105,7 +105,10 @@ internal sealed class EntryModel
         public long LiveUntil => Math.Min(Deadline ?? long.MaxValue, Window is { } window ? SurelyUsed + window : long.MaxValue);
 
         /// <summary>Windows are kept in whole seconds, over 65 535 of them with 16 significant bits.</summary>
-        public long GoneFrom => Math.Min(Deadline ?? long.MaxValue, Window is { } window ? PerhapsUsed + window + 999 + (window >> 15) + ServerSlack : long.MaxValue);
+        public long GoneFrom
+            => Math.Min(
+                Deadline ?? long.MaxValue,
+                Window is { } window ? PerhapsUsed + window + 999 + (window >> 15) + ServerSlack : long.MaxValue);
 
         public Liveness At(long time) => time < LiveUntil ? Liveness.Live : time < GoneFrom ? Liveness.Either : Liveness.Gone;
     }

@@ -50,8 +50,14 @@ public sealed class ExpiryTests : IAsyncLifetime
     public async Task An_absolute_expiration_is_exact_to_the_millisecond(long milliseconds)
     {
         await MoveAsync(TimeSpan.FromMilliseconds(700)); // in the middle of the server's second
-        await _cache.SetAsync("relative", [1], new DistributedCacheEntryOptions { AbsoluteExpirationRelativeToNow = TimeSpan.FromMilliseconds(milliseconds) });
-        await _cache.SetAsync("absolute", [1], new DistributedCacheEntryOptions { AbsoluteExpiration = _clientClock.GetUtcNow().AddMilliseconds(milliseconds) });
+        await _cache.SetAsync(
+            "relative",
+            [1],
+            new DistributedCacheEntryOptions { AbsoluteExpirationRelativeToNow = TimeSpan.FromMilliseconds(milliseconds) });
+        await _cache.SetAsync(
+            "absolute",
+            [1],
+            new DistributedCacheEntryOptions { AbsoluteExpiration = _clientClock.GetUtcNow().AddMilliseconds(milliseconds) });
         await MoveAsync(TimeSpan.FromMilliseconds(milliseconds - 1));
         Assert.NotNull(await _cache.GetAsync("relative"));
         Assert.NotNull(await _cache.GetAsync("absolute"));
@@ -218,8 +224,18 @@ public sealed class ExpiryTests : IAsyncLifetime
     {
         await _cache.SetAsync("default", [1], new DistributedCacheEntryOptions());
         await _cache.SetAsync("sliding", [1], new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(1) });
-        await _cache.SetAsync("absolute", [1], new DistributedCacheEntryOptions { AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) });
-        _cache.Set("both", [1], new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(1), AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(60) });
+        await _cache.SetAsync(
+            "absolute",
+            [1],
+            new DistributedCacheEntryOptions { AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) });
+        _cache.Set(
+            "both",
+            [1],
+            new DistributedCacheEntryOptions
+            {
+                SlidingExpiration = TimeSpan.FromMinutes(1),
+                AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(60),
+            });
         foreach (string key in (string[])["default", "sliding", "absolute", "both"])
         {
             await _cache.GetAsync(key);

@@ -32,7 +32,8 @@ public sealed class LargeValueTests
             await cache.SetAsync(Name(key), KeyedValues.Create(key, 1, LengthOf(key)), Default);
         }
 
-        // Some of the large ones are replaced meanwhile, by one or by several kilobytes, and grow again: what a read finds is no older than what was there as it began.
+        // Some of the large ones are replaced meanwhile, by one or by several kilobytes, and grow again: what a read
+        // finds is no older than what was there as it began.
         int[] written = [.. Enumerable.Repeat(1, SmallKeys + LargeKeys)];
         Task readers = Task.WhenAll(Enumerable.Range(0, 24).Select(reader => Task.Run(async () =>
         {
@@ -65,10 +66,16 @@ public sealed class LargeValueTests
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         var factory = new RecordingFactory();
-        await using var cluster = new ServerCluster(SettingsOf(factory), [new ServerSpec(new ServerAddress(server.EndPoint.Address.ToString(), server.EndPoint.Port), 1)], NameResolver.System, NullLogger.Instance);
+        await using var cluster = new ServerCluster(
+            SettingsOf(factory),
+            [new ServerSpec(new ServerAddress(server.EndPoint.Address.ToString(), server.EndPoint.Port), 1)],
+            NameResolver.System,
+            NullLogger.Instance);
         var client = new MemcachedClient(cluster);
         await StoreAsync(client, KeyedValues.Create(1, 1, 300_000));
-        await Caches.UntilAsync(() => ReadAsync(client).GetAwaiter().GetResult() == 1 && factory.Opened.Count == 2 && factory.Opened[1].Reads != 0, "it is read on the second connection");
+        await Caches.UntilAsync(
+            () => ReadAsync(client).GetAwaiter().GetResult() == 1 && factory.Opened.Count == 2 && factory.Opened[1].Reads != 0,
+            "it is read on the second connection");
         (int ordinary, int own) = (factory.Opened[0].Reads, factory.Opened[1].Reads);
         Assert.Equal(1, await ReadAsync(client));
         Assert.Equal((ordinary, own + 1), (factory.Opened[0].Reads, factory.Opened[1].Reads));
@@ -94,13 +101,29 @@ public sealed class LargeValueTests
 
     private static int LengthOf(int key) => key < SmallKeys ? 100 + key : 150_000 + (key * 1000);
 
-    private static async Task<long> ConnectionsAsync(MemcachedProcess server) => long.Parse((await server.StatsAsync())["total_connections"], CultureInfo.InvariantCulture);
+    private static async Task<long> ConnectionsAsync(MemcachedProcess server)
+        => long.Parse((await server.StatsAsync())["total_connections"], CultureInfo.InvariantCulture);
 
     private static async Task StoreAsync(MemcachedClient client, byte[] value)
-        => Assert.Equal(ResultStatus.Success, (await client.StoreAsync(Protocol.WireKey.Of("key"u8), new Item(default, new ReadOnlySequence<byte>(value), 0, 600, int.MaxValue), CallMode.Async, CancellationToken.None)).Status);
+        => Assert.Equal(
+            ResultStatus.Success,
+            (
+                await client.StoreAsync(
+                    Protocol.WireKey.Of("key"u8),
+                    new Item(default, new ReadOnlySequence<byte>(value), 0, 600, int.MaxValue),
+                    CallMode.Async,
+                    CancellationToken.None)).Status);
 
     private static async Task<int> ReadAsync(MemcachedClient client)
-        => KeyedValues.VersionOf(1, (await client.GetAsync(Protocol.WireKey.Of("key"u8), ReadRequirements.None, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Value);
+        => KeyedValues.VersionOf(
+            1,
+            (
+                await client.GetAsync(
+                    Protocol.WireKey.Of("key"u8),
+                    ReadRequirements.None,
+                    ValueTarget.OwnArray,
+                    CallMode.Async,
+                    CancellationToken.None)).Value);
 
     private static ClusterSettings SettingsOf(ConnectionFactory factory) => new()
     {
@@ -142,7 +165,8 @@ public sealed class LargeValueTests
             return recorded;
         }
 
-        public override IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout) => throw new NotSupportedException("Nobody blocks.");
+        public override IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
+            => throw new NotSupportedException("Nobody blocks.");
     }
 
     private sealed class Recorded(IAsyncTransport inner) : IAsyncTransport
@@ -157,7 +181,12 @@ public sealed class LargeValueTests
 
         public ValueTask SendAsync(ReadOnlyMemory<byte> data)
         {
-            Interlocked.Add(ref _reads, Encoding.Latin1.GetString(data.Span).Split("\r\n").Count(static line => line.StartsWith("mg key ", StringComparison.Ordinal)));
+            Interlocked.Add(
+                ref _reads,
+                Encoding
+                    .Latin1.GetString(data.Span)
+                    .Split("\r\n")
+                    .Count(static line => line.StartsWith("mg key ", StringComparison.Ordinal)));
             return inner.SendAsync(data);
         }
 

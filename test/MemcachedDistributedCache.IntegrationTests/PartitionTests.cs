@@ -51,7 +51,8 @@ public sealed class PartitionTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
         await Assert.ThrowsAsync<MemcachedValueTooLargeException>(() => strict.SetAsync("a", large, Default));
         await server.KillAsync();
         Assert.Null(await cache.GetAsync("a"));
-        MemcachedUnavailableException thrown = await Assert.ThrowsAsync<MemcachedUnavailableException>(async () => await strict.TryAddAsync("a", One(1), Default));
+        MemcachedUnavailableException thrown = await Assert.ThrowsAsync<MemcachedUnavailableException>(async () =>
+            await strict.TryAddAsync("a", One(1), Default));
         Assert.Equal("Add", thrown.Operation);
         Assert.False(await cache.TryAddAsync("a", One(1), Default));
     }
@@ -63,7 +64,12 @@ public sealed class PartitionTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
         for (int round = 0; round < 20; round++)
         {
             string key = "add" + round;
-            bool[] added = await Task.WhenAll(Enumerable.Range(0, 32).Select(n => Task.Run(async () => await cache.TryAddAsync(key, One((byte)n), new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) }))));
+            bool[] added = await Task.WhenAll(
+                Enumerable
+                    .Range(0, 32)
+                    .Select(n =>
+                        Task.Run(async () =>
+                            await cache.TryAddAsync(key, One((byte)n), new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) }))));
             int winner = Array.IndexOf(added, true);
             Assert.Equal(1, added.Count(static a => a));
             Assert.Equal(new[] { (byte)winner }, await cache.GetAsync(key));
@@ -73,7 +79,8 @@ public sealed class PartitionTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
 
         Assert.False(await cache.TryAddAsync("past", One(1), new() { AbsoluteExpiration = DateTimeOffset.UnixEpoch }));
         await cache.SetAsync("there", [7], Default);
-        await Assert.ThrowsAsync<MemcachedValueTooLargeException>(async () => await cache.TryAddAsync("there", new ReadOnlySequence<byte>(new byte[3 * 1024 * 1024]), Default));
+        await Assert.ThrowsAsync<MemcachedValueTooLargeException>(async () =>
+            await cache.TryAddAsync("there", new ReadOnlySequence<byte>(new byte[3 * 1024 * 1024]), Default));
         Assert.Equal(new byte[] { 7 }, await cache.GetAsync("there"));
     }
 

@@ -6,7 +6,8 @@ using Polly;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>
-/// An application's own clock, as its tests register it: it stands, or shows another year. It tells what has expired, and nothing of the network goes by it.
+/// An application's own clock, as its tests register it: it stands, or shows another year. It tells what has expired,
+/// and nothing of the network goes by it.
 /// </summary>
 public sealed class ApplicationClockTests
 {

@@ -35,7 +35,10 @@ internal sealed class CallerGroup : IAsyncDisposable
     /// <summary>The callers of a node.</summary>
     public IEnumerable<DedicatedCaller> Of(int node) => _callers.Where(caller => caller.Node == node);
 
-    /// <summary>Calls that those of the given nodes get done in a second, over a span of time. What one of them has found wrong by then is thrown here.</summary>
+    /// <summary>
+    /// Calls that those of the given nodes get done in a second, over a span of time. What one of them has found wrong
+    /// by then is thrown here.
+    /// </summary>
     public async Task<double> RateAsync(TimeSpan span, params int[] nodes)
     {
         DedicatedCaller[] counted = [.. _callers.Where(caller => nodes.Contains(caller.Node))];

@@ -40,7 +40,10 @@ public sealed class CutLineTests
     private static async Task<bool> ExchangeAsync(MemcachedProcess server, bool onReplies, int cut)
     {
         var fault = new StreamFault { CutAfterBytes = cut, ResetOnCut = cut % 2 == 0 };
-        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint, onReplies ? Fault.OnReplies(fault) : Fault.OnRequests(fault), ct: CancellationToken.None);
+        await using FaultProxy proxy = await FaultProxy.StartAsync(
+            server.EndPoint,
+            onReplies ? Fault.OnReplies(fault) : Fault.OnRequests(fault),
+            ct: CancellationToken.None);
         await using MemcachedCache cache = On(proxy);
         string key = "key" + cut.ToString(CultureInfo.InvariantCulture);
         byte[] value = KeyedValues.Create(cut, 1, 20);

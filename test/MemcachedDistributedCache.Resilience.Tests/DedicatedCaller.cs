@@ -5,9 +5,9 @@ using Microsoft.Extensions.Caching.Distributed;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>
-/// A caller whose keys all lie on one node and belong to it alone, so that it knows what they may hold. Nothing may be thrown at it. A paced
-/// one goes to its source after every call, for a millisecond, as an application does that misses: without that, answers at once
-/// would make it take the processor from the others.
+/// A caller whose keys all lie on one node and belong to it alone, so that it knows what they may hold. Nothing may be
+/// thrown at it. A paced one goes to its source after every call, for a millisecond, as an application does that
+/// misses: without that, answers at once would make it take the processor from the others.
 /// </summary>
 internal sealed class DedicatedCaller(MemcachedCache cache, int node, int[] keys, bool paced, int seed)
 {

@@ -46,7 +46,9 @@ public sealed class FreezeTests(ITestOutputHelper output)
         Assert.Equal(MemcachedNodeState.Up, cache.GetNodes()[1].State);
 
         // Where the machine itself stood still for about as long as an attempt may last, requests to any node time out.
-        Assert.True(cache.GetNodes()[1].Errors == 0 || machine.Longest > options.OperationTimeout * 0.2, $"{cache.GetNodes()[1].Errors} errors of the other node; the machine paused for {machine.Longest} at most");
+        Assert.True(
+            cache.GetNodes()[1].Errors == 0 || machine.Longest > options.OperationTimeout * 0.2,
+            $"{cache.GetNodes()[1].Errors} errors of the other node; the machine paused for {machine.Longest} at most");
     }
 
     [MemcachedFact]
@@ -65,7 +67,12 @@ public sealed class FreezeTests(ITestOutputHelper output)
         MemcachedNodeStatus counted = cache.GetNodes()[0];
 
         server.Freeze();
-        Task<byte[]?>[] late = [.. Enumerable.Range(0, Count).Select(key => key % 10 == 0 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key)))];
+        Task<byte[]?>[] late =
+        [
+            .. Enumerable
+                .Range(0, Count)
+                .Select(key => key % 10 == 0 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key))),
+        ];
         Assert.All(await Task.WhenAll(late).WaitAsync(Caches.Limit), Assert.Null);
         await Caches.UntilAsync(() => cache.GetNodes()[0].Errors >= counted.Errors + Count, "the time-outs are counted");
         MemcachedNodeStatus silent = cache.GetNodes()[0];
@@ -93,7 +100,13 @@ public sealed class FreezeTests(ITestOutputHelper output)
         static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
     }
 
-    private static async Task<double> FreezeAsync(MemcachedCache cache, MemcachedProcess silent, CallerGroup callers, TimeSpan limit, string failover, MachinePauses machine)
+    private static async Task<double> FreezeAsync(
+        MemcachedCache cache,
+        MemcachedProcess silent,
+        CallerGroup callers,
+        TimeSpan limit,
+        string failover,
+        MachinePauses machine)
     {
         var window = TimeSpan.FromSeconds(0.5);
         long began = Stopwatch.GetTimestamp();
@@ -128,7 +141,9 @@ public sealed class FreezeTests(ITestOutputHelper output)
         long givenUp = frozen + (long)(GivenUp.TotalSeconds * Stopwatch.Frequency);
         TimeSpan[] took = [.. callers.Of(0).SelectMany(caller => caller.Took(givenUp, thawing)).Order()];
         Assert.True(took.Length > 1000, $"{took.Length} calls");
-        Assert.True(took[took.Length / 2] < (Failovers.AnswersElsewhere(failover) ? TimeSpan.FromMilliseconds(20) : TimeSpan.FromMicroseconds(100)), $"{took[took.Length / 2]}");
+        Assert.True(
+            took[took.Length / 2] < (Failovers.AnswersElsewhere(failover) ? TimeSpan.FromMilliseconds(20) : TimeSpan.FromMicroseconds(100)),
+            $"{took[took.Length / 2]}");
         Assert.All(callers.Of(1), caller => Assert.True(caller.Longest < limit + (2 * paused), $"{caller.Longest}"));
         return Median(during) / Median(well);
     }

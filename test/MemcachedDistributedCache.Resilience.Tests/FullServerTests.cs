@@ -42,7 +42,8 @@ public sealed class FullServerTests
     [InlineData(MemcachedFailureMode.Throw)]
     public async Task A_server_whose_memory_ends_while_a_large_value_comes_refuses_that_value_and_nobody_loses_a_read(MemcachedFailureMode mode)
     {
-        // Above about half of the page size memcached takes a value in pieces, and may find only while it reads it that there is no memory for the next.
+        // Above about half of the page size memcached takes a value in pieces, and may find only while it reads it that
+        // there is no memory for the next.
         byte[] large = new byte[600_000];
         await using MemcachedProcess server = await MemcachedProcess.StartAsync("-m", "8", "-M");
         await using MemcachedCache cache = Caches.On(server.EndPoint, options => options.FailureMode = mode);

@@ -5,7 +5,10 @@ using Microsoft.Extensions.Caching.Distributed;
 
 namespace MemcachedDistributedCache.Resilience.Tests;
 
-/// <summary>The keys of a node that is down are served by the next, for a short while, and nothing that is older than a later write.</summary>
+/// <summary>
+/// The keys of a node that is down are served by the next, for a short while, and nothing that is older than a later
+/// write.
+/// </summary>
 public sealed class GutterTests : IAsyncLifetime
 {
     private const int Keys = 60;
@@ -43,7 +46,8 @@ public sealed class GutterTests : IAsyncLifetime
         await using MemcachedCache cache = Cache();
         await SetAllAsync(cache, 1);
 
-        // Synchronous connections are open by now: where one is opened during an outage, what was stored in the place of others before is not read.
+        // Synchronous connections are open by now: where one is opened during an outage, what was stored in the place
+        // of others before is not read.
         Assert.All(Enumerable.Range(0, Keys), key => Assert.NotNull(cache.Get(Name(key))));
         await CutAsync(cache, 0);
         int missed = (await ReadAllAsync(cache)).Count(static version => version is null);
@@ -181,7 +185,12 @@ public sealed class GutterTests : IAsyncLifetime
         {
             string first = await _servers[1].CommandAsync($"mg gutter|{Name(key)} t");
             string second = await _servers[2].CommandAsync($"mg gutter|{Name(key)} t");
-            int[] lives = [.. new[] { first, second }.Where(static reply => reply.StartsWith("HD", StringComparison.Ordinal)).Select(static reply => int.Parse(reply.Trim()[4..], CultureInfo.InvariantCulture))];
+            int[] lives =
+            [
+                .. new[] { first, second }
+                    .Where(static reply => reply.StartsWith("HD", StringComparison.Ordinal))
+                    .Select(static reply => int.Parse(reply.Trim()[4..], CultureInfo.InvariantCulture)),
+            ];
             Assert.Single(lives);
             held += lives[0] <= 13 ? 1 : 0;
             Assert.True(lives[0] is <= 13 or > 1000, $"a life of {lives[0]} s");
@@ -247,7 +256,10 @@ public sealed class GutterTests : IAsyncLifetime
         await Caches.UntilAsync(() => !standsIn || Enumerable.Range(0, 40).All(key => SetAndGet(cache, "probe " + key)), "the gutter nodes are ready");
     }
 
-    /// <summary>Asynchronously: a synchronous write in the place of a node may have been tried there, and is uncertain for seconds after its return.</summary>
+    /// <summary>
+    /// Asynchronously: a synchronous write in the place of a node may have been tried there, and is uncertain for
+    /// seconds after its return.
+    /// </summary>
     private static bool SetAndGet(MemcachedCache cache, string key)
     {
         cache.SetAsync(key, [1], Default).GetAwaiter().GetResult();

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Caching.Distributed;
 
 namespace MemcachedDistributedCache.Resilience.Tests;
 
-/// <summary>A server that is started with <c>-e</c> comes back with its items and its CAS counter, and without the changes that it missed.</summary>
+/// <summary>
+/// A server that is started with <c>-e</c> comes back with its items and its CAS counter, and without the changes that
+/// it missed.
+/// </summary>
 public sealed class KeptItemsTests : IAsyncLifetime
 {
     private static readonly DistributedCacheEntryOptions Default = new();
@@ -30,7 +33,10 @@ public sealed class KeptItemsTests : IAsyncLifetime
         File.Delete(_memory + ".meta");
     }
 
-    /// <summary>The smaller number remembered is too small for what is changed, so that all of the server's items are judged by the CAS fence.</summary>
+    /// <summary>
+    /// The smaller number remembered is too small for what is changed, so that all of the server's items are judged by
+    /// the CAS fence.
+    /// </summary>
     [MemcachedTheory]
     [InlineData(1000)]
     [InlineData(1)]
@@ -57,7 +63,10 @@ public sealed class KeptItemsTests : IAsyncLifetime
         await UntilItTakesItsItemsAsync();
         await _server.StartAgainAsync();
         IReadOnlyDictionary<string, string> items = await _server.StatsAsync("items");
-        Assert.True(items.Where(static stat => stat.Key.EndsWith(":number", StringComparison.Ordinal)).Sum(static stat => int.Parse(stat.Value)) > 3, "the server has kept its items");
+        Assert.True(
+            items.Where(static stat => stat.Key.EndsWith(":number", StringComparison.Ordinal)).Sum(static stat => int.Parse(stat.Value))
+                > 3,
+            "the server has kept its items");
         await Caches.UntilAsync(
             () =>
             {
@@ -73,7 +82,10 @@ public sealed class KeptItemsTests : IAsyncLifetime
         Assert.Equal(new byte[] { 3 }, await cache.GetAsync("key:1"));
     }
 
-    /// <summary>A server's clock runs ahead by up to two seconds while it is young, and it takes no items that seem to be written in the future.</summary>
+    /// <summary>
+    /// A server's clock runs ahead by up to two seconds while it is young, and it takes no items that seem to be
+    /// written in the future.
+    /// </summary>
     private async Task UntilItTakesItsItemsAsync()
     {
         string line = (await File.ReadAllLinesAsync(_memory + ".meta")).Single(static line => line.StartsWith("Kstop_time ", StringComparison.Ordinal));

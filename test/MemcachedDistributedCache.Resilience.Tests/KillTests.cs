@@ -40,7 +40,9 @@ public sealed class KillTests(ITestOutputHelper output)
                 (double during, TimeSpan[] took) = await KillAsync(cache, victim, callers, machine);
                 kills++;
                 long foundElsewhere = cache.GetNodes().Sum(static node => node.GutterHits);
-                Assert.True(foundElsewhere > elsewhere == Failovers.AnswersElsewhere(failover), $"{foundElsewhere - elsewhere} reads of the dead node's keys found a value");
+                Assert.True(
+                    foundElsewhere > elsewhere == Failovers.AnswersElsewhere(failover),
+                    $"{foundElsewhere - elsewhere} reads of the dead node's keys found a value");
                 elsewhere = foundElsewhere;
                 await ServeAgainAsync(cache, victim, machine);
                 double after = await callers.RateAsync(Window, 1, 2);
@@ -57,19 +59,33 @@ public sealed class KillTests(ITestOutputHelper output)
 
         // A call that was under way when the node died ends with its connection, not with its limit.
         TimeSpan paused = machine.Longest;
-        Assert.All(callers.Of(0), caller => Assert.True(caller.Longest < TimeSpan.FromSeconds(1.5) + (2 * paused), $"{caller.Longest}; the machine paused for {paused} at most"));
+        Assert.All(
+            callers.Of(0),
+            caller =>
+                Assert.True(
+                    caller.Longest < TimeSpan.FromSeconds(1.5) + (2 * paused),
+                    $"{caller.Longest}; the machine paused for {paused} at most"));
         Assert.All(callers.Of(0), caller => Assert.True(caller.Hits > 0));
         Assert.All(cache.GetNodes().Skip(1), node => Assert.Equal(MemcachedNodeState.Up, node.State));
 
         // Where the machine itself stood still for about as long as an attempt may last, requests to any node time out.
-        Assert.All(cache.GetNodes().Skip(1), node => Assert.True(node.Errors == 0 || paused > TimeSpan.FromSeconds(0.2), $"{node.Errors} errors; the machine paused for {paused} at most"));
+        Assert.All(
+            cache.GetNodes().Skip(1),
+            node =>
+                Assert.True(
+                    node.Errors == 0 || paused > TimeSpan.FromSeconds(0.2),
+                    $"{node.Errors} errors; the machine paused for {paused} at most"));
         await logger.SeesAsync($"memcached {victim.Server} is down", kills);
         await logger.SeesAsync($"memcached {victim.Server} is up", kills + 1);
         Assert.Equal(0, logger.Count($"memcached {second.Server} is down") + logger.Count($"memcached {third.Server} is down"));
     }
 
     /// <summary>Kills the node and measures from a second later on.</summary>
-    private static async Task<(double Rate, TimeSpan[] Took)> KillAsync(MemcachedCache cache, MemcachedProcess victim, CallerGroup callers, MachinePauses machine)
+    private static async Task<(double Rate, TimeSpan[] Took)> KillAsync(
+        MemcachedCache cache,
+        MemcachedProcess victim,
+        CallerGroup callers,
+        MachinePauses machine)
     {
         await victim.KillAsync();
         long killed = Stopwatch.GetTimestamp();

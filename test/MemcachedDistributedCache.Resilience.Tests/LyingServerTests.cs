@@ -6,14 +6,18 @@ using Microsoft.Extensions.Caching.Distributed;
 
 namespace MemcachedDistributedCache.Resilience.Tests;
 
-/// <summary>Replies that are none: whatever comes, no caller gets what is not its own, none waits beyond its limit, and it goes on.</summary>
+/// <summary>
+/// Replies that are none: whatever comes, no caller gets what is not its own, none waits beyond its limit, and it goes
+/// on.
+/// </summary>
 public sealed class LyingServerTests
 {
     private static readonly DistributedCacheEntryOptions Default = new();
     private static readonly TimeSpan OperationTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>What goes wrong with the replies of a real server, all of which end the connection.</summary>
-    public static TheoryData<string> Spoilers => ["garbage", "two replies", "a foreign reply", "an error", "a line without an end", "half a reply", "half a value", "silence"];
+    public static TheoryData<string> Spoilers
+        => ["garbage", "two replies", "a foreign reply", "an error", "a line without an end", "half a reply", "half a value", "silence"];
 
     [MemcachedTheory]
     [MemberData(nameof(Spoilers))]
@@ -30,23 +34,31 @@ public sealed class LyingServerTests
             }
         }
 
-        await Caches.UntilAsync(() => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null, "both connections are open");
-        await proxy.ApplyAsync(Fault.OnReplies(spoiler switch
-        {
-            "garbage" => new StreamFault { Replace = Encoding.ASCII.GetBytes("\0\u0001GET / HTTP/1.1\r\n") },
-            "two replies" => new StreamFault { Duplicate = true },
-            "a foreign reply" => new StreamFault { Insert = Encoding.ASCII.GetBytes("VA 3 O4000000000\r\nxyz\r\n") },
-            "an error" => new StreamFault { Insert = Encoding.ASCII.GetBytes("SERVER_ERROR out of luck\r\n") },
-            "a line without an end" => new StreamFault { Replace = Encoding.ASCII.GetBytes("V") },
-            "half a reply" => new StreamFault { CutAfterBytes = 4 },
-            "half a value" => new StreamFault { CutAfterBytes = 40 },
-            _ => new StreamFault { Stall = true },
-        }));
+        await Caches.UntilAsync(
+            () => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null,
+            "both connections are open");
+        await proxy.ApplyAsync(
+            Fault.OnReplies(
+                spoiler switch
+                {
+                    "garbage" => new StreamFault { Replace = Encoding.ASCII.GetBytes("\0\u0001GET / HTTP/1.1\r\n") },
+                    "two replies" => new StreamFault { Duplicate = true },
+                    "a foreign reply" => new StreamFault { Insert = Encoding.ASCII.GetBytes("VA 3 O4000000000\r\nxyz\r\n") },
+                    "an error" => new StreamFault { Insert = Encoding.ASCII.GetBytes("SERVER_ERROR out of luck\r\n") },
+                    "a line without an end" => new StreamFault { Replace = Encoding.ASCII.GetBytes("V") },
+                    "half a reply" => new StreamFault { CutAfterBytes = 4 },
+                    "half a value" => new StreamFault { CutAfterBytes = 40 },
+                    _ => new StreamFault { Stall = true },
+                }));
         using var machine = new MachinePauses();
         long started = Stopwatch.GetTimestamp();
-        byte[]?[] values = await Task.WhenAll(Enumerable.Range(0, 50).Select(key => key % 10 == 9 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key)))).WaitAsync(Caches.Limit);
+        byte[]?[] values = await Task.WhenAll(
+                Enumerable.Range(0, 50).Select(key => key % 10 == 9 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key))))
+            .WaitAsync(Caches.Limit);
         TimeSpan took = Stopwatch.GetElapsedTime(started);
-        Assert.True(took < (OperationTimeout * 2) + (2 * machine.Longest), $"{took}: nobody waits beyond the limit; the machine paused for {machine.Longest} at most");
+        Assert.True(
+            took < (OperationTimeout * 2) + (2 * machine.Longest),
+            $"{took}: nobody waits beyond the limit; the machine paused for {machine.Longest} at most");
 
         // A reply that came before the lie is a reply; what came after is nobody's.
         Assert.All(values.Index(), read => Assert.True(read.Item is null || KeyedValues.VersionOf(read.Index, read.Item) == 1));
@@ -60,7 +72,9 @@ public sealed class LyingServerTests
         // Held replies belong to connections that are given up; what they carry once they are let go meets nobody.
         proxy.DropConnections();
         await proxy.ApplyAsync(Fault.None);
-        await Caches.UntilAsync(() => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null, "it is read again");
+        await Caches.UntilAsync(
+            () => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null,
+            "it is read again");
         for (int key = 0; key < 50; key++)
         {
             Assert.Equal(1, KeyedValues.VersionOf(key, await cache.GetAsync(Name(key))));
@@ -91,7 +105,8 @@ public sealed class LyingServerTests
     public async Task An_answer_that_is_none_ends_the_connection_and_is_a_miss(string answer)
     {
         int lies = 1;
-        await using var server = new ScriptedServer(token => Interlocked.Exchange(ref lies, 0) == 1 ? string.Format(answer, token) : $"VA 5 {token}\r\nvalue\r\n");
+        await using var server = new ScriptedServer(token =>
+            Interlocked.Exchange(ref lies, 0) == 1 ? string.Format(answer, token) : $"VA 5 {token}\r\nvalue\r\n");
         await using MemcachedCache cache = On(server.Server);
         using var machine = new MachinePauses();
         long started = Stopwatch.GetTimestamp();
@@ -99,7 +114,9 @@ public sealed class LyingServerTests
         TimeSpan took = Stopwatch.GetElapsedTime(started);
         Assert.True(took < (OperationTimeout * 2) + (2 * machine.Longest), $"{took}; the machine paused for {machine.Longest} at most");
         byte[]? value = null;
-        await Caches.UntilAsync(() => (value = cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult()) is not null, "the next connection is a good one");
+        await Caches.UntilAsync(
+            () => (value = cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult()) is not null,
+            "the next connection is a good one");
         Assert.Equal("value", Encoding.ASCII.GetString(value!));
 
         // The end of a connection so young marks the node down, which may come after the next one has been asked.

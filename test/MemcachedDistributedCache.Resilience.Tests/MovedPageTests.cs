@@ -6,8 +6,8 @@ using Microsoft.Extensions.Caching.Distributed;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>
-/// A memcached below 1.6.24 gives old items the numbers of new ones when it moves the page that they lie on. What was told from what is new by its number is not read for
-/// longer than it takes to notice.
+/// A memcached below 1.6.24 gives old items the numbers of new ones when it moves the page that they lie on. What was
+/// told from what is new by its number is not read for longer than it takes to notice.
 /// </summary>
 public sealed class MovedPageTests
 {
@@ -128,7 +128,10 @@ public sealed class MovedPageTests
     /// <summary>Moves the page of an item, so that it has a number higher than the newest had before.</summary>
     private static async Task MovePageAsync(MemcachedProcess server, string wireKey, long newest)
     {
-        string slabClass = (await server.StatsAsync("slabs")).Single(static entry => entry.Key.EndsWith(":total_pages", StringComparison.Ordinal) && int.Parse(entry.Value, CultureInfo.InvariantCulture) > 1).Key.Split(':')[0];
+        string slabClass = (await server.StatsAsync("slabs"))
+            .Single(static entry =>
+                entry.Key.EndsWith(":total_pages", StringComparison.Ordinal) && int.Parse(entry.Value, CultureInfo.InvariantCulture) > 1)
+            .Key.Split(':')[0];
         Assert.StartsWith("OK", await server.CommandAsync($"slabs reassign {slabClass} 0"), StringComparison.Ordinal);
         while ((await server.StatsAsync())["slabs_moved"] == "0")
         {

@@ -75,7 +75,8 @@ public sealed class OtherPeerTests
         await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await logger.SeesAsync("is down", 1);
         Assert.Contains(expected, logger.Texts(LogLevel.Warning).First(), StringComparison.Ordinal);
-        MemcachedUnavailableException later = await Assert.ThrowsAsync<MemcachedUnavailableException>(() => cache.SetAsync("key", [1], new DistributedCacheEntryOptions()));
+        MemcachedUnavailableException later = await Assert.ThrowsAsync<MemcachedUnavailableException>(() =>
+            cache.SetAsync("key", [1], new DistributedCacheEntryOptions()));
         Assert.Contains(expected, later.Message, StringComparison.Ordinal);
         Assert.Contains(expected, Assert.Throws<MemcachedUnavailableException>(() => cache.Get("key")).Message, StringComparison.Ordinal);
     }
@@ -117,7 +118,11 @@ public sealed class OtherPeerTests
     {
         using var key = RSA.Create(2048);
         DateTimeOffset now = TimeProvider.System.GetUtcNow();
-        using X509Certificate2 certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        using X509Certificate2 certificate = new CertificateRequest(
+            "CN=localhost",
+            key,
+            HashAlgorithmName.SHA256,
+            RSASignaturePadding.Pkcs1).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
         string chain = Path.Combine(files.FullName, "chain.pem");
         string secret = Path.Combine(files.FullName, "key.pem");
         File.WriteAllText(chain, certificate.ExportCertificatePem());

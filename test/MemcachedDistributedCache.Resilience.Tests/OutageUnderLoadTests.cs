@@ -41,7 +41,9 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
                 await Caches.UntilAsync(() => cache.GetNodes()[i].Hits > hits, "the node serves again");
                 TimeSpan served = Stopwatch.GetElapsedTime(started);
                 Assert.True(served < ServingAgain + machine.LongestSince(started), $"served again after {served}");
-                await Caches.UntilAsync(() => Enumerable.Range(0, Nodes).All(node => node == i || cache.GetNodes()[node].Hits > others[node]), "the others go on serving");
+                await Caches.UntilAsync(
+                    () => Enumerable.Range(0, Nodes).All(node => node == i || cache.GetNodes()[node].Hits > others[node]),
+                    "the others go on serving");
             }
 
             await callers.StopAsync();
@@ -168,7 +170,12 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             Assert.True(served < ServingAgain + machine.LongestSince(healed), $"served again after {served}");
             await cache.ReadableAsync();
             await callers.StopAsync();
-            Assert.All(Enumerable.Range(0, Nodes).SelectMany(callers.Of), caller => Assert.True(caller.Longest < (limit * 2) + (2 * machine.Longest), $"{caller.Longest}; the machine paused for {machine.Longest} at most"));
+            Assert.All(
+                Enumerable.Range(0, Nodes).SelectMany(callers.Of),
+                caller =>
+                    Assert.True(
+                        caller.Longest < (limit * 2) + (2 * machine.Longest),
+                        $"{caller.Longest}; the machine paused for {machine.Longest} at most"));
             Assert.All(Enumerable.Range(0, Nodes).SelectMany(callers.Of), caller => Assert.True(caller.Hits > 0));
             foreach (FaultProxy proxy in proxies)
             {
@@ -191,8 +198,8 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
     }
 
     /// <summary>
-    /// Measures what calls take while no node is worth asking. A machine that is busy elsewhere takes the processor from some of them, so that one good measurement
-    /// of three is enough; the outage goes on meanwhile.
+    /// Measures what calls take while no node is worth asking. A machine that is busy elsewhere takes the processor
+    /// from some of them, so that one good measurement of three is enough; the outage goes on meanwhile.
     /// </summary>
     private async Task AnswerAtOnceAsync(CallerGroup callers, TimeSpan span, int calls)
     {

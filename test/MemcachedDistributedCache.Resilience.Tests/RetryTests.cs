@@ -83,7 +83,13 @@ public sealed class RetryTests
             long started = TimeProvider.System.GetTimestamp();
             
             // Each of a key of its own: what is read of a key with an uncertain write is a miss.
-            Task[] calls = [cache.GetAsync("read"), cache.SetAsync("set", [2], Default), cache.RemoveAsync("removed"), Task.Factory.StartNew(() => cache.Get("read"), TaskCreationOptions.LongRunning)];
+            Task[] calls =
+            [
+                cache.GetAsync("read"),
+                cache.SetAsync("set", [2], Default),
+                cache.RemoveAsync("removed"),
+                Task.Factory.StartNew(() => cache.Get("read"), TaskCreationOptions.LongRunning),
+            ];
             foreach (Task call in calls)
             {
                 await Assert.ThrowsAsync<MemcachedUnavailableException>(() => call.WaitAsync(Caches.Limit));
@@ -105,14 +111,23 @@ public sealed class RetryTests
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         int failures = 0;
         TimeSpan patience = Caches.Limit; // first operations connect, and are compiled; only what a server keeps waiting is to be cut off
-        await using MemcachedCache cache = Caches.On(server.EndPoint, options =>
-        {
-            options.FailureMode = MemcachedFailureMode.Degrade;
-            options.OperationTimeout = TimeSpan.FromSeconds(10);
-            options.ConfigureResilience(builder => builder
-                .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = _ => ValueTask.FromResult(patience) })
-                .AddRetry(new() { MaxRetryAttempts = 1, ShouldHandle = new PredicateBuilder().Handle<MemcachedUnavailableException>(_ => Interlocked.Increment(ref failures) > 0) }));
-        });
+        await using MemcachedCache cache = Caches.On(
+            server.EndPoint,
+            options =>
+            {
+                options.FailureMode = MemcachedFailureMode.Degrade;
+                options.OperationTimeout = TimeSpan.FromSeconds(10);
+                options.ConfigureResilience(builder =>
+                    builder
+                        .AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = _ => ValueTask.FromResult(patience) })
+                        .AddRetry(
+                            new()
+                            {
+                                MaxRetryAttempts = 1,
+                                ShouldHandle = new PredicateBuilder().Handle<MemcachedUnavailableException>(_ =>
+                                    Interlocked.Increment(ref failures) > 0),
+                            }));
+            });
         await cache.SetAsync("key", [1], Default);
         Assert.Equal(new byte[] { 1 }, await cache.GetAsync("key"));
         Assert.Equal(new byte[] { 1 }, cache.Get("key"));
@@ -136,7 +151,11 @@ public sealed class RetryTests
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         TimeSpan patience = Caches.Limit;
-        await using MemcachedCache cache = Caches.On(server.EndPoint, options => options.ConfigureResilience(builder => builder.AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = _ => ValueTask.FromResult(patience) })));
+        await using MemcachedCache cache = Caches.On(
+            server.EndPoint,
+            options =>
+                options.ConfigureResilience(builder =>
+                    builder.AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = _ => ValueTask.FromResult(patience) })));
         await cache.SetAsync("key", [1], Default);
         server.Freeze();
         patience = TimeSpan.FromMilliseconds(300);

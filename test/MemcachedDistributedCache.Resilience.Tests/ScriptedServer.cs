@@ -5,8 +5,8 @@ using System.Text;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>
-/// A peer on loopback that shakes hands as memcached does, and answers each request with what a test wants. It answers reads only; that no real server would
-/// answer so is why it is here.
+/// A peer on loopback that shakes hands as memcached does, and answers each request with what a test wants. It answers
+/// reads only; that no real server would answer so is why it is here.
 /// </summary>
 internal sealed class ScriptedServer : IAsyncDisposable
 {
@@ -19,7 +19,8 @@ internal sealed class ScriptedServer : IAsyncDisposable
     private int _accepted;
 
     /// <summary>Starts it.</summary>
-    /// <param name="answer">From the token of a request (such as <c>O1</c>) to the bytes of its answer; null is silence, for good on its connection: answers come in order.</param>
+    /// <param name="answer">From the token of a request (such as <c>O1</c>) to the bytes of its answer; null is
+    /// silence, for good on its connection: answers come in order.</param>
     /// <param name="handshake">The answer to the handshake's commands but the last (mn).</param>
     public ScriptedServer(Func<string, string?> answer, string handshake = "VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\n")
     {

@@ -32,8 +32,12 @@ public sealed class SilenceTests
             long started = TimeProvider.System.GetTimestamp();
             while (cache.GetNodes()[0].State != MemcachedNodeState.Down)
             {
-                Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(15), "the server has been silent for fifteen seconds and counts as up");
-                _ = sync ? await Task.Factory.StartNew(() => cache.Get("key"), TaskCreationOptions.LongRunning) : await cache.GetAsync("key");
+                Assert.True(
+                    TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(15),
+                    "the server has been silent for fifteen seconds and counts as up");
+                _ = sync
+                    ? await Task.Factory.StartNew(() => cache.Get("key"), TaskCreationOptions.LongRunning)
+                    : await cache.GetAsync("key");
             }
         }
         finally

@@ -113,7 +113,11 @@ public sealed class StormTests(ITestOutputHelper output)
         switch (random.Next(8))
         {
             case 0 or 1:
-                await cache.SetAsync(Name(key), KeyedValues.Create(key, number, random.Next(10) == 0 ? random.Next(50_000) : random.Next(500)), new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(1) }, token);
+                await cache.SetAsync(
+                    Name(key),
+                    KeyedValues.Create(key, number, random.Next(10) == 0 ? random.Next(50_000) : random.Next(500)),
+                    new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(1) },
+                    token);
                 return false;
             case 2:
                 await cache.RemoveAsync(Name(key), token);

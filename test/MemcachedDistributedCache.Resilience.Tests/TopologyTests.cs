@@ -28,7 +28,10 @@ public sealed class TopologyTests
         IConfigurationRoot configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(new Dictionary<string, string?> { ["Memcached:Servers"] = first.Server, ["Memcached:Namespace"] = "topology:" })
             .Build();
-        await using ServiceProvider provider = new ServiceCollection().AddSingleton<ILoggerFactory>(logger).AddMemcachedDistributedCache(configuration.GetSection("Memcached")).BuildServiceProvider();
+        await using ServiceProvider provider = new ServiceCollection()
+            .AddSingleton<ILoggerFactory>(logger)
+            .AddMemcachedDistributedCache(configuration.GetSection("Memcached"))
+            .BuildServiceProvider();
         MemcachedCache cache = provider.GetRequiredService<MemcachedCache>();
         await SetAllAsync(cache, 1);
 
@@ -71,25 +74,47 @@ public sealed class TopologyTests
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();
         await using MemcachedProcess second = await MemcachedProcess.StartAsync();
         await using MemcachedProcess third = await MemcachedProcess.StartAsync();
-        string[][] settings = [[first.Server], [first.Server, second.Server], [first.Server, second.Server, third.Server], [second.Server, third.Server], [first.Server, third.Server + ";weight=3"]];
-        await using MemcachedCache cache = Caches.On(settings[0], static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(30), ioTime: new HastyTimeProvider(10)); // it throws whatever fails
+        string[][] settings =
+        [
+            [first.Server],
+            [first.Server, second.Server],
+            [first.Server, second.Server, third.Server],
+            [second.Server, third.Server],
+            [first.Server, third.Server + ";weight=3"],
+        ];
+        await using MemcachedCache cache = Caches.On(
+            settings[0],
+            static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(30),
+            ioTime: new HastyTimeProvider(10)); // it throws whatever fails
         var over = new ManualResetEventSlim();
         int[] reads = new int[16];
-        Task[] callers = [.. Enumerable.Range(0, reads.Length).Select(caller => Task.Run(async () =>
-        {
-            for (int version = 1; !over.IsSet; version++)
-            {
-                await cache.SetAsync(Name(caller), BitConverter.GetBytes(version), Default);
-                byte[]? value = await cache.GetAsync(Name(caller));
-                Assert.True(value is null || BitConverter.ToInt32(value) == version, $"caller {caller} read {value?.Length} bytes of another version than {version}");
-                reads[caller] += value is null ? 0 : 1;
-            }
-        }))];
+        Task[] callers =
+        [
+            .. Enumerable
+                .Range(0, reads.Length)
+                .Select(caller =>
+                    Task.Run(async () =>
+                    {
+                        for (int version = 1; !over.IsSet; version++)
+                        {
+                            await cache.SetAsync(Name(caller), BitConverter.GetBytes(version), Default);
+                            byte[]? value = await cache.GetAsync(Name(caller));
+                            Assert.True(
+                                value is null || BitConverter.ToInt32(value) == version,
+                                $"caller {caller} read {value?.Length} bytes of another version than {version}");
+                            reads[caller] += value is null ? 0 : 1;
+                        }
+                    })),
+        ];
         for (int i = 1; i <= 60; i++)
         {
             int[] before = [.. reads];
             await cache.ReloadAsync(settings[i % settings.Length]);
-            await Caches.UntilAsync(() => callers.Any(static caller => caller.IsCompleted) || Enumerable.Range(0, reads.Length).All(caller => reads[caller] > before[caller] + 2), $"all callers find their values after change {i}");
+            await Caches.UntilAsync(
+                () =>
+                    callers.Any(static caller => caller.IsCompleted)
+                    || Enumerable.Range(0, reads.Length).All(caller => reads[caller] > before[caller] + 2),
+                $"all callers find their values after change {i}");
         }
 
         over.Set();
@@ -103,18 +128,25 @@ public sealed class TopologyTests
     {
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();
         await using MemcachedProcess second = await MemcachedProcess.StartAsync();
-        await using MemcachedCache cache = Caches.On([first.Server, second.Server], static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(20), ioTime: new HastyTimeProvider(10));
+        await using MemcachedCache cache = Caches.On(
+            [first.Server, second.Server],
+            static options => options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(20),
+            ioTime: new HastyTimeProvider(10));
         byte version = 0;
         for (int round = 0; round < rounds; round++)
         {
             await SetAllAsync(cache, ++version);
             await ReloadAsync(first.Server);
-            Assert.All(await ReadAllAsync(cache), read => Assert.True(read is null || read == version, $"version {read} instead of {version}, the second away, round {round}"));
+            Assert.All(
+                await ReadAllAsync(cache),
+                read => Assert.True(read is null || read == version, $"version {read} instead of {version}, the second away, round {round}"));
 
             // The second has the older values of what it owned, and so, when it is back, has the first.
             await SetAllAsync(cache, ++version);
             await ReloadAsync(first.Server, second.Server);
-            Assert.All(await ReadAllAsync(cache), read => Assert.True(read is null || read == version, $"version {read} instead of {version}, the second back, round {round}"));
+            Assert.All(
+                await ReadAllAsync(cache),
+                read => Assert.True(read is null || read == version, $"version {read} instead of {version}, the second back, round {round}"));
         }
 
         await cache.ReadableAsync();
@@ -172,7 +204,9 @@ public sealed class TopologyTests
 
         // The third moves to another address. Its keys go to all three, and of the others' the fourth takes its share.
         names["mc.test"] = [second.EndPoint.Address, fourth.EndPoint.Address, first.EndPoint.Address];
-        await Caches.UntilAsync(() => cache.GetNodes().Any(node => node.Server == fourth.Server) && cache.GetNodes().Count == 3, "the fourth has joined in the place of the third");
+        await Caches.UntilAsync(
+            () => cache.GetNodes().Any(node => node.Server == fourth.Server) && cache.GetNodes().Count == 3,
+            "the fourth has joined in the place of the third");
         await cache.ReadableAsync();
         int kept = (await ReadAllAsync(cache)).Count(static version => version == 1);
         string?[] ownersBefore = Owners(first, second, third);
@@ -182,7 +216,12 @@ public sealed class TopologyTests
         // A third of all go away from the third, and a third of the rest to the fourth.
         double stayed = ownersBefore.Zip(ownersAfter, static (before, after) => before == after ? 1.0 : 0).Average();
         Assert.InRange(stayed, 4.0 / 9 - 0.12, 4.0 / 9 + 0.12);
-        Assert.All(ownersBefore.Zip(ownersAfter), owner => Assert.True(owner.First == owner.Second || owner.First == third.Server || owner.Second == fourth.Server, $"a key moved from {owner.First} to {owner.Second}"));
+        Assert.All(
+            ownersBefore.Zip(ownersAfter),
+            owner =>
+                Assert.True(
+                    owner.First == owner.Second || owner.First == third.Server || owner.Second == fourth.Server,
+                    $"a key moved from {owner.First} to {owner.Second}"));
 
         // What cannot be resolved for a while stays as it is.
         names["mc.test"] = [];

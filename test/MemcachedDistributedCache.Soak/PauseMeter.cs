@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace MemcachedDistributedCache.Soak;
 
-/// <summary>Measures how late this machine runs what is due, by a timer and the thread pool: nothing of the cache can be more in time than that.</summary>
+/// <summary>
+/// Measures how late this machine runs what is due, by a timer and the thread pool: nothing of the cache can be more in
+/// time than that.
+/// </summary>
 internal sealed class PauseMeter : IDisposable
 {
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(10);

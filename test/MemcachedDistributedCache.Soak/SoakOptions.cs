@@ -33,17 +33,27 @@ public sealed record SoakOptions
         Option<int> callers = new("--callers") { Description = "asynchronous callers", DefaultValueFactory = _ => 48 };
         Option<int> threads = new("--threads") { Description = "threads that call synchronously", DefaultValueFactory = _ => 8 };
         Option<bool> calm = new("--calm") { Description = "make no faults" };
-        var command = new RootCommand("Drives a cache against memcached processes that are killed, frozen, cut off and delayed, and judges every value.") { minutes, seed, callers, threads, calm };
-        command.SetAction((parsed, cancellationToken) => run(
-            new SoakOptions
-            {
-                Duration = TimeSpan.FromMinutes(Math.Clamp(parsed.GetValue(minutes), 0.01, 10_000)),
-                Seed = parsed.GetValue(seed),
-                Callers = Math.Clamp(parsed.GetValue(callers), 1, 1000),
-                Threads = Math.Clamp(parsed.GetValue(threads), 0, 100),
-                Calm = parsed.GetValue(calm),
-            },
-            cancellationToken));
+        var command = new RootCommand(
+            "Drives a cache against memcached processes that are killed, frozen, cut off and delayed, and judges every value.")
+        {
+            minutes,
+            seed,
+            callers,
+            threads,
+            calm,
+        };
+        command.SetAction(
+            (parsed, cancellationToken) =>
+                run(
+                    new SoakOptions
+                    {
+                        Duration = TimeSpan.FromMinutes(Math.Clamp(parsed.GetValue(minutes), 0.01, 10_000)),
+                        Seed = parsed.GetValue(seed),
+                        Callers = Math.Clamp(parsed.GetValue(callers), 1, 1000),
+                        Threads = Math.Clamp(parsed.GetValue(threads), 0, 100),
+                        Calm = parsed.GetValue(calm),
+                    },
+                    cancellationToken));
         return command;
     }
 }

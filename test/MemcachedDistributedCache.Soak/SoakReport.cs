@@ -58,8 +58,12 @@ public sealed record SoakReport
             Line("run", $"{Options.Duration.TotalMinutes:0.##} min, seed {Options.Seed}, {Options.Callers} callers, {Options.Threads} threads; {Setting}");
             Line("operations", $"{Tally.Operations:N0}: {Tally.Reads:N0} reads ({Tally.Hits:N0} hits), {Tally.Writes:N0} writes, {Tally.Removals:N0} removals, {Tally.Refreshes:N0} refreshes");
             Line("of these", $"{Tally.Cancelled:N0} cancelled, {Errors:N0} without an answer; the longest took {Tally.LongestText}");
-            Line("faults", $"{Faults.Values.Sum():N0}: {string.Join(", ", Faults.OrderBy(f => f.Key, StringComparer.Ordinal).Select(f => $"{f.Value} {f.Key}"))}");
-            Line("memory", $"managed {Mega(Managed.Start)} -> {Mega(Managed.End)} MB, resident {Mega(Resident.Start)} -> {Mega(Resident.End)} MB");
+            Line(
+                "faults",
+                $"{Faults.Values.Sum():N0}: {string.Join(", ", Faults.OrderBy(f => f.Key, StringComparer.Ordinal).Select(f => $"{f.Value} {f.Key}"))}");
+            Line(
+                "memory",
+                $"managed {Mega(Managed.Start)} -> {Mega(Managed.End)} MB, resident {Mega(Resident.Start)} -> {Mega(Resident.End)} MB");
             text.AppendLine("must be 0:");
             Line("  wrong values", $"{Tally.Wrong}");
             Line("  stale reads", $"{Tally.Stale}");
@@ -70,7 +74,11 @@ public sealed record SoakReport
             Line("  replies left pending", $"{PendingLeft}");
             Line("  sockets left", $"{SocketsLeft}");
             Line("  pooled arrays left", $"{BuffersLeft}");
-            Line("  overlong calls", Tally.Longest <= LongestAllowed ? "0" : $"the longest took {Tally.LongestText}, and {LongestAllowed.TotalSeconds:0.00} s are allowed");
+            Line(
+                "  overlong calls",
+                Tally.Longest <= LongestAllowed
+                    ? "0"
+                    : $"the longest took {Tally.LongestText}, and {LongestAllowed.TotalSeconds:0.00} s are allowed");
             foreach (string complaint in Tally.Complaints)
             {
                 Line("  complaint", complaint);

@@ -13,8 +13,9 @@ public static class SoakRun
     private static readonly TimeSpan OperationTimeout = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// What an operation may take in limits of its own. One is promised (two for a refresh, which asks twice, and a sixteenth of an attempt); the rest is for a machine
-    /// that is busy with what the run itself does. Longer pauses of the machine are measured, and come on top.
+    /// What an operation may take in limits of its own. One is promised (two for a refresh, which asks twice, and a
+    /// sixteenth of an attempt); the rest is for a machine that is busy with what the run itself does. Longer pauses of
+    /// the machine are measured, and come on top.
     /// </summary>
     private const int MostLimits = 3;
 
@@ -48,9 +49,21 @@ public static class SoakRun
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             stop.CancelAfter(options.Duration);
             Task changing = Task.Run(() => changes.RunAsync(cache, stop.Token), CancellationToken.None);
-            Task faulting = options.Calm ? Task.CompletedTask : Task.WhenAll(Enumerable.Range(0, Nodes).Select(i =>
-                Task.Run(() => new NodeFaults(servers[i], proxies[i], faults, new Random(Seeds.Of(options.Seed, -1 - i))).RunAsync(stop.Token), CancellationToken.None)));
-            report = await DriveAsync(options, cache, changes, faults, progress, Task.WhenAll(faulting, changing), stop.Token) with { Setting = Describe(settings) };
+            Task faulting = options.Calm
+                ? Task.CompletedTask
+                : Task.WhenAll(
+                    Enumerable
+                        .Range(0, Nodes)
+                        .Select(i =>
+                            Task.Run(
+                                () =>
+                                    new NodeFaults(servers[i], proxies[i], faults, new Random(Seeds.Of(options.Seed, -1 - i))).RunAsync(
+                                        stop.Token),
+                                CancellationToken.None)));
+            report = await DriveAsync(options, cache, changes, faults, progress, Task.WhenAll(faulting, changing), stop.Token) with
+            {
+                Setting = Describe(settings),
+            };
         }
         finally
         {

@@ -13,8 +13,13 @@ public static class Caches
     /// <param name="servers">Where.</param>
     /// <param name="configure">Sets other options.</param>
     /// <param name="timeProvider">The application's clock, which tells what has expired.</param>
-    /// <param name="ioTime">The clock of time limits, retries and reconnects, and what servers are told as a date; the system's for an application.</param>
-    public static MemcachedCache On(IEnumerable<string> servers, Action<MemcachedCacheOptions>? configure = null, TimeProvider? timeProvider = null, TimeProvider? ioTime = null)
+    /// <param name="ioTime">The clock of time limits, retries and reconnects, and what servers are told as a date; the
+    /// system's for an application.</param>
+    public static MemcachedCache On(
+        IEnumerable<string> servers,
+        Action<MemcachedCacheOptions>? configure = null,
+        TimeProvider? timeProvider = null,
+        TimeProvider? ioTime = null)
     {
         var options = new MemcachedCacheOptions
         {
@@ -49,7 +54,9 @@ public static class Caches
 
     /// <summary>Waits until every write that failed has been made up for.</summary>
     public static Task ReadableAsync(this MemcachedCache cache)
-        => UntilAsync(() => cache.GetNodes().All(node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }), "all nodes are up and no key is uncertain");
+        => UntilAsync(
+            () => cache.GetNodes().All(node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }),
+            "all nodes are up and no key is uncertain");
 
     /// <summary>Waits until no request is under way, touches behind reads among them.</summary>
     public static Task QuietAsync(this MemcachedCache cache)

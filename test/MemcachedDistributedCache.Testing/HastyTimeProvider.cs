@@ -1,8 +1,8 @@
 namespace MemcachedDistributedCache.Testing;
 
 /// <summary>
-/// A clock that runs faster than the machine's, for tests that wait for pauses of a cache while real servers answer: with a limit that is longer by as much,
-/// what is asked of them has the time that it had.
+/// A clock that runs faster than the machine's, for tests that wait for pauses of a cache while real servers answer:
+/// with a limit that is longer by as much, what is asked of them has the time that it had.
 /// </summary>
 public sealed class HastyTimeProvider(int factor) : TimeProvider
 {
@@ -19,7 +19,8 @@ public sealed class HastyTimeProvider(int factor) : TimeProvider
     public override DateTimeOffset GetUtcNow() => _startedAt + GetElapsedTime(_start);
 
     /// <inheritdoc/>
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new HastyTimer(System.CreateTimer(callback, state, Shorter(dueTime), Shorter(period)), this);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        => new HastyTimer(System.CreateTimer(callback, state, Shorter(dueTime), Shorter(period)), this);
 
     private TimeSpan Shorter(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? span : span / factor;
 

@@ -19,8 +19,9 @@ public enum ReadJudgement
 /// <summary>
 /// Knows which values of one key may be read. Changes are numbered, and one is made at a time; any number of reads may go on meanwhile.
 /// <para>
-/// A change that is over, well or not, is the oldest that may be read from then on: the cache promises that what came before a failed write is
-/// not read again. A cancelled one is different: it may or may not have happened, so it and what was there before are both legal. A miss always is.
+/// A change that is over, well or not, is the oldest that may be read from then on: the cache promises that what came
+/// before a failed write is not read again. A cancelled one is different: it may or may not have happened, so it and
+/// what was there before are both legal. A miss always is.
 /// </para>
 /// </summary>
 /// <param name="key">The key's number; see <see cref="KeyedValues"/>.</param>

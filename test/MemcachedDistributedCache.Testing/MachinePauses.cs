@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace MemcachedDistributedCache.Testing;
 
 /// <summary>
-/// Measures for how long this machine lets a thread wait for a processor, so that a test can tell a machine that stood still from a client that did. On a thread of its
-/// own: whoever holds the thread pool up is not excused.
+/// Measures for how long this machine lets a thread wait for a processor, so that a test can tell a machine that stood
+/// still from a client that did. On a thread of its own: whoever holds the thread pool up is not excused.
 /// </summary>
 public sealed class MachinePauses : IDisposable
 {

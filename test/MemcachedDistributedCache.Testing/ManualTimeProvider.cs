@@ -20,8 +20,8 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
     public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
 
     /// <summary>
-    /// Whether somebody waits for a pause to end: a timer is set that runs once, after so long if that is given. A test that moves the clock only while
-    /// somebody does moves it no faster than they can follow.
+    /// Whether somebody waits for a pause to end: a timer is set that runs once, after so long if that is given. A test
+    /// that moves the clock only while somebody does moves it no faster than they can follow.
     /// </summary>
     public bool IsPausing(TimeSpan? pause = null)
     {

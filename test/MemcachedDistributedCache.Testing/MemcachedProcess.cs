@@ -27,7 +27,10 @@ public sealed class MemcachedProcess : IAsyncDisposable
         _environment = environment;
     }
 
-    /// <summary>How long a process started from now on may live: the watchdog for the case that this process is killed and can end nothing any more. 15 minutes by default.</summary>
+    /// <summary>
+    /// How long a process started from now on may live: the watchdog for the case that this process is killed and can
+    /// end nothing any more. 15 minutes by default.
+    /// </summary>
     public static TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(15);
 
     /// <summary>Where the server listens; the same after a restart.</summary>
@@ -148,7 +151,10 @@ public sealed class MemcachedProcess : IAsyncDisposable
         _frozen = false;
     }
 
-    /// <summary>Has a server that was started with <c>-e</c> write down what it needs to come back with its items, and end (<c>SIGUSR1</c>).</summary>
+    /// <summary>
+    /// Has a server that was started with <c>-e</c> write down what it needs to come back with its items, and end
+    /// (<c>SIGUSR1</c>).
+    /// </summary>
     public async Task StopKeepingItemsAsync()
     {
         Process process = _process ?? throw new InvalidOperationException("memcached is not running");
@@ -233,8 +239,8 @@ public sealed class MemcachedProcess : IAsyncDisposable
     }
 
     /// <summary>
-    /// A free port that this process has given to no other server: of two that start at the same moment on one port the second would be taken
-    /// for running, because the first accepts.
+    /// A free port that this process has given to no other server: of two that start at the same moment on one port the
+    /// second would be taken for running, because the first accepts.
     /// </summary>
     private static int OwnPort(IPAddress address)
     {

@@ -95,7 +95,8 @@ internal static class ApiClient
     {
         if (response.StatusCode != expected)
         {
-            Assert.Fail($"{response.RequestMessage?.RequestUri}: {(int)response.StatusCode} instead of {(int)expected}: {await response.Content.ReadAsStringAsync()}");
+            Assert.Fail(
+                $"{response.RequestMessage?.RequestUri}: {(int)response.StatusCode} instead of {(int)expected}: {await response.Content.ReadAsStringAsync()}");
         }
     }
 }

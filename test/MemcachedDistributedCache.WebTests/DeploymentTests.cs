@@ -10,7 +10,12 @@ public sealed partial class DeploymentTests
     {
         string file = Read("docker-compose.yml");
         string[] named = [.. Servers(file).Select(static server => server.Split(':')[0])];
-        string[] started = [.. ServiceName().Matches(file[file.IndexOf("\nservices:", StringComparison.Ordinal)..]).Select(static match => match.Groups["name"].Value)];
+        string[] started =
+        [
+            .. ServiceName()
+                .Matches(file[file.IndexOf("\nservices:", StringComparison.Ordinal)..])
+                .Select(static match => match.Groups["name"].Value),
+        ];
         Assert.Equal(3, named.Length);
         Assert.Equal(named, started.Where(static name => name.StartsWith("memcached", StringComparison.Ordinal)));
         Assert.Equal(["webapi1", "webapi2"], started.Where(static name => name.StartsWith("webapi", StringComparison.Ordinal)));
@@ -34,7 +39,13 @@ public sealed partial class DeploymentTests
         string[] known = ["Memcached__Servers", "Products__DatabasePath", "DataProtection__KeysFolder"];
         foreach (string file in (string[])["docker-compose.yml", "kubernetes.yaml"])
         {
-            Assert.Equal(known.Order(StringComparer.Ordinal), Setting().Matches(Read(file)).Select(static match => match.Value).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+            Assert.Equal(
+                known.Order(StringComparer.Ordinal),
+                Setting()
+                    .Matches(Read(file))
+                    .Select(static match => match.Value)
+                    .Distinct(StringComparer.Ordinal)
+                    .Order(StringComparer.Ordinal));
         }
     }
 

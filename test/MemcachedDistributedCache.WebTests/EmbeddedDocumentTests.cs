@@ -58,7 +58,9 @@ public sealed class EmbeddedDocumentTests : IDisposable
             // </services>
         });
         await AssertEmbeddedAsync(app, 3);
-        Assert.Equal(app.Services.GetRequiredService<EmbeddedMemcached>().Servers, app.Services.GetRequiredService<MemcachedCache>().GetNodes().Select(static node => node.Server));
+        Assert.Equal(
+            app.Services.GetRequiredService<EmbeddedMemcached>().Servers,
+            app.Services.GetRequiredService<MemcachedCache>().GetNodes().Select(static node => node.Server));
     }
 
     [Theory]

@@ -21,7 +21,12 @@ public sealed class HostileInputTests
         foreach (string id in (string[])["9223372036854775808", new('9', 4000), "-9223372036854775809", "1.0", "1e3", "0x1", "abc", "%00", "1%00", "1%0d%0aget%20x", "%20%20", "..%2f..%2f1", "%F0%9F%98%80", "%FF%FE", "1;drop%20table", "%D9%A1"])
         {
             Assert.InRange(await SendAsync(address, $"GET /api/products/{id} HTTP/1.1\r\n{Tail}"), 400, 499);
-            Assert.InRange(await SendAsync(address, $"PUT /api/products/{id}/price HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 11\r\n{Tail}{{\"price\":1}}"), 400, 499);
+            Assert.InRange(
+                await SendAsync(
+                    address,
+                    $"PUT /api/products/{id}/price HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 11\r\n{Tail}{{\"price\":1}}"),
+                400,
+                499);
         }
 
         (string Request, int Lowest)[] cases =
@@ -51,7 +56,9 @@ public sealed class HostileInputTests
         }
 
         Assert.Equal(1, (await client.GetProductAsync(1)).Product.Version);
-        Assert.DoesNotContain(app.Log, static line => line.StartsWith("Error", StringComparison.Ordinal) || line.StartsWith("Critical", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            app.Log,
+            static line => line.StartsWith("Error", StringComparison.Ordinal) || line.StartsWith("Critical", StringComparison.Ordinal));
     }
 
     private static async Task<int> SendAsync(Uri address, string request)

@@ -181,7 +181,11 @@ public sealed class ProductTests
         await ApiClient.AssertStatusAsync(HttpStatusCode.NotFound, put);
 
         // No more than the versions of two tags, one of them on each node.
-        Assert.InRange((await Task.WhenAll(cluster.Nodes.Select(node => node.StatsAsync()))).Sum(stats => int.Parse(stats["curr_items"], CultureInfo.InvariantCulture)), 0, cluster.Nodes.Count + 1);
+        Assert.InRange(
+            (await Task.WhenAll(cluster.Nodes.Select(node => node.StatsAsync()))).Sum(stats =>
+                int.Parse(stats["curr_items"], CultureInfo.InvariantCulture)),
+            0,
+            cluster.Nodes.Count + 1);
     }
 
     [MemcachedFact]

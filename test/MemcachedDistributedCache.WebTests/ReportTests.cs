@@ -42,7 +42,10 @@ public sealed class ReportTests
         }
     }
 
-    /// <summary>Two ports, as samples/WebApi/README.md starts two instances: by default a page's key in ASP.NET contains host and port.</summary>
+    /// <summary>
+    /// Two ports, as samples/WebApi/README.md starts two instances: by default a page's key in ASP.NET contains host
+    /// and port.
+    /// </summary>
     [MemcachedFact]
     public async Task Instances_on_ports_of_their_own_share_a_report()
     {
@@ -117,14 +120,19 @@ public sealed class ReportTests
         app.Listen();
         using HttpClient client = app.NewClient();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        using HttpResponseMessage response = await client.GetAsync(new Uri("/api/cache/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, limit.Token);
+        using HttpResponseMessage response = await client.GetAsync(
+            new Uri("/api/cache/events", UriKind.Relative),
+            HttpCompletionOption.ResponseHeadersRead,
+            limit.Token);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(limit.Token));
         for (int i = 0; i < 3; i++)
         {
             string line = (await reader.ReadLineAsync(limit.Token))!;
             JsonElement nodes = JsonDocument.Parse(line["data: ".Length..]).RootElement;
-            Assert.Equal(cluster.Nodes.Select(static node => node.Server), nodes.EnumerateArray().Select(static node => node.GetProperty("server").GetString()));
+            Assert.Equal(
+                cluster.Nodes.Select(static node => node.Server),
+                nodes.EnumerateArray().Select(static node => node.GetProperty("server").GetString()));
             Assert.All(nodes.EnumerateArray(), static node => Assert.Equal("Up", node.GetProperty("state").GetString()));
             Assert.Equal("", await reader.ReadLineAsync(limit.Token));
         }

@@ -27,7 +27,9 @@ public sealed partial class SampleReadmeTests
 
         foreach ((string command, string expected) in examples)
         {
-            string answer = await RunAsync(command.Replace("http://127.0.0.1:5080", address.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal), cluster.Folder);
+            string answer = await RunAsync(
+                command.Replace("http://127.0.0.1:5080", address.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal),
+                cluster.Folder);
             Assert.Equal(Generalize(command, expected), Generalize(command, answer));
         }
     }
@@ -56,7 +58,10 @@ public sealed partial class SampleReadmeTests
         return examples;
     }
 
-    /// <summary>Takes out what differs from run to run: the date, the trace (the last digit says whether it is recorded and random), and for nodes all numbers, for the ports decide which keys they have.</summary>
+    /// <summary>
+    /// Takes out what differs from run to run: the date, the trace (the last digit says whether it is recorded and
+    /// random), and for nodes all numbers, for the ports decide which keys they have.
+    /// </summary>
     private static string Generalize(string command, string answer)
     {
         string text = answer.ReplaceLineEndings("\n").TrimEnd();

@@ -11,8 +11,9 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.WebTests;
 
 /// <summary>
-/// The sample's export, received by a collector of the test's own (OTLP over HTTP; names stand in the protobuf as they are). Nothing runs beside: OpenTelemetry listens to
-/// all meters of a name in the process, takes equal instruments of two for one stream, and ends that stream with the first application that ends.
+/// The sample's export, received by a collector of the test's own (OTLP over HTTP; names stand in the protobuf as they
+/// are). Nothing runs beside: OpenTelemetry listens to all meters of a name in the process, takes equal instruments of
+/// two for one stream, and ends that stream with the first application that ends.
 /// </summary>
 [Collection(nameof(TelemetryTests))]
 [CollectionDefinition(nameof(TelemetryTests), DisableParallelization = true)]
@@ -73,7 +74,11 @@ public sealed class TelemetryTests
         {
             using var limit = new CancellationTokenSource(Limit);
             string[] missing;
-            while ((missing = [.. texts.Where(text => !Bodies.Any(body => body.Path == path && body.Text.Contains(text, StringComparison.Ordinal)))]).Length != 0)
+            while ((
+                    missing = [
+                        .. texts.Where(text =>
+                            !Bodies.Any(body => body.Path == path && body.Text.Contains(text, StringComparison.Ordinal))),
+                    ]).Length != 0)
             {
                 Assert.False(limit.IsCancellationRequested, $"Not received at {path} within {Limit}: {string.Join(", ", missing)}");
                 await Task.Delay(20);

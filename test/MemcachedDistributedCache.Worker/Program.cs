@@ -5,7 +5,12 @@ using MemcachedDistributedCache.Worker;
 return args switch
 {
     ["starve", { } server] => StarvedPool.Run(server),
-    ["stampede", { } servers, { } space, { } key, { } callers, { } file] => await Stampede.RunAsync(servers, space, key, int.Parse(callers, CultureInfo.InvariantCulture), file),
+    ["stampede", { } servers, { } space, { } key, { } callers, { } file] => await Stampede.RunAsync(
+        servers,
+        space,
+        key,
+        int.Parse(callers, CultureInfo.InvariantCulture),
+        file),
     ["hold", { } servers, { } space, { } key] => await Stampede.HoldAsync(servers, space, key),
     _ => Usage(),
 };

@@ -6,8 +6,8 @@ internal static class Stampede
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     /// <summary>
-    /// Says <c>ready</c>, waits for a line, and calls for the key from many tasks at once. Each run of the factory adds a byte to the file. Says at the
-    /// end how many callers had the value, and how many lines it has had meanwhile.
+    /// Says <c>ready</c>, waits for a line, and calls for the key from many tasks at once. Each run of the factory adds
+    /// a byte to the file. Says at the end how many callers had the value, and how many lines it has had meanwhile.
     /// </summary>
     public static async Task<int> RunAsync(string servers, string space, string key, int callers, string file)
     {

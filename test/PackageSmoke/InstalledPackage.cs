@@ -10,8 +10,12 @@ internal sealed class InstalledPackage
 
     private InstalledPackage(JsonElement package)
     {
-        _assemblies = package.TryGetProperty("runtime", out JsonElement runtime) ? [.. runtime.EnumerateObject().Select(file => Path.GetFileNameWithoutExtension(file.Name))] : [];
-        _dependencies = package.TryGetProperty("dependencies", out JsonElement dependencies) ? [.. dependencies.EnumerateObject().Select(dependency => dependency.Name)] : [];
+        _assemblies = package.TryGetProperty("runtime", out JsonElement runtime)
+            ? [.. runtime.EnumerateObject().Select(file => Path.GetFileNameWithoutExtension(file.Name))]
+            : [];
+        _dependencies = package.TryGetProperty("dependencies", out JsonElement dependencies)
+            ? [.. dependencies.EnumerateObject().Select(dependency => dependency.Name)]
+            : [];
     }
 
     public static InstalledPackage Find(string id)
@@ -42,7 +46,14 @@ internal sealed class InstalledPackage
     private static Dictionary<string, InstalledPackage> Read()
     {
         using JsonDocument assets = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "project.assets.json")));
-        return assets.RootElement.GetProperty("targets").EnumerateObject().First().Value.EnumerateObject()
-            .ToDictionary(package => package.Name[..package.Name.IndexOf('/', StringComparison.Ordinal)], package => new InstalledPackage(package.Value), StringComparer.OrdinalIgnoreCase);
+        return assets
+            .RootElement.GetProperty("targets")
+            .EnumerateObject()
+            .First()
+            .Value.EnumerateObject()
+            .ToDictionary(
+                package => package.Name[..package.Name.IndexOf('/', StringComparison.Ordinal)],
+                package => new InstalledPackage(package.Value),
+                StringComparer.OrdinalIgnoreCase);
     }
 }

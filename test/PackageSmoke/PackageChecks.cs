@@ -6,9 +6,9 @@ using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 /// <summary>
-/// Looks into every package of a folder: what a user reads must be there, and every assembly that the package's code refers to must come from the
-/// package, from a dependency that the package names, or from a shared framework. The round trip alone would not show that: what one package forgets,
-/// another brings along.
+/// Looks into every package of a folder: what a user reads must be there, and every assembly that the package's code
+/// refers to must come from the package, from a dependency that the package names, or from a shared framework. The
+/// round trip alone would not show that: what one package forgets, another brings along.
 /// </summary>
 internal static partial class PackageChecks
 {
@@ -57,16 +57,29 @@ internal static partial class PackageChecks
 
     private static void CheckLibrary(string id, ZipArchive package, ZipArchive symbols)
     {
-        foreach (XElement dependency in Metadata(package).Descendants().Where(e => e.Name.LocalName == "dependency" && ((string)e.Attribute("id")!).StartsWith("MemcachedDistributedCache", StringComparison.Ordinal)))
+        foreach (
+            XElement dependency in Metadata(package)
+                .Descendants()
+                .Where(e =>
+                    e.Name.LocalName == "dependency"
+                    && ((string)e.Attribute("id")!).StartsWith("MemcachedDistributedCache", StringComparison.Ordinal)))
         {
             // The packages use internals of each other.
-            Check.That((string?)dependency.Attribute("version") == $"[{Value(Metadata(package), "version")}]", $"{id} depends on exactly its own version of {(string?)dependency.Attribute("id")}");
+            Check.That(
+                (string?)dependency.Attribute("version") == $"[{Value(Metadata(package), "version")}]",
+                $"{id} depends on exactly its own version of {(string?)dependency.Attribute("id")}");
         }
 
         HashSet<string> known = InstalledPackage.Find(id).Provides();
-        ZipArchiveEntry[] assemblies = [.. package.Entries.Where(e => e.FullName.StartsWith("lib/", StringComparison.Ordinal) && e.Name.EndsWith(".dll", StringComparison.Ordinal))];
+        ZipArchiveEntry[] assemblies =
+        [
+            .. package.Entries.Where(e =>
+                e.FullName.StartsWith("lib/", StringComparison.Ordinal) && e.Name.EndsWith(".dll", StringComparison.Ordinal)),
+        ];
         Check.That(assemblies.Length > 0, $"{id} has an assembly");
-        bool isWeb = Metadata(package).Descendants().Any(e => e.Name.LocalName == "frameworkReference" && (string?)e.Attribute("name") == "Microsoft.AspNetCore.App");
+        bool isWeb = Metadata(package)
+            .Descendants()
+            .Any(e => e.Name.LocalName == "frameworkReference" && (string?)e.Attribute("name") == "Microsoft.AspNetCore.App");
         foreach (ZipArchiveEntry assembly in assemblies)
         {
             Check.That(package.GetEntry(Path.ChangeExtension(assembly.FullName, ".xml")) is { Length: > 0 }, $"{id} has the documentation of {assembly.Name}");
@@ -77,7 +90,11 @@ internal static partial class PackageChecks
 
     private static void CheckTool(string id, ZipArchive package)
     {
-        ZipArchiveEntry[] assemblies = [.. package.Entries.Where(e => e.FullName.StartsWith("tools/", StringComparison.Ordinal) && e.Name.EndsWith(".dll", StringComparison.Ordinal))];
+        ZipArchiveEntry[] assemblies =
+        [
+            .. package.Entries.Where(e =>
+                e.FullName.StartsWith("tools/", StringComparison.Ordinal) && e.Name.EndsWith(".dll", StringComparison.Ordinal)),
+        ];
         HashSet<string> known = [.. assemblies.Select(e => Path.GetFileNameWithoutExtension(e.Name))];
         Check.That(assemblies.Length > 0, $"{id} has an assembly");
         foreach (ZipArchiveEntry assembly in assemblies)
@@ -103,7 +120,8 @@ internal static partial class PackageChecks
         }
     }
 
-    private static bool IsIn(Dictionary<string, Version> framework, AssemblyName name) => framework.TryGetValue(name.Name!, out Version? version) && version >= name.Version;
+    private static bool IsIn(Dictionary<string, Version> framework, AssemblyName name)
+        => framework.TryGetValue(name.Name!, out Version? version) && version >= name.Version;
 
     private static Dictionary<string, Version> AssembliesBeside(Type type)
     {

@@ -43,10 +43,17 @@ Check.That(app.Services.GetRequiredKeyedService<EmbeddedMemcached>("embedded").N
 
 var hybrid = app.Services.GetRequiredService<HybridCache>();
 var fromCluster = new HybridCacheEntryOptions { Flags = HybridCacheEntryFlags.DisableLocalCacheRead };
-Check.That(await hybrid.GetOrCreateAsync("product", _ => ValueTask.FromResult(new Product(1, "cup")), tags: ["products"]) == new Product(1, "cup"), "the hybrid cache runs the factory");
-Check.That(await hybrid.GetOrCreateAsync("product", _ => ValueTask.FromResult(new Product(2, "mug")), fromCluster, ["products"]) == new Product(1, "cup"), "the value is in the cluster");
+Check.That(
+    await hybrid.GetOrCreateAsync("product", _ => ValueTask.FromResult(new Product(1, "cup")), tags: ["products"]) == new Product(1, "cup"),
+    "the hybrid cache runs the factory");
+Check.That(
+    await hybrid.GetOrCreateAsync("product", _ => ValueTask.FromResult(new Product(2, "mug")), fromCluster, ["products"])
+        == new Product(1, "cup"),
+    "the value is in the cluster");
 await hybrid.RemoveByTagAsync("products");
-Check.That(await hybrid.GetOrCreateAsync("product", _ => ValueTask.FromResult(new Product(3, "pot")), tags: ["products"]) == new Product(3, "pot"), "a removal by tag removes it");
+Check.That(
+    await hybrid.GetOrCreateAsync("product", _ => ValueTask.FromResult(new Product(3, "pot")), tags: ["products"]) == new Product(3, "pot"),
+    "a removal by tag removes it");
 
 using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
 Check.That(await client.GetStringAsync("/page") == "1" && await client.GetStringAsync("/page") == "1", "a page comes from the output cache");

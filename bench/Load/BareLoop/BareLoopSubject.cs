@@ -6,7 +6,12 @@ namespace MemcachedDistributedCache.Load.Fence;
 /// The fastest loop that could be written: what it does, every client must. <paramref name="completeInline"/> runs callers on the read
 /// loop, which no library can afford (a caller that blocks would stop everybody); that variant is shown and does not count.
 /// </summary>
-internal sealed class BareLoopSubject(string name, string[] nodes, Flush flush, bool completeInline = false, BareLoopSubject? sharesConnectionsOf = null) : Subject(name)
+internal sealed class BareLoopSubject(
+    string name,
+    string[] nodes,
+    Flush flush,
+    bool completeInline = false,
+    BareLoopSubject? sharesConnectionsOf = null) : Subject(name)
 {
     private readonly List<BareLoopConnection> _connections = sharesConnectionsOf?._connections ?? [];
     private byte[][] _keys = [];

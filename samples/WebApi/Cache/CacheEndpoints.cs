@@ -16,7 +16,8 @@ internal static partial class CacheEndpoints
         // How cached values become JSON, without reflection.
         builder.Services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), AppJsonContext.Default.Options);
 
-        // An application with servers of its own needs the lines above and nothing else. This is for a first run without any: the cache uses the nodes because it has no others.
+        // An application with servers of its own needs the lines above and nothing else. This is for a first run
+        // without any: the cache uses the nodes because it has no others.
         if (!builder.Configuration.GetSection("Memcached:Servers").Exists())
         {
             builder.Services.AddEmbeddedMemcached();
@@ -34,7 +35,10 @@ internal static partial class CacheEndpoints
 
     private static Ok<NodeReport[]> GetNodes(MemcachedCache cache) => TypedResults.Ok(cache.GetNodes().Select(NodeReport.From).ToArray());
 
-    [LoggerMessage(EventId = 1, Level = LogLevel.Warning, Message = "Memcached:Servers is not configured: started {Count} embedded nodes on {Servers}. What they hold ends with this process.")]
+    [LoggerMessage(
+        EventId = 1,
+        Level = LogLevel.Warning,
+        Message = "Memcached:Servers is not configured: started {Count} embedded nodes on {Servers}. What they hold ends with this process.")]
     private static partial void LogEmbedded(ILogger logger, int count, string servers);
 }
 

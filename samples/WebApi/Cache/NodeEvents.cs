@@ -17,7 +17,10 @@ internal static class NodeEvents
         => app.MapGet("/api/cache/events", static (NodeWatch watch, IHostApplicationLifetime lifetime, CancellationToken cancellationToken)
             => TypedResults.ServerSentEvents(WatchAsync(watch, lifetime, cancellationToken))).ExcludeFromDescription();
 
-    private static async IAsyncEnumerable<SseItem<NodeSample[]>> WatchAsync(NodeWatch watch, IHostApplicationLifetime lifetime, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<SseItem<NodeSample[]>> WatchAsync(
+        NodeWatch watch,
+        IHostApplicationLifetime lifetime,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // A page that stays open must not keep the application from ending.
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);

@@ -17,8 +17,9 @@ internal static class HealthEndpoints
         // Alive is who answers at all: restarting this process would not bring a cache server back.
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = static _ => false });
 
-        // Without some of its cache servers the application is degraded and ready (200), without all of them it is not (503): its store would
-        // have to bear every read. One whose store can bear that says failureStatus: HealthStatus.Degraded in AddMemcached, and stays ready.
+        // Without some of its cache servers the application is degraded and ready (200), without all of them it is not
+        // (503): its store would have to bear every read. One whose store can bear that says failureStatus:
+        // HealthStatus.Degraded in AddMemcached, and stays ready.
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = static check => check.Tags.Contains(Ready), ResponseWriter = WriteAsync });
     }
 

@@ -7,13 +7,14 @@ namespace WebApi.Products;
 /// <summary>
 /// Products from the cache, and below it from the store.
 /// <para>
-/// A price change commits to the store and then removes the entry. Should a reader have loaded the old row before, its value is given to that reader and is not
-/// stored: a removal wins against every factory that is under way, on whatever instance. Other instances may use their own copy for
-/// <c>LocalCacheRevalidation</c> longer, one second by default.
+/// A price change commits to the store and then removes the entry. Should a reader have loaded the old row before, its
+/// value is given to that reader and is not stored: a removal wins against every factory that is under way, on whatever
+/// instance. Other instances may use their own copy for <c>LocalCacheRevalidation</c> longer, one second by default.
 /// </para>
 /// <para>
-/// What remains: an entry outlives its row where a removal does not reach the server and the process ends before it has made up for that. So
-/// <see cref="ProductOptions.TimeToLive"/> is short. A price that must never be old is read from the store.
+/// What remains: an entry outlives its row where a removal does not reach the server and the process ends before it has
+/// made up for that. So <see cref="ProductOptions.TimeToLive"/> is short. A price that must never be old is read from
+/// the store.
 /// </para>
 /// </summary>
 internal sealed class ProductCatalog(ProductStore store, MemcachedHybridCache cache, IOptions<ProductOptions> options)
@@ -25,7 +26,10 @@ internal sealed class ProductCatalog(ProductStore store, MemcachedHybridCache ca
     private readonly HybridCacheEntryOptions _entryOptions = new() { Expiration = options.Value.TimeToLive };
 
     /// <summary>The product or null, and where it came from.</summary>
-    /// <remarks>An unknown id is not cached (<c>CacheNullValues</c> is false here): anybody could fill the cluster with ids that do not exist.</remarks>
+    /// <remarks>
+    /// An unknown id is not cached (<c>CacheNullValues</c> is false here): anybody could fill the cluster with ids that
+    /// do not exist.
+    /// </remarks>
     public ValueTask<MemcachedHybridResult<Product?>> FindAsync(long id, CancellationToken cancellationToken)
         => cache.GetOrCreateWithSourceAsync(
             KeyOf(id),

@@ -23,7 +23,11 @@ internal static class ProductEndpoints
         app.MapPost("/api/products/reprice", RepriceAsync);
     }
 
-    private static async Task<Results<Ok<Product>, NotFound>> FindAsync(long id, ProductCatalog catalog, HttpResponse response, CancellationToken cancellationToken)
+    private static async Task<Results<Ok<Product>, NotFound>> FindAsync(
+        long id,
+        ProductCatalog catalog,
+        HttpResponse response,
+        CancellationToken cancellationToken)
     {
         (Product? product, MemcachedHybridSource source) = await catalog.FindAsync(id, cancellationToken);
         response.Headers["X-Cache"] = source switch

@@ -15,7 +15,8 @@ internal sealed class ProductPrices(IOptions<ProductOptions> options, IHostEnvir
     {
         await using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = _path }.ToString());
         await connection.OpenAsync(cancellationToken);
-        IEnumerable<(long Id, long Cents)> rows = await connection.QueryAsync<(long, long)>(new CommandDefinition("SELECT id, price_cents FROM products ORDER BY id", cancellationToken: cancellationToken));
+        IEnumerable<(long Id, long Cents)> rows = await connection.QueryAsync<(long, long)>(
+            new CommandDefinition("SELECT id, price_cents FROM products ORDER BY id", cancellationToken: cancellationToken));
         return [.. rows.Select(static row => (row.Id, row.Cents / 100m))];
     }
 }

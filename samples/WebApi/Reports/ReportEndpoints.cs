@@ -17,13 +17,19 @@ internal static class ReportEndpoints
 
     public static void MapReports(this IEndpointRouteBuilder app)
     {
-        // Varied by nothing but the category: whatever else a caller puts into the query makes no page of its own. Nor does the host: by ASP.NET's default it is part of a page's key with
-        // its port, so that instances asked at ports of their own would share nothing. An application that answers differently for each host leaves that out.
+        // Varied by nothing but the category: whatever else a caller puts into the query makes no page of its own. Nor
+        // does the host: by ASP.NET's default it is part of a page's key with its port, so that instances asked at
+        // ports of their own would share nothing. An application that answers differently for each host leaves that
+        // out.
         app.MapGet("/api/report", MakeAsync)
             .CacheOutput(static policy => policy.Expire(TimeSpan.FromMinutes(5)).SetVaryByQuery("category").SetVaryByHost(false).Tag(PricesTag));
     }
 
-    private static async Task<Results<Ok<Report>, ValidationProblem>> MakeAsync(string? category, ProductPrices prices, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task<Results<Ok<Report>, ValidationProblem>> MakeAsync(
+        string? category,
+        ProductPrices prices,
+        TimeProvider time,
+        CancellationToken cancellationToken)
     {
         if (PriceBand.Find(category) is not { } band)
         {

@@ -32,15 +32,15 @@ internal sealed class TelemetryExport(IConfiguration configuration) : IHostedSer
         {
             // The application's configuration, so that settings may come from anywhere and not from the environment alone.
             builder.Services.AddSingleton(configuration);
-            builder.ConfigureResource(static resource => resource.AddService("webapi", serviceInstanceId: $"{Environment.MachineName}:{Environment.ProcessId}"));
-            builder.WithMetrics(static metrics => metrics
-                .AddMeter(MemcachedTelemetry.MeterName)
-                .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel")
-                .AddOtlpExporter());
-            builder.WithTracing(static traces => traces
-                .AddSource(MemcachedTelemetry.ActivitySourceName)
-                .AddSource("Microsoft.AspNetCore")
-                .AddOtlpExporter());
+            builder.ConfigureResource(static resource =>
+                resource.AddService("webapi", serviceInstanceId: $"{Environment.MachineName}:{Environment.ProcessId}"));
+            builder.WithMetrics(static metrics =>
+                metrics
+                    .AddMeter(MemcachedTelemetry.MeterName)
+                    .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel")
+                    .AddOtlpExporter());
+            builder.WithTracing(static traces =>
+                traces.AddSource(MemcachedTelemetry.ActivitySourceName).AddSource("Microsoft.AspNetCore").AddOtlpExporter());
         });
         return Task.CompletedTask;
     }

@@ -1,7 +1,8 @@
 namespace MemcachedDistributedCache.AspNetCore.Diagnostics;
 
 /// <summary>
-/// Event ids of the log: 4000 output caching. The ranges of the other packages are in theirs; no id stands in two. An id once published keeps its meaning.
+/// Event ids of the log: 4000 output caching. The ranges of the other packages are in theirs; no id stands in two. An
+/// id once published keeps its meaning.
 /// </summary>
 internal static class EventIds
 {

@@ -17,9 +17,15 @@ internal static partial class Log
     [LoggerMessage(EventIds.PageOfTooManyTags, LogLevel.Warning, "A response to route {Route} was not cached: it has more than {Limit} tags. It is logged once for a route; give it fewer tags, or raise MemcachedOutputCacheOptions.MaximumTags in all instances")]
     public static partial void PageOfTooManyTags(ILogger logger, string route, int limit);
 
-    [LoggerMessage(EventIds.PageDamaged, LogLevel.Warning, "A cached page of {Length} bytes is damaged; it is removed, and made anew. Told once a minute; {Suppressed} more came since the last time")]
+    [LoggerMessage(
+        EventIds.PageDamaged,
+        LogLevel.Warning,
+        "A cached page of {Length} bytes is damaged; it is removed, and made anew. Told once a minute; {Suppressed} more came since the last time")]
     public static partial void PageDamaged(ILogger logger, int length, long suppressed);
 
-    [LoggerMessage(EventIds.StoreFailed, LogLevel.Debug, "The output cache was without an answer in {Operation}; the response is made or sent uncached")]
+    [LoggerMessage(
+        EventIds.StoreFailed,
+        LogLevel.Debug,
+        "The output cache was without an answer in {Operation}; the response is made or sent uncached")]
     public static partial void StoreFailed(ILogger logger, string operation, Exception exception);
 }

@@ -3,8 +3,9 @@ using System.Diagnostics.Metrics;
 namespace MemcachedDistributedCache.AspNetCore.Diagnostics;
 
 /// <summary>
-/// Publishes <see cref="MemcachedOutputCacheStatistics"/> on the meter of the caches. The numbers are kept anyway and read when somebody collects, so that a
-/// request pays nothing for them. The meter belongs to the container, and so do the statistics: both end together.
+/// Publishes <see cref="MemcachedOutputCacheStatistics"/> on the meter of the caches. The numbers are kept anyway and
+/// read when somebody collects, so that a request pays nothing for them. The meter belongs to the container, and so do
+/// the statistics: both end together.
 /// </summary>
 internal static class OutputCacheMetrics
 {

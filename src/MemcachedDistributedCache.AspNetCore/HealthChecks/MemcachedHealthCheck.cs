@@ -22,7 +22,9 @@ internal sealed class MemcachedHealthCheck(MemcachedCache cache, int quorum, Tim
         };
         foreach (MemcachedNodePing ping in pings)
         {
-            data[ping.Server] = ping.Failure is { } failure ? failure.ToString() : FormattableString.Invariant($"{ping.ServerVersion} in {ping.RoundTrip!.Value.TotalMilliseconds:0.0} ms");
+            data[ping.Server] = ping.Failure is { } failure
+                ? failure.ToString()
+                : FormattableString.Invariant($"{ping.ServerVersion} in {ping.RoundTrip!.Value.TotalMilliseconds:0.0} ms");
         }
 
         if (down.Length == 0 && answering >= quorum)
@@ -31,7 +33,12 @@ internal sealed class MemcachedHealthCheck(MemcachedCache cache, int quorum, Tim
         }
 
         return answering >= quorum
-            ? HealthCheckResult.Degraded($"{answering} of {pings.Count} memcached servers answer; these do not: {string.Join(", ", down)}.", data: data)
-            : new HealthCheckResult(context.Registration.FailureStatus, $"{answering} of {pings.Count} memcached servers answer, and {quorum} must.", data: data);
+            ? HealthCheckResult.Degraded(
+                $"{answering} of {pings.Count} memcached servers answer; these do not: {string.Join(", ", down)}.",
+                data: data)
+            : new HealthCheckResult(
+                context.Registration.FailureStatus,
+                $"{answering} of {pings.Count} memcached servers answer, and {quorum} must.",
+                data: data);
     }
 }

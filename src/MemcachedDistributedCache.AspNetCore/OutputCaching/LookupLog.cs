@@ -14,7 +14,10 @@ namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 /// </summary>
 internal sealed class LookupLog(int maximumPages = 4096)
 {
-    /// <summary>Misses that are remembered of one page; requests that make the same page at once are few, for ASP.NET lets them wait for the first.</summary>
+    /// <summary>
+    /// Misses that are remembered of one page; requests that make the same page at once are few, for ASP.NET lets them
+    /// wait for the first.
+    /// </summary>
     private const int MaximumMisses = 16;
 
     /// <summary>Longer keys are remembered by their hash: a caller can make them long.</summary>
@@ -37,7 +40,10 @@ internal sealed class LookupLog(int maximumPages = 4096)
         }
     }
 
-    /// <summary>Notes that a page was not found, and the versions of its tags that were read at the same time, as far as they were.</summary>
+    /// <summary>
+    /// Notes that a page was not found, and the versions of its tags that were read at the same time, as far as they
+    /// were.
+    /// </summary>
     public void NoteMiss(string key, Lookup miss)
     {
         lock (_lock)

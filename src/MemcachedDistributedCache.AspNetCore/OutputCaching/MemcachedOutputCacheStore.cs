@@ -94,7 +94,12 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
     }
 
     /// <inheritdoc/>
-    public ValueTask SetAsync(string key, ReadOnlySequence<byte> value, ReadOnlyMemory<string> tags, TimeSpan validFor, CancellationToken cancellationToken)
+    public ValueTask SetAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        ReadOnlyMemory<string> tags,
+        TimeSpan validFor,
+        CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         TagId[]? ids = IdsOf(tags.Span);
@@ -150,7 +155,10 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         return [.. ids];
     }
 
-    /// <summary>The sign is of the format's version: instances of the one before, which had 'p', keep their pages beside these while an application is deployed.</summary>
+    /// <summary>
+    /// The sign is of the format's version: instances of the one before, which had 'p', keep their pages beside these
+    /// while an application is deployed.
+    /// </summary>
     private static string PageKey(string key) => "q" + key;
 
     private bool IsIntact(ReadOnlyMemory<byte> stored)
@@ -220,8 +228,17 @@ internal sealed class MemcachedOutputCacheStore : IOutputCacheStore, IOutputCach
         }
     }
 
-    /// <summary>Stores a page. Once begun it is finished: a caller who hangs up after the last byte of a response has not made it any less good.</summary>
-    private async ValueTask StoreAsync(string key, ReadOnlySequence<byte> value, TagId[]? ids, TimeSpan validFor, HttpContext? request, OwnLookup? own)
+    /// <summary>
+    /// Stores a page. Once begun it is finished: a caller who hangs up after the last byte of a response has not made
+    /// it any less good.
+    /// </summary>
+    private async ValueTask StoreAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        TagId[]? ids,
+        TimeSpan validFor,
+        HttpContext? request,
+        OwnLookup? own)
     {
         try
         {

@@ -47,7 +47,10 @@ internal sealed class OversizeLog(ILogger logger)
         _ => PathOf(key),
     };
 
-    /// <summary>ASP.NET's key is the method, the scheme, and host and path, with U+001E between; what follows varies and is none of the route.</summary>
+    /// <summary>
+    /// ASP.NET's key is the method, the scheme, and host and path, with U+001E between; what follows varies and is none
+    /// of the route.
+    /// </summary>
     private static string PathOf(string key)
     {
         string[] parts = key.Split('\x1e', 4);

@@ -13,8 +13,9 @@ namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 ///            16 bytes, the number of its version when the page began to be made (see <see cref="TagVersion"/>)
 /// page       the rest, as ASP.NET Core gave it
 /// </code>
-/// A page counts while every tag has the version that stands here. ASP.NET Core throws at a page that is damaged, so one whose checksum is wrong never gets there.
-/// A checksum tells what an accident has changed, not what a stranger wrote on purpose. Version 1 had none, and other keys.
+/// A page counts while every tag has the version that stands here. ASP.NET Core throws at a page that is damaged, so
+/// one whose checksum is wrong never gets there. A checksum tells what an accident has changed, not what a stranger
+/// wrote on purpose. Version 1 had none, and other keys.
 /// </summary>
 internal static class PageEnvelope
 {
@@ -54,9 +55,13 @@ internal static class PageEnvelope
     public static bool IsIntact(ReadOnlySpan<byte> stored)
         => stored.Length >= StartLength
             && stored[0] == Mark
-            && BinaryPrimitives.ReadUInt32BigEndian(stored[ChecksumAt..]) == Checksum.Add(Checksum.Add(Checksum.Start, stored[..ChecksumAt]), stored[StartLength..]);
+            && BinaryPrimitives.ReadUInt32BigEndian(stored[ChecksumAt..])
+                == Checksum.Add(Checksum.Add(Checksum.Start, stored[..ChecksumAt]), stored[StartLength..]);
 
-    /// <summary>Finds where the page begins and which tags stand before it; false for what is no page, or has more tags than one may have.</summary>
+    /// <summary>
+    /// Finds where the page begins and which tags stand before it; false for what is no page, or has more tags than one
+    /// may have.
+    /// </summary>
     public static bool TryUnwrap(ReadOnlySpan<byte> stored, int maximumTags, out (TagId Tag, UInt128 Number)[] tags, out int pageStart)
     {
         tags = [];

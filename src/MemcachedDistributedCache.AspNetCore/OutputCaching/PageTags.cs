@@ -4,17 +4,22 @@ using Microsoft.AspNetCore.OutputCaching;
 namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 
 /// <summary>
-/// Finds, for a page that was made, the versions that its tags had before: an eviction while the page was made must win over the page, which
-/// is stored after it.
+/// Finds, for a page that was made, the versions that its tags had before: an eviction while the page was made must win
+/// over the page, which is stored after it.
 /// <list type="number">
-/// <item>A tag that was known when the page was looked for, from a policy or from the page that was there before, has the version read then.</item>
-/// <item>Of any other the version is read now, and counts if it is surely older than the request: seen by this process before, or made by an
-/// eviction that is longer past than the clocks can be apart. If not, the page is not stored.</item>
+/// <item>A tag that was known when the page was looked for, from a policy or from the page that was there before, has
+/// the version read then.</item>
+/// <item>Of any other the version is read now, and counts if it is surely older than the request: seen by this process
+/// before, or made by an eviction that is longer past than the clocks can be apart. If not, the page is not
+/// stored.</item>
 /// </list>
 /// </summary>
 internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, TimeSpan clockTolerance, int maximumTags)
 {
-    /// <summary>How long before a request a look-up may have ended that it shares: while its result was on its way to those who waited for it.</summary>
+    /// <summary>
+    /// How long before a request a look-up may have ended that it shares: while its result was on its way to those who
+    /// waited for it.
+    /// </summary>
     private static readonly TimeSpan Sharing = TimeSpan.FromSeconds(1);
 
     /// <summary>The last look-up of whoever uses the store without a request.</summary>
@@ -23,7 +28,10 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
     private readonly LookupLog _lookups = new();
     private readonly long _sharing = (long)(Sharing.TotalSeconds * timeProvider.TimestampFrequency);
 
-    /// <summary>Notes whose look-up begins. Called before anything is awaited, so that what is noted of a flow reaches the caller.</summary>
+    /// <summary>
+    /// Notes whose look-up begins. Called before anything is awaited, so that what is noted of a flow reaches the
+    /// caller.
+    /// </summary>
     public OwnLookup Enter(string key, HttpContext? request)
     {
         var own = new OwnLookup(key);
@@ -60,7 +68,10 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         return reading;
     }
 
-    /// <summary>The look-up that a page which is stored now came after, where this flow or request made it itself. Called before anything is awaited.</summary>
+    /// <summary>
+    /// The look-up that a page which is stored now came after, where this flow or request made it itself. Called before
+    /// anything is awaited.
+    /// </summary>
     public OwnLookup? Take(HttpContext? request)
     {
         if (request is not null)
@@ -89,7 +100,10 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         }
     }
 
-    /// <summary>The versions that the tags had before the page was begun; null where one cannot be told, or may have changed since.</summary>
+    /// <summary>
+    /// The versions that the tags had before the page was begun; null where one cannot be told, or may have changed
+    /// since.
+    /// </summary>
     /// <exception cref="MemcachedUnavailableException">The server of a tag gave no answer.</exception>
     public async Task<VersionedTag[]?> OfPageAsync(string key, TagId[] tags, HttpContext? request, OwnLookup? own)
     {
@@ -127,7 +141,8 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
             return begun is not { } time || versions.IsOlderThan(read, time, clockTolerance) ? read : null;
         }
 
-        // A tag that is new to the cluster. Had it been evicted while the page was made, it would have a version, unless that was lost at once.
+        // A tag that is new to the cluster. Had it been evicted while the page was made, it would have a version,
+        // unless that was lost at once.
         return await versions.MakeAsync(tag, CancellationToken.None).ConfigureAwait(false) is { IsFirst: true } made ? made.Version : null;
     }
 
@@ -171,9 +186,10 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         }
 
         /// <summary>
-        /// The page's tags have the versions that stand in it; those that nobody named are asked for now. What was asked for together with the page may have been
-        /// read before another instance evicted the tag and stored this page, so a version that differs is asked for once more: a page that is newer than what is known
-        /// of its tags is not made again and replaced by an older one.
+        /// The page's tags have the versions that stand in it; those that nobody named are asked for now. What was
+        /// asked for together with the page may have been read before another instance evicted the tag and stored this
+        /// page, so a version that differs is asked for once more: a page that is newer than what is known of its tags
+        /// is not made again and replaced by an older one.
         /// </summary>
         public async ValueTask<bool> MatchesAsync((TagId Tag, UInt128 Number)[] tags)
         {
@@ -223,8 +239,8 @@ internal sealed class PageTags(TagVersions versions, TimeProvider timeProvider, 
         }
 
         /// <summary>
-        /// All versions that could be read. For a page that is about to be made those of its named tags are made where there are none, so that
-        /// it has a version older than itself.
+        /// All versions that could be read. For a page that is about to be made those of its named tags are made where
+        /// there are none, so that it has a version older than itself.
         /// </summary>
         public async ValueTask<VersionedTag[]> FinishAsync(bool make)
         {

@@ -5,9 +5,10 @@ using Microsoft.Extensions.Caching.Distributed;
 namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 
 /// <summary>
-/// The versions of tags in memcached. An eviction writes a new one, whatever the number of pages. A version that is missing, because its item
-/// was evicted or its server restarted, is made anew and equals none that was before: a loss costs pages and brings none back. So is one
-/// that its server has from before it was down: an eviction meanwhile may have gone elsewhere.
+/// The versions of tags in memcached. An eviction writes a new one, whatever the number of pages. A version that is
+/// missing, because its item was evicted or its server restarted, is made anew and equals none that was before: a loss
+/// costs pages and brings none back. So is one that its server has from before it was down: an eviction meanwhile may
+/// have gone elsewhere.
 /// </summary>
 /// <param name="cache">Where they lie; it does not read what is from before an outage.</param>
 /// <param name="timeProvider">The clock.</param>
@@ -50,8 +51,8 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
             return (made, true);
         }
 
-        // One that is there and not read, from before an outage or uncertain, is replaced whatever it is. Should it be of an eviction of this moment: to pages it
-        // makes no difference which version they do not have.
+        // One that is there and not read, from before an outage or uncertain, is replaced whatever it is. Should it be
+        // of an eviction of this moment: to pages it makes no difference which version they do not have.
         return (await ReadAsync(tag, cancellationToken).ConfigureAwait(false) ?? await ReplaceAsync(tag).ConfigureAwait(false), false);
     }
 
@@ -74,7 +75,8 @@ internal sealed class TagVersions(MemcachedCache cache, TimeProvider timeProvide
     private async Task<TagVersion> ReplaceAsync(TagId tag)
     {
         // Not to be cancelled: what the tag stands for has changed, whether or not the caller still waits.
-        // A retry stores another version: the one before may have arrived unheard of, and another eviction may have come since, which it would undo.
+        // A retry stores another version: the one before may have arrived unheard of, and another eviction may have
+        // come since, which it would undo.
         TagVersion version = default;
         await cache.SetMadeAsync(
             tag.Key,

@@ -24,7 +24,12 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     public IClusterNode NodeOf(ReadOnlySpan<byte> key) => (IClusterNode?)cluster.RouteOf(HashRing.Hash(key)).Node ?? _unknown;
 
     /// <summary>Reads a value with its flags and time to live.</summary>
-    public ValueTask<OperationResult> GetAsync(WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> GetAsync(
+        WireKey key,
+        ReadRequirements needs,
+        ValueTarget target,
+        CallMode mode,
+        CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
         return GetAsync(cluster.RouteOf(hash), hash, key, needs, target, mode, cancellationToken);
@@ -38,8 +43,8 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     }
 
     /// <summary>
-    /// Reads an item, placeholders among them, with its flags, time to live and CAS token. Where there is none an empty one is made that lives
-    /// <paramref name="seconds"/>, and who made it has won the lease.
+    /// Reads an item, placeholders among them, with its flags, time to live and CAS token. Where there is none an empty
+    /// one is made that lives <paramref name="seconds"/>, and who made it has won the lease.
     /// </summary>
     public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
     {
@@ -50,7 +55,12 @@ internal sealed class MemcachedClient(ServerCluster cluster)
             return new ValueTask<OperationResult>(Unread(route));
         }
 
-        ValueTask<OperationResult> reading = node.Execute(new LeaseRequest(key, seconds, withValue), hash, ValueTarget.OwnArray, CallMode.Async, cancellationToken);
+        ValueTask<OperationResult> reading = node.Execute(
+            new LeaseRequest(key, seconds, withValue),
+            hash,
+            ValueTarget.OwnArray,
+            CallMode.Async,
+            cancellationToken);
         return route.Fence is null ? reading : RouteChecks.MarkAsync(reading, route);
     }
 
@@ -64,7 +74,12 @@ internal sealed class MemcachedClient(ServerCluster cluster)
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
-        ValueTask<OperationResult> reading = node.Execute(new KeyRequest(OperationKind.Inspect, key) { WithCas = withCas }, hash, ValueTarget.OwnArray, mode, cancellationToken);
+        ValueTask<OperationResult> reading = node.Execute(
+            new KeyRequest(OperationKind.Inspect, key) { WithCas = withCas },
+            hash,
+            ValueTarget.OwnArray,
+            mode,
+            cancellationToken);
         return route.Fence is null || !withCas ? reading : RouteChecks.MarkAsync(reading, route);
     }
 
@@ -109,8 +124,8 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     }
 
     /// <summary>
-    /// Records that a write may have been overtaken, or was given up unseen, so that what the server has under the key is not read before it has been removed. A write
-    /// that ends here without a definite answer is recorded already.
+    /// Records that a write may have been overtaken, or was given up unseen, so that what the server has under the key
+    /// is not read before it has been removed. A write that ends here without a definite answer is recorded already.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <param name="mayOvertakeRemoval">Whether the server may yet act on the write, after what it is asked from now on.</param>
@@ -128,8 +143,9 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     }
 
     /// <summary>
-    /// Stores a value. A value that no server would take is <see cref="ResultStatus.TooLarge"/>, and nothing is sent. Neither is a store whose CAS token is of another
-    /// connection than the key's present one, or of an item that may not be read in the place of another node: it is a <see cref="ResultStatus.Conflict"/>.
+    /// Stores a value. A value that no server would take is <see cref="ResultStatus.TooLarge"/>, and nothing is sent.
+    /// Neither is a store whose CAS token is of another connection than the key's present one, or of an item that may
+    /// not be read in the place of another node: it is a <see cref="ResultStatus.Conflict"/>.
     /// </summary>
     public ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
@@ -144,7 +160,13 @@ internal sealed class MemcachedClient(ServerCluster cluster)
         return StoreAsync(RouteTo(node, hash), hash, key, item, CallMode.Async, CancellationToken.None);
     }
 
-    private ValueTask<OperationResult> StoreAsync(in Route route, uint hash, WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
+    private ValueTask<OperationResult> StoreAsync(
+        in Route route,
+        uint hash,
+        WireKey key,
+        in Item item,
+        CallMode mode,
+        CancellationToken cancellationToken)
     {
         if (item.CasToken is { IsKnown: false })
         {
@@ -168,8 +190,8 @@ internal sealed class MemcachedClient(ServerCluster cluster)
 
         if (item.CasToken is { } state && (!route.Admits(state.Cas) || !node.Consistency.Fences.WholeNode.Admits(state.Cas)))
         {
-            // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The fence is looked at last: it is there before all
-            // is readable again.
+            // What is not to be read is not to be built on either: the key may have been changed elsewhere since. The
+            // fence is looked at last: it is there before all is readable again.
             return new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
         }
 
@@ -182,7 +204,10 @@ internal sealed class MemcachedClient(ServerCluster cluster)
             : node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
     }
 
-    /// <summary>The result of a read that is not sent, decided whatever the node's state, which may change before it would be on its way.</summary>
+    /// <summary>
+    /// The result of a read that is not sent, decided whatever the node's state, which may change before it would be on
+    /// its way.
+    /// </summary>
     private static OperationResult Unread(in Route route) => route.Node switch
     {
         null => ServerCluster.NoServer,
@@ -193,7 +218,14 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     /// <summary>The way to the node that the caller has named; the key's own where it named none, or what stands for none.</summary>
     private Route RouteTo(IClusterNode? node, uint hash) => node is Node named ? new Route(named) : cluster.RouteOf(hash);
 
-    private static ValueTask<OperationResult> GetAsync(Route route, uint hash, WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    private static ValueTask<OperationResult> GetAsync(
+        Route route,
+        uint hash,
+        WireKey key,
+        ReadRequirements needs,
+        ValueTarget target,
+        CallMode mode,
+        CancellationToken cancellationToken)
     {
         if (route.Node is not { } node || node.Consistency.IsUncertain(key))
         {
@@ -202,10 +234,19 @@ internal sealed class MemcachedClient(ServerCluster cluster)
 
         // In the place of another nothing is read that is as old as that anyway.
         bool withCas = (needs & ReadRequirements.CasToken) != ReadRequirements.None;
-        CasFence? outage = (needs & ReadRequirements.SinceOutage) != ReadRequirements.None && !route.IsGutter && node.Consistency.Fences.SinceOutage.IsSet ? node.Consistency.Fences.SinceOutage : null;
+        CasFence? outage =
+            (needs & ReadRequirements.SinceOutage) != ReadRequirements.None && !route.IsGutter && node.Consistency.Fences.SinceOutage.IsSet
+                ? node.Consistency.Fences.SinceOutage
+                : null;
         bool mayOvertake = mode == CallMode.Async && !withCas && (needs & ReadRequirements.InOrder) == ReadRequirements.None;
-        var request = new KeyRequest(OperationKind.Get, key) { WithCas = withCas || route.Fence is not null || outage is not null || node.Consistency.Fences.WholeNode.IsSet, ReadHash = mayOvertake ? hash : 0 };
-        ValueTask<OperationResult> reading = mayOvertake ? node.Read(request, hash, target, cancellationToken) : node.Execute(request, hash, target, mode, cancellationToken);
+        var request = new KeyRequest(OperationKind.Get, key)
+        {
+            WithCas = withCas || route.Fence is not null || outage is not null || node.Consistency.Fences.WholeNode.IsSet,
+            ReadHash = mayOvertake ? hash : 0,
+        };
+        ValueTask<OperationResult> reading = mayOvertake
+            ? node.Read(request, hash, target, cancellationToken)
+            : node.Execute(request, hash, target, mode, cancellationToken);
         return route.Fence is null && outage is null ? reading : RouteChecks.ReadAsync(reading, route, outage, target);
     }
 

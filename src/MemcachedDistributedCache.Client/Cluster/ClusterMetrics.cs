@@ -71,10 +71,17 @@ internal sealed class ClusterMetrics : IClusterReadings, IDisposable
         try
         {
             FrozenDictionary<Node, ServerView> before = _views;
-            (Node Node, ServerStatistics? Said)[] answers = await Task.WhenAll(Nodes.Select(async node => (node, await AskAsync(node).ConfigureAwait(false)))).ConfigureAwait(false);
-            Volatile.Write(ref _views, answers
-                .Where(static answer => answer.Said is not null)
-                .ToFrozenDictionary(static answer => answer.Node, answer => ServerView.After(before.GetValueOrDefault(answer.Node), answer.Said!, _settings.TimeProvider.GetTimestamp())));
+            (Node Node, ServerStatistics? Said)[] answers = await Task.WhenAll(
+                    Nodes.Select(async node => (node, await AskAsync(node).ConfigureAwait(false))))
+                .ConfigureAwait(false);
+            Volatile.Write(
+                ref _views,
+                answers
+                    .Where(static answer => answer.Said is not null)
+                    .ToFrozenDictionary(
+                        static answer => answer.Node,
+                        answer =>
+                            ServerView.After(before.GetValueOrDefault(answer.Node), answer.Said!, _settings.TimeProvider.GetTimestamp())));
         }
         finally
         {

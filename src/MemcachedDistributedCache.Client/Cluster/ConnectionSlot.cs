@@ -24,8 +24,8 @@ internal sealed class ConnectionSlot(CallMode mode, Func<ConnectionSlot, Connect
     public bool IsOpen => Current is { IsUsable: true, IsOpen: true };
 
     /// <summary>
-    /// The open connection, if it is any use for a probe. One that is behind with its replies is none: the probe would wait behind them, time and again, while the
-    /// server may answer others at once. It is given up.
+    /// The open connection, if it is any use for a probe. One that is behind with its replies is none: the probe would
+    /// wait behind them, time and again, while the server may answer others at once. It is given up.
     /// </summary>
     public Connection? CurrentInStep()
     {

@@ -5,8 +5,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// The places of a node's connections: some for asynchronous callers, who share them by key, one for those who block, and one for reads of large values,
-/// which nothing else may take.
+/// The places of a node's connections: some for asynchronous callers, who share them by key, one for those who block,
+/// and one for reads of large values, which nothing else may take.
 /// </summary>
 internal sealed class ConnectionSlots
 {
@@ -37,8 +37,8 @@ internal sealed class ConnectionSlots
     public bool IsForLargeValues(ConnectionSlot slot) => slot == _largeValues;
 
     /// <summary>
-    /// The connection for a request; null while none can be had. One that changes its key has only the key's own slot: an earlier change may still be on
-    /// its way there, and would come after one that took another.
+    /// The connection for a request; null while none can be had. One that changes its key has only the key's own slot:
+    /// an earlier change may still be on its way there, and would come after one that took another.
     /// </summary>
     public Connection? Acquire(uint hash, CallMode mode, bool changes)
     {
@@ -52,10 +52,12 @@ internal sealed class ConnectionSlots
     }
 
     /// <summary>
-    /// The connection for reads of large values; null while it is not open. One is begun then, but no read waits for it, or fails because it cannot be had:
-    /// the key's own connection is there. That it has been opened is told after it is known where it leads.
+    /// The connection for reads of large values; null while it is not open. One is begun then, but no read waits for
+    /// it, or fails because it cannot be had: the key's own connection is there. That it has been opened is told after
+    /// it is known where it leads.
     /// </summary>
-    public Connection? AcquireForLargeValue() => _largeValues.Acquire() is { Opened.IsCompleted: true, IsUsable: true } connection ? connection : null;
+    public Connection? AcquireForLargeValue()
+        => _largeValues.Acquire() is { Opened.IsCompleted: true, IsUsable: true } connection ? connection : null;
 
     /// <summary>Forgets all failures: the server answers again.</summary>
     public void ClearBackoff()
@@ -101,12 +103,16 @@ internal sealed class ConnectionSlots
     /// <summary>Another connection has taken its place.</summary>
     public bool HasLeft(Connection connection) => _leaving.Contains(connection);
 
-    /// <summary>The callers of a slot that has failed are served all the same: a synchronous connection is of no use to asynchronous ones.</summary>
-    public bool CanServeWithout(ConnectionSlot failed) => (failed.Mode == CallMode.Async ? _async : _async.Append(_sync)).Any(static slot => slot.IsOpen);
+    /// <summary>
+    /// The callers of a slot that has failed are served all the same: a synchronous connection is of no use to
+    /// asynchronous ones.
+    /// </summary>
+    public bool CanServeWithout(ConnectionSlot failed)
+        => (failed.Mode == CallMode.Async ? _async : _async.Append(_sync)).Any(static slot => slot.IsOpen);
 
     /// <summary>
-    /// Sends a probe on every open connection. One that nobody uses would pass for the proof of a server that has gone silent; asked, it ends if
-    /// there is no answer.
+    /// Sends a probe on every open connection. One that nobody uses would pass for the proof of a server that has gone
+    /// silent; asked, it ends if there is no answer.
     /// </summary>
     public void AskAll()
     {
@@ -121,8 +127,8 @@ internal sealed class ConnectionSlots
     }
 
     /// <summary>
-    /// Lets nothing be opened any more, and gives all connections that there are. Slots first: a connection that is replaced meanwhile is among those
-    /// that leave before its slot has another.
+    /// Lets nothing be opened any more, and gives all connections that there are. Slots first: a connection that is
+    /// replaced meanwhile is among those that leave before its slot has another.
     /// </summary>
     public Connection?[] Close()
     {
@@ -131,11 +137,16 @@ internal sealed class ConnectionSlots
     }
 
     /// <summary>Its connection is open, or has ended, and nothing is awaited.</summary>
-    private static bool IsQuiet(ConnectionSlot slot) => slot.Current is not { } connection || ((connection.IsOpen || !connection.IsUsable) && connection.PendingCount == 0);
+    private static bool IsQuiet(ConnectionSlot slot)
+        => slot.Current is not { } connection || ((connection.IsOpen || !connection.IsUsable) && connection.PendingCount == 0);
 
     private static async Task AskAsync(Connection connection)
     {
-        if (connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer))
+        if (connection.TryExecute(
+                new KeyRequest(OperationKind.NoOp, default),
+                ValueTarget.OwnArray,
+                CancellationToken.None,
+                out ValueTask<OperationResult> answer))
         {
             await answer.ConfigureAwait(false);
         }

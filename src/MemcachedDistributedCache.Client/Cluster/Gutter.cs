@@ -2,12 +2,14 @@ using MemcachedDistributedCache.Consistency;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Keeps the nodes that are down, and sees to it that a node which serves in the place of another gives out nothing that it held before: an item from an earlier outage may be
-/// older than what has been written since.
+/// Keeps the nodes that are down, and sees to it that a node which serves in the place of another gives out nothing
+/// that it held before: an item from an earlier outage may be older than what has been written since.
 /// <para>
-/// Each pair of a node that is down and one that is not has a fence of its own, found when the first went down. A gutter node is found by passing all that are down before it
-/// on the ring, so an item must be above the fences of all of them: it was then written since the last of them went, and in all that time the key has had no other place.
-/// One fence for each gutter node would be found anew with every outage, and the second would empty what the cluster holds for the first.
+/// Each pair of a node that is down and one that is not has a fence of its own, found when the first went down. A
+/// gutter node is found by passing all that are down before it on the ring, so an item must be above the fences of all
+/// of them: it was then written since the last of them went, and in all that time the key has had no other place. One
+/// fence for each gutter node would be found anew with every outage, and the second would empty what the cluster holds
+/// for the first.
 /// </para>
 /// </summary>
 internal sealed class Gutter(bool isEnabled) : IOutageListener
@@ -97,7 +99,8 @@ internal sealed class Gutter(bool isEnabled) : IOutageListener
             // Kept, they would keep every node that was there.
             node.GutterFences.Clear();
 
-            // A fence that was found while this node was going down does not count: it was written to since. They are renewed when its connection is told.
+            // A fence that was found while this node was going down does not count: it was written to since. They are
+            // renewed when its connection is told.
             foreach (Node down in _down)
             {
                 Close_NeedsLock(down, node);

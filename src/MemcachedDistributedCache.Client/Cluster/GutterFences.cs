@@ -3,7 +3,10 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>For one node, what the items of each other are to be newer than to be read in its place. Written under the lock of <see cref="Gutter"/>.</summary>
+/// <summary>
+/// For one node, what the items of each other are to be newer than to be read in its place. Written under the lock of
+/// <see cref="Gutter"/>.
+/// </summary>
 internal sealed class GutterFences(IClusterNode node)
 {
     private Dictionary<IClusterNode, CasFence> _fences = [];
@@ -16,5 +19,7 @@ internal sealed class GutterFences(IClusterNode node)
 
     /// <summary>Has a fence for each other node; a new one lets nothing pass until it is renewed.</summary>
     public void Cover(IEnumerable<IClusterNode> nodes)
-        => Volatile.Write(ref _fences, nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFence.NewClosed()));
+        => Volatile.Write(
+            ref _fences,
+            nodes.Where(other => other != node).ToDictionary(static other => other, other => Find(other) ?? CasFence.NewClosed()));
 }

@@ -15,8 +15,9 @@ namespace MemcachedDistributedCache.Cluster;
 internal sealed class HashRing
 {
     /// <summary>
-    /// About how many points a ring has at the most: as many as 409 servers of equal weight. It bounds the time and the memory that a reload takes. The points of
-    /// a server are always the first of one sequence, so that a ring which grows past the bound moves only the keys of the points that go.
+    /// About how many points a ring has at the most: as many as 409 servers of equal weight. It bounds the time and the
+    /// memory that a reload takes. The points of a server are always the first of one sequence, so that a ring which
+    /// grows past the bound moves only the keys of the points that go.
     /// </summary>
     public const int MostPoints = 1 << 18;
 
@@ -106,8 +107,9 @@ internal sealed class HashRing
     }
 
     /// <summary>
-    /// How many points each server has. Part of the wire contract, like the hash. Weights are not divided by their common factor, though that would make smaller rings:
-    /// the factor goes with the servers, so one of weight 1 that joins three of weight 100 would move two thirds of the keys.
+    /// How many points each server has. Part of the wire contract, like the hash. Weights are not divided by their
+    /// common factor, though that would make smaller rings: the factor goes with the servers, so one of weight 1 that
+    /// joins three of weight 100 would move two thirds of the keys.
     /// </summary>
     private static int[] PointsOf(int[] weights)
     {

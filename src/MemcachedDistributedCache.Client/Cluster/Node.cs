@@ -8,7 +8,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// One server, of four parts: its connections, its health, what is known of its items, and what was seen of it. While it is down an operation fails at once.
+/// One server, of four parts: its connections, its health, what is known of its items, and what was seen of it. While
+/// it is down an operation fails at once.
 /// </summary>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with the recovery.
 internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
@@ -32,7 +33,10 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
         Address = address;
         GutterFences = new GutterFences(this);
         _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
-        Counters = new NodeCounters(address.ToString(), settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All), () => _health.RetryAfter);
+        Counters = new NodeCounters(
+            address.ToString(),
+            settings.Connections.Telemetry.OfNode(address.Host, address.Port, OperationNames.All),
+            () => _health.RetryAfter);
         Consistency = new NodeConsistency(this, settings.Consistency, Counters, settings.Logger, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.AttemptTimeout, settings.Connections.TimeProvider, settings.Logger);
         _outages = new OutageLog(Counters, () => gutter.HasOthers, settings.Logger);
@@ -73,7 +77,12 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     bool INodeChannel.KeepsCas => _connections.Handshake?.KeepsCas == true;
 
     /// <summary>Sends a request by the slot of its hash, so that the requests of one key keep their order.</summary>
-    public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, uint hash, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> Execute<TRequest>(
+        scoped in TRequest request,
+        uint hash,
+        ValueTarget target,
+        CallMode mode,
+        CancellationToken cancellationToken)
         where TRequest : struct, IRequest, allows ref struct
     {
         bool isInOrder = request.Kind is OperationKind.Store or OperationKind.Delete;
@@ -103,21 +112,32 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     }
 
     /// <summary>
-    /// Sends a read that need not come after what its key was asked before. Where the value was large the last time another connection takes it, if that is open, so that
-    /// the reads of small values do not wait for it.
+    /// Sends a read that need not come after what its key was asked before. Where the value was large the last time
+    /// another connection takes it, if that is open, so that the reads of small values do not wait for it.
     /// </summary>
-    public ValueTask<OperationResult> Read(scoped in KeyRequest request, uint hash, ValueTarget target, CancellationToken cancellationToken)
-        => _connections.AcquireForLargeValue(hash) is { } connection && connection.TryExecute(request, target, cancellationToken, out ValueTask<OperationResult> result)
+    public ValueTask<OperationResult> Read(
+        scoped in KeyRequest request,
+        uint hash,
+        ValueTarget target,
+        CancellationToken cancellationToken)
+        => _connections.AcquireForLargeValue(hash) is { } connection
+            && connection.TryExecute(request, target, cancellationToken, out ValueTask<OperationResult> result)
             ? result
             : Execute(request, hash, target, CallMode.Async, cancellationToken);
 
     /// <summary>
-    /// Sends a request whose condition is a CAS token that <paramref name="origin"/> told. By another connection, or to another node, nothing is sent, and the condition
-    /// does not hold: a server that was restarted counts anew.
+    /// Sends a request whose condition is a CAS token that <paramref name="origin"/> told. By another connection, or to
+    /// another node, nothing is sent, and the condition does not hold: a server that was restarted counts anew.
     /// </summary>
-    public ValueTask<OperationResult> ExecuteOn<TRequest>(object? origin, scoped in TRequest request, uint hash, CancellationToken cancellationToken)
-        where TRequest : struct, IRequest, allows ref struct
-        => _connections.Acquire(hash, CallMode.Async, changes: false) is { } connection && connection == origin && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
+    public ValueTask<OperationResult> ExecuteOn<TRequest>(
+        object? origin,
+        scoped in TRequest request,
+        uint hash,
+        CancellationToken cancellationToken)
+        where TRequest : struct, IRequest, allows ref struct =>
+        _connections.Acquire(hash, CallMode.Async, changes: false) is { } connection
+        && connection == origin
+        && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
             ? result
             : new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
 
@@ -170,11 +190,18 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     }
 
     /// <inheritdoc/>
-    Task<OperationResult> INodeChannel.DeleteAsync(byte[] key)
-        => Execute(new KeyRequest(OperationKind.Delete, WireKey.Of(key)) { IsReplay = true }, HashRing.Hash(key), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask();
+    Task<OperationResult> INodeChannel.DeleteAsync(byte[] key) =>
+        Execute(
+                new KeyRequest(OperationKind.Delete, WireKey.Of(key)) { IsReplay = true },
+                HashRing.Hash(key),
+                ValueTarget.OwnArray,
+                CallMode.Async,
+                CancellationToken.None)
+            .AsTask();
 
     /// <inheritdoc/>
-    Task<ServerStatistics?> INodeChannel.GetStatisticsAsync(CancellationToken cancellationToken) => StatisticsExchange.RunAsync(_settings.Connections, Address, cancellationToken);
+    Task<ServerStatistics?> INodeChannel.GetStatisticsAsync(CancellationToken cancellationToken) =>
+        StatisticsExchange.RunAsync(_settings.Connections, Address, cancellationToken);
 
     /// <inheritdoc/>
     void INodeHealthEvents.OnGoingDown()
@@ -202,7 +229,11 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
             _connections.ClearBackoff();
             _outages.End();
             Counters.NodeStateChanged(MemcachedNodeState.Up);
-            Log.NodeUp(_settings.Logger, Counters.Server, ServerVersion!, ItemSizeMax == 0 ? "and it does not tell how large items may be" : $"items up to {ItemSizeMax} bytes");
+            Log.NodeUp(
+                _settings.Logger,
+                Counters.Server,
+                ServerVersion!,
+                ItemSizeMax == 0 ? "and it does not tell how large items may be" : $"items up to {ItemSizeMax} bytes");
         }
 
         Consistency.OnConnected(isNews);

@@ -6,7 +6,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Keeps all connections of a node at one server: what one of them stores the others are to find, and a fence that is found by one is to hold for all.
+/// Keeps all connections of a node at one server: what one of them stores the others are to find, and a fence that is
+/// found by one is to hold for all.
 /// </summary>
 /// <param name="node">The server as it is configured.</param>
 /// <param name="slots">The connections.</param>
@@ -27,8 +28,8 @@ internal sealed class NodeAddress(
     private long _currentSince;
 
     /// <summary>
-    /// Has the other connections follow one that finds itself elsewhere, or ends that. Runs before its first request is sent: what has been asked of it may be for
-    /// the server where the others are.
+    /// Has the other connections follow one that finds itself elsewhere, or ends that. Runs before its first request is
+    /// sent: what has been asked of it may be for the server where the others are.
     /// </summary>
     /// <param name="connection">It; open.</param>
     /// <param name="mayLead">Whether the others follow it.</param>
@@ -56,8 +57,9 @@ internal sealed class NodeAddress(
             changed?.Invoke(node, address);
             if (!isFirst)
             {
-                // What is there has been stored by others, or by us before it was overwritten elsewhere. Once before the other connections are replaced, so that
-                // nothing is read by a new one, and once after, so that no number counts that an old one was told.
+                // What is there has been stored by others, or by us before it was overwritten elsewhere. Once before
+                // the other connections are replaced, so that nothing is read by a new one, and once after, so that no
+                // number counts that an old one was told.
                 uncertain.MarkAll();
                 slots.Renew(other => other.RemoteAddress is { } remote && !remote.Equals(address));
                 uncertain.MarkAll();

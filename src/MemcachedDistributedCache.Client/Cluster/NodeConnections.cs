@@ -8,8 +8,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// The connections of a node: which of them takes a request, how another is opened, and what the end of one says of the server. While the node is down none is given out;
-/// the first slot then opens one for the probe.
+/// The connections of a node: which of them takes a request, how another is opened, and what the end of one says of the
+/// server. While the node is down none is given out; the first slot then opens one for the probe.
 /// </summary>
 internal sealed class NodeConnections
 {
@@ -30,8 +30,16 @@ internal sealed class NodeConnections
         _health = health;
         _consistency = consistency;
         _outages = outages;
-        _slots = new ConnectionSlots(settings.ConnectionsPerNode, mode => new ConnectionSlot(mode, NewConnection, settings.Connections.TimeProvider, settings.ReconnectDelay));
-        _address = new NodeAddress(server, _slots, consistency.Writes, settings.Connections, settings.ReconnectDelay, settings.AddressChanged);
+        _slots = new ConnectionSlots(
+            settings.ConnectionsPerNode,
+            mode => new ConnectionSlot(mode, NewConnection, settings.Connections.TimeProvider, settings.ReconnectDelay));
+        _address = new NodeAddress(
+            server,
+            _slots,
+            consistency.Writes,
+            settings.Connections,
+            settings.ReconnectDelay,
+            settings.AddressChanged);
     }
 
     /// <summary>The latest handshake with the server; null while it has not been asked.</summary>
@@ -49,9 +57,13 @@ internal sealed class NodeConnections
     private NodeCounters Counters => _outages.Counters;
 
     /// <inheritdoc cref="ConnectionSlots.Acquire"/>
-    public Connection? Acquire(uint hash, CallMode mode, bool changes) => _health.State == MemcachedNodeState.Down ? null : _slots.Acquire(hash, mode, changes);
+    public Connection? Acquire(uint hash, CallMode mode, bool changes)
+        => _health.State == MemcachedNodeState.Down ? null : _slots.Acquire(hash, mode, changes);
 
-    /// <summary>The connection for the read of a key whose value was large the last time; null for other keys, and while it is not open.</summary>
+    /// <summary>
+    /// The connection for the read of a key whose value was large the last time; null for other keys, and while it is
+    /// not open.
+    /// </summary>
     public Connection? AcquireForLargeValue(uint hash)
         => LargeValues.Contains(hash) && _health.State != MemcachedNodeState.Down ? _slots.AcquireForLargeValue() : null;
 
@@ -75,8 +87,13 @@ internal sealed class NodeConnections
     public async ValueTask<Connection?> ProbeAsync(CancellationToken cancellationToken)
     {
         Connection? connection = _slots.First.CurrentInStep() ?? await ReconnectAsync(cancellationToken).ConfigureAwait(false);
-        return connection is not null
-            && connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> answer)
+        return
+            connection is not null
+            && connection.TryExecute(
+                new KeyRequest(OperationKind.NoOp, default),
+                ValueTarget.OwnArray,
+                CancellationToken.None,
+                out ValueTask<OperationResult> answer)
             && (await answer.ConfigureAwait(false)).Status == ResultStatus.Success
             ? connection
             : null;
@@ -116,7 +133,10 @@ internal sealed class NodeConnections
         }
     }
 
-    /// <summary>Notes a failure of the slot, so that nobody who hears of it opens the next connection at once, and whoever is refused one is told why.</summary>
+    /// <summary>
+    /// Notes a failure of the slot, so that nobody who hears of it opens the next connection at once, and whoever is
+    /// refused one is told why.
+    /// </summary>
     private void OnEnding(ConnectionSlot slot, Connection connection, ConnectionEnd end)
     {
         if (!IsFailure(connection, end))
@@ -173,8 +193,9 @@ internal sealed class NodeConnections
     }
 
     /// <summary>
-    /// Opens the next connection at once: what is asked meanwhile waits for it instead of failing. Synchronous callers open their own. Where none can be opened, another
-    /// has failed before, and was not believed for the sake of the one that has ended now.
+    /// Opens the next connection at once: what is asked meanwhile waits for it instead of failing. Synchronous callers
+    /// open their own. Where none can be opened, another has failed before, and was not believed for the sake of the
+    /// one that has ended now.
     /// </summary>
     private void Reopen(ConnectionSlot slot, ConnectionEnd end)
     {
@@ -187,7 +208,9 @@ internal sealed class NodeConnections
 
     /// <summary>The end says something of the server: it was not wanted, and no other connection has taken the place.</summary>
     private bool IsFailure(Connection connection, ConnectionEnd end)
-        => end.Reason is not (ConnectionEndReason.Idle or ConnectionEndReason.Disposed) && !Volatile.Read(ref _isClosed) && !_slots.HasLeft(connection);
+        => end.Reason is not (ConnectionEndReason.Idle or ConnectionEndReason.Disposed)
+            && !Volatile.Read(ref _isClosed)
+            && !_slots.HasLeft(connection);
 
     private bool HasWorked(Connection connection, ConnectionEnd end)
         => connection.IsOpen && connection.Age >= _settings.ReconnectDelay && end.Reason != ConnectionEndReason.Stalled;
@@ -199,7 +222,10 @@ internal sealed class NodeConnections
         Volatile.Write(ref _recovering, connection);
         connection.Start();
         ConnectionEnd? end;
-        using (cancellationToken.UnsafeRegister(static state => ((Connection)state!).Break(ConnectionEndReason.Disposed, "the cache was disposed"), connection))
+        using (
+            cancellationToken.UnsafeRegister(
+                static state => ((Connection)state!).Break(ConnectionEndReason.Disposed, "the cache was disposed"),
+                connection))
         {
             end = await connection.Opened.ConfigureAwait(false);
         }
@@ -232,7 +258,8 @@ internal sealed class NodeConnections
 
         public bool Admits(ulong cas) => node._consistency.Fences.WholeNode.Admits(cas);
 
-        public void RecordUncertain(ReadOnlySpan<byte> key, bool mayOvertakeRemoval, long settledBy) => node._consistency.Record(key, mayOvertakeRemoval, settledBy);
+        public void RecordUncertain(ReadOnlySpan<byte> key, bool mayOvertakeRemoval, long settledBy)
+            => node._consistency.Record(key, mayOvertakeRemoval, settledBy);
 
         public void Settle(ReadOnlySpan<byte> key, long begunAt, long connection) => node._consistency.Settle(key, begunAt, connection);
 

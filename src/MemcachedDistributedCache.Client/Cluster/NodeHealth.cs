@@ -58,7 +58,8 @@ internal sealed class NodeHealth
 
             _events.OnGoingDown();
 
-            // Under the lock, and before the state: later, it would open the circuit of a node that has come up again meanwhile, and nothing would close it.
+            // Under the lock, and before the state: later, it would open the circuit of a node that has come up again
+            // meanwhile, and nothing would close it.
             _circuit.Trip();
             Volatile.Write(ref _state, (int)MemcachedNodeState.Down);
         }

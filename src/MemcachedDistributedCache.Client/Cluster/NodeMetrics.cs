@@ -8,11 +8,20 @@ namespace MemcachedDistributedCache.Cluster;
 /// <summary>What is published of the nodes as this process sees them. All of it is kept anyway; a collection reads it.</summary>
 internal static class NodeMetrics
 {
-    private static readonly (MemcachedNodeState State, string Name)[] States = [.. Enum.GetValues<MemcachedNodeState>().Select(static state => (state, OutcomeNames.Snake(state.ToString())))];
+    private static readonly (MemcachedNodeState State, string Name)[] States =
+    [
+        .. Enum.GetValues<MemcachedNodeState>().Select(static state => (state, OutcomeNames.Snake(state.ToString()))),
+    ];
 
-    private static readonly (MemcachedFailureReason Reason, string Name)[] Errors = [.. Enum.GetValues<MemcachedFailureReason>().Select(static reason => (reason, OutcomeNames.Of(reason).ErrorText()))];
+    private static readonly (MemcachedFailureReason Reason, string Name)[] Errors =
+    [
+        .. Enum.GetValues<MemcachedFailureReason>().Select(static reason => (reason, OutcomeNames.Of(reason).ErrorText())),
+    ];
 
-    private static readonly (ConnectionEndReason Reason, string Name)[] Ends = [.. Enum.GetValues<ConnectionEndReason>().Select(static reason => (reason, OutcomeNames.Snake(reason.ToString())))];
+    private static readonly (ConnectionEndReason Reason, string Name)[] Ends =
+    [
+        .. Enum.GetValues<ConnectionEndReason>().Select(static reason => (reason, OutcomeNames.Snake(reason.ToString()))),
+    ];
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<ObservedMetric<IClusterReadings>> All { get; } =

@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Says why a node is down: once as it goes down, and then what a server says of itself that cannot be used, each once. The first reason may be a connection that
-/// was refused, and the one that matters a server too old that was started since.
+/// Says why a node is down: once as it goes down, and then what a server says of itself that cannot be used, each once.
+/// The first reason may be a connection that was refused, and the one that matters a server too old that was started
+/// since.
 /// </summary>
 /// <param name="counters">Told the reason too.</param>
 /// <param name="hasGutter">Whether other nodes serve its keys meanwhile.</param>
@@ -62,5 +63,9 @@ internal sealed class OutageLog(NodeCounters counters, Func<bool> hasGutter, ILo
     }
 
     private void Tell(string reason)
-        => Log.NodeDown(logger, counters.Server, reason, hasGutter() ? "Its keys are read from and written to the next servers that are up" : "Its keys are misses");
+        => Log.NodeDown(
+            logger,
+            counters.Server,
+            reason,
+            hasGutter() ? "Its keys are read from and written to the next servers that are up" : "Its keys are misses");
 }

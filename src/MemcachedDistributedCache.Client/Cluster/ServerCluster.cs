@@ -9,7 +9,10 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>The servers together: who owns which key, which nodes are the gutter of which, and the one timer that looks after all deadlines.</summary>
+/// <summary>
+/// The servers together: who owns which key, which nodes are the gutter of which, and the one timer that looks after
+/// all deadlines.
+/// </summary>
 internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 {
     /// <summary>Stands in failures for a server that is not known yet.</summary>
@@ -85,7 +88,10 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         return new Route(owner, topology.FenceOf(hash, owner));
     }
 
-    /// <summary>Notes a change that no server heard of because none was known: what the first ones hold by the time they are is not to be read.</summary>
+    /// <summary>
+    /// Notes a change that no server heard of because none was known: what the first ones hold by the time they are is
+    /// not to be read.
+    /// </summary>
     public void NoteLostChange()
     {
         lock (_changing)
@@ -101,7 +107,10 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         MarkAllUncertain(Nodes);
     }
 
-    /// <summary>Follows a change of the configuration. Nodes that stay keep their connections; those that go end what they have been asked.</summary>
+    /// <summary>
+    /// Follows a change of the configuration. Nodes that stay keep their connections; those that go end what they have
+    /// been asked.
+    /// </summary>
     public Task ReloadAsync(IReadOnlyList<ServerSpec> servers) => _directory.UseAsync(servers);
 
     /// <inheritdoc/>
@@ -136,8 +145,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// Lets servers that are up hear of removals that they have not heard of yet, for one operation's limit at most: this process would forget them. The
-    /// tasks that do so run by themselves.
+    /// Lets servers that are up hear of removals that they have not heard of yet, for one operation's limit at most:
+    /// this process would forget them. The tasks that do so run by themselves.
     /// </summary>
     private async Task DeliverAsync()
     {
@@ -147,7 +156,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         }
 
         long since = TimeProvider.System.GetTimestamp();
-        while (AllNodes().Any(static node => node.Consistency.HasUndelivered) && TimeProvider.System.GetElapsedTime(since) < _settings.OperationTimeout)
+        while (AllNodes().Any(static node => node.Consistency.HasUndelivered)
+            && TimeProvider.System.GetElapsedTime(since) < _settings.OperationTimeout)
         {
             await Task.Delay(DeliveryPause, TimeProvider.System, CancellationToken.None).ConfigureAwait(false);
         }
@@ -176,7 +186,12 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             Topology before = _topology;
             IReadOnlyList<(ServerAddress Address, int Weight)> servers = _directory.Servers;
             Dictionary<ServerAddress, Node> known = before.Nodes.ToDictionary(static node => node.Address);
-            Topology.Member[] members = [.. servers.Select(server => new Topology.Member(known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _gutter), server.Weight))];
+            Topology.Member[] members =
+            [
+                .. servers.Select(server => new Topology.Member(
+                    known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _gutter),
+                    server.Weight)),
+            ];
             if (members.ToHashSet().SetEquals(before.Members) || members.Length == 0)
             {
                 // With nothing to put in their place, since no name can be resolved, the nodes stay.
@@ -194,7 +209,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                     _hasLostChanges = false;
                 }
 
-                // In this order: who finds its way in the new ring does not pass nodes that have left, and must find the fences of that ring.
+                // In this order: who finds its way in the new ring does not pass nodes that have left, and must find
+                // the fences of that ring.
                 var topology = new Topology(members, MovesFrom(before, members));
                 _gutter.Use(members.Select(static member => member.Node));
                 Volatile.Write(ref _topology, topology);
@@ -244,7 +260,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             moves = [];
         }
 
-        // Of each key an earlier change from the same ring would say what this one says, which is asked first: this one takes its place and its fences.
+        // Of each key an earlier change from the same ring would say what this one says, which is asked first: this one
+        // takes its place and its fences.
         Dictionary<Node, CasFence> fences = members.ToDictionary(
             static member => member.Node,
             member => repeated?.Fences.GetValueOrDefault(member.Node) ?? new CasFence());
@@ -258,8 +275,8 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// What a node was asked before it left, and did not answer, may happen after it has joined again, when newer writes have been made elsewhere: it is not
-    /// believed before a grace has passed.
+    /// What a node was asked before it left, and did not answer, may happen after it has joined again, when newer
+    /// writes have been made elsewhere: it is not believed before a grace has passed.
     /// </summary>
     private void MarkUncertain_NeedsLock(Node[] joined)
     {

@@ -26,7 +26,13 @@ internal sealed class ServerDirectory
     private readonly BackgroundLoop _following;
     private IReadOnlyList<ServerSpec> _specs;
 
-    public ServerDirectory(NameResolver names, ClusterSettings settings, IReadOnlyList<ServerSpec> specs, Action changed, ILogger logger, CancellationToken stop)
+    public ServerDirectory(
+        NameResolver names,
+        ClusterSettings settings,
+        IReadOnlyList<ServerSpec> specs,
+        Action changed,
+        ILogger logger,
+        CancellationToken stop)
     {
         _names = names;
         _settings = settings;
@@ -45,16 +51,21 @@ internal sealed class ServerDirectory
         => [.. Volatile.Read(ref _specs).SelectMany(Expand).DistinctBy(static server => server.Address.ToString(), StringComparer.Ordinal)];
 
     /// <summary>
-    /// Looks up, within the limit of a connect, the names of which the nodes cannot be told without. On threads of their own: nothing of the
-    /// application's start may wait for a pool that is not there yet.
+    /// Looks up, within the limit of a connect, the names of which the nodes cannot be told without. On threads of
+    /// their own: nothing of the application's start may wait for a pool that is not there yet.
     /// </summary>
     public void ResolveFirst()
     {
-        Thread[] threads = [.. _specs.Where(static spec => spec.IsEachAddress).Select(spec => new Thread(() => Note(spec.Address.Host, _names.TryResolve(spec.Address.Host)))
-        {
-            IsBackground = true,
-            Name = "memcached names",
-        })];
+        Thread[] threads =
+        [
+            .. _specs
+                .Where(static spec => spec.IsEachAddress)
+                .Select(spec => new Thread(() => Note(spec.Address.Host, _names.TryResolve(spec.Address.Host)))
+                {
+                    IsBackground = true,
+                    Name = "memcached names",
+                }),
+        ];
         Array.ForEach(threads, static thread => thread.UnsafeStart());
         long start = _settings.Connections.TimeProvider.GetTimestamp();
         foreach (Thread thread in threads)
@@ -90,7 +101,9 @@ internal sealed class ServerDirectory
 
     private IEnumerable<(ServerAddress Address, int Weight)> Expand(ServerSpec spec)
         => spec.IsEachAddress
-            ? NameResolver.OneFamily(AddressesOf(spec.Address.Host) ?? []).Select(address => (new ServerAddress(address.ToString(), spec.Address.Port), spec.Weight))
+            ? NameResolver
+                .OneFamily(AddressesOf(spec.Address.Host) ?? [])
+                .Select(address => (new ServerAddress(address.ToString(), spec.Address.Port), spec.Weight))
             : [(spec.Address, spec.Weight)];
 
     /// <summary>Forgets names that are no longer configured.</summary>
@@ -105,10 +118,17 @@ internal sealed class ServerDirectory
     }
 
     private string[] NamesToFollow()
-        => [.. Volatile.Read(ref _specs)
-            .Where(spec => !IPAddress.TryParse(spec.Address.Host, out _) && (_settings.DnsRefreshInterval != Timeout.InfiniteTimeSpan || (spec.IsEachAddress && !_addresses.ContainsKey(spec.Address.Host))))
-            .Select(static spec => spec.Address.Host)
-            .Distinct(StringComparer.Ordinal)];
+        => [
+            .. Volatile
+                .Read(ref _specs)
+                .Where(spec =>
+                    !IPAddress.TryParse(spec.Address.Host, out _)
+                    && (
+                        _settings.DnsRefreshInterval != Timeout.InfiniteTimeSpan
+                        || (spec.IsEachAddress && !_addresses.ContainsKey(spec.Address.Host))))
+                .Select(static spec => spec.Address.Host)
+                .Distinct(StringComparer.Ordinal),
+        ];
 
     private async Task FollowAsync()
     {
@@ -120,7 +140,15 @@ internal sealed class ServerDirectory
         _changed();
     }
 
-    private Task RefreshAsync() => Task.WhenAll(NamesToFollow().Select(async host => Note(host, await _names.TryResolveAsync(host, _settings.Connections.ConnectTimeout, _settings.Connections.TimeProvider, _stop).ConfigureAwait(false))));
+    private Task RefreshAsync()
+        => Task.WhenAll(
+            NamesToFollow()
+                .Select(async host =>
+                    Note(
+                        host,
+                        await _names
+                            .TryResolveAsync(host, _settings.Connections.ConnectTimeout, _settings.Connections.TimeProvider, _stop)
+                            .ConfigureAwait(false))));
 
     private void Note(string host, IPAddress[] found)
     {

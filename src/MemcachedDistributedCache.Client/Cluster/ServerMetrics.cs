@@ -41,7 +41,8 @@ internal static class ServerMetrics
 
 /// <summary>The last look at a server, and what the one before makes of it.</summary>
 /// <param name="Now">What it said last.</param>
-/// <param name="HitRatio">Its hits among its reads between the two; null before the second, without reads, and when it was restarted.</param>
+/// <param name="HitRatio">Its hits among its reads between the two; null before the second, without reads, and when it
+/// was restarted.</param>
 /// <param name="At">When it said so, as a timestamp.</param>
 internal sealed record ServerView(ServerStatistics Now, double? HitRatio, long At)
 {

@@ -40,7 +40,8 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         {
             if (part.StartsWith("weight=", StringComparison.OrdinalIgnoreCase))
             {
-                if (!int.TryParse(part["weight=".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out weight) || weight is < 1 or > MaximumWeight)
+                if (!int.TryParse(part["weight=".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out weight)
+                    || weight is < 1 or > MaximumWeight)
                 {
                     error = $"the weight '{part["weight=".Length..]}' must be a whole number from 1 to {MaximumWeight}";
                     return false;
@@ -136,7 +137,9 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         else
         {
             // One spelling for each address: the text decides where it stands on the ring.
-            address = new ServerAddress(IPAddress.TryParse(host, out IPAddress? ip) ? NameResolver.Plain(ip).ToString() : host.ToLowerInvariant(), number);
+            address = new ServerAddress(
+                IPAddress.TryParse(host, out IPAddress? ip) ? NameResolver.Plain(ip).ToString() : host.ToLowerInvariant(),
+                number);
         }
 
         return error is null;

@@ -6,8 +6,9 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Warns when two servers of the configuration lead to one address and port, such as <c>localhost</c> and <c>127.0.0.1</c>: that server has the shares of both, and
-/// when it is down no gutter is left. Known only when a connection is open, since names may lead anywhere. Thread-safe.
+/// Warns when two servers of the configuration lead to one address and port, such as <c>localhost</c> and
+/// <c>127.0.0.1</c>: that server has the shares of both, and when it is down no gutter is left. Known only when a
+/// connection is open, since names may lead anywhere. Thread-safe.
 /// </summary>
 internal sealed class SharedAddresses(ILogger logger)
 {

@@ -3,8 +3,9 @@ using MemcachedDistributedCache.Connections;
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// The one timer that looks after all deadlines. When nothing has been awaited for a whole limit it rests: the clock stands, and it looks once a second, for the
-/// sake of connections that nobody uses. Whoever awaits something from then on sets it going again.
+/// The one timer that looks after all deadlines. When nothing has been awaited for a whole limit it rests: the clock
+/// stands, and it looks once a second, for the sake of connections that nobody uses. Whoever awaits something from then
+/// on sets it going again.
 /// </summary>
 internal sealed class TimeoutScanner : IAsyncDisposable, IDisposable
 {
@@ -81,8 +82,8 @@ internal sealed class TimeoutScanner : IAsyncDisposable, IDisposable
     {
         _clock.Suspend();
 
-        // Whoever has begun to await something by now is seen here; whoever does from now on sees that the clock rests. So that they need no barrier of
-        // their own, the one here is for all threads of the process.
+        // Whoever has begun to await something by now is seen here; whoever does from now on sees that the clock rests.
+        // So that they need no barrier of their own, the one here is for all threads of the process.
         Interlocked.MemoryBarrierProcessWide();
         if (_isQuiet())
         {

@@ -66,7 +66,10 @@ internal sealed class Topology
             Node node = _nodes[_ring.OwnerAt(first + i)];
             if (node.State == MemcachedNodeState.Up)
             {
-                return new Route(node, owner.GutterFences.Find(node) ?? CasFence.Closed, owner) { MoreFences = passed is null ? null : FencesOf(passed, node) };
+                return new Route(node, owner.GutterFences.Find(node) ?? CasFence.Closed, owner)
+                {
+                    MoreFences = passed is null ? null : FencesOf(passed, node),
+                };
             }
 
             if (node != owner && passed?.Contains(node) != true)
@@ -92,9 +95,16 @@ internal sealed class Topology
         return null;
     }
 
-    /// <summary>What each of the nodes that were passed asks of a gutter node's items: nothing, if it has never been up, and so has never had the key.</summary>
+    /// <summary>
+    /// What each of the nodes that were passed asks of a gutter node's items: nothing, if it has never been up, and so
+    /// has never had the key.
+    /// </summary>
     private static CasFence[] FencesOf(List<Node> passed, Node gutterNode)
-        => [.. passed.Select(node => node.GutterFences.Find(gutterNode) ?? (node.State == MemcachedNodeState.Unknown ? null : CasFence.Closed)).OfType<CasFence>()];
+        => [
+            .. passed
+                .Select(node => node.GutterFences.Find(gutterNode) ?? (node.State == MemcachedNodeState.Unknown ? null : CasFence.Closed))
+                .OfType<CasFence>(),
+        ];
 
     /// <summary>A node and its share of the keys in relation to the others', 1 to 100.</summary>
     internal sealed record Member(Node Node, int Weight);

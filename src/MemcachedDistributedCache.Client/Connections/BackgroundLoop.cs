@@ -1,8 +1,8 @@
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// One task that runs while there is something to do: a wake-up either finds it running or starts it, and none is lost. The task has no ambient context, since
-/// whoever wakes it is a caller like any other.
+/// One task that runs while there is something to do: a wake-up either finds it running or starts it, and none is lost.
+/// The task has no ambient context, since whoever wakes it is a caller like any other.
 /// </summary>
 /// <param name="hasWork">Asked under the loop's lock, so it must not wake the loop.</param>
 /// <param name="step">Does one piece of the work. If it throws it is called again, after a pause.</param>

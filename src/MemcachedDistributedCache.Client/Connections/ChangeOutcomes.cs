@@ -3,9 +3,10 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// Tells the node what became of changes: one that ends without a definite answer makes its key uncertain, and one that was made may settle a key. Each end of a
-/// change calls here once, before the change's caller hears of it, so that no caller has to. A change that only holds in one state of its key (CAS) has no key here: it
-/// happens to that state or not at all, however late.
+/// Tells the node what became of changes: one that ends without a definite answer makes its key uncertain, and one that
+/// was made may settle a key. Each end of a change calls here once, before the change's caller hears of it, so that no
+/// caller has to. A change that only holds in one state of its key (CAS) has no key here: it happens to that state or
+/// not at all, however late.
 /// </summary>
 internal sealed class ChangeOutcomes(IConnectionOwner owner, CallMode mode, long connection)
 {
@@ -28,8 +29,8 @@ internal sealed class ChangeOutcomes(IConnectionOwner owner, CallMode mode, long
     }
 
     /// <summary>
-    /// No answer came in time. What is asked of the key next follows on this connection, a removal too. A caller that blocks has a connection of its own, which the
-    /// removal does not take.
+    /// No answer came in time. What is asked of the key next follows on this connection, a removal too. A caller that
+    /// blocks has a connection of its own, which the removal does not take.
     /// </summary>
     public void TimedOut(ReadOnlySpan<byte> changedKey)
     {
@@ -39,7 +40,10 @@ internal sealed class ChangeOutcomes(IConnectionOwner owner, CallMode mode, long
         }
     }
 
-    /// <summary>The change was sent on a connection that has ended, or is sent when its caller has gone: it may come after whatever is asked from now on.</summary>
+    /// <summary>
+    /// The change was sent on a connection that has ended, or is sent when its caller has gone: it may come after
+    /// whatever is asked from now on.
+    /// </summary>
     public void Lost(PendingOperation operation)
     {
         if (operation.IsChange)
@@ -49,8 +53,8 @@ internal sealed class ChangeOutcomes(IConnectionOwner owner, CallMode mode, long
     }
 
     /// <summary>
-    /// The server has answered, whether or not the caller still waits. A server that refused the change in words, or for want of memory, may have left the older item
-    /// where it is.
+    /// The server has answered, whether or not the caller still waits. A server that refused the change in words, or
+    /// for want of memory, may have left the older item where it is.
     /// </summary>
     public void Answered(PendingOperation operation, in OperationResult result)
     {
@@ -63,7 +67,9 @@ internal sealed class ChangeOutcomes(IConnectionOwner owner, CallMode mode, long
         {
             owner.RecordUncertain(operation.ChangedKey, mayOvertakeRemoval: false, connection);
         }
-        else if (operation.BegunAt != 0 && (result.Status == ResultStatus.Success || (result.Status == ResultStatus.Miss && operation.Kind == OperationKind.Delete)))
+        else if (
+            operation.BegunAt != 0
+            && (result.Status == ResultStatus.Success || (result.Status == ResultStatus.Miss && operation.Kind == OperationKind.Delete)))
         {
             owner.Settle(operation.ChangedKey, operation.BegunAt, connection);
         }

@@ -111,7 +111,11 @@ internal sealed class Connection
     /// Sends a request and gives the caller's side of it; false if the connection has ended and nothing was sent. A synchronous
     /// connection blocks here until there is a result.
     /// </summary>
-    public bool TryExecute<TRequest>(scoped in TRequest request, ValueTarget target, CancellationToken cancellationToken, out ValueTask<OperationResult> result)
+    public bool TryExecute<TRequest>(
+        scoped in TRequest request,
+        ValueTarget target,
+        CancellationToken cancellationToken,
+        out ValueTask<OperationResult> result)
         where TRequest : struct, IRequest, allows ref struct
     {
         NodeTelemetry telemetry = _counters.Telemetry;
@@ -228,8 +232,8 @@ internal sealed class Connection
     }
 
     /// <summary>
-    /// A blocked caller looks after its own deadline: the time-out scanner needs the pool, and the pool may be blocked too. What it took to send, for others too,
-    /// is part of its time.
+    /// A blocked caller looks after its own deadline: the time-out scanner needs the pool, and the pool may be blocked
+    /// too. What it took to send, for others too, is part of its time.
     /// </summary>
     private OperationResult Wait(PendingOperation operation, ReadOnlySpan<byte> changedKey, long began)
     {
@@ -249,7 +253,8 @@ internal sealed class Connection
     {
         try
         {
-            IAsyncTransport transport = await _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token).ConfigureAwait(false);
+            Task<IAsyncTransport> connecting = _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token);
+            IAsyncTransport transport = await connecting.ConfigureAwait(false);
             Attach(transport);
             if (Open(await HandshakeExchange.RunAsync(Handshake, transport).ConfigureAwait(false)))
             {
@@ -331,7 +336,8 @@ internal sealed class Connection
             return false;
         }
 
-        // The callers who have waited for the connection in vain are gone, and their changes are sent only now: a removal by another connection may come before.
+        // The callers who have waited for the connection in vain are gone, and their changes are sent only now: a
+        // removal by another connection may come before.
         _pending.ForEach(operation =>
         {
             if (operation.IsClaimed)

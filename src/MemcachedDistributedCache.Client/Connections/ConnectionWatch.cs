@@ -4,8 +4,9 @@ namespace MemcachedDistributedCache.Connections;
 internal sealed class ConnectionWatch(ConnectionSettings settings)
 {
     /// <summary>
-    /// A connection is given up when a reply is overdue by a whole limit and none has ended for as long. Bytes alone are no progress: a server that sends one now and
-    /// then would hold a value's memory, and all that was asked behind it, for ever. What takes longer than this to arrive has no caller any more.
+    /// A connection is given up when a reply is overdue by a whole limit and none has ended for as long. Bytes alone
+    /// are no progress: a server that sends one now and then would hold a value's memory, and all that was asked behind
+    /// it, for ever. What takes longer than this to arrive has no caller any more.
     /// </summary>
     private const int StallTicks = 2 * OperationClock.TicksPerTimeout;
 

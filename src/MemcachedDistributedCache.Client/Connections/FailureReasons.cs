@@ -13,19 +13,30 @@ internal sealed class FailureReasons(ConnectionSettings settings, NodeCounters c
     /// <summary>Where more has passed: no retry may add to it.</summary>
     public OperationResult TimedOutAfter(TimeSpan took) => OperationResult.Failed(counters.TimedOut with { Took = took });
 
-    /// <summary>What those are told whose time is up at a tick of the clock. Where the clock has lagged behind they have waited longer than the limit.</summary>
+    /// <summary>
+    /// What those are told whose time is up at a tick of the clock. Where the clock has lagged behind they have waited
+    /// longer than the limit.
+    /// </summary>
     public OperationResult TimedOutAt(int now)
     {
         TimeSpan took = settings.Clock.Since(unchecked(now - OperationClock.TicksPerTimeout - 1));
         return took <= settings.Clock.AttemptTimeout + (2 * settings.Clock.Interval) ? _timedOut : TimedOutAfter(took);
     }
 
-    /// <summary>Where the connection has ended. One that was given up for its silence did not break: the answer did not come in time.</summary>
+    /// <summary>
+    /// Where the connection has ended. One that was given up for its silence did not break: the answer did not come in
+    /// time.
+    /// </summary>
     public OperationResult Ended(ConnectionEnd end, bool wasSent, int startedAt)
     {
         MemcachedFailureReason reason = !wasSent ? MemcachedFailureReason.Unavailable
             : end.Reason == ConnectionEndReason.Stalled ? MemcachedFailureReason.TimedOut
             : MemcachedFailureReason.ConnectionLost;
-        return OperationResult.Failed(new OperationFailure(reason, counters, wasSent, end.Cause) { Took = settings.Clock.Since(startedAt), Detail = end.Reason == ConnectionEndReason.ConnectFailed ? end.Message : null });
+        return OperationResult.Failed(
+            new OperationFailure(reason, counters, wasSent, end.Cause)
+            {
+                Took = settings.Clock.Since(startedAt),
+                Detail = end.Reason == ConnectionEndReason.ConnectFailed ? end.Message : null,
+            });
     }
 }

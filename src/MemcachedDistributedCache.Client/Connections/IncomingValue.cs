@@ -5,9 +5,10 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// The value that a connection is receiving; there is one at a time, and the read loop alone touches it. A small value has its array at once. Of a large one no more
-/// memory is taken than about twice what has come: a header costs a server a few bytes, and must not cost us what it announces. To collect it in pieces instead would
-/// cost the same two copies, and the pieces besides.
+/// The value that a connection is receiving; there is one at a time, and the read loop alone touches it. A small value
+/// has its array at once. Of a large one no more memory is taken than about twice what has come: a header costs a
+/// server a few bytes, and must not cost us what it announces. To collect it in pieces instead would cost the same two
+/// copies, and the pieces besides.
 /// </summary>
 /// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
 internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
@@ -172,7 +173,10 @@ internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
         }
     }
 
-    /// <summary>Takes an array for so much of the value: for all of it the one that the caller asked for, for a part of it a rented one.</summary>
+    /// <summary>
+    /// Takes an array for so much of the value: for all of it the one that the caller asked for, for a part of it a
+    /// rented one.
+    /// </summary>
     private void Take(int length)
     {
         _room = length;

@@ -1,12 +1,16 @@
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// Which keys of a node had a large value when it was last read, told by their hashes. A table of fixed size without locks: a key that another has driven
-/// out, or that has the hash of another, is asked for on the one connection instead of the other, which may cost time and is never wrong.
+/// Which keys of a node had a large value when it was last read, told by their hashes. A table of fixed size without
+/// locks: a key that another has driven out, or that has the hash of another, is asked for on the one connection
+/// instead of the other, which may cost time and is never wrong.
 /// </summary>
 internal sealed class LargeValues
 {
-    /// <summary>From this length on a value is large. On a network of 10 Gbit/s it takes some 50 µs, as long as a small one takes in all.</summary>
+    /// <summary>
+    /// From this length on a value is large. On a network of 10 Gbit/s it takes some 50 µs, as long as a small one
+    /// takes in all.
+    /// </summary>
     public const int MinimumLength = 64 * 1024;
 
     /// <summary>A power of two. As many values of the least such length fill 256 MB.</summary>

@@ -50,7 +50,10 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan attempt
     /// <summary>Stands still; under the lock of the one who drives it, as <see cref="Resume"/>.</summary>
     public void Suspend() => Volatile.Write(ref _isSuspended, true);
 
-    /// <summary>Goes on from the tick at which it stood. All that began at that tick or before counts from now: none of it was awaited while it stood.</summary>
+    /// <summary>
+    /// Goes on from the tick at which it stood. All that began at that tick or before counts from now: none of it was
+    /// awaited while it stood.
+    /// </summary>
     public void Resume()
     {
         _last = timeProvider.GetTimestamp();
@@ -79,7 +82,8 @@ internal sealed class OperationClock(TimeProvider timeProvider, TimeSpan attempt
     }
 
     /// <summary>
-    /// How long ago a tick of the last two limits came. On a machine too busy to keep the pace that is more than the ticks since then would have it.
+    /// How long ago a tick of the last two limits came. On a machine too busy to keep the pace that is more than the
+    /// ticks since then would have it.
     /// </summary>
     public TimeSpan Since(int tick)
         => timeProvider.GetElapsedTime(Volatile.Read(ref _cameAt[tick & (Remembered - 1)]));

@@ -73,7 +73,10 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     /// <summary>The token that the reply must carry.</summary>
     public uint Opaque => (uint)Sequence;
 
-    /// <summary>The key that the request changes, empty where it changes none; kept in case that the connection takes the answer with it.</summary>
+    /// <summary>
+    /// The key that the request changes, empty where it changes none; kept in case that the connection takes the answer
+    /// with it.
+    /// </summary>
     public ReadOnlySpan<byte> ChangedKey
     {
         get => _changedKey.AsSpan(0, _changedKeyLength);
@@ -286,12 +289,17 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
 
     ValueTaskSourceStatus IValueTaskSource<OperationResult>.GetStatus(short token) => _source.GetStatus(token);
 
-    void IValueTaskSource<OperationResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    void IValueTaskSource<OperationResult>.OnCompleted(
+        Action<object?> continuation,
+        object? state,
+        short token,
+        ValueTaskSourceOnCompletedFlags flags)
         => _source.OnCompleted(continuation, state, token, flags);
 
     /// <summary>
-    /// Where many block at once, the processor goes round among them for a while before one sleeps: by the time that it is a caller's turn again its reply
-    /// has mostly come, and a sleep and a wake-up, several times as dear as the request, are saved. A caller who is nearly alone sleeps at once.
+    /// Where many block at once, the processor goes round among them for a while before one sleeps: by the time that it
+    /// is a caller's turn again its reply has mostly come, and a sleep and a wake-up, several times as dear as the
+    /// request, are saved. A caller who is nearly alone sleeps at once.
     /// </summary>
     private void YieldWhileOthersWait()
     {

@@ -9,7 +9,11 @@ internal static class QuietRequests
     /// <summary>Removes what a lease left that was won by a request whose caller is gone.</summary>
     public static void GiveBack(this Connection connection, ReadOnlySpan<byte> key, ulong cas)
     {
-        if (connection.TryExecute(new ConditionalDeleteRequest(WireKey.Of(key), cas), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result))
+        if (connection.TryExecute(
+                new ConditionalDeleteRequest(WireKey.Of(key), cas),
+                ValueTarget.OwnArray,
+                CancellationToken.None,
+                out ValueTask<OperationResult> result))
         {
             _ = result.AsTask();
         }
@@ -18,7 +22,11 @@ internal static class QuietRequests
     /// <summary>Sends a barrier (mn), whose answer comes behind all that was asked before.</summary>
     public static void SendBarrier(this Connection connection)
     {
-        if (connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> result))
+        if (connection.TryExecute(
+                new KeyRequest(OperationKind.NoOp, default),
+                ValueTarget.OwnArray,
+                CancellationToken.None,
+                out ValueTask<OperationResult> result))
         {
             _ = result.AsTask();
         }
@@ -29,7 +37,11 @@ internal static class QuietRequests
     {
         for (int i = 0; i < OperationClock.TicksPerTimeout; i++)
         {
-            if (!connection.TryExecute(new KeyRequest(OperationKind.NoOp, default), ValueTarget.OwnArray, CancellationToken.None, out ValueTask<OperationResult> barrier)
+            if (!connection.TryExecute(
+                    new KeyRequest(OperationKind.NoOp, default),
+                    ValueTarget.OwnArray,
+                    CancellationToken.None,
+                    out ValueTask<OperationResult> barrier)
                 || (await barrier.ConfigureAwait(false)).Failure?.Reason != MemcachedFailureReason.Overloaded)
             {
                 return;

@@ -7,7 +7,8 @@ namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
 /// Turns received bytes into completed operations. It owns the read buffer and no socket: the read loop asks for
-/// <see cref="GetMemory"/>, fills a part of it and calls <see cref="Advance"/>, which answers with the first violation of the protocol or null.
+/// <see cref="GetMemory"/>, fills a part of it and calls <see cref="Advance"/>, which answers with the first violation
+/// of the protocol or null.
 /// </summary>
 /// <param name="queue">The operations whose replies come, in order.</param>
 /// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
@@ -180,7 +181,10 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         return null;
     }
 
-    /// <summary>Holds a reply against an error line before it: true where it waits to be placed, with a violation where it never can be.</summary>
+    /// <summary>
+    /// Holds a reply against an error line before it: true where it waits to be placed, with a violation where it never
+    /// can be.
+    /// </summary>
     private bool Unplaced(in MetaReply reply, ReadOnlySpan<byte> line, out string? misplaced)
     {
         misplaced = null;
@@ -325,7 +329,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
         if (operation.Kind == OperationKind.Get && isMiss)
         {
-            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or it may not be read, or is larger than what is kept.
+            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or
+            // it may not be read, or is larger than what is kept.
             Complete(operation, OperationResult.Of(ResultStatus.Miss));
         }
         else

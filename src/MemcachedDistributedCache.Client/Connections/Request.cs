@@ -13,7 +13,10 @@ internal interface IRequest
     /// <summary>The key that is changed, empty where none is.</summary>
     ReadOnlySpan<byte> ChangedKey { get; }
 
-    /// <summary>The key's hash if the length of the value that is read is to be noted under it (see <see cref="LargeValues"/>), otherwise 0.</summary>
+    /// <summary>
+    /// The key's hash if the length of the value that is read is to be noted under it (see <see cref="LargeValues"/>),
+    /// otherwise 0.
+    /// </summary>
     uint ReadHash { get; }
 
     /// <summary>No fewer bytes than <see cref="Write"/> fills.</summary>
@@ -59,7 +62,13 @@ internal readonly ref struct KeyRequest(OperationKind kind, WireKey key, int tim
 }
 
 /// <summary>A request that stores a value, an optional prefix before it.</summary>
-internal readonly ref struct StoreRequest(WireKey key, ReadOnlySpan<byte> prefix, ReadOnlySequence<byte> value, int timeToLive, uint flags, MetaRequests.StoreCondition condition = default) : IRequest
+internal readonly ref struct StoreRequest(
+    WireKey key,
+    ReadOnlySpan<byte> prefix,
+    ReadOnlySequence<byte> value,
+    int timeToLive,
+    uint flags,
+    MetaRequests.StoreCondition condition = default) : IRequest
 {
     private readonly WireKey _key = key;
     private readonly ReadOnlySpan<byte> _prefix = prefix;
@@ -70,8 +79,8 @@ internal readonly ref struct StoreRequest(WireKey key, ReadOnlySpan<byte> prefix
     public OperationKind Kind => OperationKind.Store;
 
     /// <summary>
-    /// A store over a state leaves nothing uncertain when its answer is lost: however late it happens, it happens to the state that it was for. That there is
-    /// nothing under a key is no such state: it comes back.
+    /// A store over a state leaves nothing uncertain when its answer is lost: however late it happens, it happens to
+    /// the state that it was for. That there is nothing under a key is no such state: it comes back.
     /// </summary>
     public ReadOnlySpan<byte> ChangedKey => condition.Cas != 0 ? default : (ReadOnlySpan<byte>)_key;
 

@@ -12,7 +12,10 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="broke">Told when a send fails: part of it may be out, so the connection is of no more use.</param>
 internal sealed class RequestSender(RequestWriter writer, NodeCounters counters, Action<Exception> broke) : IThreadPoolWorkItem
 {
-    /// <summary>So many sends a blocked caller makes for others, then another thread goes on: its own reply may have come long ago.</summary>
+    /// <summary>
+    /// So many sends a blocked caller makes for others, then another thread goes on: its own reply may have come long
+    /// ago.
+    /// </summary>
     private const int LongestTurn = 64;
 
     private IAsyncTransport? _transport;

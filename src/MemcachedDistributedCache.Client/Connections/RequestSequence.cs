@@ -1,8 +1,8 @@
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// Numbers requests in the order in which one connection sends them, and so in the order in which the server sees them. The high 16 bits name
-/// the connection; the low 32 are the opaque token on the wire.
+/// Numbers requests in the order in which one connection sends them, and so in the order in which the server sees them.
+/// The high 16 bits name the connection; the low 32 are the opaque token on the wire.
 /// </summary>
 internal static class RequestSequence
 {

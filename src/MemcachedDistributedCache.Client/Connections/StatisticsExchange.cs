@@ -15,8 +15,12 @@ internal static class StatisticsExchange
         byte[] buffer = ArrayPool<byte>.Shared.Rent(ServerStatistics.MaximumLength);
         try
         {
-            using IAsyncTransport transport = await settings.Factory.ConnectAsync(address, settings.ConnectTimeout, either.Token).ConfigureAwait(false);
-            using CancellationTokenRegistration ends = either.Token.UnsafeRegister(static state => ((ITransport)state!).Dispose(), transport);
+            using IAsyncTransport transport = await settings
+                .Factory.ConnectAsync(address, settings.ConnectTimeout, either.Token)
+                .ConfigureAwait(false);
+            using CancellationTokenRegistration ends = either.Token.UnsafeRegister(
+                static state => ((ITransport)state!).Dispose(),
+                transport);
             await transport.SendAsync(ServerStatistics.Request.ToArray()).ConfigureAwait(false);
             for (int length = 0; length < buffer.Length;)
             {

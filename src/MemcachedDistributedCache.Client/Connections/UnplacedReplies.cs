@@ -3,10 +3,11 @@ using MemcachedDistributedCache.Protocol;
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// Replies without a token that came behind an error line. An error line carries no token, and a request that a server could not read may draw two of them: the first
-/// is surely its request's, for all before it was in step, and what comes next without a token may belong to the same request or to the one behind it. So it
-/// waits here until a reply with a token, or the answer to a barrier (mn), proves how many requests had been answered by then. What does not add up ends the connection, and
-/// nobody is given another's answer. Used by the read loop only.
+/// Replies without a token that came behind an error line. An error line carries no token, and a request that a server
+/// could not read may draw two of them: the first is surely its request's, for all before it was in step, and what
+/// comes next without a token may belong to the same request or to the one behind it. So it waits here until a reply
+/// with a token, or the answer to a barrier (mn), proves how many requests had been answered by then. What does not add
+/// up ends the connection, and nobody is given another's answer. Used by the read loop only.
 /// </summary>
 internal sealed class UnplacedReplies
 {

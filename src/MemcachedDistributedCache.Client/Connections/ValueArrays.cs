@@ -3,8 +3,9 @@ using System.Buffers;
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// The arrays of values that are read into a caller's writer. Small ones come from a pool of their own: the runtime's shared pool keeps 32 arrays of a
-/// length for each core and allocates the rest, and a read loop that takes what hundreds of callers give back is past that bound.
+/// The arrays of values that are read into a caller's writer. Small ones come from a pool of their own: the runtime's
+/// shared pool keeps 32 arrays of a length for each core and allocates the rest, and a read loop that takes what
+/// hundreds of callers give back is past that bound.
 /// </summary>
 internal static class ValueArrays
 {

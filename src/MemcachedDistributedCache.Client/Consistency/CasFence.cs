@@ -1,9 +1,10 @@
 namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
-/// A moment in the life of a server, told by the CAS that its newest item had then. What the server had stored by that moment is not read for the purpose that
-/// the fence stands for. A server numbers all its items in one sequence, so one number tells everything older from everything newer; a list of keys, or times,
-/// would be larger and less exact. <see cref="Admits"/> may be asked at any time; all changes are made under the lock of the <see cref="FenceKeeper"/>.
+/// A moment in the life of a server, told by the CAS that its newest item had then. What the server had stored by that
+/// moment is not read for the purpose that the fence stands for. A server numbers all its items in one sequence, so one
+/// number tells everything older from everything newer; a list of keys, or times, would be larger and less exact.
+/// <see cref="Admits"/> may be asked at any time; all changes are made under the lock of the <see cref="FenceKeeper"/>.
 /// </summary>
 internal sealed class CasFence
 {
@@ -38,7 +39,10 @@ internal sealed class CasFence
     /// <summary>A fence that admits nothing until it is renewed.</summary>
     public static CasFence NewClosed() => new() { _value = Unknown };
 
-    /// <summary>Tells from an item's CAS that it may be read. An item whose CAS was not asked for, because no fence was set then, has 0 and may not.</summary>
+    /// <summary>
+    /// Tells from an item's CAS that it may be read. An item whose CAS was not asked for, because no fence was set
+    /// then, has 0 and may not.
+    /// </summary>
     public bool Admits(ulong cas)
     {
         ulong value = Value;
@@ -55,7 +59,10 @@ internal sealed class CasFence
         Volatile.Write(ref _value, Unknown);
     }
 
-    /// <summary>A connection was opened: the server behind it may count from the beginning, and what another connection was told is void.</summary>
+    /// <summary>
+    /// A connection was opened: the server behind it may count from the beginning, and what another connection was told
+    /// is void.
+    /// </summary>
     internal void RequireCheck_NeedsLock()
     {
         Version++;
@@ -66,7 +73,10 @@ internal sealed class CasFence
         NeedsCheck = !IsWanted && IsInForce;
     }
 
-    /// <summary>Takes the server's number; 0 is one that does not count (-C), whose items cannot be told apart. True if the fence was renewed by it.</summary>
+    /// <summary>
+    /// Takes the server's number; 0 is one that does not count (-C), whose items cannot be told apart. True if the
+    /// fence was renewed by it.
+    /// </summary>
     internal bool Settle_NeedsLock(int version, ulong cas)
     {
         if (version != Version)

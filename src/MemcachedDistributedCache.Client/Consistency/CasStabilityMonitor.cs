@@ -6,15 +6,20 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
-/// Watches a server that gives items a new CAS when it moves them in its memory, as memcached does below 1.6.24: an old item gets past a fence that way. The
-/// server counts such items. When its count has moved, or cannot be read, every fence is renewed. One task, which runs while a fence is in force.
+/// Watches a server that gives items a new CAS when it moves them in its memory, as memcached does below 1.6.24: an old
+/// item gets past a fence that way. The server counts such items. When its count has moved, or cannot be read, every
+/// fence is renewed. One task, which runs while a fence is in force.
 /// <para>
-/// The count grows when a page has been moved, and the items of that page have their new CAS before that. So a page that is being moved counts as moved, too.
+/// The count grows when a page has been moved, and the items of that page have their new CAS before that. So a page
+/// that is being moved counts as moved, too.
 /// </para>
 /// </summary>
 internal sealed class CasStabilityMonitor
 {
-    /// <summary>The pause between two looks. An old item may be read for that long, and the time of an exchange, after it got past a fence.</summary>
+    /// <summary>
+    /// The pause between two looks. An old item may be read for that long, and the time of an exchange, after it got
+    /// past a fence.
+    /// </summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly INodeChannel _node;
@@ -27,7 +32,13 @@ internal sealed class CasStabilityMonitor
     private ServerStatistics? _before;
     private bool _isBlind;
 
-    public CasStabilityMonitor(INodeChannel node, FenceKeeper fences, ConsistencySettings settings, NodeCounters counters, ILogger logger, CancellationToken stop)
+    public CasStabilityMonitor(
+        INodeChannel node,
+        FenceKeeper fences,
+        ConsistencySettings settings,
+        NodeCounters counters,
+        ILogger logger,
+        CancellationToken stop)
     {
         _node = node;
         _fences = fences;
@@ -41,7 +52,10 @@ internal sealed class CasStabilityMonitor
     /// <summary>The server did not tell when it was last asked, so that no fence is believed.</summary>
     public bool IsBlind => Volatile.Read(ref _isBlind) && !_node.KeepsCas;
 
-    /// <summary>Runs before a fence is renewed: an item that gets a new CAS after that must show against a count from before it. Called by one task at a time.</summary>
+    /// <summary>
+    /// Runs before a fence is renewed: an item that gets a new CAS after that must show against a count from before it.
+    /// Called by one task at a time.
+    /// </summary>
     public async ValueTask BeginAsync()
     {
         if (_loop.IsRunning || _node.KeepsCas)

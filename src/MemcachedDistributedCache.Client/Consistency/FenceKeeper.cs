@@ -5,14 +5,15 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
-/// Closes and renews the fences of one node: the fence of the whole node, the fence of its last outage, and those of others (gutter, moved keys). To renew a
-/// fence the server is asked for its number, by one task for all of them, which runs while something is to be asked and the node is up.
+/// Closes and renews the fences of one node: the fence of the whole node, the fence of its last outage, and those of
+/// others (gutter, moved keys). To renew a fence the server is asked for its number, by one task for all of them, which
+/// runs while something is to be asked and the node is up.
 /// </summary>
 internal sealed class FenceKeeper
 {
     /// <summary>
-    /// No server counts further: at a million stores a second that takes 292 000 years. A greater number was set by a client (E), or is a lie; as a fence it would
-    /// let nothing pass for ever.
+    /// No server counts further: at a million stores a second that takes 292 000 years. A greater number was set by a
+    /// client (E), or is a lie; as a fence it would let nothing pass for ever.
     /// </summary>
     private const ulong LargestCount = long.MaxValue;
 
@@ -41,12 +42,15 @@ internal sealed class FenceKeeper
     /// <summary>Which items of the node may be read at all. Closed while every key is uncertain.</summary>
     public CasFence WholeNode { get; } = new();
 
-    /// <summary>Which items are of the time since the node was last down, for those who must not read what may have been replaced elsewhere meanwhile.</summary>
+    /// <summary>
+    /// Which items are of the time since the node was last down, for those who must not read what may have been
+    /// replaced elsewhere meanwhile.
+    /// </summary>
     public CasFence SinceOutage { get; } = new();
 
     /// <summary>
-    /// Called when the server did not tell its number. It may stand still, with requests from before in its sockets, of which nobody knows whether they come before the
-    /// next answer or after it.
+    /// Called when the server did not tell its number. It may stand still, with requests from before in its sockets, of
+    /// which nobody knows whether they come before the next answer or after it.
     /// </summary>
     public Action? Unanswered { get; init; }
 

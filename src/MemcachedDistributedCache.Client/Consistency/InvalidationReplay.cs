@@ -6,11 +6,11 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
-/// Makes up for writes that failed: removes what the server has under each uncertain key, and only then lets the key be read again. One task a node, which runs
-/// while there is something to remove and the node is up.
+/// Makes up for writes that failed: removes what the server has under each uncertain key, and only then lets the key be
+/// read again. One task a node, which runs while there is something to remove and the node is up.
 /// <para>
-/// A write that was sent on a connection that is gone may still lie in the server's socket buffer. So its key is removed twice, at once and again after a grace,
-/// and stays uncertain until then.
+/// A write that was sent on a connection that is gone may still lie in the server's socket buffer. So its key is
+/// removed twice, at once and again after a grace, and stays uncertain until then.
 /// </para>
 /// </summary>
 internal sealed class InvalidationReplay
@@ -34,7 +34,13 @@ internal sealed class InvalidationReplay
     private long _removedUpTo;
     private int _removed;
 
-    public InvalidationReplay(INodeChannel node, UncertainWrites writes, ConsistencySettings settings, NodeCounters counters, ILogger logger, CancellationToken stop)
+    public InvalidationReplay(
+        INodeChannel node,
+        UncertainWrites writes,
+        ConsistencySettings settings,
+        NodeCounters counters,
+        ILogger logger,
+        CancellationToken stop)
     {
         _node = node;
         _writes = writes;
@@ -46,14 +52,18 @@ internal sealed class InvalidationReplay
         _loop = new BackgroundLoop(HasWork, RunOnceAsync, stop);
     }
 
-    /// <summary>A key that could be removed now has not been, not even once. For the end of the cache, which does not wait for second removals.</summary>
+    /// <summary>
+    /// A key that could be removed now has not been, not even once. For the end of the cache, which does not wait for
+    /// second removals.
+    /// </summary>
     public bool HasUndelivered => _node.IsUp && _writes.Count != 0 && _writes.LastVersion > Volatile.Read(ref _removedUpTo);
 
     /// <summary>There may be something to remove.</summary>
     public void Wake() => _loop.Wake();
 
     /// <summary>
-    /// There is a connection to remove keys on. Where the node was not up before, what was sent then may come after every removal so far: it may have stood still.
+    /// There is a connection to remove keys on. Where the node was not up before, what was sent then may come after
+    /// every removal so far: it may have stood still.
     /// </summary>
     public void OnConnected(bool isNews)
     {
@@ -85,7 +95,8 @@ internal sealed class InvalidationReplay
         bool isDone = await RemoveAsync().ConfigureAwait(false);
         if (isDone && wasFull)
         {
-            // The fence is for this process alone. For the others what is remembered was removed, before it is forgotten; nothing is added while there is no room.
+            // The fence is for this process alone. For the others what is remembered was removed, before it is
+            // forgotten; nothing is added while there is no room.
             await RenewFenceAsync().ConfigureAwait(false);
         }
 
@@ -105,7 +116,10 @@ internal sealed class InvalidationReplay
         }
     }
 
-    /// <summary>Begins to remember anew, and renews the fence of the whole node when every request from before must have been made or lost.</summary>
+    /// <summary>
+    /// Begins to remember anew, and renews the fence of the whole node when every request from before must have been
+    /// made or lost.
+    /// </summary>
     private async Task RenewFenceAsync()
     {
         // First, so that what fails during the pause is remembered and has a pause of its own.
@@ -163,14 +177,19 @@ internal sealed class InvalidationReplay
 
     /// <summary>Asked as each batch is put together: a key may have been settled since the batch before.</summary>
     private bool IsDue(KeyValuePair<byte[], UncertainWrites.UncertainWrite> write)
-        => _writes.IsCurrent(write) && !IsHeldBack(write.Value) && (!_removedAt.TryGetValue(write.Value.Version, out long at) || _settings.TimeProvider.GetElapsedTime(at) >= _grace);
+        => _writes.IsCurrent(write)
+            && !IsHeldBack(write.Value)
+            && (!_removedAt.TryGetValue(write.Value.Version, out long at) || _settings.TimeProvider.GetElapsedTime(at) >= _grace);
 
     /// <summary>
-    /// A write that timed out may be tried again within the operation's limit, and settle its key then. A removal that was sent behind the retry would take away what that
-    /// has stored.
+    /// A write that timed out may be tried again within the operation's limit, and settle its key then. A removal that
+    /// was sent behind the retry would take away what that has stored.
     /// </summary>
     private bool IsHeldBack(UncertainWrites.UncertainWrite write)
-        => write.SettledBy > 0 && !_writes.IsFull && !Volatile.Read(ref _isEnding) && _settings.TimeProvider.GetElapsedTime(write.RecordedAt) < _settings.OperationTimeout;
+        => write.SettledBy > 0
+            && !_writes.IsFull
+            && !Volatile.Read(ref _isEnding)
+            && _settings.TimeProvider.GetElapsedTime(write.RecordedAt) < _settings.OperationTimeout;
 
     private bool IsLastRemoval(UncertainWrites.UncertainWrite write)
     {

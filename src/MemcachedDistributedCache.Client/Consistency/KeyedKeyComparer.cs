@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
-/// Compares keys on the wire by their bytes, and hashes them with a secret of this process (Marvin, the runtime's own hash of text). The ring's hash is
-/// no choice for a table: everybody can compute keys that share it, and a table of such keys takes time in proportion to their square.
+/// Compares keys on the wire by their bytes, and hashes them with a secret of this process (Marvin, the runtime's own
+/// hash of text). The ring's hash is no choice for a table: everybody can compute keys that share it, and a table of
+/// such keys takes time in proportion to their square.
 /// </summary>
 internal sealed class KeyedKeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
 {

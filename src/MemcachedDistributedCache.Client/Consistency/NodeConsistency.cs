@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
-/// Which keys and items of one node may be old, and how that ends. The parts: <see cref="UncertainWrites"/> remembers keys, <see cref="InvalidationReplay"/>
-/// removes them from the server, <see cref="FenceKeeper"/> tells old items from new ones by their CAS. docs/consistency.md describes them together.
+/// Which keys and items of one node may be old, and how that ends. The parts: <see cref="UncertainWrites"/> remembers
+/// keys, <see cref="InvalidationReplay"/> removes them from the server, <see cref="FenceKeeper"/> tells old items from
+/// new ones by their CAS. docs/consistency.md describes them together.
 /// </summary>
 internal sealed class NodeConsistency
 {
@@ -42,7 +43,10 @@ internal sealed class NodeConsistency
     /// <summary>A key is not to be read now.</summary>
     public bool IsUncertain(ReadOnlySpan<byte> key) => !Writes.IsEmpty && Writes.Contains(key);
 
-    /// <summary>Records that a write to a key may not have happened, or may yet happen. A write that another node has made in this one's place is no failure.</summary>
+    /// <summary>
+    /// Records that a write to a key may not have happened, or may yet happen. A write that another node has made in
+    /// this one's place is no failure.
+    /// </summary>
     /// <param name="key">The key on the wire.</param>
     /// <param name="mayOvertakeRemoval">The server may act on the write after a removal that is sent from now on.</param>
     /// <param name="settledBy">Which later change tells what the key holds; see <see cref="SettlingConnection"/>.</param>
@@ -93,7 +97,10 @@ internal sealed class NodeConsistency
         _replay.OnConnected(isNews);
     }
 
-    /// <summary>While every key is uncertain, what is still on its way has its whole grace again: the server has not read its sockets meanwhile, or may not have.</summary>
+    /// <summary>
+    /// While every key is uncertain, what is still on its way has its whole grace again: the server has not read its
+    /// sockets meanwhile, or may not have.
+    /// </summary>
     private void WaitAgain()
     {
         if (Writes.AreAllUncertain)

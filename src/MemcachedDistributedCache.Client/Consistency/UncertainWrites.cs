@@ -4,9 +4,9 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Consistency;
 
 /// <summary>
-/// The keys of one node whose last write or removal may not have happened, or may yet happen: what the server has under them is not read. Bounded; once there
-/// are too many, every key of the node is uncertain instead, by the closed fence of the whole node. Reads look at one counter while nothing is wrong; all changes
-/// are made under one lock.
+/// The keys of one node whose last write or removal may not have happened, or may yet happen: what the server has under
+/// them is not read. Bounded; once there are too many, every key of the node is uncertain instead, by the closed fence
+/// of the whole node. Reads look at one counter while nothing is wrong; all changes are made under one lock.
 /// </summary>
 /// <param name="maximum">How many keys are remembered.</param>
 /// <param name="fences">Keeps the fence of the whole node.</param>
@@ -100,8 +100,8 @@ internal sealed class UncertainWrites(int maximum, FenceKeeper fences)
     }
 
     /// <summary>
-    /// A change of a key was answered: what the key holds is known, if the change began after the uncertain write was recorded, and the server acts on both in
-    /// their order.
+    /// A change of a key was answered: what the key holds is known, if the change began after the uncertain write was
+    /// recorded, and the server acts on both in their order.
     /// </summary>
     /// <param name="key">The key on the wire.</param>
     /// <param name="begunAt"><see cref="LastVersion"/> when the change began.</param>
@@ -110,8 +110,13 @@ internal sealed class UncertainWrites(int maximum, FenceKeeper fences)
     {
         lock (_lock)
         {
-            ConcurrentDictionary<byte[], UncertainWrite>.AlternateLookup<ReadOnlySpan<byte>> keys = _keys.GetAlternateLookup<ReadOnlySpan<byte>>();
-            if (keys.TryGetValue(key, out UncertainWrite write) && write.Version <= begunAt && SettlingConnection.Settles(write.SettledBy, connection) && keys.TryRemove(key, out _))
+            ConcurrentDictionary<byte[], UncertainWrite>.AlternateLookup<ReadOnlySpan<byte>> keys = _keys.GetAlternateLookup<
+                ReadOnlySpan<byte>
+            >();
+            if (keys.TryGetValue(key, out UncertainWrite write)
+                && write.Version <= begunAt
+                && SettlingConnection.Settles(write.SettledBy, connection)
+                && keys.TryRemove(key, out _))
             {
                 Volatile.Write(ref _count, _count - 1);
             }
@@ -119,7 +124,8 @@ internal sealed class UncertainWrites(int maximum, FenceKeeper fences)
     }
 
     /// <summary>
-    /// Forgets the single keys, while all are uncertain, and begins to remember anew: what fails from now on may happen after the fence has been renewed.
+    /// Forgets the single keys, while all are uncertain, and begins to remember anew: what fails from now on may happen
+    /// after the fence has been renewed.
     /// </summary>
     public void BeginAnew()
     {

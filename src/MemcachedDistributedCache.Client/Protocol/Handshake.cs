@@ -6,8 +6,9 @@ namespace MemcachedDistributedCache.Protocol;
 /// <summary>
 /// The exchange at the start of a connection. Request: <c>version\r\nstats settings\r\nmn\r\n</c>; reply:
 /// <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>, then <c>MN\r\n</c>.
-/// A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item size, and judges by itself. A peer that does not answer
-/// <c>mn</c> knows no meta commands, whatever version it tells, and would take the value of a store for its next command.
+/// A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item size, and judges
+/// by itself. A peer that does not answer <c>mn</c> knows no meta commands, whatever version it tells, and would take
+/// the value of a store for its next command.
 /// </summary>
 internal sealed class Handshake
 {
@@ -22,8 +23,9 @@ internal sealed class Handshake
     public string? ServerVersion { get; private set; }
 
     /// <summary>
-    /// The server is known to leave an item its number (CAS) until it is stored anew: memcached since 1.6.24. Up to then one got another when the page
-    /// that it lay on was moved, or when it came back from external storage. What numbers its versions otherwise is no memcached, and cannot be told.
+    /// The server is known to leave an item its number (CAS) until it is stored anew: memcached since 1.6.24. Up to
+    /// then one got another when the page that it lay on was moved, or when it came back from external storage. What
+    /// numbers its versions otherwise is no memcached, and cannot be told.
     /// </summary>
     public bool KeepsCas => ServerVersion is { } version && version.StartsWith("1.", StringComparison.Ordinal) && IsAtLeast(version, 24);
 
@@ -103,7 +105,11 @@ internal sealed class Handshake
         }
 
         // ERROR and its kin stand for a server, or a proxy before it, that keeps its statistics to itself.
-        bool isEnd = line.SequenceEqual("END"u8) || line.StartsWith("ERROR"u8) || line.StartsWith("CLIENT_ERROR"u8) || line.StartsWith("SERVER_ERROR"u8);
+        bool isEnd =
+            line.SequenceEqual("END"u8)
+            || line.StartsWith("ERROR"u8)
+            || line.StartsWith("CLIENT_ERROR"u8)
+            || line.StartsWith("SERVER_ERROR"u8);
         _hasSettings = isEnd;
         Error = isEnd ? null : $"it answered '{Printable(line)}' when asked for its settings";
         return !isEnd;
@@ -138,7 +144,11 @@ internal sealed class Handshake
         return parts.Length >= 2
             && int.TryParse(parts[0], out int major)
             && int.TryParse(parts[1], out int minor)
-            && (major > 1 || (major == 1 && (minor > 6 || (minor == 6 && parts.Length > 2 && int.TryParse(parts[2], out int patch) && patch >= leastPatch))));
+            && (
+                major > 1
+                || (
+                    major == 1
+                    && (minor > 6 || (minor == 6 && parts.Length > 2 && int.TryParse(parts[2], out int patch) && patch >= leastPatch))));
     }
 
     /// <summary>A line as text that can be logged.</summary>

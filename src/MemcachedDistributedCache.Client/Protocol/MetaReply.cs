@@ -1,6 +1,9 @@
 namespace MemcachedDistributedCache.Protocol;
 
-/// <summary>The two-letter code at the start of a reply, and the error lines that stand for a reply. The order counts: those without a token come last, error lines behind <see cref="NoOp"/>.</summary>
+/// <summary>
+/// The two-letter code at the start of a reply, and the error lines that stand for a reply. The order counts: those
+/// without a token come last, error lines behind <see cref="NoOp"/>.
+/// </summary>
 internal enum ReplyCode : byte
 {
     /// <summary><c>VA</c>: a value follows.</summary>

@@ -6,10 +6,12 @@ namespace MemcachedDistributedCache.Protocol;
 internal static class MetaReplyParser
 {
     /// <summary>
-    /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|OK|EN|NF|NS|EX [flag]*</c> | <c>MN</c> | <c>ERROR|CLIENT_ERROR|SERVER_ERROR[ &lt;text&gt;]</c>;
-    /// flag: <c>c&lt;u64&gt;</c> | <c>f&lt;u64&gt;</c> | <c>t&lt;u32&gt;</c> | <c>t-1</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after
-    /// spaces; the last three come unasked, with items that a client has leased or marked as old. Numbers are read as far as memcached can say them, for whoever may
-    /// write an item chooses some of them; what is more than we can use is read as the largest that we can.
+    /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|OK|EN|NF|NS|EX [flag]*</c> | <c>MN</c> |
+    /// <c>ERROR|CLIENT_ERROR|SERVER_ERROR[ &lt;text&gt;]</c>; flag: <c>c&lt;u64&gt;</c> | <c>f&lt;u64&gt;</c> |
+    /// <c>t&lt;u32&gt;</c> | <c>t-1</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after spaces; the
+    /// last three come unasked, with items that a client has leased or marked as old. Numbers are read as far as
+    /// memcached can say them, for whoever may write an item chooses some of them; what is more than we can use is read
+    /// as the largest that we can.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out MetaReply reply)
     {
@@ -61,7 +63,10 @@ internal static class MetaReplyParser
         return TryReadFlags(line[2..], ref reply);
     }
 
-    /// <summary>The texts are those of memcached 1.6.10 to 1.6.45, which spell "out of memory" in two ways; docs/adr/0017-error-lines.md lists them.</summary>
+    /// <summary>
+    /// The texts are those of memcached 1.6.10 to 1.6.45, which spell "out of memory" in two ways;
+    /// docs/adr/0017-error-lines.md lists them.
+    /// </summary>
     private static bool TryParseError(ReadOnlySpan<byte> line, ref MetaReply reply)
     {
         if (!IsError(line))
@@ -76,7 +81,10 @@ internal static class MetaReplyParser
         return true;
     }
 
-    /// <summary>A line tells of an error, as memcached and the proxies before it write them: the word, and perhaps a text behind it.</summary>
+    /// <summary>
+    /// A line tells of an error, as memcached and the proxies before it write them: the word, and perhaps a text behind
+    /// it.
+    /// </summary>
     public static bool IsError(ReadOnlySpan<byte> line)
     {
         int word = line.IndexOfAny((byte)' ', (byte)':');
@@ -123,7 +131,8 @@ internal static class MetaReplyParser
 
                     break;
                 case (byte)'f':
-                    // A server may be built with flags of 64 bits. Ours have 32; these are another client's, and no format of ours is marked as the largest is.
+                    // A server may be built with flags of 64 bits. Ours have 32; these are another client's, and no
+                    // format of ours is marked as the largest is.
                     if (!TryReadNumber(ref rest, ulong.MaxValue, out ulong clientFlags))
                     {
                         return false;

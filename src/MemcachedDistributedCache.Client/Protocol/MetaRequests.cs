@@ -16,7 +16,8 @@ internal static class MetaRequests
     public const int MaximumLineLength = MaximumKeyLength + 96;
 
     /// <summary>
-    /// <c>mg &lt;key&gt; v f t O&lt;opaque&gt;\r\n</c>: value, client flags, remaining seconds; with <c>c</c> before the <c>O</c> the CAS too.
+    /// <c>mg &lt;key&gt; v f t O&lt;opaque&gt;\r\n</c>: value, client flags, remaining seconds; with <c>c</c> before
+    /// the <c>O</c> the CAS too.
     /// </summary>
     public static int WriteGet(Span<byte> destination, WireKey key, uint opaque, bool withCas = false)
     {
@@ -29,8 +30,8 @@ internal static class MetaRequests
     }
 
     /// <summary>
-    /// <c>mg &lt;key&gt; N&lt;seconds&gt; [v] f t c O&lt;opaque&gt;\r\n</c>: what is there; where nothing is, an empty item is made that lives so long.
-    /// Who makes it is told <c>W</c>, who comes later <c>Z</c>.
+    /// <c>mg &lt;key&gt; N&lt;seconds&gt; [v] f t c O&lt;opaque&gt;\r\n</c>: what is there; where nothing is, an empty
+    /// item is made that lives so long. Who makes it is told <c>W</c>, who comes later <c>Z</c>.
     /// </summary>
     public static int WriteLease(Span<byte> destination, WireKey key, int seconds, bool withValue, uint opaque)
     {
@@ -45,7 +46,8 @@ internal static class MetaRequests
     }
 
     /// <summary>
-    /// <c>mg &lt;key&gt; f t O&lt;opaque&gt;\r\n</c>: client flags and remaining seconds, no value; with <c>c</c> before the <c>O</c> the CAS too.
+    /// <c>mg &lt;key&gt; f t O&lt;opaque&gt;\r\n</c>: client flags and remaining seconds, no value; with <c>c</c>
+    /// before the <c>O</c> the CAS too.
     /// </summary>
     public static int WriteInspect(Span<byte> destination, WireKey key, uint opaque, bool withCas = false)
     {
@@ -57,7 +59,10 @@ internal static class MetaRequests
         return line.End();
     }
 
-    /// <summary><c>mg &lt;key&gt; T&lt;ttl&gt; f t c O&lt;opaque&gt;\r\n</c>: sets the time to live, and tells of which item by its flags and CAS.</summary>
+    /// <summary>
+    /// <c>mg &lt;key&gt; T&lt;ttl&gt; f t c O&lt;opaque&gt;\r\n</c>: sets the time to live, and tells of which item by
+    /// its flags and CAS.
+    /// </summary>
     public static int WriteTouch(Span<byte> destination, WireKey key, int timeToLive, uint opaque)
     {
         var line = new LineWriter(destination);
@@ -70,7 +75,10 @@ internal static class MetaRequests
         return line.End();
     }
 
-    /// <summary><c>ms &lt;key&gt; 0 T&lt;ttl&gt; c O&lt;opaque&gt;\r\n\r\n</c>: stores nothing under a key, and asks for the CAS that it got.</summary>
+    /// <summary>
+    /// <c>ms &lt;key&gt; 0 T&lt;ttl&gt; c O&lt;opaque&gt;\r\n\r\n</c>: stores nothing under a key, and asks for the CAS
+    /// that it got.
+    /// </summary>
     public static int WriteProbe(Span<byte> destination, WireKey key, int timeToLive, uint opaque)
     {
         var line = new LineWriter(destination);
@@ -85,10 +93,18 @@ internal static class MetaRequests
     }
 
     /// <summary>
-    /// <c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; [F&lt;flags&gt;] [C&lt;cas&gt;] [ME] [c] O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow. With
-    /// <c>C</c> only over the item in that state, with <c>ME</c> only where none is; <c>c</c> asks for the CAS that it got.
+    /// <c>ms &lt;key&gt; &lt;length&gt; T&lt;ttl&gt; [F&lt;flags&gt;] [C&lt;cas&gt;] [ME] [c] O&lt;opaque&gt;\r\n</c>;
+    /// the data block and its <c>\r\n</c> follow. With <c>C</c> only over the item in that state, with <c>ME</c> only
+    /// where none is; <c>c</c> asks for the CAS that it got.
     /// </summary>
-    public static int WriteStore(Span<byte> destination, WireKey key, int length, int timeToLive, uint flags, uint opaque, StoreCondition condition = default)
+    public static int WriteStore(
+        Span<byte> destination,
+        WireKey key,
+        int length,
+        int timeToLive,
+        uint flags,
+        uint opaque,
+        StoreCondition condition = default)
     {
         var line = new LineWriter(destination);
         line.Put("ms "u8);

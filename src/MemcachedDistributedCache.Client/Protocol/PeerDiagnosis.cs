@@ -1,12 +1,14 @@
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
-/// Tells from the first bytes of a peer, or from its silence, what it probably is and what helps. A guess, and worded as one: what the peer said is told beside it.
+/// Tells from the first bytes of a peer, or from its silence, what it probably is and what helps. A guess, and worded
+/// as one: what the peer said is told beside it.
 /// </summary>
 internal static class PeerDiagnosis
 {
     /// <summary>The peer closed or reset the connection, and had said nothing that ends.</summary>
-    public const string Closed = "the server closed the connection before it had answered. It may ask for TLS (memcached -Z) or for the binary protocol (-B binary, -S), "
+    public const string Closed =
+        "the server closed the connection before it had answered. It may ask for TLS (memcached -Z) or for the binary protocol (-B binary, -S), "
         + "neither of which this cache speaks: start it without, or put a proxy before it. Or it has as many connections as it takes (-c)";
 
     /// <summary>The peer speaks TLS.</summary>
@@ -14,17 +16,24 @@ internal static class PeerDiagnosis
 
     private const string CheckAddress = "Check the address and the port in Servers; memcached's is 11211";
 
-    /// <summary>Received bytes begin as a TLS record does that a server sends to what is no handshake: an alert, or a handshake message, of SSL 3 or TLS.</summary>
-    public static bool IsTls(ReadOnlySpan<byte> received) => received.Length >= 3 && received[0] is 0x15 or 0x16 && received[1] == 3 && received[2] <= 4;
+    /// <summary>
+    /// Received bytes begin as a TLS record does that a server sends to what is no handshake: an alert, or a handshake
+    /// message, of SSL 3 or TLS.
+    /// </summary>
+    public static bool IsTls(ReadOnlySpan<byte> received)
+        => received.Length >= 3 && received[0] is 0x15 or 0x16 && received[1] == 3 && received[2] <= 4;
 
     /// <summary>What a line in the place of a version is a sign of, and what helps.</summary>
     public static string OfLine(ReadOnlySpan<byte> line)
     {
         string said = $"it answered '{Handshake.Printable(line)}' when asked for its version";
-        string? hint = line.SequenceEqual("CLIENT_ERROR unauthenticated"u8) ? "It asks for authentication (memcached -Y), which this cache does not do: start it without -Y"
+        string? hint =
+            line.SequenceEqual("CLIENT_ERROR unauthenticated"u8)
+                ? "It asks for authentication (memcached -Y), which this cache does not do: start it without -Y"
             : line.StartsWith("ERROR Too many open connections"u8) ? "Raise its -c, or lower ConnectionsPerNode"
             : MetaReplyParser.IsError(line) ? null
-            : line.StartsWith("-ERR"u8) || line.StartsWith("-NOAUTH"u8) || line.StartsWith("-DENIED"u8) ? "It seems to be Redis, not memcached. " + CheckAddress
+            : line.StartsWith("-ERR"u8) || line.StartsWith("-NOAUTH"u8) || line.StartsWith("-DENIED"u8)
+                ? "It seems to be Redis, not memcached. " + CheckAddress
             : line.StartsWith("HTTP/"u8) ? "It seems to be an HTTP server, not memcached. " + CheckAddress
             : line.StartsWith("SSH-"u8) ? "It seems to be an SSH server, not memcached. " + CheckAddress
             : "It seems to be no memcached. " + CheckAddress;

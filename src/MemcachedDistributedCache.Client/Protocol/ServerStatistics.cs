@@ -3,8 +3,8 @@ using System.Buffers.Text;
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
-/// What a server says of itself. Request: <c>stats\r\n</c>; reply: <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>. It carries no
-/// token, so it is asked for on a connection of its own that is closed after it.
+/// What a server says of itself. Request: <c>stats\r\n</c>; reply: <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and
+/// <c>END\r\n</c>. It carries no token, so it is asked for on a connection of its own that is closed after it.
 /// </summary>
 /// <param name="Items">Items held (<c>curr_items</c>).</param>
 /// <param name="Bytes">Bytes that they take (<c>bytes</c>).</param>
@@ -14,7 +14,15 @@ namespace MemcachedDistributedCache.Protocol;
 /// <param name="Hits">Reads that found an item (<c>get_hits</c>).</param>
 /// <param name="Misses">Reads that found none (<c>get_misses</c>).</param>
 /// <param name="Uptime">Seconds since its start (<c>uptime</c>).</param>
-internal sealed record ServerStatistics(long Items, long Bytes, long MaximumBytes, long Connections, long Evictions, long Hits, long Misses, long Uptime)
+internal sealed record ServerStatistics(
+    long Items,
+    long Bytes,
+    long MaximumBytes,
+    long Connections,
+    long Evictions,
+    long Hits,
+    long Misses,
+    long Uptime)
 {
     /// <summary>The reply is a few kilobytes; one that does not end within this is not memcached's.</summary>
     public const int MaximumLength = 64 * 1024;
@@ -25,8 +33,8 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
     private const int Unreadable = -2;
 
     /// <summary>
-    /// Items that were given a new number without having been stored anew (<c>slab_reassign_rescues</c> and <c>recache_from_extstore</c>, either absent where the
-    /// server is set not to do that).
+    /// Items that were given a new number without having been stored anew (<c>slab_reassign_rescues</c> and
+    /// <c>recache_from_extstore</c>, either absent where the server is set not to do that).
     /// </summary>
     public long Renumbered { get; init; }
 
@@ -74,7 +82,9 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
                     Renumbered = Math.Max(0, fields[Required]) + Math.Max(0, fields[Required + 1]),
                     IsMovingPage = fields[Required + 2] > 0,
                 };
-                return received.IsEmpty && !fields[..Required].Contains(Absent) && !fields.Contains(Unreadable) ? Progress.Complete : Progress.Invalid;
+                return received.IsEmpty && !fields[..Required].Contains(Absent) && !fields.Contains(Unreadable)
+                    ? Progress.Complete
+                    : Progress.Invalid;
             }
 
             if (!line.StartsWith("STAT "u8))
@@ -95,7 +105,10 @@ internal sealed record ServerStatistics(long Items, long Bytes, long MaximumByte
         }
 
         ReadOnlySpan<byte> text = entry[(space + 1)..];
-        fields[index] = Utf8Parser.TryParse(text, out ulong value, out int used) && used == text.Length ? (long)Math.Min(value, long.MaxValue) : Unreadable;
+        fields[index] =
+            Utf8Parser.TryParse(text, out ulong value, out int used) && used == text.Length
+                ? (long)Math.Min(value, long.MaxValue)
+                : Unreadable;
     }
 
     private static int? IndexOf(ReadOnlySpan<byte> name)

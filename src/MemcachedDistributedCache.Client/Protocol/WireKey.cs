@@ -4,13 +4,17 @@ using System.Diagnostics.CodeAnalysis;
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
-/// A key that memcached takes: 1 to 250 bytes, none of them a space, a control byte or 0x7f. The type cannot be made without the check, and requests take
-/// nothing else, so that no key can end its line and begin a command, wherever its bytes are from. A convention between callers was what stood here before: bytes
-/// read from a server went past it. The check is one vectorized search; <c>KeyEncoder</c> needs it anyway to know whether a text can stand as it is.
+/// A key that memcached takes: 1 to 250 bytes, none of them a space, a control byte or 0x7f. The type cannot be made
+/// without the check, and requests take nothing else, so that no key can end its line and begin a command, wherever its
+/// bytes are from. A convention between callers was what stood here before: bytes read from a server went past it. The
+/// check is one vectorized search; <c>KeyEncoder</c> needs it anyway to know whether a text can stand as it is.
 /// </summary>
 internal readonly ref struct WireKey
 {
-    private static readonly SearchValues<byte> Illegal = SearchValues.Create([.. Enumerable.Range(0, ' ' + 1).Select(static value => (byte)value), 0x7f]);
+    private static readonly SearchValues<byte> Illegal = SearchValues.Create([
+        .. Enumerable.Range(0, ' ' + 1).Select(static value => (byte)value),
+        0x7f,
+    ]);
 
     private readonly ReadOnlySpan<byte> _bytes;
 
@@ -60,5 +64,7 @@ internal readonly ref struct WireKey
     /// <summary>The bytes are not told: a key is in no message.</summary>
     [DoesNotReturn]
     private static void Refuse(string paramName = "bytes")
-        => throw new ArgumentException("These bytes are no memcached key: 1 to 250 bytes are, none of them a space, a control byte or 0x7f.", paramName);
+        => throw new ArgumentException(
+            "These bytes are no memcached key: 1 to 250 bytes are, none of them a space, a control byte or 0x7f.",
+            paramName);
 }

@@ -5,8 +5,9 @@ using Polly;
 namespace MemcachedDistributedCache.Resilience;
 
 /// <summary>
-/// Polly's circuit breaker for one node. Operations do not run through it, which would cost more than they do themselves: it is told how many
-/// were answered and how many were not, and the node reads a flag. Only the probe of a node that is out runs through it.
+/// Polly's circuit breaker for one node. Operations do not run through it, which would cost more than they do
+/// themselves: it is told how many were answered and how many were not, and the node reads a flag. Only the probe of a
+/// node that is out runs through it.
 /// </summary>
 internal sealed class CircuitBreaker : ICircuit
 {
@@ -99,8 +100,8 @@ internal sealed class CircuitBreaker : ICircuit
             return;
         }
 
-        // From a clean sheet, enough failures in a row are all there is. Nothing of it waits: the breaker has no callbacks. The bound leaves room
-        // for a report that comes in between.
+        // From a clean sheet, enough failures in a row are all there is. Nothing of it waits: the breaker has no
+        // callbacks. The bound leaves room for a report that comes in between.
         _control.CloseAsync().GetAwaiter().GetResult();
         for (int i = 0; i < 2 * (_minimumSamples + MostSamples) && IsClosed; i++)
         {
@@ -141,7 +142,10 @@ internal sealed class CircuitBreaker : ICircuit
         ResilienceContextPool.Shared.Return(context);
     }
 
-    /// <summary>The pause before the next probe: twice the last, with jitter; from the first again when the node has been well for a while.</summary>
+    /// <summary>
+    /// The pause before the next probe: twice the last, with jitter; from the first again when the node has been well
+    /// for a while.
+    /// </summary>
     private TimeSpan NextPause()
     {
         long closedAt = Volatile.Read(ref _closedAt);

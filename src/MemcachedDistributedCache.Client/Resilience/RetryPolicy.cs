@@ -48,8 +48,8 @@ internal sealed class RetryPolicy
     };
 
     /// <summary>
-    /// Repeats an operation whose first attempt failed; gives the last attempt's result. Its failure tells of the request as sent where any of the
-    /// attempts was: each may have happened.
+    /// Repeats an operation whose first attempt failed; gives the last attempt's result. Its failure tells of the
+    /// request as sent where any of the attempts was: each may have happened.
     /// </summary>
     /// <param name="first">The first attempt's result.</param>
     /// <param name="attempt">Makes another attempt.</param>
@@ -58,11 +58,17 @@ internal sealed class RetryPolicy
     /// <param name="requests">How many requests an attempt makes, one after the other; each has the limit of an attempt.</param>
     /// <param name="took">How long the first attempt took, where that is more than its last request.</param>
     /// <param name="cancellationToken">
-    /// Ends pauses and attempts. The result is then <see cref="ResultStatus.Canceled"/> with the last failure, since what was tried before did not
-    /// happen for sure.
+    /// Ends pauses and attempts. The result is then <see cref="ResultStatus.Canceled"/> with the last failure, since
+    /// what was tried before did not happen for sure.
     /// </param>
     public async ValueTask<OperationResult> AgainAsync<TState>(
-        OperationResult first, Func<TState, ValueTask<OperationResult>> attempt, TState state, CallMode mode, CancellationToken cancellationToken, int requests = 1, TimeSpan? took = null)
+        OperationResult first,
+        Func<TState, ValueTask<OperationResult>> attempt,
+        TState state,
+        CallMode mode,
+        CancellationToken cancellationToken,
+        int requests = 1,
+        TimeSpan? took = null)
     {
         TimeSpan left = _settings.TotalTimeout - (took ?? TimeTaken(first.Failure!));
         var run = new Run(mode, _time.GetTimestamp(), left - (requests * _settings.AttemptTimeout)) { Last = first };
@@ -111,8 +117,8 @@ internal sealed class RetryPolicy
     private TimeSpan TimeToPause(Run run) => run.LastStart - _time.GetElapsedTime(run.StartedAt);
 
     /// <summary>
-    /// The pause before the next attempt: twice the last, with jitter, and no longer than there is time. A blocked caller waits here: Polly's own
-    /// pause would need a thread of the pool to end it, and all may be blocked.
+    /// The pause before the next attempt: twice the last, with jitter, and no longer than there is time. A blocked
+    /// caller waits here: Polly's own pause would need a thread of the pool to end it, and all may be blocked.
     /// </summary>
     private ValueTask<TimeSpan?> Pause(RetryDelayGeneratorArguments<OperationResult> arguments)
     {

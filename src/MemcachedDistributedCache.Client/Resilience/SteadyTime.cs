@@ -19,5 +19,6 @@ internal sealed class SteadyTime(TimeProvider inner) : TimeProvider
     public override long GetTimestamp() => inner.GetTimestamp();
 
     /// <inheritdoc/>
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => inner.CreateTimer(callback, state, dueTime, period);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        => inner.CreateTimer(callback, state, dueTime, period);
 }

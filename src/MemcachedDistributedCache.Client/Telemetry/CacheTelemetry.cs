@@ -13,7 +13,8 @@ internal sealed class CacheTelemetry(MetricHub hub, string? cacheName, TimeProvi
     public MetricHub Hub => hub;
 
     /// <summary>The tags of a cache as a whole: its name, if it has one.</summary>
-    public MetricTags Tags { get; } = cacheName is null ? new MetricTags() : new MetricTags(new KeyValuePair<string, object?>(AttributeNames.CacheName, cacheName));
+    public MetricTags Tags { get; } =
+        cacheName is null ? new MetricTags() : new MetricTags(new KeyValuePair<string, object?>(AttributeNames.CacheName, cacheName));
 
     /// <summary>Makes the part of one server.</summary>
     /// <param name="host">The server's name or address.</param>

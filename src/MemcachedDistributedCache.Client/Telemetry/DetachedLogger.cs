@@ -4,15 +4,17 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Telemetry;
 
 /// <summary>
-/// Hands log entries to the thread pool, one at a time and in order. What watches over servers must not wait for a logger, which may write to this very cache, nor
-/// end with one that throws. Entries beyond a bound are dropped: a logger that stands still must not take the memory.
+/// Hands log entries to the thread pool, one at a time and in order. What watches over servers must not wait for a
+/// logger, which may write to this very cache, nor end with one that throws. Entries beyond a bound are dropped: a
+/// logger that stands still must not take the memory.
 /// </summary>
 internal sealed class DetachedLogger : ILogger
 {
     private const int MaximumWaiting = 1000;
 
     private readonly ILogger _inner;
-    private readonly Channel<Action> _waiting = Channel.CreateBounded<Action>(new BoundedChannelOptions(MaximumWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<Action> _waiting = Channel.CreateBounded<Action>(
+        new BoundedChannelOptions(MaximumWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
 
     public DetachedLogger(ILogger inner)
     {

@@ -1,8 +1,9 @@
 namespace MemcachedDistributedCache.Telemetry;
 
 /// <summary>
-/// Event ids of the engine's log: 1000 to 1029 without 1010, nodes and connections. The ids of the other packages are in theirs, and no id stands in two. An id once
-/// published keeps its meaning. Each has its line in docs/observability.md.
+/// Event ids of the engine's log: 1000 to 1029 without 1010, nodes and connections. The ids of the other packages are
+/// in theirs, and no id stands in two. An id once published keeps its meaning. Each has its line in
+/// docs/observability.md.
 /// </summary>
 internal static class EventIds
 {

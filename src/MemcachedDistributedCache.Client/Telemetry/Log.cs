@@ -8,7 +8,10 @@ internal static partial class Log
     [LoggerMessage(EventIds.NodeUp, LogLevel.Information, "memcached {Server} is up: version {Version}, {Items}")]
     public static partial void NodeUp(ILogger logger, string server, string version, string items);
 
-    [LoggerMessage(EventIds.NodeDown, LogLevel.Warning, "memcached {Server} is down: {Reason}. {Consequence} until it answers again; it is tried in the background")]
+    [LoggerMessage(
+        EventIds.NodeDown,
+        LogLevel.Warning,
+        "memcached {Server} is down: {Reason}. {Consequence} until it answers again; it is tried in the background")]
     public static partial void NodeDown(ILogger logger, string server, string reason, string consequence);
 
     [LoggerMessage(EventIds.NodeSlow, LogLevel.Warning, "memcached {Server} does not answer within {Limit} ms. What times out is a miss, and is counted; this is logged again once it has been in time for a while")]
@@ -20,7 +23,10 @@ internal static partial class Log
     [LoggerMessage(EventIds.ConnectionEnded, LogLevel.Debug, "A connection to memcached {Server} ended: {Reason}")]
     public static partial void ConnectionEnded(ILogger logger, string server, string reason, Exception? exception);
 
-    [LoggerMessage(EventIds.UncertainKeysReplayed, LogLevel.Information, "{Count} keys have been removed from memcached {Server}, which their last write or removal may not have reached, and can be read again")]
+    [LoggerMessage(
+        EventIds.UncertainKeysReplayed,
+        LogLevel.Information,
+        "{Count} keys have been removed from memcached {Server}, which their last write or removal may not have reached, and can be read again")]
     public static partial void UncertainKeysReplayed(ILogger logger, string server, int count);
 
     [LoggerMessage(EventIds.UncertainWritesOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]
@@ -29,7 +35,10 @@ internal static partial class Log
     [LoggerMessage(EventIds.FenceRenewed, LogLevel.Information, "memcached {Server} is read again; what it had stored before is not")]
     public static partial void FenceRenewed(ILogger logger, string server);
 
-    [LoggerMessage(EventIds.NameNotResolved, LogLevel.Warning, "The name {Host} cannot be resolved; the {Count} addresses that it had are kept, and it is looked up again")]
+    [LoggerMessage(
+        EventIds.NameNotResolved,
+        LogLevel.Warning,
+        "The name {Host} cannot be resolved; the {Count} addresses that it had are kept, and it is looked up again")]
     public static partial void NameNotResolved(ILogger logger, string host, int count);
 
     [LoggerMessage(EventIds.ServersChanged, LogLevel.Information, "The memcached servers have changed: there were {Before}, there are {After}")]

@@ -1,8 +1,9 @@
 namespace MemcachedDistributedCache.Telemetry;
 
 /// <summary>
-/// Lets a warning pass at most once a minute, and counts those in between: what is said of an item comes with each read of it, and must not fill the log. Measured by a
-/// monotonic clock, because a clock that is set back would silence the warning for as long.
+/// Lets a warning pass at most once a minute, and counts those in between: what is said of an item comes with each read
+/// of it, and must not fill the log. Measured by a monotonic clock, because a clock that is set back would silence the
+/// warning for as long.
 /// </summary>
 /// <param name="clock">The system's own where nothing is given; the application's may stand still.</param>
 internal sealed class LogLimiter(TimeProvider? clock = null)

@@ -40,7 +40,10 @@ internal sealed class NodeTelemetry
     /// <summary>The time, for <see cref="Begin"/>.</summary>
     public long Now => _time.GetTimestamp();
 
-    /// <summary>Begins to time a request, and its span if there is to be one. The span is the caller's child and does not become current.</summary>
+    /// <summary>
+    /// Begins to time a request, and its span if there is to be one. The span is the caller's child and does not become
+    /// current.
+    /// </summary>
     public RequestTiming Begin(int operation, long startedAt)
     {
         Activity? activity = null;
@@ -49,7 +52,12 @@ internal sealed class NodeTelemetry
             Activity? current = Activity.Current;
             try
             {
-                activity = Source.StartActivity(_spanNames[operation], ActivityKind.Client, default(ActivityContext), _operationTags[operation].List, startTime: _time.GetUtcNow());
+                activity = Source.StartActivity(
+                    _spanNames[operation],
+                    ActivityKind.Client,
+                    default(ActivityContext),
+                    _operationTags[operation].List,
+                    startTime: _time.GetUtcNow());
             }
             catch (Exception)
             {
@@ -113,7 +121,10 @@ internal sealed class NodeTelemetry
         }
     }
 
-    /// <summary>The tags of one kind of result. Made when it is first seen; there are as many as operations and outcomes, whatever callers do.</summary>
+    /// <summary>
+    /// The tags of one kind of result. Made when it is first seen; there are as many as operations and outcomes,
+    /// whatever callers do.
+    /// </summary>
     private ReadOnlySpan<KeyValuePair<string, object?>> TagsOf(int operation, RequestOutcome outcome)
     {
         ref KeyValuePair<string, object?>[]? tags = ref _tags[(operation * RequestOutcomes.Count) + (int)outcome];

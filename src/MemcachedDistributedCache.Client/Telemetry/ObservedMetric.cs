@@ -25,6 +25,9 @@ internal enum MetricKind
 internal sealed record ObservedMetric<TSource>(string Name, MetricKind Kind, string Unit, string Description, Action<TSource, Observations> Read)
     where TSource : class
 {
-    /// <summary>Two caches that report it with the same tags speak of the same thing, as of one server; else their numbers are added.</summary>
+    /// <summary>
+    /// Two caches that report it with the same tags speak of the same thing, as of one server; else their numbers are
+    /// added.
+    /// </summary>
     public bool IsShared { get; init; }
 }

@@ -6,7 +6,8 @@ namespace MemcachedDistributedCache.Telemetry;
 internal static class OperationNames
 {
     /// <summary>The name of each <see cref="OperationKind"/>, in lower case; a store is memcached's <c>set</c>.</summary>
-    public static IReadOnlyList<string> All { get; } = [.. Enum.GetValues<OperationKind>().Select(static kind => kind == OperationKind.Store ? "set" : kind.ToString().ToLowerInvariant())];
+    public static IReadOnlyList<string> All { get; } =
+    [.. Enum.GetValues<OperationKind>().Select(static kind => kind == OperationKind.Store ? "set" : kind.ToString().ToLowerInvariant())];
 }
 
 /// <summary>Tells results in the words of metrics.</summary>
@@ -25,7 +26,8 @@ internal static class OutcomeNames
 
     /// <summary>A name of ours as attributes have names: <c>ConnectFailed</c> is <c>connect_failed</c>.</summary>
     public static string Snake(string name)
-        => string.Concat(name.Select(static (c, i) => char.IsUpper(c) && i > 0 ? "_" + char.ToLowerInvariant(c) : char.ToLowerInvariant(c).ToString()));
+        => string.Concat(
+            name.Select(static (c, i) => char.IsUpper(c) && i > 0 ? "_" + char.ToLowerInvariant(c) : char.ToLowerInvariant(c).ToString()));
 
     /// <summary>The outcome that a failure is.</summary>
     public static RequestOutcome Of(MemcachedFailureReason reason) => reason switch

@@ -4,9 +4,10 @@ using System.Net;
 namespace MemcachedDistributedCache.Transport;
 
 /// <summary>
-/// A connection whose users block, on a non-blocking socket that they wait for by poll(2). The runtime's own blocking calls will not do: once a socket
-/// was non-blocking, which a connect with a limit takes, it emulates them by events, and one that comes in between the attempt and the wait is handed to the
-/// thread pool, which may be blocked in just such calls.
+/// A connection whose users block, on a non-blocking socket that they wait for by poll(2). The runtime's own blocking
+/// calls will not do: once a socket was non-blocking, which a connect with a limit takes, it emulates them by events,
+/// and one that comes in between the attempt and the wait is handed to the thread pool, which may be blocked in just
+/// such calls.
 /// </summary>
 internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, TimeSpan sendTimeout) : IBlockingTransport
 {

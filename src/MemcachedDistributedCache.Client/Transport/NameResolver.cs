@@ -54,12 +54,16 @@ internal abstract class NameResolver
     }
 
     /// <summary>
-    /// Addresses were found of IPv6 only, where there had been IPv4: one of the two look-ups has failed, and machines would seem to be others.
+    /// Addresses were found of IPv6 only, where there had been IPv4: one of the two look-ups has failed, and machines
+    /// would seem to be others.
     /// </summary>
     public static bool LacksIPv4(IPAddress[] found, IPAddress[]? before)
         => before is not null && Array.Exists(before, IsIPv4) && !Array.Exists(found, IsIPv4);
 
-    /// <summary>An IPv4 address that is written as one of IPv6 (<c>::ffff:10.0.0.5</c>) as what it is; a socket of IPv6 alone cannot connect to it.</summary>
+    /// <summary>
+    /// An IPv4 address that is written as one of IPv6 (<c>::ffff:10.0.0.5</c>) as what it is; a socket of IPv6 alone
+    /// cannot connect to it.
+    /// </summary>
     public static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
     private static bool IsIPv4(IPAddress address) => address.AddressFamily == AddressFamily.InterNetwork;

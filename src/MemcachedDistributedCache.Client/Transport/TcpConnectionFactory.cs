@@ -5,8 +5,8 @@ using System.Net;
 namespace MemcachedDistributedCache.Transport;
 
 /// <summary>
-/// TCP over IPv4 and IPv6. Of a name with several addresses the preferred one is tried first, whatever the resolver's order, so that all connections lead to
-/// one server; the others follow in that order until one accepts.
+/// TCP over IPv4 and IPv6. Of a name with several addresses the preferred one is tried first, whatever the resolver's
+/// order, so that all connections lead to one server; the others follow in that order until one accepts.
 /// </summary>
 internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFactory
 {

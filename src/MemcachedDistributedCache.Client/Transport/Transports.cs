@@ -2,7 +2,10 @@ using System.Net;
 
 namespace MemcachedDistributedCache.Transport;
 
-/// <summary>A stream of bytes to and from one server. <see cref="IDisposable.Dispose"/> may come from any thread and ends whatever uses the stream.</summary>
+/// <summary>
+/// A stream of bytes to and from one server. <see cref="IDisposable.Dispose"/> may come from any thread and ends
+/// whatever uses the stream.
+/// </summary>
 internal interface ITransport : IDisposable
 {
     /// <summary>The address at the other end, null where there is none to tell.</summary>

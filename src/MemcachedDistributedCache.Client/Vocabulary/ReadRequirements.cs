@@ -13,6 +13,9 @@ internal enum ReadRequirements : byte
     /// <summary>An item from before the node was last down is a miss.</summary>
     SinceOutage = 2,
 
-    /// <summary>The read comes after all that was asked of its key before. Else a large value may be read on a connection of its own, and so overtake that.</summary>
+    /// <summary>
+    /// The read comes after all that was asked of its key before. Else a large value may be read on a connection of its
+    /// own, and so overtake that.
+    /// </summary>
     InOrder = 4,
 }

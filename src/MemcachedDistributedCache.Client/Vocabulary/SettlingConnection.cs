@@ -1,8 +1,8 @@
 namespace MemcachedDistributedCache.Vocabulary;
 
 /// <summary>
-/// Names the connection by which a later change of a key settles an earlier one that got no answer: a server acts on the requests of one connection in their
-/// order, and on those of two in any.
+/// Names the connection by which a later change of a key settles an earlier one that got no answer: a server acts on
+/// the requests of one connection in their order, and on those of two in any.
 /// </summary>
 internal static class SettlingConnection
 {

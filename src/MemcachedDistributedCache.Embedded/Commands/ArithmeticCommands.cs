@@ -66,7 +66,14 @@ internal static class ArithmeticCommands
     /// is padded with spaces behind; a longer one makes a new item, and <paramref name="affected"/> is then the old one,
     /// which is what memcached goes on to work with.
     /// </summary>
-    public static DeltaOutcome Add(CommandContext context, ReadOnlySpan<byte> key, bool increment, ulong delta, ulong cas, out ulong number, out Item? affected)
+    public static DeltaOutcome Add(
+        CommandContext context,
+        ReadOnlySpan<byte> key,
+        bool increment,
+        ulong delta,
+        ulong cas,
+        out ulong number,
+        out Item? affected)
     {
         ItemStore store = context.Store;
         number = 0;

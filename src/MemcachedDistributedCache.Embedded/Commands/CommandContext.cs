@@ -4,7 +4,10 @@ using MemcachedDistributedCache.Embedded.Storage;
 
 namespace MemcachedDistributedCache.Embedded.Commands;
 
-/// <summary>What a command works with: the node's memory, the replies of this connection, and how this request wants to be answered.</summary>
+/// <summary>
+/// What a command works with: the node's memory, the replies of this connection, and how this request wants to be
+/// answered.
+/// </summary>
 internal sealed class CommandContext(ItemStore store, ServerState server, ReplyBuffer reply)
 {
     public const int MaximumKeyBytes = 250;

@@ -31,7 +31,10 @@ internal readonly record struct Next(NextKind Kind, long Count = 0, Upload? Uplo
     public static Next Swallow(long bytes) => new(NextKind.Swallow, bytes);
 }
 
-/// <summary>Names to commands. Token counts are checked here, where memcached checks them, because a wrong count is <c>ERROR</c> whatever the rest says.</summary>
+/// <summary>
+/// Names to commands. Token counts are checked here, where memcached checks them, because a wrong count is <c>ERROR</c>
+/// whatever the rest says.
+/// </summary>
 internal static class CommandTable
 {
     public static Next Execute(CommandContext context, ReadOnlySpan<byte> text)

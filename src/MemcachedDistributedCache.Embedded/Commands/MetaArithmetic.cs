@@ -5,8 +5,9 @@ using MemcachedDistributedCache.Embedded.Storage;
 namespace MemcachedDistributedCache.Embedded.Commands;
 
 /// <summary>
-/// <c>ma key *( SP flag )</c>: <c>HD</c>, or <c>VA bytes</c> and the number with v; <c>NF</c>, <c>EX</c>. N creates a missing counter with the value
-/// of J, to which D is then not applied. Quiet hides only a change of an existing counter.
+/// <c>ma key *( SP flag )</c>: <c>HD</c>, or <c>VA bytes</c> and the number with v; <c>NF</c>, <c>EX</c>. N creates a
+/// missing counter with the value of J, to which D is then not applied. Quiet hides only a change of an existing
+/// counter.
 /// </summary>
 internal static class MetaArithmetic
 {

@@ -4,7 +4,8 @@ using MemcachedDistributedCache.Embedded.Storage;
 namespace MemcachedDistributedCache.Embedded.Commands;
 
 /// <summary>
-/// <c>md key *( SP flag )</c>: <c>HD</c> deleted, or marked stale with I; <c>NF</c> not there; <c>EX</c> CAS mismatch. Quiet hides only <c>HD</c>.
+/// <c>md key *( SP flag )</c>: <c>HD</c> deleted, or marked stale with I; <c>NF</c> not there; <c>EX</c> CAS mismatch.
+/// Quiet hides only <c>HD</c>.
 /// </summary>
 internal static class MetaDelete
 {

@@ -35,7 +35,10 @@ internal static class MetaReply
         }
     }
 
-    /// <summary>Seconds left, −1 for never. An item that a request let expire just now shows a wrapped 32-bit number, as in memcached.</summary>
+    /// <summary>
+    /// Seconds left, −1 for never. An item that a request let expire just now shows a wrapped 32-bit number, as in
+    /// memcached.
+    /// </summary>
     public static void TimeLeft(ReplyBuffer reply, Item item, uint now)
     {
         if (item.Expires == 0)

@@ -4,8 +4,8 @@ using MemcachedDistributedCache.Embedded.Storage;
 namespace MemcachedDistributedCache.Embedded.Commands;
 
 /// <summary>
-/// <c>ms key bytes *( SP flag )</c> and <c>data CR LF</c>: <c>HD</c> stored, <c>NS</c> not stored, <c>EX</c> CAS mismatch, <c>NF</c> nothing to
-/// compare with; then O, k and c as asked.
+/// <c>ms key bytes *( SP flag )</c> and <c>data CR LF</c>: <c>HD</c> stored, <c>NS</c> not stored, <c>EX</c> CAS
+/// mismatch, <c>NF</c> nothing to compare with; then O, k and c as asked.
 /// </summary>
 internal static class MetaSet
 {

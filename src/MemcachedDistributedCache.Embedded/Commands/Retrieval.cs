@@ -18,8 +18,9 @@ internal readonly record struct Retrieval(bool WithCas, bool Touches, uint Expir
 }
 
 /// <summary>
-/// <c>get key *( SP key )</c>, <c>gets</c>, <c>gat exptime key *( SP key )</c>, <c>gats</c>: <c>VALUE key flags bytes [cas]</c> and data for each
-/// hit, then <c>END</c>. One line may ask for more than fits any buffer, so keys are fetched one at a time.
+/// <c>get key *( SP key )</c>, <c>gets</c>, <c>gat exptime key *( SP key )</c>, <c>gats</c>: <c>VALUE key flags bytes
+/// [cas]</c> and data for each hit, then <c>END</c>. One line may ask for more than fits any buffer, so keys are
+/// fetched one at a time.
 /// </summary>
 internal static class RetrievalCommands
 {

@@ -42,7 +42,10 @@ internal static class StorageCommands
             return Next.Swallow((long)length + LineEndBytes);
         }
 
-        var item = new Item(line[1].ToArray(), GC.AllocateUninitializedArray<byte>(length), flags, store.Clock.Expiry(time, context.Now)) { Cas = cas };
+        var item = new Item(line[1].ToArray(), GC.AllocateUninitializedArray<byte>(length), flags, store.Clock.Expiry(time, context.Now))
+        {
+            Cas = cas,
+        };
         return Receive(context, new Upload(item, mode) { NoReply = context.NoReply });
     }
 

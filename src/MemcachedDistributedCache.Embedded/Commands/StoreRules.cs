@@ -10,7 +10,10 @@ internal enum StoreOutcome
     NotFound,
 }
 
-/// <summary>When a store takes place: the modes, the CAS and the stale rule of <c>ms … I</c>, for classic and meta commands alike.</summary>
+/// <summary>
+/// When a store takes place: the modes, the CAS and the stale rule of <c>ms … I</c>, for classic and meta commands
+/// alike.
+/// </summary>
 internal static class StoreRules
 {
     private enum CasCheck

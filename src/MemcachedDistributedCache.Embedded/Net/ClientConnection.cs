@@ -16,8 +16,9 @@ internal sealed class ClientConnection
     private const int InputBytes = 16 * 1024;
 
     /// <summary>
-    /// memcached's bound for a retrieval line is the machine's memory; this is ours. All connections together hold no more than the server has for lines, and beyond
-    /// either bound a client is told what memcached tells when it finds no memory, and closed.
+    /// memcached's bound for a retrieval line is the machine's memory; this is ours. All connections together hold no
+    /// more than the server has for lines, and beyond either bound a client is told what memcached tells when it finds
+    /// no memory, and closed.
     /// </summary>
     private const int LongestRetrieval = 8 * 1024 * 1024;
 

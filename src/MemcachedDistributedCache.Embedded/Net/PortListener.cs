@@ -81,7 +81,10 @@ internal sealed class PortListener : IDisposable
         }
     }
 
-    /// <summary>Binds the placeholder. A process that is being started shares our sockets until it runs its own program, so the port may be in use a moment longer.</summary>
+    /// <summary>
+    /// Binds the placeholder. A process that is being started shares our sockets until it runs its own program, so the
+    /// port may be in use a moment longer.
+    /// </summary>
     private bool TryHold(bool last)
     {
         lock (_lock)

@@ -30,7 +30,9 @@ public sealed record Fault
     {
         if (fault.ToServer is null || fault.ToClient is null)
         {
-            throw new ArgumentException($"{nameof(Fault)}.{nameof(ToServer)} and .{nameof(ToClient)} may not be null: use {nameof(StreamFault)}.{nameof(StreamFault.None)}.", nameof(fault));
+            throw new ArgumentException(
+                $"{nameof(Fault)}.{nameof(ToServer)} and .{nameof(ToClient)} may not be null: use {nameof(StreamFault)}.{nameof(StreamFault.None)}.",
+                nameof(fault));
         }
 
         fault.ToServer.Validate(nameof(ToServer));

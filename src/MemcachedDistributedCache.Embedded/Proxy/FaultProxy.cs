@@ -58,7 +58,11 @@ public sealed class FaultProxy : IAsyncDisposable
     /// <param name="ct">Given up before the start.</param>
     /// <exception cref="ArgumentNullException"><paramref name="target"/> is null.</exception>
     /// <exception cref="ArgumentException">The fault has a value out of range.</exception>
-    public static async Task<FaultProxy> StartAsync(IPEndPoint target, Fault? fault = null, TimeProvider? timeProvider = null, CancellationToken ct = default)
+    public static async Task<FaultProxy> StartAsync(
+        IPEndPoint target,
+        Fault? fault = null,
+        TimeProvider? timeProvider = null,
+        CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(target);
         ct.ThrowIfCancellationRequested();
@@ -69,7 +73,10 @@ public sealed class FaultProxy : IAsyncDisposable
         return proxy;
     }
 
-    /// <summary>Puts another fault in force, for new and existing connections; what was held back is released where the new fault lets it.</summary>
+    /// <summary>
+    /// Puts another fault in force, for new and existing connections; what was held back is released where the new
+    /// fault lets it.
+    /// </summary>
     /// <param name="fault">The fault; <see cref="Fault.None"/> heals everything.</param>
     /// <exception cref="ArgumentNullException"><paramref name="fault"/> is null.</exception>
     /// <exception cref="ArgumentException">The fault has a value out of range.</exception>

@@ -14,10 +14,16 @@ public sealed record StreamFault
     /// <summary>How long each piece read from the sender (at most 64 KiB) is held. Default 0; at least 0.</summary>
     public TimeSpan Delay { get; init; }
 
-    /// <summary>Nothing is forwarded until another fault is applied; one piece is held, the rest waits in the kernel. Default false.</summary>
+    /// <summary>
+    /// Nothing is forwarded until another fault is applied; one piece is held, the rest waits in the kernel. Default
+    /// false.
+    /// </summary>
     public bool Stall { get; init; }
 
-    /// <summary>After so many bytes the connection ends, on both sides. Default null: never; at least 0, which ends it at the first byte.</summary>
+    /// <summary>
+    /// After so many bytes the connection ends, on both sides. Default null: never; at least 0, which ends it at the
+    /// first byte.
+    /// </summary>
     public long? CutAfterBytes { get; init; }
 
     /// <summary>A cut is a reset (RST) instead of an orderly end (FIN). Default false.</summary>

@@ -51,7 +51,10 @@ internal sealed class Item(byte[] key, byte[] value, uint clientFlags, uint expi
 
     public bool Has(ItemMarks mark) => (Marks & mark) != ItemMarks.None;
 
-    /// <summary>What memcached would take for it, and what its limits count: header, CAS, key and NUL, flags where set, value and CR LF.</summary>
+    /// <summary>
+    /// What memcached would take for it, and what its limits count: header, CAS, key and NUL, flags where set, value
+    /// and CR LF.
+    /// </summary>
     public static int Size(int keyBytes, uint clientFlags, int valueBytes)
         => HeaderBytes + CasBytes + keyBytes + 1 + (clientFlags == 0 ? 0 : FlagBytes) + valueBytes + LineEndBytes;
 }

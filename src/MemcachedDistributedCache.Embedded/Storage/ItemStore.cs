@@ -37,7 +37,10 @@ internal sealed class ItemStore
 
     public long Bytes { get; private set; }
 
-    /// <summary>What items take whose data block is still arriving. It counts against the limit, as in memcached: a client that announces and does not send holds memory too.</summary>
+    /// <summary>
+    /// What items take whose data block is still arriving. It counts against the limit, as in memcached: a client that
+    /// announces and does not send holds memory too.
+    /// </summary>
     public long Reserved { get; private set; }
 
     public int Count => _items.Count;
@@ -98,7 +101,10 @@ internal sealed class ItemStore
     /// <summary>Memory for so many bytes can be had, by eviction where that is allowed.</summary>
     public bool CanHold(int bytes) => (Evicts ? 0 : Bytes) + Reserved + bytes <= MemoryLimit;
 
-    /// <summary>Takes memory for an item that is to arrive, for which <see cref="CanHold"/> was asked. Makes room for it now, so that the whole never holds more than its limit.</summary>
+    /// <summary>
+    /// Takes memory for an item that is to arrive, for which <see cref="CanHold"/> was asked. Makes room for it now, so
+    /// that the whole never holds more than its limit.
+    /// </summary>
     public void Reserve(int bytes, uint now)
     {
         MakeRoom(bytes, now);
@@ -140,7 +146,10 @@ internal sealed class ItemStore
         Link(item, now);
     }
 
-    /// <summary>Flushes what is older than the moment named: now, or a second in the future (which also spoils what is stored until then).</summary>
+    /// <summary>
+    /// Flushes what is older than the moment named: now, or a second in the future (which also spoils what is stored
+    /// until then).
+    /// </summary>
     public void Flush(int delay, uint now)
     {
         Statistics.CmdFlush++;

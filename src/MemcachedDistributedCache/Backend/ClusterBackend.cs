@@ -17,7 +17,12 @@ internal sealed class ClusterBackend(MemcachedClient client) : ICacheBackend
     public IClusterNode NodeOf(ReadOnlySpan<byte> key) => client.NodeOf(key);
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> GetAsync(WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> GetAsync(
+        WireKey key,
+        ReadRequirements needs,
+        ValueTarget target,
+        CallMode mode,
+        CancellationToken cancellationToken)
         => client.GetAsync(key, needs, target, mode, cancellationToken);
 
     /// <inheritdoc/>

@@ -5,8 +5,9 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Backend;
 
 /// <summary>
-/// The cluster as the caches see it. Keys are legal on the wire by their type. With <see cref="CallMode.Sync"/> the result is there when the call returns. A
-/// server's failure is a result, never an exception. Another client library can stand below the caches by this interface alone.
+/// The cluster as the caches see it. Keys are legal on the wire by their type. With <see cref="CallMode.Sync"/> the
+/// result is there when the call returns. A server's failure is a result, never an exception. Another client library
+/// can stand below the caches by this interface alone.
 /// </summary>
 internal interface ICacheBackend
 {

@@ -3,9 +3,9 @@ using System.Collections.Concurrent;
 namespace MemcachedDistributedCache.Distributed;
 
 /// <summary>
-/// The keys of writes whose callers cancelled them, while these writes may still be on their way. A later asynchronous write comes after them,
-/// on the same connection. A synchronous one has a connection of its own and may overtake them, so that they undo it. The read of a large value has one
-/// too, and is kept off it.
+/// The keys of writes whose callers cancelled them, while these writes may still be on their way. A later asynchronous
+/// write comes after them, on the same connection. A synchronous one has a connection of its own and may overtake them,
+/// so that they undo it. The read of a large value has one too, and is kept off it.
 /// </summary>
 /// <param name="ioTime">The clock of connections: how long a write is on its way has nothing to do with the application's.</param>
 /// <param name="window">How long after it was cancelled a write may still happen.</param>

@@ -27,6 +27,9 @@ internal sealed record EntryStoreSettings
     /// <summary>What a server has from before it was last down is a miss.</summary>
     public bool IgnoresBeforeOutage { get; init; }
 
-    /// <summary>How long a write may still happen after its caller has cancelled it: by then it has been answered, or its connection given up.</summary>
+    /// <summary>
+    /// How long a write may still happen after its caller has cancelled it: by then it has been answered, or its
+    /// connection given up.
+    /// </summary>
     public TimeSpan CancelledWriteWindow { get; init; } = TimeSpan.FromSeconds(3);
 }

@@ -44,7 +44,8 @@ internal readonly struct Expiration
     /// <param name="options">They.</param>
     /// <param name="defaultTimeToLive">For an entry without any.</param>
     /// <param name="now">By the application's clock, which tells what has expired.</param>
-    /// <param name="ioTime">The system's clock: a server takes a date for one of the system's, whatever the application's clock shows.</param>
+    /// <param name="ioTime">The system's clock: a server takes a date for one of the system's, whatever the
+    /// application's clock shows.</param>
     public static Expiration From(DistributedCacheEntryOptions options, TimeSpan defaultTimeToLive, DateTimeOffset now, TimeProvider ioTime)
     {
         DateTimeOffset? deadline = options.AbsoluteExpirationRelativeToNow is { } relative ? Add(now, relative) : options.AbsoluteExpiration;

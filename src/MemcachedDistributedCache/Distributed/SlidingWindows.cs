@@ -53,13 +53,17 @@ internal sealed class SlidingWindows(ICacheBackend backend, EntryStoreSettings s
     public async Task<OperationResult> RefreshAsync(KeyEncoder keys, string key, CallMode mode, CancellationToken cancellationToken)
     {
         OperationResult seen = await Inspect(keys, key, mode, cancellationToken).ConfigureAwait(false);
-        if (seen.Status != ResultStatus.Success || !EntryFormat.TryRead(seen.Flags, out EntryFormat format) || format.SlidingSeconds == 0 || !IsDue(seen.TimeToLive, format))
+        if (seen.Status != ResultStatus.Success
+            || !EntryFormat.TryRead(seen.Flags, out EntryFormat format)
+            || format.SlidingSeconds == 0
+            || !IsDue(seen.TimeToLive, format))
         {
             return seen;
         }
 
         // Once sent, a touch may have met another entry; it is followed to its end even when the caller has lost interest.
-        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, ioTime.GetUtcNow()), mode).ConfigureAwait(false);
+        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, ioTime.GetUtcNow()), mode)
+            .ConfigureAwait(false);
         return await RepairAsync(touched, keys, key, seen.Flags, mode).ConfigureAwait(false);
     }
 
@@ -113,7 +117,12 @@ internal sealed class SlidingWindows(ICacheBackend backend, EntryStoreSettings s
     }
 
     private ValueTask<OperationResult> Get(KeyEncoder keys, string key, CallMode mode)
-        => backend.GetAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), ReadRequirements.CasToken, ValueTarget.OwnArray, mode, CancellationToken.None);
+        => backend.GetAsync(
+            keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]),
+            ReadRequirements.CasToken,
+            ValueTarget.OwnArray,
+            mode,
+            CancellationToken.None);
 
     private ValueTask<OperationResult> Inspect(KeyEncoder keys, string key, CallMode mode, CancellationToken cancellationToken)
         => backend.InspectAsync(keys.Encode(key, stackalloc byte[MetaRequests.MaximumKeyLength]), withCas: false, mode, cancellationToken);

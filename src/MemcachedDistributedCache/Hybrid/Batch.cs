@@ -180,7 +180,9 @@ internal sealed class Batch<T>(
         }
 
         SingleFlightKey first = KeyOf(items.Count > 0 ? items[0].Call.Key : unusable[0]);
-        IReadOnlyDictionary<string, T> made = await steps.Factories.MakeAsync(items, unusable, first, factory, cancellationToken).ConfigureAwait(false);
+        IReadOnlyDictionary<string, T> made = await steps
+            .Factories.MakeAsync(items, unusable, first, factory, cancellationToken)
+            .ConfigureAwait(false);
         foreach (string key in items.Select(static item => item.Call.Key).Concat(unusable))
         {
             if (made.TryGetValue(key, out T? value))

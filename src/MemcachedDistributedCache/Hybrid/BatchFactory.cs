@@ -70,7 +70,9 @@ internal sealed class BatchFactory(FactoryRuns runs, MadeValues made, TagTracker
         await item.Claim.ReleaseAsync().ConfigureAwait(false);
     }
 
-    private static async ValueTask<IReadOnlyDictionary<string, T>> MakeManyAsync<T>((string[] Keys, ManyFactory<T> Factory) state, CancellationToken cancellationToken)
+    private static async ValueTask<IReadOnlyDictionary<string, T>> MakeManyAsync<T>(
+        (string[] Keys, ManyFactory<T> Factory) state,
+        CancellationToken cancellationToken)
         => await state.Factory(state.Keys, cancellationToken).ConfigureAwait(false)
             ?? throw new InvalidOperationException("The factory gave null in place of the values by key.");
 }

@@ -69,12 +69,16 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
 
     public bool MayCreate => (Flags & HybridCacheEntryFlags.DisableUnderlyingData) == HybridCacheEntryFlags.None;
 
-    private static long Checked(long? localSize) => localSize switch
-    {
-        null => ComputedSize,
-        < 0 => throw new ArgumentOutOfRangeException(nameof(localSize), localSize, "LocalSize, the bytes that a copy counts for in the local cache, cannot be below 0."),
-        { } size => size,
-    };
+    private static long Checked(long? localSize)
+        => localSize switch
+        {
+            null => ComputedSize,
+            < 0 => throw new ArgumentOutOfRangeException(
+                nameof(localSize),
+                localSize,
+                "LocalSize, the bytes that a copy counts for in the local cache, cannot be below 0."),
+            { } size => size,
+        };
 
     /// <summary>The flags that make a difference here; values are never compressed.</summary>
     public HybridCacheEntryFlags Distinct => Flags & ~HybridCacheEntryFlags.DisableCompression;

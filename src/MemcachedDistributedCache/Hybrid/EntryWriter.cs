@@ -32,7 +32,9 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
             int header = layout.WriteHeader(writer, stamps);
 
             // What is too large for the cluster may still have room here.
-            long longest = call.Options.MayWriteLocal ? Math.Max(Options.MaximumPayloadBytes, Options.MaximumLocalBytes) : Options.MaximumPayloadBytes;
+            long longest = call.Options.MayWriteLocal
+                ? Math.Max(Options.MaximumPayloadBytes, Options.MaximumLocalBytes)
+                : Options.MaximumPayloadBytes;
             writer.MaximumLength = header + longest;
             PayloadKind kind = value is null ? PayloadKind.Null : codec.Write(value, writer);
             if (value is not null && codec.Proof?.Holds(codec, value, kind, writer.Written[header..]) == false)
@@ -110,8 +112,24 @@ internal sealed class EntryWriter(RemoteCache remote, LocalCache local, EntryLay
     {
         (EntryHead head, long size) = (entry.Head, SizeOf(call, entry.PayloadLength, entry.Value));
         return ShareableTypes<T>.IsShareable
-            ? new CachedEntry<T> { Value = entry.Value, Kind = entry.Kind, Head = head, CasToken = casToken, IsDetached = isDetached, Size = size }
-            : new CachedEntry { Payload = entry.CopyPayload(), Kind = entry.Kind, Head = head, CasToken = casToken, IsDetached = isDetached, Size = size };
+            ? new CachedEntry<T>
+            {
+                Value = entry.Value,
+                Kind = entry.Kind,
+                Head = head,
+                CasToken = casToken,
+                IsDetached = isDetached,
+                Size = size,
+            }
+            : new CachedEntry
+            {
+                Payload = entry.CopyPayload(),
+                Kind = entry.Kind,
+                Head = head,
+                CasToken = casToken,
+                IsDetached = isDetached,
+                Size = size,
+            };
     }
 
     /// <summary>Puts a copy of an entry in place that was read from the cluster; <see cref="Keep"/>.</summary>

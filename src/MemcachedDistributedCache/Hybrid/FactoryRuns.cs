@@ -9,7 +9,10 @@ internal sealed class FactoryRuns(HybridCounters counters, CacheTelemetry teleme
     /// <summary>Wider than those of requests: a factory may as well ask a process next door as compute for a minute.</summary>
     private static readonly double[] Bounds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-    private readonly DurationMetric _duration = telemetry.Hub.Duration("memcached.hybrid.factory.duration", "How long a factory of the hybrid cache ran, whoever waited for it.", Bounds);
+    private readonly DurationMetric _duration = telemetry.Hub.Duration(
+        "memcached.hybrid.factory.duration",
+        "How long a factory of the hybrid cache ran, whoever waited for it.",
+        Bounds);
     private readonly MetricTags _success = telemetry.Tags.With(AttributeNames.Outcome, RequestOutcome.Success.Text());
     private readonly MetricTags _error = telemetry.Tags.With(AttributeNames.Outcome, RequestOutcome.Other.Text());
     private readonly MetricTags _canceled = telemetry.Tags.With(AttributeNames.Outcome, RequestOutcome.Canceled.Text());

@@ -15,7 +15,9 @@ internal sealed class GetOrCreateRunner(GetOrCreateSteps steps, LocalCache local
 
     /// <summary>Gets a value that is not in the local cache, together with all who ask for it meanwhile where it is shared.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<(T Value, MemcachedHybridSource Source)> GetAsync<TState, T>(GetOrCreateRequest<TState, T> request, CancellationToken cancellationToken)
+    public async ValueTask<(T Value, MemcachedHybridSource Source)> GetAsync<TState, T>(
+        GetOrCreateRequest<TState, T> request,
+        CancellationToken cancellationToken)
     {
         ValueCodec<T> codec = steps.Calls.CodecOf<T>();
         if (codec.IsRefused)

@@ -63,7 +63,12 @@ internal sealed class WorkCount
         if (!work.IsCompleted)
         {
             Begin();
-            _ = work.ContinueWith(static (_, count) => ((WorkCount)count!).End(), this, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            _ = work.ContinueWith(
+                static (_, count) => ((WorkCount)count!).End(),
+                this,
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
         }
 
         return work;

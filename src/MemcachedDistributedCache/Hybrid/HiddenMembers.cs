@@ -12,7 +12,10 @@ internal sealed record HiddenMember(string Name, Type Type, Func<object, object?
 /// Finds what a value consists of beside what JSON knows. Only called where JSON works by reflection, so not in an application that
 /// is compiled ahead of time; a member that trimming has taken away is not found.
 /// </summary>
-[UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "Reached only where JSON works by reflection; what trimming took away is not compared.")]
+[UnconditionalSuppressMessage(
+    "Trimming",
+    "IL2070",
+    Justification = "Reached only where JSON works by reflection; what trimming took away is not compared.")]
 [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "As above.")]
 internal static class HiddenMembers
 {
@@ -21,7 +24,12 @@ internal static class HiddenMembers
     /// <summary>The fields of a type that no property known to JSON stands for.</summary>
     public static IEnumerable<HiddenMember> FieldsOf(Type type, JsonTypeInfo info)
     {
-        HashSet<string> known = [.. info.Properties.Where(static property => property.Get is not null).Select(static property => (property.AttributeProvider as MemberInfo)?.Name ?? property.Name)];
+        HashSet<string> known =
+        [
+            .. info
+                .Properties.Where(static property => property.Get is not null)
+                .Select(static property => (property.AttributeProvider as MemberInfo)?.Name ?? property.Name),
+        ];
         for (Type? level = type; level is not null && level != typeof(object) && level != typeof(ValueType); level = level.BaseType)
         {
             foreach (FieldInfo field in level.GetFields(Own))

@@ -8,13 +8,23 @@ internal static partial class HybridLog
     [LoggerMessage(CacheEventIds.HybridValueTooLarge, LogLevel.Warning, "A value that takes {Size} bytes or more is over the limit and was not stored in the cluster, at most in this process; see MaximumPayloadBytes, and memcached's item size (-I)")]
     public static partial void HybridValueTooLarge(ILogger logger, long size);
 
-    [LoggerMessage(CacheEventIds.HybridKeyNotUsable, LogLevel.Warning, "A key of {Length} characters cannot be used, the limit is {Limit} and there must be one that is no space; its value was made and not cached")]
+    [LoggerMessage(
+        CacheEventIds.HybridKeyNotUsable,
+        LogLevel.Warning,
+        "A key of {Length} characters cannot be used, the limit is {Limit} and there must be one that is no space; its value was made and not cached"
+    )]
     public static partial void HybridKeyNotUsable(ILogger logger, int length, int limit);
 
-    [LoggerMessage(CacheEventIds.HybridNotSerializable, LogLevel.Error, "A value of type {Type} could not be serialized, or not read back, and was not cached")]
+    [LoggerMessage(
+        CacheEventIds.HybridNotSerializable,
+        LogLevel.Error,
+        "A value of type {Type} could not be serialized, or not read back, and was not cached")]
     public static partial void HybridNotSerializable(ILogger logger, string type, Exception exception);
 
-    [LoggerMessage(CacheEventIds.HybridNotDeserializable, LogLevel.Warning, "A cached value could not be read as {Type} and is made anew. Told once a minute for a type; {Suppressed} more came since the last time")]
+    [LoggerMessage(
+        CacheEventIds.HybridNotDeserializable,
+        LogLevel.Warning,
+        "A cached value could not be read as {Type} and is made anew. Told once a minute for a type; {Suppressed} more came since the last time")]
     public static partial void HybridNotDeserializable(ILogger logger, string type, long suppressed, Exception exception);
 
     [LoggerMessage(CacheEventIds.HybridFactoryFailed, LogLevel.Warning, "A factory failed, and the last value is served in its place")]

@@ -5,7 +5,10 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <summary>Publishes what a hybrid cache has counted, until it is disposed.</summary>
 internal sealed class HybridMetrics : IDisposable
 {
-    private static readonly (HybridEvent What, string Name)[] Events = [.. Enum.GetValues<HybridEvent>().Select(static what => (what, OutcomeNames.Snake(what.ToString())))];
+    private static readonly (HybridEvent What, string Name)[] Events =
+    [
+        .. Enum.GetValues<HybridEvent>().Select(static what => (what, OutcomeNames.Snake(what.ToString()))),
+    ];
 
     private static readonly ObservedMetric<HybridMetrics>[] All =
     [

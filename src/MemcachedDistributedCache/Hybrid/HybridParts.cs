@@ -43,7 +43,12 @@ internal sealed class HybridParts : IAsyncDisposable, IDisposable
         var factories = new FactoryRunner(runs, made, Tags, context);
         var expired = new ExpiredEntries(Remote, writer, factories, new RefreshTable(context.IoTime, context.Ended), context);
         GetOrCreate = new GetOrCreateRunner(new GetOrCreateSteps(calls, judge, Remote, writer, expired, factories), Local, Tags, context);
-        Batches = new BatchSteps(calls, Reader, new BatchReads(Remote, judge, writer, context), new BatchFactory(runs, made, Tags, context), GetOrCreate);
+        Batches = new BatchSteps(
+            calls,
+            Reader,
+            new BatchReads(Remote, judge, writer, context),
+            new BatchFactory(runs, made, Tags, context),
+            GetOrCreate);
         Changes = new EntryChanges(calls, Tags, Remote, Local, writer, context);
         Calls = calls;
         _metrics = new HybridMetrics(context.Counters, telemetry ?? CacheTelemetry.Silent);

@@ -107,7 +107,9 @@ internal static class JsonFields
         }
 
         return !JsonMembers.TryDescribe(type, options, out JsonTypeInfo? info)
-            || (info is { Kind: JsonTypeInfoKind.Dictionary, KeyType: { } key } && (!JsonMembers.TryDescribe(key, options, out JsonTypeInfo? keyInfo) || keyInfo.Kind != JsonTypeInfoKind.None));
+            || (
+                info is { Kind: JsonTypeInfoKind.Dictionary, KeyType: { } key }
+                && (!JsonMembers.TryDescribe(key, options, out JsonTypeInfo? keyInfo) || keyInfo.Kind != JsonTypeInfoKind.None));
     }
 
     private static IEnumerable<JsonPropertyInfo> PropertiesOf(Type type, JsonSerializerOptions options)
@@ -126,9 +128,12 @@ internal static class JsonFields
                 continue;
             }
 
-            IEnumerable<Type?> next = info.Kind == JsonTypeInfoKind.Object
-                ? info.Properties.Where(property => property is { Get: not null, CustomConverter: null } && isFollowed(property)).Select(static property => (Type?)property.PropertyType)
-                : (Type?[])[info.ElementType, info.KeyType];
+            IEnumerable<Type?> next =
+                info.Kind == JsonTypeInfoKind.Object
+                    ? info
+                        .Properties.Where(property => property is { Get: not null, CustomConverter: null } && isFollowed(property))
+                        .Select(static property => (Type?)property.PropertyType)
+                    : (Type?[])[info.ElementType, info.KeyType];
             foreach (Type? held in next)
             {
                 if (held is not null && seen.Add(Nullable.GetUnderlyingType(held) ?? held))

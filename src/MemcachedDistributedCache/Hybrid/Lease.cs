@@ -62,7 +62,10 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
         return _casToken;
     }
 
-    /// <summary>Gives the lease back, so that the next who asks wins it. All who call this wait for the one deletion: the cache that ends, and the maker that it has cancelled.</summary>
+    /// <summary>
+    /// Gives the lease back, so that the next who asks wins it. All who call this wait for the one deletion: the cache
+    /// that ends, and the maker that it has cancelled.
+    /// </summary>
     /// <returns>It was held until now: nobody has removed or set the key since it was won, as far as the server tells.</returns>
     public async ValueTask<bool> ReleaseAsync()
     {
@@ -78,7 +81,9 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
             if (await EndAsync().ConfigureAwait(false) is { } held)
             {
                 _casToken = null;
-                wasHeld = (await backend.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false)).Status == ResultStatus.Success;
+                wasHeld =
+                    (await backend.DeleteAsync(WireKey.Of(key), held, CancellationToken.None).ConfigureAwait(false)).Status
+                    == ResultStatus.Success;
             }
         }
         finally
@@ -112,7 +117,9 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
             OperationResult renewed;
             try
             {
-                renewed = await backend.StoreAsync(WireKey.Of(key), Placeholder(_casToken!.Value), CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+                renewed = await backend
+                    .StoreAsync(WireKey.Of(key), Placeholder(_casToken!.Value), CallMode.Async, CancellationToken.None)
+                    .ConfigureAwait(false);
             }
             finally
             {

@@ -162,7 +162,14 @@ internal sealed class LocalCache : IDisposable
     {
         // Its clock may stand up to an interval behind.
         TimeSpan bounded = keepFor < LongestKept ? keepFor : LongestKept;
-        _memory.Set(key, entry, new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = bounded + Clock.Interval, Size = Math.Max(entry.Size, _smallestCharge) });
+        _memory.Set(
+            key,
+            entry,
+            new MemoryCacheEntryOptions
+            {
+                AbsoluteExpirationRelativeToNow = bounded + Clock.Interval,
+                Size = Math.Max(entry.Size, _smallestCharge),
+            });
     }
 
     private Stripe StripeOf(string key) => _stripes[(uint)key.GetHashCode(StringComparison.Ordinal) % Stripes];

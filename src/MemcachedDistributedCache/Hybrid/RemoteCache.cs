@@ -37,7 +37,9 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
         Leases.Questions.Begin();
         try
         {
-            OperationResult result = await backend.LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None).ConfigureAwait(false);
+            OperationResult result = await backend
+                .LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None)
+                .ConfigureAwait(false);
             if (result.Status != ResultStatus.Success)
             {
                 // A miss is an uncertain key, or a server without room for the placeholder: there is nothing to hold a store against.
@@ -90,7 +92,9 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
     public async ValueTask<RemoteState> LookAsync(byte[] key, CasToken casToken)
     {
         context.Counters.Add(HybridEvent.Revalidated);
-        OperationResult result = await backend.InspectAsync(WireKey.Of(key), withCas: true, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+        OperationResult result = await backend
+            .InspectAsync(WireKey.Of(key), withCas: true, CallMode.Async, CancellationToken.None)
+            .ConfigureAwait(false);
         return result.Status switch
         {
             ResultStatus.Success when result.IsUnreadable => RemoteState.Changed,
@@ -158,8 +162,14 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
 
         // Over 30 days it is a date, which the server holds against its own clock, and so against the system's.
         int wireTime = Expiration.WireTimeOf(lifetime, context.IoTime.GetUtcNow());
-        var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue) { CasToken = casToken, ReturnsCas = true };
-        OperationResult result = await backend.StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None).ConfigureAwait(false);
+        var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue)
+        {
+            CasToken = casToken,
+            ReturnsCas = true,
+        };
+        OperationResult result = await backend
+            .StoreAsync(WireKey.Of(key), entry, CallMode.Async, CancellationToken.None)
+            .ConfigureAwait(false);
         if (result.Status == ResultStatus.TooLarge)
         {
             context.Counters.Add(HybridEvent.OversizeRejected);

@@ -59,7 +59,11 @@ internal sealed class SerializationProof<T>(
             }
             else if (TryRefuse(state))
             {
-                HybridLog.HybridNeverCached(logger, Name, $"they can be written but not read back: {Reason(exception)}", Remedies.Unreadable(typeof(T)));
+                HybridLog.HybridNeverCached(
+                    logger,
+                    Name,
+                    $"they can be written but not read back: {Reason(exception)}",
+                    Remedies.Unreadable(typeof(T)));
             }
 
             return false;
@@ -101,7 +105,12 @@ internal sealed class SerializationProof<T>(
     {
         foreach (string field in fields)
         {
-            HybridLog.HybridNotCarried(logger, Name, field, $"the field cannot be written and is left out ({Reason(exception)})", Remedies.Field(typeof(T)));
+            HybridLog.HybridNotCarried(
+                logger,
+                Name,
+                field,
+                $"the field cannot be written and is left out ({Reason(exception)})",
+                Remedies.Field(typeof(T)));
         }
     }
 

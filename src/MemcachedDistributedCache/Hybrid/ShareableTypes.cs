@@ -12,7 +12,8 @@ namespace MemcachedDistributedCache.Hybrid;
 internal static class ShareableTypes<T>
 {
     /// <summary>The answer for this type.</summary>
-    public static readonly bool IsShareable = !RuntimeHelpers.IsReferenceOrContainsReferences<T>() || typeof(T) == typeof(string) || SaysSo(typeof(T));
+    public static readonly bool IsShareable =
+        !RuntimeHelpers.IsReferenceOrContainsReferences<T>() || typeof(T) == typeof(string) || SaysSo(typeof(T));
 
     private static bool SaysSo(Type type)
     {

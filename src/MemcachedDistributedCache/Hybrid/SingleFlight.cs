@@ -153,7 +153,11 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
 
     /// <summary>Everybody may leave, and then an exception is nobody's.</summary>
     private static void Observe(Task work)
-        => _ = work.ContinueWith(static ended => _ = ended.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        => _ = work.ContinueWith(
+            static ended => _ = ended.Exception,
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
 
     private Task<Outcome<T>> WaitAsync(Task<Outcome<T>> result, CancellationToken cancellationToken)
         => cancellationToken.CanBeCanceled && !result.IsCompleted ? WaitOrLeaveAsync(result, cancellationToken) : result;

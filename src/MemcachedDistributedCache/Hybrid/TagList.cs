@@ -39,7 +39,9 @@ internal static class TagList
             if (list.Count == maximum)
             {
                 const string Option = $"{nameof(MemcachedHybridCacheOptions)}.{nameof(MemcachedHybridCacheOptions.MaximumTags)}";
-                throw new ArgumentException($"An entry can have {maximum} tags, and there are more. Give it fewer, or raise {Option} in all processes.", parameter);
+                throw new ArgumentException(
+                    $"An entry can have {maximum} tags, and there are more. Give it fewer, or raise {Option} in all processes.",
+                    parameter);
             }
 
             list.Add(tag);

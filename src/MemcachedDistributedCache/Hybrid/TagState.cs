@@ -146,8 +146,9 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// Begins the delivery that has waited: gives what is to be stored in order to deliver the invalidation; null if it has been. A version that was sent before and not
-    /// answered is never sent again: it may have arrived, and another process may have put a newer one in its place since.
+    /// Begins the delivery that has waited: gives what is to be stored in order to deliver the invalidation; null if it
+    /// has been. A version that was sent before and not answered is never sent again: it may have arrived, and another
+    /// process may have put a newer one in its place since.
     /// </summary>
     public (TagVersion Version, int Epoch)? BeginDelivery(TagVersion next)
     {
@@ -242,9 +243,13 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
         }
     }
 
-    /// <summary>Joins the refresh that is under way, or begins one, which the caller has to run and then to end by completing the source.</summary>
+    /// <summary>
+    /// Joins the refresh that is under way, or begins one, which the caller has to run and then to end by completing
+    /// the source.
+    /// </summary>
     /// <param name="mine">What the caller has to complete; null where another caller has begun the refresh.</param>
-    /// <param name="since">How many refreshes had begun when the caller looked: one that has begun since will do, also if it has ended.</param>
+    /// <param name="since">How many refreshes had begun when the caller looked: one that has begun since will do, also
+    /// if it has ended.</param>
     public Task JoinRefresh(out TaskCompletionSource? mine, int since = -1)
     {
         lock (_lock)
@@ -263,9 +268,9 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     }
 
     /// <summary>
-    /// Joins the delivery that waits for the one under way, or begins one, which the caller has to run after that and then to end by completing
-    /// the source: what is sent later arrives later. A delivery that has not begun yet will deliver the newest version there is, and serves for
-    /// all who ask meanwhile.
+    /// Joins the delivery that waits for the one under way, or begins one, which the caller has to run after that and
+    /// then to end by completing the source: what is sent later arrives later. A delivery that has not begun yet will
+    /// deliver the newest version there is, and serves for all who ask meanwhile.
     /// </summary>
     /// <param name="mine">What the caller has to complete; null where another caller has begun the delivery.</param>
     /// <param name="before">The delivery under way.</param>

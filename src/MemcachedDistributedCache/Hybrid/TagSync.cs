@@ -9,8 +9,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// Reads the versions of tags from the cluster and delivers those of invalidations: of each tag one read at a time, which all who want it share, and
-/// one delivery after the other. A missing version is replaced by one that never was.
+/// Reads the versions of tags from the cluster and delivers those of invalidations: of each tag one read at a time,
+/// which all who want it share, and one delivery after the other. A missing version is replaced by one that never was.
 /// </summary>
 internal sealed class TagSync(ICacheBackend backend, HybridContext context)
 {
@@ -141,13 +141,19 @@ internal sealed class TagSync(ICacheBackend backend, HybridContext context)
             return;
         }
 
-        // The old version is removed from the server before this process reads it again, and the new one is delivered with the next refresh.
+        // The old version is removed from the server before this process reads it again, and the new one is delivered
+        // with the next refresh.
         state.NoteUnanswered(version, context.Now);
     }
 
     private ValueTask<OperationResult> StoreAsync(TagState state, TagVersion version, CasToken? casToken, bool onlyIfAbsent)
     {
-        var item = new Item(default, new ReadOnlySequence<byte>(version.ToArray()), EntryFormat.FlagsOf(EntryKind.TagVersion), TimeToLive, TagVersion.Length)
+        var item = new Item(
+            default,
+            new ReadOnlySequence<byte>(version.ToArray()),
+            EntryFormat.FlagsOf(EntryKind.TagVersion),
+            TimeToLive,
+            TagVersion.Length)
         {
             CasToken = casToken,
             OnlyIfAbsent = onlyIfAbsent,
@@ -169,9 +175,11 @@ internal sealed class TagSync(ICacheBackend backend, HybridContext context)
 
     private static bool TryRead(in OperationResult read, [NotNullWhen(true)] out TagVersion? version)
     {
-        version = read is { Status: ResultStatus.Success, Length: TagVersion.Length, Value: { } bytes } && read.Flags == EntryFormat.FlagsOf(EntryKind.TagVersion)
-            ? TagVersion.Read(bytes)
-            : null;
+        version =
+            read is { Status: ResultStatus.Success, Length: TagVersion.Length, Value: { } bytes }
+            && read.Flags == EntryFormat.FlagsOf(EntryKind.TagVersion)
+                ? TagVersion.Read(bytes)
+                : null;
         return version is not null;
     }
 }

@@ -114,7 +114,8 @@ internal sealed class TagTracker(TagSync sync, TagTable table, HybridContext con
 
         // A version that differs ended the check before the versions behind it were looked at: those that are too old are read at
         // the same time.
-        await Task.WhenAll([.. others.Select(AskAgainAsync), EnsureAsync(Array.ConvertAll(stamps, static stamp => stamp.State), now)]).ConfigureAwait(false);
+        await Task.WhenAll([.. others.Select(AskAgainAsync), EnsureAsync(Array.ConvertAll(stamps, static stamp => stamp.State), now)])
+            .ConfigureAwait(false);
         check = Check(stamps, now);
         if (check == TagCheck.Invalid && !Array.Exists(stamps, stamp => stamp.State.Refutes(stamp.Version, now)))
         {

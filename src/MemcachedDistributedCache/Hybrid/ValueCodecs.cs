@@ -60,7 +60,8 @@ internal sealed class ValueCodecs(IServiceProvider? services, bool verifies, ILo
     private JsonSerializerOptions? JsonOptionsOf<T>()
     {
         var keyed = services as IKeyedServiceProvider;
-        return keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<T>)) ?? keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>));
+        return keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<T>))
+            ?? keyed?.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>));
     }
 
     /// <summary>A proof; what another serializer than JSON gives back is compared all the same, by what JSON knows of the type.</summary>
@@ -109,7 +110,10 @@ internal sealed class ValueCodecs(IServiceProvider? services, bool verifies, ILo
     private static InvalidOperationException Unknown<T>(Exception exception, string remedy)
         => new($"No serializer is known for {typeof(T)}: {exception.GetType().Name}: {exception.Message} Register an IHybridCacheSerializer<{typeof(T).Name}>, {remedy}.", exception);
 
-    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Reached only where reflection is switched on; elsewhere the application gives metadata, and is told so.")]
+    [UnconditionalSuppressMessage(
+        "Trimming",
+        "IL2026",
+        Justification = "Reached only where reflection is switched on; elsewhere the application gives metadata, and is told so.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
     private static JsonSerializerOptions WithResolver(JsonSerializerOptions options)
     {

@@ -84,7 +84,8 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
         switch (info.Kind)
         {
             case JsonTypeInfoKind.Enumerable:
-                return CompareElements((IEnumerable)value, (IEnumerable)copy, place, info.ElementType ?? typeof(object)) & ComparePublicMembers(value, copy, place);
+                return CompareElements((IEnumerable)value, (IEnumerable)copy, place, info.ElementType ?? typeof(object))
+                    & ComparePublicMembers(value, copy, place);
 
             case JsonTypeInfoKind.Dictionary:
                 return CompareEntries(value, copy, place, info.ElementType ?? typeof(object)) & ComparePublicMembers(value, copy, place);
@@ -252,7 +253,12 @@ internal sealed class ValueComparison(Type root, JsonSerializerOptions options)
             }
         }
 
-        return isSame && (!LosesComparer([.. before.Keys.Cast<object?>().Take(MaximumElements)], text => before.Contains(text), text => after.Contains(text)) || NoteComparer(place));
+        return isSame
+            && (
+                !LosesComparer(
+                    [.. before.Keys.Cast<object?>().Take(MaximumElements)],
+                    text => before.Contains(text),
+                    text => after.Contains(text)) || NoteComparer(place));
     }
 
     /// <summary>Text in the other case is found in one and not in the other.</summary>

@@ -22,7 +22,8 @@ namespace MemcachedDistributedCache.Layout;
 /// </code>
 /// A hash has 43 characters of base64url, none of which is one of the signs, so that what follows the '#' tells the forms apart.
 /// A namespace has no '|', and a key that begins with '#' is always hashed. With an empty namespace the '|' is left out, and a key
-/// that contains one is hashed, unless a sign stands before it, for no namespace begins with '#'. Hashing code units instead of UTF-8 keeps keys apart that differ in a lone surrogate only.
+/// that contains one is hashed, unless a sign stands before it, for no namespace begins with '#'. Hashing code units
+/// instead of UTF-8 keeps keys apart that differ in a lone surrogate only.
 /// </summary>
 internal sealed class KeyEncoder
 {
@@ -36,12 +37,14 @@ internal sealed class KeyEncoder
     private const int HashLength = 43;
     private const int ShortHashLength = HashLength - 1;
     private const byte PartitionMarker = (byte)'^';
-    private static readonly SearchValues<byte> HashCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"u8);
+    private static readonly SearchValues<byte> HashCharacters = SearchValues.Create(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"u8);
     private readonly byte[] _prefix;
     private readonly string _partition;
 
     /// <param name="keyNamespace">Stands before every key.</param>
-    /// <param name="partition">Keeps the keys apart from those of other partitions of the namespace; empty for the application's own keys.</param>
+    /// <param name="partition">Keeps the keys apart from those of other partitions of the namespace; empty for the
+    /// application's own keys.</param>
     public KeyEncoder(string keyNamespace, string partition = "")
     {
         _prefix = keyNamespace.Length == 0 ? [] : Encoding.ASCII.GetBytes(keyNamespace + Separator);
@@ -55,7 +58,9 @@ internal sealed class KeyEncoder
         ArgumentException.ThrowIfNullOrEmpty(key);
         _prefix.CopyTo(buffer);
         Span<byte> rest = buffer[_prefix.Length..MetaRequests.MaximumKeyLength];
-        if (_partition.Length == 0 && TryEncodePlain(key, rest, out int length) && WireKey.TryCreate(buffer[..(_prefix.Length + length)], out WireKey plain))
+        if (_partition.Length == 0
+            && TryEncodePlain(key, rest, out int length)
+            && WireKey.TryCreate(buffer[..(_prefix.Length + length)], out WireKey plain))
         {
             return plain;
         }
@@ -98,8 +103,9 @@ internal sealed class KeyEncoder
     }
 
     /// <summary>
-    /// This is a key, without the namespace, that <see cref="Encode(string, HybridSpace)"/> makes of a tag which an entry can carry. Asked of keys that were
-    /// read: one of another form, or of another space, must not be sent to a server. The tag <c>*</c> is none that an entry can name.
+    /// This is a key, without the namespace, that <see cref="Encode(string, HybridSpace)"/> makes of a tag which an
+    /// entry can carry. Asked of keys that were read: one of another form, or of another space, must not be sent to a
+    /// server. The tag <c>*</c> is none that an entry can name.
     /// </summary>
     public bool IsTagKey(ReadOnlySpan<byte> key)
     {
@@ -144,7 +150,10 @@ internal sealed class KeyEncoder
             && Utf8.FromUtf16(key, destination, out _, out length, replaceInvalidSequences: false) == System.Buffers.OperationStatus.Done;
     }
 
-    /// <summary>Writes the marked hash. Both forms are of one length: a second marker takes the place of the hash's last four bits.</summary>
+    /// <summary>
+    /// Writes the marked hash. Both forms are of one length: a second marker takes the place of the hash's last four
+    /// bits.
+    /// </summary>
     private static int EncodeHash(string key, Span<byte> destination, byte secondMarker = 0)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];

@@ -4,8 +4,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace MemcachedDistributedCache.Options;
 
 /// <summary>
-/// The name of the host's environment, without a reference to hosting: a host puts the name into its configuration under <c>environment</c>, wherever it has it from,
-/// the command line included. Without a host there are the variables that it would have read.
+/// The name of the host's environment, without a reference to hosting: a host puts the name into its configuration
+/// under <c>environment</c>, wherever it has it from, the command line included. Without a host there are the variables
+/// that it would have read.
 /// </summary>
 internal static class HostEnvironment
 {

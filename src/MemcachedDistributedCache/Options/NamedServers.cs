@@ -3,8 +3,10 @@ using MemcachedDistributedCache.Cluster;
 namespace MemcachedDistributedCache.Options;
 
 /// <summary>
-/// Which servers the registrations of one cache name. Each call of <c>AddMemcached…</c> names some, adds to them or leaves them alone; two that name different ones mean two
-/// clusters, and the later would silently move what the earlier had asked for. What the application itself sets by <c>Configure</c> or <c>PostConfigure</c> is deliberate, and not seen here.
+/// Which servers the registrations of one cache name. Each call of <c>AddMemcached…</c> names some, adds to them or
+/// leaves them alone; two that name different ones mean two clusters, and the later would silently move what the
+/// earlier had asked for. What the application itself sets by <c>Configure</c> or <c>PostConfigure</c> is deliberate,
+/// and not seen here.
 /// </summary>
 internal sealed class NamedServers
 {
@@ -32,7 +34,8 @@ internal sealed class NamedServers
 
         if (_first is not null && !isAddition && !AreSame(_first, after))
         {
-            Contradiction ??= $"Servers is [{string.Join(", ", after)}], and another registration of the same cache has named [{string.Join(", ", _first)}]. "
+            Contradiction ??=
+                $"Servers is [{string.Join(", ", after)}], and another registration of the same cache has named [{string.Join(", ", _first)}]. "
                 + "AddMemcachedDistributedCache and AddMemcachedHybridCache without a service key are one cache on one cluster: name the servers in one of the calls, or the same ones in both. "
                 + "For a second cluster register a cache with a service key: AddKeyedMemcachedDistributedCache(\"name\", ...) or AddKeyedMemcachedHybridCache(\"name\", ...).";
         }

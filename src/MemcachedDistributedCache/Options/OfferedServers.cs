@@ -6,9 +6,10 @@ using Microsoft.Extensions.Options;
 namespace MemcachedDistributedCache.Options;
 
 /// <summary>
-/// Servers that another part of the application offers, such as embedded nodes: a keyed service of the type <see cref="IReadOnlyList{T}"/> of <see cref="string"/>. The key is
-/// <see cref="Key"/>, for a keyed cache with a colon and its service key behind. A convention instead of a type, so that who offers them needs no reference to this package.
-/// A cache whose options name no servers takes them.
+/// Servers that another part of the application offers, such as embedded nodes: a keyed service of the type
+/// <see cref="IReadOnlyList{T}"/> of <see cref="string"/>. The key is <see cref="Key"/>, for a keyed cache with a colon
+/// and its service key behind. A convention instead of a type, so that who offers them needs no reference to this
+/// package. A cache whose options name no servers takes them.
 /// </summary>
 internal sealed class OfferedServers(IServiceProvider provider) : IPostConfigureOptions<MemcachedCacheOptions>
 {

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Configuration;
 
 namespace MemcachedDistributedCache.Options;
 
-/// <summary>The options by their names, for messages that speak of them. The types are named here, so that a trimmed application keeps their properties.</summary>
+/// <summary>
+/// The options by their names, for messages that speak of them. The types are named here, so that a trimmed application
+/// keeps their properties.
+/// </summary>
 internal static class OptionNames
 {
     private const string HybridPrefix = nameof(MemcachedCacheOptions.Hybrid) + ":";
@@ -11,7 +14,10 @@ internal static class OptionNames
     private static readonly PropertyInfo[] Cache = typeof(MemcachedCacheOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
     private static readonly PropertyInfo[] Hybrid = typeof(MemcachedHybridCacheOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
-    /// <summary>The values of all options that are read at the start only, by name: all but <see cref="MemcachedCacheOptions.Servers"/>.</summary>
+    /// <summary>
+    /// The values of all options that are read at the start only, by name: all but
+    /// <see cref="MemcachedCacheOptions.Servers"/>.
+    /// </summary>
     public static Dictionary<string, object?> FixedValues(MemcachedCacheOptions options)
     {
         var values = new Dictionary<string, object?>(StringComparer.Ordinal);
@@ -45,10 +51,13 @@ internal static class OptionNames
             }
 
             string nearest = known.Select(static property => property.Name).MinBy(name => Distance(name, child.Key))!;
-            string meant = prefix.Length == 0 && Hybrid.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
-                ? $"it is one of the hybrid cache, and stands under '{nameof(MemcachedCacheOptions.Hybrid)}'"
-                : Distance(nearest, child.Key) <= Math.Max(2, child.Key.Length / 3) ? $"did you mean '{nearest}'?" : "take it out, or write it as docs/options.md has it.";
-            throw new InvalidOperationException($"The configuration has '{child.Path}', and there is no memcached option '{prefix}{child.Key}'; {meant}");
+            string meant =
+                prefix.Length == 0 && Hybrid.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
+                    ? $"it is one of the hybrid cache, and stands under '{nameof(MemcachedCacheOptions.Hybrid)}'"
+                : Distance(nearest, child.Key) <= Math.Max(2, child.Key.Length / 3) ? $"did you mean '{nearest}'?"
+                : "take it out, or write it as docs/options.md has it.";
+            throw new InvalidOperationException(
+                $"The configuration has '{child.Path}', and there is no memcached option '{prefix}{child.Key}'; {meant}");
         }
     }
 

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Primitives;
 namespace MemcachedDistributedCache.Options;
 
 /// <summary>
-/// Tells of changed options. Such that are not valid are logged: the options themselves throw in the thread that changed the configuration, which
-/// for a file is one that nobody looks at.
+/// Tells of changed options. Such that are not valid are logged: the options themselves throw in the thread that
+/// changed the configuration, which for a file is one that nobody looks at.
 /// </summary>
 internal sealed class OptionsFollower : IDisposable
 {
@@ -55,7 +55,10 @@ internal sealed class OptionsFollower : IDisposable
         }
     }
 
-    /// <summary>Says which changed options wait for the next start. A reload that changes nothing more of them is not told again, nor the second of two that one change sets off.</summary>
+    /// <summary>
+    /// Says which changed options wait for the next start. A reload that changes nothing more of them is not told
+    /// again, nor the second of two that one change sets off.
+    /// </summary>
     private void LogIfIgnored(MemcachedCacheOptions options)
     {
         Dictionary<string, object?> now = OptionNames.FixedValues(options);
@@ -65,7 +68,10 @@ internal sealed class OptionsFollower : IDisposable
             (before, _last) = (_last, now);
         }
 
-        string[] ignored = [.. now.Where(option => !Equals(option.Value, _atStart.GetValueOrDefault(option.Key))).Select(static option => option.Key)];
+        string[] ignored =
+        [
+            .. now.Where(option => !Equals(option.Value, _atStart.GetValueOrDefault(option.Key))).Select(static option => option.Key),
+        ];
         if (_logger is { } logger && ignored.Length != 0 && now.Any(option => !Equals(option.Value, before.GetValueOrDefault(option.Key))))
         {
             OptionsLog.ChangeIgnored(logger, string.Join(", ", ignored));

@@ -5,7 +5,10 @@ namespace MemcachedDistributedCache.Options;
 /// <summary>The messages about the options and their changes. No key and no value is logged, at any level.</summary>
 internal static partial class OptionsLog
 {
-    [LoggerMessage(CacheEventIds.ChangeRefused, LogLevel.Error, "The configuration has changed to what cannot be used, so the memcached servers stay as they were: {Reason}")]
+    [LoggerMessage(
+        CacheEventIds.ChangeRefused,
+        LogLevel.Error,
+        "The configuration has changed to what cannot be used, so the memcached servers stay as they were: {Reason}")]
     public static partial void ChangeRefused(ILogger logger, string reason);
 
     [LoggerMessage(CacheEventIds.OfferedServersNotUsed, LogLevel.Warning, "The memcached servers are {Servers}, because the options name them; the embedded nodes {Offered} of the same container are not used. Take the servers out of the configuration, or the embedded nodes out of the registrations")]

@@ -70,7 +70,10 @@ public sealed class HealthCheckTests
     {
         await using MemcachedProcess one = await MemcachedProcess.StartAsync();
         await using MemcachedProcess other = await MemcachedProcess.StartAsync();
-        await using ServiceProvider provider = Provide([one], static checks => checks.AddMemcached(timeout: Patient).AddMemcached("reports", timeout: Patient, serviceKey: "reports"), services => services.AddKeyedMemcachedDistributedCache("reports", other.Server));
+        await using ServiceProvider provider = Provide(
+            [one],
+            static checks => checks.AddMemcached(timeout: Patient).AddMemcached("reports", timeout: Patient, serviceKey: "reports"),
+            services => services.AddKeyedMemcachedDistributedCache("reports", other.Server));
         await other.KillAsync();
         Assert.Equal("memcached Healthy, reports Unhealthy", Statuses(await CheckAsync(provider)));
     }

@@ -91,7 +91,11 @@ public sealed class DamagedPageTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     public async Task A_page_in_the_cluster_with_more_tags_than_may_be_is_a_miss()
     {
         string space = PageApp.NewNamespace();
-        await using PageApp many = await PageApp.StartAsync(nodes.ConnectionString, static _ => { }, space, static services => services.AddMemcachedOutputCache(static options => options.MaximumTags = 1000));
+        await using PageApp many = await PageApp.StartAsync(
+            nodes.ConnectionString,
+            static _ => { },
+            space,
+            static services => services.AddMemcachedOutputCache(static options => options.MaximumTags = 1000));
         await using PageApp few = await PageApp.StartAsync(nodes.ConnectionString, static _ => { }, space);
         await many.Store.SetAsync("key", [1], [.. Enumerable.Range(0, 65).Select(static i => "tag" + i)], Minute, default);
         Assert.Equal([1], await many.Store.GetAsync("key", default));

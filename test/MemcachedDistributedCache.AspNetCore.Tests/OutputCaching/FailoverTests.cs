@@ -10,8 +10,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace MemcachedDistributedCache.AspNetCore.Tests.OutputCaching;
 
 /// <summary>
-/// An eviction while the tag's server cannot be reached goes to its gutter node, and the server comes back with its memory: with the tag's version of before, and
-/// the pages that have it. Of three applications one evicts, one sees the server down, and one never notices, since it asks for nothing meanwhile.
+/// An eviction while the tag's server cannot be reached goes to its gutter node, and the server comes back with its
+/// memory: with the tag's version of before, and the pages that have it. Of three applications one evicts, one sees the
+/// server down, and one never notices, since it asks for nothing meanwhile.
 /// </summary>
 public sealed class FailoverTests : IAsyncLifetime
 {
@@ -69,7 +70,9 @@ public sealed class FailoverTests : IAsyncLifetime
     [InlineData(MemcachedFailover.Gutter, true)]
     [InlineData(MemcachedFailover.None, false)]
     [InlineData(MemcachedFailover.None, true)]
-    public async Task Who_saw_the_server_down_gives_out_no_page_of_before_though_nobody_makes_up_for_the_eviction(MemcachedFailover failover, bool looksMeanwhile)
+    public async Task Who_saw_the_server_down_gives_out_no_page_of_before_though_nobody_makes_up_for_the_eviction(
+        MemcachedFailover failover,
+        bool looksMeanwhile)
     {
         PageApp evicting = await StartAsync(failover);
         PageApp seeing = await StartAsync(failover);
@@ -167,7 +170,10 @@ public sealed class FailoverTests : IAsyncLifetime
         await _proxies[node].ApplyAsync(new Fault { ToServer = new StreamFault { Stall = true }, ToClient = new StreamFault { Stall = true } });
         foreach (PageApp app in noticing)
         {
-            await UntilAsync(async key => await app.Cache.GetAsync("never stored " + key) is null && app.Cache.GetNodes()[node].State == MemcachedNodeState.Down, "the server is down");
+            await UntilAsync(
+                async key
+                    => await app.Cache.GetAsync("never stored " + key) is null && app.Cache.GetNodes()[node].State == MemcachedNodeState.Down,
+                "the server is down");
             if (standsIn)
             {
                 // Each gutter node has told its number: what is stored there from now on is read.

@@ -84,7 +84,10 @@ public sealed class GenerationTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         }
     }
 
-    /// <summary>On the store itself: above it ASP.NET lets a request share a look-up, or wait for a page, that was begun before the eviction.</summary>
+    /// <summary>
+    /// On the store itself: above it ASP.NET lets a request share a look-up, or wait for a page, that was begun before
+    /// the eviction.
+    /// </summary>
     [MemcachedFact]
     public async Task Readers_never_find_an_older_page_after_an_eviction_while_everything_happens_at_once()
     {

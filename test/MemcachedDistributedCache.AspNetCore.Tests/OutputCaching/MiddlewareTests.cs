@@ -38,14 +38,18 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     [MemcachedFact]
     public async Task Pages_vary_by_what_the_policy_says_and_by_nothing_else()
     {
-        await using var pair = await PairAsync((app, calls) =>
-        {
-            app.MapGet("/query", () => calls.Next()).CacheOutput(static policy => policy.SetVaryByQuery("a"));
-            app.MapGet("/header", () => calls.Next()).CacheOutput(static policy => policy.SetVaryByHeader("X-User"));
-            app.MapGet("/value", () => calls.Next()).CacheOutput(static policy => policy.VaryByValue(static context => new("user", context.Request.Headers["X-User"].ToString())));
-            app.MapGet("/route/{id}/{other}", () => calls.Next()).CacheOutput(static policy => policy.SetVaryByRouteValue("id"));
-            app.MapGet("/prefix", () => calls.Next()).CacheOutput(static policy => policy.SetCacheKeyPrefix(static context => context.Request.Headers["X-User"].ToString()));
-        });
+        await using var pair = await PairAsync(
+            (app, calls) =>
+            {
+                app.MapGet("/query", () => calls.Next()).CacheOutput(static policy => policy.SetVaryByQuery("a"));
+                app.MapGet("/header", () => calls.Next()).CacheOutput(static policy => policy.SetVaryByHeader("X-User"));
+                app.MapGet("/value", () => calls.Next())
+                    .CacheOutput(static policy =>
+                        policy.VaryByValue(static context => new("user", context.Request.Headers["X-User"].ToString())));
+                app.MapGet("/route/{id}/{other}", () => calls.Next()).CacheOutput(static policy => policy.SetVaryByRouteValue("id"));
+                app.MapGet("/prefix", () => calls.Next())
+                    .CacheOutput(static policy => policy.SetCacheKeyPrefix(static context => context.Request.Headers["X-User"].ToString()));
+            });
 
         string first = await pair.One.GetAsync("/query?a=1&b=1");
         Assert.Equal(first, await pair.Other.GetAsync("/query?a=1&b=2"));
@@ -122,7 +126,8 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         Assert.Equal(found, await pair.Other.GetAsync("/slow"));
         Assert.InRange(pair.Calls.Count, 1, 2);
 
-        static int Looked(PageApp app) => app.Log.Entries.Count(static entry => entry.Text.StartsWith("No cached response available", StringComparison.Ordinal));
+        static int Looked(PageApp app)
+            => app.Log.Entries.Count(static entry => entry.Text.StartsWith("No cached response available", StringComparison.Ordinal));
     }
 
     [MemcachedFact]
@@ -194,7 +199,9 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             return calls.Next();
         }).CacheOutput());
         string page = await pair.One.GetAsync("/page");
-        foreach ((string tag, HttpStatusCode status) in ((string, HttpStatusCode)[])[("\"v1\"", HttpStatusCode.NotModified), ("*", HttpStatusCode.NotModified), ("\"v2\"", HttpStatusCode.OK)])
+        foreach (
+            (string tag, HttpStatusCode status) in ((string, HttpStatusCode)[])
+                [("\"v1\"", HttpStatusCode.NotModified), ("*", HttpStatusCode.NotModified), ("\"v2\"", HttpStatusCode.OK)])
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, "/page");
             request.Headers.TryAddWithoutValidation("If-None-Match", tag);
@@ -243,7 +250,9 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     [MemcachedFact]
     public async Task A_page_ends_when_its_policy_says()
     {
-        await using var pair = await PairAsync((app, calls) => app.MapGet("/page", () => calls.Next()).CacheOutput(static policy => policy.Expire(TimeSpan.FromMilliseconds(700)).Tag("a")));
+        await using var pair = await PairAsync(
+            (app, calls) =>
+                app.MapGet("/page", () => calls.Next()).CacheOutput(static policy => policy.Expire(TimeSpan.FromMilliseconds(700)).Tag("a")));
         string page = await pair.One.GetAsync("/page");
         long stored = Stopwatch.GetTimestamp();
         while (await pair.Other.GetAsync("/page") == page)
@@ -260,12 +269,34 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     {
         byte[] large = new byte[3 * 1024 * 1024];
         new Random(7).NextBytes(large);
-        await using var pair = await PairAsync((app, calls) =>
-        {
-            app.MapGet("/large/{id}", () => { calls.Next(); return Results.Bytes(large); }).CacheOutput();
-            app.MapGet("/other", () => { calls.Next(); return Results.Bytes(large); }).CacheOutput();
-            app.MapGet("/grows", (HttpRequest request) => { calls.Next(); return Results.Bytes(request.Headers.ContainsKey("X-User") ? large : large[..1000]); }).CacheOutput(static policy => policy.Expire(TimeSpan.FromMinutes(5)));
-        });
+        await using var pair = await PairAsync(
+            (app, calls) =>
+            {
+                app.MapGet(
+                        "/large/{id}",
+                        () =>
+                        {
+                            calls.Next();
+                            return Results.Bytes(large);
+                        })
+                    .CacheOutput();
+                app.MapGet(
+                        "/other",
+                        () =>
+                        {
+                            calls.Next();
+                            return Results.Bytes(large);
+                        })
+                    .CacheOutput();
+                app.MapGet(
+                        "/grows",
+                        (HttpRequest request) =>
+                        {
+                            calls.Next();
+                            return Results.Bytes(request.Headers.ContainsKey("X-User") ? large : large[..1000]);
+                        })
+                    .CacheOutput(static policy => policy.Expire(TimeSpan.FromMinutes(5)));
+            });
         foreach (string path in (string[])["/large/1", "/large/1", "/large/2?x=1", "/other"])
         {
             Assert.Equal(large, (await FetchAsync(pair.One, path)).Body);

@@ -62,7 +62,13 @@ public sealed class OutageTests
             await pair.Other.EvictAsync("tag");
             await servers[round].KillAsync();
             await servers[round].StartAgainAsync();
-            await Wait.UntilAsync(() => pair.One.Cache.GetNodes().Concat(pair.Other.Cache.GetNodes()).All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0 }), "all nodes are up");
+            await Wait.UntilAsync(
+                () =>
+                    pair
+                        .One.Cache.GetNodes()
+                        .Concat(pair.Other.Cache.GetNodes())
+                        .All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0 }),
+                "all nodes are up");
             foreach (int id in Enumerable.Range(0, 12))
             {
                 Assert.DoesNotContain(await pair.One.GetAsync("/page/" + id), old);
@@ -86,7 +92,8 @@ public sealed class OutageTests
             static services => services.Configure<MemcachedCacheOptions>(static options => options.OperationTimeout = TimeSpan.FromMilliseconds(200)));
         await pair.One.GetAsync("/page/0");
         servers[1].Freeze();
-        HttpResponseMessage[] responses = await Task.WhenAll(Enumerable.Range(0, 20).Select(id => pair.One.Client.GetAsync(new Uri("/page/" + id, UriKind.Relative))));
+        HttpResponseMessage[] responses = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(id => pair.One.Client.GetAsync(new Uri("/page/" + id, UriKind.Relative))));
         Assert.All(responses, static response => Assert.Equal(HttpStatusCode.OK, response.StatusCode));
         servers[1].Thaw();
         foreach (MemcachedProcess server in servers)

@@ -307,5 +307,12 @@ public sealed class StoreTests(OwnNodes nodes) : IClassFixture<OwnNodes>
     }
 
     private Task<PageApp> StartAsync(TimeProvider? clock = null, string? keyNamespace = null)
-        => PageApp.StartAsync(nodes.ConnectionString, static _ => { }, keyNamespace, services => Microsoft.Extensions.DependencyInjection.ServiceCollectionServiceExtensions.AddSingleton(services, clock ?? TimeProvider.System));
+        => PageApp.StartAsync(
+            nodes.ConnectionString,
+            static _ => { },
+            keyNamespace,
+            services =>
+                Microsoft.Extensions.DependencyInjection.ServiceCollectionServiceExtensions.AddSingleton(
+                    services,
+                    clock ?? TimeProvider.System));
 }

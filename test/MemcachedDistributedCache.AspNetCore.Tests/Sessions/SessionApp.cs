@@ -9,7 +9,10 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.AspNetCore.Tests.Sessions;
 
-/// <summary>One instance of an application with sessions on memcached; those that share a folder and a namespace share their sessions.</summary>
+/// <summary>
+/// One instance of an application with sessions on memcached; those that share a folder and a namespace share their
+/// sessions.
+/// </summary>
 internal sealed class SessionApp : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -14,8 +14,8 @@ using Xunit.Abstractions;
 namespace MemcachedDistributedCache.AspNetCore.Tests.StoredFormats;
 
 /// <summary>
-/// All that lies in memcached, spoiled field by field, read by all that reads it: nothing is thrown, not one byte is sent that was not meant, and memory stays bounded. A short
-/// run by default; MEMCACHED_FUZZ_ITEMS says how many items.
+/// All that lies in memcached, spoiled field by field, read by all that reads it: nothing is thrown, not one byte is
+/// sent that was not meant, and memory stays bounded. A short run by default; MEMCACHED_FUZZ_ITEMS says how many items.
 /// </summary>
 public sealed class StoredFormatFuzzTests(ITestOutputHelper output)
 {
@@ -23,8 +23,14 @@ public sealed class StoredFormatFuzzTests(ITestOutputHelper output)
     private const int Names = 20;
     private const int Workers = 48;
     private static readonly HybridCacheEntryOptions FromCluster = new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead };
-    private static readonly DistributedCacheEntryOptions Sliding = new() { SlidingExpiration = TimeSpan.FromSeconds(10), AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1) };
-    private static readonly long Items = long.Parse(Environment.GetEnvironmentVariable("MEMCACHED_FUZZ_ITEMS") ?? "20000", CultureInfo.InvariantCulture);
+    private static readonly DistributedCacheEntryOptions Sliding = new()
+    {
+        SlidingExpiration = TimeSpan.FromSeconds(10),
+        AbsoluteExpirationRelativeToNow = TimeSpan.FromMinutes(1),
+    };
+    private static readonly long Items = long.Parse(
+        Environment.GetEnvironmentVariable("MEMCACHED_FUZZ_ITEMS") ?? "20000",
+        CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task Whatever_lies_in_memcached_nothing_is_thrown_and_nothing_is_sent_that_was_not_meant()
@@ -53,7 +59,13 @@ public sealed class StoredFormatFuzzTests(ITestOutputHelper output)
         });
         using var one = new MemcachedHybridCache(cache);
         using var other = new MemcachedHybridCache(keeping);
-        var pages = new MemcachedOutputCacheStore(cache, new MemcachedOutputCacheOptions(), new MemcachedOutputCacheStatistics(), new HttpContextAccessor(), TimeProvider.System, NullLogger<MemcachedOutputCacheStore>.Instance);
+        var pages = new MemcachedOutputCacheStore(
+            cache,
+            new MemcachedOutputCacheOptions(),
+            new MemcachedOutputCacheStatistics(),
+            new HttpContextAccessor(),
+            TimeProvider.System,
+            NullLogger<MemcachedOutputCacheStore>.Instance);
         long before = 0;
         long operations = 0;
         await Task.WhenAll(Enumerable.Range(0, Workers).Select(worker => Task.Run(async () =>
@@ -69,7 +81,8 @@ public sealed class StoredFormatFuzzTests(ITestOutputHelper output)
             }
         })));
         long grown = GC.GetTotalMemory(forceFullCollection: true) - before;
-        output.WriteLine($"{server.Spoiled} spoiled items, {operations} operations, {server.Bytes} bytes looked at, {grown} bytes of memory more than after a tenth");
+        output.WriteLine(
+            $"{server.Spoiled} spoiled items, {operations} operations, {server.Bytes} bytes looked at, {grown} bytes of memory more than after a tenth");
         Assert.Empty(server.Violations);
         foreach (MemcachedHybridCache hybrid in (MemcachedHybridCache[])[one, other])
         {
@@ -163,7 +176,10 @@ public sealed class StoredFormatFuzzTests(ITestOutputHelper output)
         };
     }
 
-    private static bool IsName(string number) => int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int index) && index < Names && number == index.ToString(CultureInfo.InvariantCulture);
+    private static bool IsName(string number)
+        => int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+            && index < Names
+            && number == index.ToString(CultureInfo.InvariantCulture);
 
     private static bool IsText(string text) => text.Length > 0 && text.All(static c => c > ' ' && c != '\x7f') && Utf8.IsValid(Encoding.Latin1.GetBytes(text));
 

@@ -4,8 +4,9 @@ using System.Text;
 namespace MemcachedDistributedCache.AspNetCore.Tests.StoredFormats;
 
 /// <summary>
-/// What a stranger may have written: items of each stored format with one field or more spoiled. Written from the formats' descriptions and not with the code that reads
-/// them, so that a fault of that code cannot hide itself. One instance for each thread.
+/// What a stranger may have written: items of each stored format with one field or more spoiled. Written from the
+/// formats' descriptions and not with the code that reads them, so that a fault of that code cannot hide itself. One
+/// instance for each thread.
 /// </summary>
 internal sealed class StrangeItems(Random random)
 {
@@ -106,7 +107,10 @@ internal sealed class StrangeItems(Random random)
         return (random.Next(4) == 0 ? Bytes(random.Next(12)) : [.. deadline, .. Bytes(random.Next(60))], flags);
     }
 
-    /// <summary>A page, or the version of a page's tag, from what was stored; a page's checksum is put right half of the time, as who spoils on purpose would.</summary>
+    /// <summary>
+    /// A page, or the version of a page's tag, from what was stored; a page's checksum is put right half of the time,
+    /// as who spoils on purpose would.
+    /// </summary>
     public (byte[] Data, uint Flags) OfOutputCache(byte[] stored, uint flags)
     {
         // The deadline stands before it.

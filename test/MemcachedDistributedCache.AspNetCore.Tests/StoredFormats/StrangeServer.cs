@@ -9,8 +9,9 @@ using System.Text;
 namespace MemcachedDistributedCache.AspNetCore.Tests.StoredFormats;
 
 /// <summary>
-/// A server that gives spoiled items for most reads, and looks at each byte that it is sent: all of them must be lines of the few forms that the caches send, with keys that were
-/// meant. Its grammar is its own. It keeps what is stored, and nothing of what was sent.
+/// A server that gives spoiled items for most reads, and looks at each byte that it is sent: all of them must be lines
+/// of the few forms that the caches send, with keys that were meant. Its grammar is its own. It keeps what is stored,
+/// and nothing of what was sent.
 /// </summary>
 internal sealed class StrangeServer : IAsyncDisposable
 {
@@ -228,7 +229,10 @@ internal sealed class StrangeServer : IAsyncDisposable
         {
             (byte[] Data, uint Flags)? spoiled = kind switch
             {
-                KeyKind.HybridEntry => random.Next(12) == 0 ? strange.Placeholder() : strange.HybridEntry(tag => _items.TryGetValue("fz|" + tag, out Item? version) && version.Data.Length == 16 ? version.Data : null),
+                KeyKind.HybridEntry => random.Next(12) == 0
+                    ? strange.Placeholder()
+                    : strange.HybridEntry(tag =>
+                        _items.TryGetValue("fz|" + tag, out Item? version) && version.Data.Length == 16 ? version.Data : null),
                 KeyKind.Lease => strange.Placeholder(),
                 KeyKind.Tag => random.Next(3) == 0 ? strange.TagVersion(item?.Data ?? new byte[16]) : null,
                 KeyKind.Plain => strange.PlainEntry(),
@@ -278,8 +282,15 @@ internal sealed class StrangeServer : IAsyncDisposable
     private static bool IsMeant(string[] words, KeyKind kind, byte[] data)
     {
         IEnumerable<string> flags = words.Skip(words[0] == "ms" ? 3 : 2);
-        bool known = flags.All(static word => word is "v" or "f" or "t" or "c" or "ME" || (word.Length > 1 && "OTNCF".Contains(word[0], StringComparison.Ordinal) && word.AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0))
-            && words[^1][0] == 'O' && flags.Count(static word => word[0] == 'O') == 1;
+        bool known =
+            flags.All(static word =>
+                word is "v" or "f" or "t" or "c" or "ME"
+                || (
+                    word.Length > 1
+                    && "OTNCF".Contains(word[0], StringComparison.Ordinal)
+                    && word.AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0))
+            && words[^1][0] == 'O'
+            && flags.Count(static word => word[0] == 'O') == 1;
         bool withValue = words.Contains("v");
         bool takesLease = NumberOf(words, 'N') is not null;
         uint stored = (uint)(NumberOf(words, 'F') ?? 0);
@@ -301,7 +312,9 @@ internal sealed class StrangeServer : IAsyncDisposable
     }
 
     private static ulong? NumberOf(string[] words, char flag)
-        => words.Skip(2).FirstOrDefault(word => word.Length > 1 && word[0] == flag && char.IsAsciiDigit(word[1])) is { } found ? ulong.Parse(found.AsSpan(1), CultureInfo.InvariantCulture) : null;
+        => words.Skip(2).FirstOrDefault(word => word.Length > 1 && word[0] == flag && char.IsAsciiDigit(word[1])) is { } found
+            ? ulong.Parse(found.AsSpan(1), CultureInfo.InvariantCulture)
+            : null;
 
     private static void Write(PipeWriter writer, string text) => Encoding.Latin1.GetBytes(text, writer);
 
@@ -309,7 +322,8 @@ internal sealed class StrangeServer : IAsyncDisposable
     {
         if (Violations.Count < 20)
         {
-            Violations.Enqueue($"{what}: {Encoding.Latin1.GetString(bytes).Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)}");
+            Violations.Enqueue(
+                $"{what}: {Encoding.Latin1.GetString(bytes).Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)}");
         }
     }
 

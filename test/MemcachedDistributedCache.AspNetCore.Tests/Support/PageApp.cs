@@ -43,7 +43,11 @@ internal sealed class PageApp : IAsyncDisposable
     /// <param name="map">Its endpoints.</param>
     /// <param name="keyNamespace">Instances with the same one share their pages.</param>
     /// <param name="configure">More services, or other options.</param>
-    public static async Task<PageApp> StartAsync(string servers, Action<WebApplication> map, string? keyNamespace = null, Action<IServiceCollection>? configure = null)
+    public static async Task<PageApp> StartAsync(
+        string servers,
+        Action<WebApplication> map,
+        string? keyNamespace = null,
+        Action<IServiceCollection>? configure = null)
     {
         var log = new ListLogger();
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();

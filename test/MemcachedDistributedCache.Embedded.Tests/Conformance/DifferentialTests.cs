@@ -43,8 +43,17 @@ public sealed class DifferentialTests(ServerPair servers, ITestOutputHelper outp
     }
 
     private static string Renumber(string command, long casBase)
-        => Regex.Replace(command, @"(?<before>^cas \S+ \S+ \S+ \S+ | C)(?<cas>[1-9]\d*)", m => m.Groups["before"].Value + (casBase + long.Parse(m.Groups["cas"].Value)), RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+        => Regex.Replace(
+            command,
+            @"(?<before>^cas \S+ \S+ \S+ \S+ | C)(?<cas>[1-9]\d*)",
+            m => m.Groups["before"].Value + (casBase + long.Parse(m.Groups["cas"].Value)),
+            RegexOptions.CultureInvariant,
+            TimeSpan.FromSeconds(1));
 
     private static long LastCas(string shown)
-        => Regex.Matches(shown, @"(?<= c\+| \d+ \+)\d+", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)).Select(m => long.Parse(m.Value)).Append(0).Max();
+        => Regex
+            .Matches(shown, @"(?<= c\+| \d+ \+)\d+", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1))
+            .Select(m => long.Parse(m.Value))
+            .Append(0)
+            .Max();
 }

@@ -96,7 +96,13 @@ public sealed class BoundTests
     public async Task Statistics_of_items_tell_evictions_and_reclaims_of_each_slab_class()
     {
         var clock = new ManualTimeProvider();
-        await using EmbeddedMemcached server = await EmbeddedMemcached.StartAsync(options: new() { MaximumItemBytes = 1100, MemoryLimitBytes = 6 * 1100, TimeProvider = clock });
+        await using EmbeddedMemcached server = await EmbeddedMemcached.StartAsync(
+            options: new()
+            {
+                MaximumItemBytes = 1100,
+                MemoryLimitBytes = 6 * 1100,
+                TimeProvider = clock,
+            });
         using WireClient client = await WireClient.ConnectAsync(server.Nodes[0].EndPoint);
         string value = new('x', 1000);
         await client.AskAsync($"set gone 0 5 1000\r\n{value}\r\nset read 0 100 1000\r\n{value}\r\nget read\r\nset small 0 0 1\r\nx\r\n");
@@ -129,12 +135,20 @@ public sealed class BoundTests
             }
 
             Dictionary<string, string> theirs = Stats(await client.AskAsync("stats items\r\n"));
-            Assert.Equal(Stats(stats)["evictions"], theirs.Where(static stat => stat.Key.EndsWith(":evicted", StringComparison.Ordinal)).Sum(static stat => int.Parse(stat.Value)).ToString());
+            Assert.Equal(
+                Stats(stats)["evictions"],
+                theirs
+                    .Where(static stat => stat.Key.EndsWith(":evicted", StringComparison.Ordinal))
+                    .Sum(static stat => int.Parse(stat.Value))
+                    .ToString());
             await OnEmbeddedAsync(async embedded =>
             {
                 using WireClient our = await WireClient.ConnectAsync(embedded);
                 await our.AskAsync("set k 0 0 100000\r\n" + value + "\r\n");
-                Assert.Empty(Stats(await our.AskAsync("stats items\r\n")).Keys.Select(static name => name.Split(':')[2]).Except(theirs.Keys.Select(static name => name.Split(':')[2])));
+                Assert.Empty(
+                    Stats(await our.AskAsync("stats items\r\n"))
+                        .Keys.Select(static name => name.Split(':')[2])
+                        .Except(theirs.Keys.Select(static name => name.Split(':')[2])));
             });
         });
 
@@ -229,7 +243,11 @@ public sealed class BoundTests
     }
 
     private static Dictionary<string, string> Stats(string reply)
-        => reply.Split("\r\n").Select(static line => line.Split(' ', 3)).Where(static parts => parts is ["STAT", _, _]).ToDictionary(static parts => parts[1], static parts => parts[2], StringComparer.Ordinal);
+        => reply
+            .Split("\r\n")
+            .Select(static line => line.Split(' ', 3))
+            .Where(static parts => parts is ["STAT", _, _])
+            .ToDictionary(static parts => parts[1], static parts => parts[2], StringComparer.Ordinal);
 
     private static async Task OnEmbeddedAsync(Func<IPEndPoint, Task> test, Action<EmbeddedMemcachedOptions>? configure = null)
     {

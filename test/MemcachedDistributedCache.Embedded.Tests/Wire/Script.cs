@@ -6,8 +6,9 @@ namespace MemcachedDistributedCache.Embedded.Tests.Wire;
 
 /// <summary>
 /// The notation of the case files. A case is <c># name</c> and lines of <c>request => reply</c>; <c>|</c> is CR LF, one more
-/// ends each side; <c>~</c> is no reply. <c>{nul} {tab} {cr} {lf} {x80}</c> are bytes, <c>{k250}</c> and <c>{x:9}</c> repeat a letter, <c>{m:60}</c> is many
-/// keys, <c>{c+1}</c> the first CAS given out in the case. In replies a CAS is shown as <c>+1</c>, the version as <c>{version}</c>.
+/// ends each side; <c>~</c> is no reply. <c>{nul} {tab} {cr} {lf} {x80}</c> are bytes, <c>{k250}</c> and <c>{x:9}</c>
+/// repeat a letter, <c>{m:60}</c> is many keys, <c>{c+1}</c> the first CAS given out in the case. In replies a CAS is
+/// shown as <c>+1</c>, the version as <c>{version}</c>.
 /// </summary>
 internal static partial class Script
 {
@@ -85,7 +86,10 @@ internal static partial class Script
 
     private static string Relative(string cas, long casBase) => cas == "0" ? cas : $"+{long.Parse(cas) - casBase}";
 
-    /// <summary>Cases use times in tens of seconds, so one that has just lost a second or two is still recognised; wrapped ones are past.</summary>
+    /// <summary>
+    /// Cases use times in tens of seconds, so one that has just lost a second or two is still recognised; wrapped ones
+    /// are past.
+    /// </summary>
     private static string RoundTime(ulong seconds)
     {
         ulong up = (seconds + 9) / 10 * 10;

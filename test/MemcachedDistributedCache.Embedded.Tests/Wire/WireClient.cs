@@ -51,7 +51,10 @@ internal sealed class WireClient : IDisposable
         }
     }
 
-    /// <summary>Reads until so many bytes came or the connection ended; an end shows as <c>{closed}</c>, a reset as <c>{reset}</c>.</summary>
+    /// <summary>
+    /// Reads until so many bytes came or the connection ended; an end shows as <c>{closed}</c>, a reset as
+    /// <c>{reset}</c>.
+    /// </summary>
     public Task<string> ReadAsync(int bytes) => ReadUntilAsync((_, length) => length >= bytes);
 
     /// <summary>Reads until the text ends so, or the connection ended.</summary>

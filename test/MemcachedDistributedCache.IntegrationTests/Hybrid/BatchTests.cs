@@ -18,7 +18,8 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.DoesNotContain("key7", asked);
         Assert.Equal("set", first["key7"]);
         Assert.Equal("made key8", first["key8"]);
-        IReadOnlyDictionary<string, string> second = await pair[1].Cache.GetOrCreateManyAsync<string>(keys, static (_, _) => throw new InvalidOperationException("all are there"));
+        IReadOnlyDictionary<string, string> second = await pair[1]
+            .Cache.GetOrCreateManyAsync<string>(keys, static (_, _) => throw new InvalidOperationException("all are there"));
         Assert.Equal(first.OrderBy(static p => p.Key, StringComparer.Ordinal), second.OrderBy(static p => p.Key, StringComparer.Ordinal));
         Assert.Equal(300, pair[1].Statistics.DistributedHits);
         Assert.Equal("made key9", await pair[0].Peek<string>("key9"));
@@ -38,7 +39,9 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await one.Peek<int>("warm");
         string[] keys = [.. Enumerable.Range(0, 100).Select(static i => "key" + i)];
         long before = await Commands(server);
-        await one.Cache.GetOrCreateManyAsync(keys, static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static key => key, static _ => 1)));
+        await one.Cache.GetOrCreateManyAsync(
+            keys,
+            static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static key => key, static _ => 1)));
         Assert.InRange(await Commands(server) - before, 200, 206); // a read and a store each, and perhaps the tag of all entries
     }
 
@@ -47,9 +50,14 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Instance[] pair = Make(2, static options => options.MaximumPendingOperations = 1000);
         string[] keys = [.. Enumerable.Range(0, 50_000).Select(static i => "key" + i)];
-        IReadOnlyDictionary<string, int> made = await pair[0].Cache.GetOrCreateManyAsync(keys, static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static key => key, static _ => 1)));
+        IReadOnlyDictionary<string, int> made = await pair[0]
+            .Cache.GetOrCreateManyAsync(
+                keys,
+                static (missing, _)
+                    => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static key => key, static _ => 1)));
         Assert.Equal((50_000, 1L, 0L), (made.Count, pair[0].Statistics.FactoryRuns, pair[0].Statistics.LeasesLost));
-        IReadOnlyDictionary<string, int> found = await pair[1].Cache.GetOrCreateManyAsync<int>(keys, static (_, _) => throw new InvalidOperationException("all are there"));
+        IReadOnlyDictionary<string, int> found = await pair[1]
+            .Cache.GetOrCreateManyAsync<int>(keys, static (_, _) => throw new InvalidOperationException("all are there"));
         Assert.Equal((50_000, 50_000L), (found.Count, pair[1].Statistics.DistributedHits));
         await pair[1].Cache.RemoveAsync(keys);
         Assert.Equal(0, await pair[1].PeekCluster<int>("key49999"));
@@ -63,14 +71,25 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Instance[] instances = Make(4);
         int made = 0;
         string[] keys = [.. Enumerable.Range(0, 50).Select(static i => "key" + i)];
-        Task<IReadOnlyDictionary<string, int>>[] batches = [.. instances.SelectMany(instance => Enumerable.Range(0, 2).Select(_ => Task.Run(() => instance.Cache.GetOrCreateManyAsync(
-            keys.OrderBy(static _ => Random.Shared.Next()),
-            async (missing, token) =>
-            {
-                Interlocked.Add(ref made, missing.Count);
-                await Task.Delay(50, token);
-                return (IReadOnlyDictionary<string, int>)missing.ToDictionary(static key => key, static key => key.Length);
-            }).AsTask())))];
+        Task<IReadOnlyDictionary<string, int>>[] batches =
+        [
+            .. instances.SelectMany(instance =>
+                Enumerable
+                    .Range(0, 2)
+                    .Select(_ =>
+                        Task.Run(() =>
+                            instance
+                                .Cache.GetOrCreateManyAsync(
+                                    keys.OrderBy(static _ => Random.Shared.Next()),
+                                    async (missing, token) =>
+                                    {
+                                        Interlocked.Add(ref made, missing.Count);
+                                        await Task.Delay(50, token);
+                                        return (IReadOnlyDictionary<string, int>)
+                                            missing.ToDictionary(static key => key, static key => key.Length);
+                                    })
+                                .AsTask()))),
+        ];
         foreach (IReadOnlyDictionary<string, int> values in await Task.WhenAll(batches).WaitAsync(Caches.Limit))
         {
             Assert.Equal(50, values.Count);
@@ -84,7 +103,9 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task A_key_that_the_factory_leaves_out_has_no_value_and_its_lease_is_free()
     {
         Instance one = Make(1)[0];
-        IReadOnlyDictionary<string, int> values = await one.Cache.GetOrCreateManyAsync(["a", "b"], static (_, _) => new ValueTask<IReadOnlyDictionary<string, int>>(new Dictionary<string, int> { ["a"] = 1, ["c"] = 9 }));
+        IReadOnlyDictionary<string, int> values = await one.Cache.GetOrCreateManyAsync(
+            ["a", "b"],
+            static (_, _) => new ValueTask<IReadOnlyDictionary<string, int>>(new Dictionary<string, int> { ["a"] = 1, ["c"] = 9 }));
         Assert.Equal(1, Assert.Single(values).Value);
         Assert.Equal(2, await one.Get("b", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
         Assert.Equal(0, one.Statistics.LeasesWaitedFor);
@@ -96,8 +117,13 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Instance[] pair = Make(2);
         string[] keys = ["a", "b", "c"];
-        await Assert.ThrowsAsync<FormatException>(async () => await pair[0].Cache.GetOrCreateManyAsync<int>(keys, static (_, _) => throw new FormatException()));
-        IReadOnlyDictionary<string, int> values = await pair[1].Cache.GetOrCreateManyAsync(keys, static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static key => key, static _ => 5)));
+        await Assert.ThrowsAsync<FormatException>(async () =>
+            await pair[0].Cache.GetOrCreateManyAsync<int>(keys, static (_, _) => throw new FormatException()));
+        IReadOnlyDictionary<string, int> values = await pair[1]
+            .Cache.GetOrCreateManyAsync(
+                keys,
+                static (missing, _)
+                    => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static key => key, static _ => 5)));
         Assert.Equal(3, values.Count);
         Assert.Equal(0, pair[1].Statistics.LeasesWaitedFor);
     }
@@ -139,6 +165,7 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
     private static async Task<long> Commands(MemcachedProcess server)
     {
         IReadOnlyDictionary<string, string> stats = await server.StatsAsync();
-        return long.Parse(stats["cmd_get"], System.Globalization.CultureInfo.InvariantCulture) + long.Parse(stats["cmd_set"], System.Globalization.CultureInfo.InvariantCulture);
+        return long.Parse(stats["cmd_get"], System.Globalization.CultureInfo.InvariantCulture)
+            + long.Parse(stats["cmd_set"], System.Globalization.CultureInfo.InvariantCulture);
     }
 }

@@ -34,7 +34,10 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await using Instance other = Begin(space);
         Task<int> first = one.Get("key", static async token => { await Task.Delay(TimeSpan.FromSeconds(6), token); return 1; }).AsTask();
         await Until(() => one.Statistics.LeasesWon == 1, "the lease is won");
-        IReadOnlyDictionary<string, int> many = await other.Cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => throw new FormatException()).AsTask().WaitAsync(Caches.Limit);
+        IReadOnlyDictionary<string, int> many = await other
+            .Cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => throw new FormatException())
+            .AsTask()
+            .WaitAsync(Caches.Limit);
         Assert.Equal((1, 1), (await first.WaitAsync(Caches.Limit), many["key"]));
     }
 
@@ -48,7 +51,13 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Task<int> first = one.Get("key", async _ => { await go.Task; return 1; }).AsTask();
         await Until(() => one.Statistics.LeasesWon == 1, "the lease is won");
         Assert.Equal(2, await other.Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
-        Assert.Equal(2, (await other.Cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => new(new Dictionary<string, int> { ["key"] = 2 })).AsTask().WaitAsync(Caches.Limit))["key"]);
+        Assert.Equal(
+            2,
+            (
+                await other
+                    .Cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => new(new Dictionary<string, int> { ["key"] = 2 }))
+                    .AsTask()
+                    .WaitAsync(Caches.Limit))["key"]);
         go.SetResult();
         Assert.Equal(1, await first.WaitAsync(Caches.Limit));
     }
@@ -77,8 +86,19 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await using Instance one = Begin(Instance.Space(), static options => options.Hybrid.StaleWindow = TimeSpan.FromHours(1));
         await one.Get("key", static _ => new ValueTask<string>("old"), new HybridCacheEntryOptions { Expiration = TimeSpan.FromMinutes(10) });
         _clock.Advance(TimeSpan.FromMinutes(11));
-        Assert.Equal("old", await one.Get<string>("key", static _ => throw new FormatException(), new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead }));
-        await Until(async () => await one.Get("key", static _ => new ValueTask<string>("new"), new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead }) == "new", "it is refreshed");
+        Assert.Equal(
+            "old",
+            await one.Get<string>(
+                "key",
+                static _ => throw new FormatException(),
+                new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead }));
+        await Until(
+            async ()
+                => await one.Get(
+                    "key",
+                    static _ => new ValueTask<string>("new"),
+                    new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead }) == "new",
+            "it is refreshed");
     }
 
     [MemcachedFact]

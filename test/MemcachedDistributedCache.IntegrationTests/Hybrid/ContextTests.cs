@@ -145,7 +145,9 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             });
             Assert.Equal("mine", made.Value);
             Assert.Equal(
-                i == 0 || !(inTheProcess || inTheCluster) ? MemcachedHybridSource.Factory : inTheProcess ? MemcachedHybridSource.LocalCache : MemcachedHybridSource.DistributedCache,
+                i == 0 || !(inTheProcess || inTheCluster) ? MemcachedHybridSource.Factory
+                    : inTheProcess ? MemcachedHybridSource.LocalCache
+                    : MemcachedHybridSource.DistributedCache,
                 made.Source);
             Assert.True(i > 0 || pair[0].Cache.Parts.Local.Find("key") is not null == inTheProcess);
             Assert.Equal(inTheCluster ? "mine" : null, await pair[1].PeekCluster<string>("key"));
@@ -160,12 +162,24 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task It_brings_nothing_into_the_cluster_that_its_caller_keeps_out_of_it()
     {
         Instance[] pair = Make(2);
-        Assert.Equal("x", await pair[0].Cache.GetOrCreateAsync("key", static (context, _) =>
-        {
-            context.Flags = HybridCacheEntryFlags.None;
-            return new ValueTask<string>("x");
-        }, new() { Flags = NotStored }));
-        Assert.Equal("x", await pair[0].Cache.GetOrCreateAsync<string>("key", (Func<CancellationToken, ValueTask<string>>)null!, new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableDistributedCache }));
+        Assert.Equal(
+            "x",
+            await pair[0]
+                .Cache.GetOrCreateAsync(
+                    "key",
+                    static (context, _) =>
+                    {
+                        context.Flags = HybridCacheEntryFlags.None;
+                        return new ValueTask<string>("x");
+                    },
+                    new() { Flags = NotStored }));
+        Assert.Equal(
+            "x",
+            await pair[0]
+                .Cache.GetOrCreateAsync<string>(
+                    "key",
+                    (Func<CancellationToken, ValueTask<string>>)null!,
+                    new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableDistributedCache }));
         Assert.Null(await pair[1].PeekCluster<string>("key"));
     }
 
@@ -213,7 +227,8 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task A_size_below_zero_is_the_callers_mistake_or_a_factory_that_failed()
     {
         Instance[] pair = Make(2);
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await pair[0].Get("key", static _ => new ValueTask<int>(1), new() { LocalSize = -1 }));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () =>
+            await pair[0].Get("key", static _ => new ValueTask<int>(1), new() { LocalSize = -1 }));
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await pair[0].Cache.SetAsync("key", 1, new() { LocalSize = -1 }));
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await pair[0].Cache.GetOrCreateAsync("key", static (context, _) =>
         {
@@ -235,9 +250,23 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         (long texts, long spans, long interpolated) = (long.MaxValue, long.MaxValue, long.MaxValue);
         for (int round = 0; round < 5; round++)
         {
-            texts = Math.Min(texts, BytesOf(one.Cache, static (cache, _) => cache.GetOrCreateAsync("product:12345", 0, static (_, _, _) => new ValueTask<Shared>((Shared)null!))));
-            spans = Math.Min(spans, BytesOf(one.Cache, static (cache, i) => cache.GetOrCreateAsync("product:123456".AsSpan(0, i), 0, static (_, _, _) => new ValueTask<Shared>((Shared)null!))));
-            interpolated = Math.Min(interpolated, BytesOf(one.Cache, static (cache, _) => cache.GetOrCreateAsync($"product:{Id}", 0, static (_, _) => new ValueTask<Shared>((Shared)null!))));
+            texts = Math.Min(
+                texts,
+                BytesOf(
+                    one.Cache,
+                    static (cache, _)
+                        => cache.GetOrCreateAsync("product:12345", 0, static (_, _, _) => new ValueTask<Shared>((Shared)null!))));
+            spans = Math.Min(
+                spans,
+                BytesOf(
+                    one.Cache,
+                    static (cache, i)
+                        => cache.GetOrCreateAsync("product:123456".AsSpan(0, i), 0, static (_, _, _) => new ValueTask<Shared>((Shared)null!))));
+            interpolated = Math.Min(
+                interpolated,
+                BytesOf(
+                    one.Cache,
+                    static (cache, _) => cache.GetOrCreateAsync($"product:{Id}", 0, static (_, _) => new ValueTask<Shared>((Shared)null!))));
         }
 
         Assert.Equal((0, 0, 0), (texts, spans, interpolated));
@@ -261,7 +290,11 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal(7, (await made.WaitAsync(Caches.Limit)).Number);
         Assert.Equal(7, (await pair[0].Peek<Mutable>("product:7")).Number);
         int id = 7;
-        Assert.Equal(7, (await pair[1].Cache.GetOrCreateAsync<Mutable>($"product:{id}", static _ => throw new InvalidOperationException("it is there"))).Number);
+        Assert.Equal(
+            7,
+            (
+                await pair[1]
+                    .Cache.GetOrCreateAsync<Mutable>($"product:{id}", static _ => throw new InvalidOperationException("it is there"))).Number);
         Assert.Equal(1, await pair[0].Cache.GetOrCreateAsync("".AsSpan(), static _ => new ValueTask<int>(1)));
 
         // A copy that is of another type is forgotten, and made anew.
@@ -308,7 +341,11 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
     }
 
-    private static ValueTask<string> Ask(HybridCache cache, KeyForm form, bool withState, Func<HybridCacheEntryContext, CancellationToken, ValueTask<string>> factory)
+    private static ValueTask<string> Ask(
+        HybridCache cache,
+        KeyForm form,
+        bool withState,
+        Func<HybridCacheEntryContext, CancellationToken, ValueTask<string>> factory)
     {
         int id = 7;
         return (form, withState) switch

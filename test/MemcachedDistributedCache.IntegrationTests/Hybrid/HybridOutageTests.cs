@@ -43,7 +43,9 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await one.Cache.SetAsync("set", "x", tags: ["t"]);
             Assert.Equal("x", await one.Peek<string>("set"));
             await one.Cache.RemoveAsync("none");
-            await one.Cache.GetOrCreateManyAsync(["a", "b"], static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static k => k, static _ => 1)));
+            await one.Cache.GetOrCreateManyAsync(
+                ["a", "b"],
+                static (missing, _) => new ValueTask<IReadOnlyDictionary<string, int>>(missing.ToDictionary(static k => k, static _ => 1)));
         }
 
         Assert.Equal(1, runs);
@@ -120,7 +122,9 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await seeing.Below.ReadableAsync();
         Assert.Null(await seeing.PeekCluster<string>("key"));
         await Until(
-            async () => await seeing.Get("key", static _ => new ValueTask<string>("new"), tags: ["t"]) == "new" && await seeing.PeekCluster<string>("key") == "new",
+            async ()
+                => await seeing.Get("key", static _ => new ValueTask<string>("new"), tags: ["t"]) == "new"
+                    && await seeing.PeekCluster<string>("key") == "new",
             "it is cached again");
     }
 
@@ -222,7 +226,10 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             async () =>
             {
                 string state = await Wire.StateAsync(gutterNode, key);
-                for (long read = one.Cache.Parts.Context.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead]; one.Cache.Parts.Context.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead] < read + 10;)
+                for (
+                    long read = one.Cache.Parts.Context.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead];
+                    one.Cache.Parts.Context.Counters[MemcachedDistributedCache.Hybrid.HybridEvent.TagRead] < read + 10;
+)
                 {
                     await one.Cache.SetAsync("key", "y", tags: [tag]);
                 }

@@ -26,8 +26,8 @@ public abstract class HybridTestBase(ThreeNodes nodes) : IClassFixture<ThreeNode
     private protected static Task Until(Func<bool> condition, string what) => Caches.UntilAsync(condition, what);
 
     /// <summary>
-    /// Asks until the answer is the new one, and holds each older answer against the bound: it may not have been asked for later than that after the change. How
-    /// long a busy machine takes to ask does not matter.
+    /// Asks until the answer is the new one, and holds each older answer against the bound: it may not have been asked
+    /// for later than that after the change. How long a busy machine takes to ask does not matter.
     /// </summary>
     private protected static async Task SeenWithin(TimeSpan bound, long changedAt, Func<Task<bool>> isNew, string what)
     {

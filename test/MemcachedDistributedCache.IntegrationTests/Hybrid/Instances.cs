@@ -28,7 +28,11 @@ internal sealed class Instance : IAsyncDisposable, IDisposable
     public MemcachedHybridStatistics Statistics => Cache.GetStatistics();
 
     /// <summary>Makes an application on servers; its waits are long, so that a busy machine does not look like an outage.</summary>
-    public static Instance On(IEnumerable<string> servers, string space, Action<MemcachedCacheOptions>? configure = null, Action<IServiceCollection>? register = null)
+    public static Instance On(
+        IEnumerable<string> servers,
+        string space,
+        Action<MemcachedCacheOptions>? configure = null,
+        Action<IServiceCollection>? register = null)
     {
         var logger = new RecordingLogger();
         var services = new ServiceCollection();
@@ -57,17 +61,33 @@ internal sealed class Instance : IAsyncDisposable, IDisposable
 
     public static string Space() => Guid.NewGuid().ToString("N") + ":";
 
-    public ValueTask<T> Get<T>(string key, Func<CancellationToken, ValueTask<T>> factory, HybridCacheEntryOptions? options = null, string[]? tags = null, CancellationToken token = default)
+    public ValueTask<T> Get<T>(
+        string key,
+        Func<CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        string[]? tags = null,
+        CancellationToken token = default)
         => Cache.GetOrCreateAsync(key, factory, options, tags, token);
 
     /// <summary>What the cache has, without making anything.</summary>
-    public ValueTask<T> Peek<T>(string key) => Cache.GetOrCreateAsync<T>(key, static _ => throw new InvalidOperationException("not to be run"), new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData });
+    public ValueTask<T> Peek<T>(string key)
+        => Cache.GetOrCreateAsync<T>(
+            key,
+            static _ => throw new InvalidOperationException("not to be run"),
+            new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData });
 
     /// <summary>The same, past this process's local cache.</summary>
     public ValueTask<T> PeekCluster<T>(string key)
-        => Cache.GetOrCreateAsync<T>(key, static _ => throw new InvalidOperationException("not to be run"), new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCache });
+        => Cache.GetOrCreateAsync<T>(
+            key,
+            static _ => throw new InvalidOperationException("not to be run"),
+            new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCache });
 
-    public async ValueTask<(T Value, MemcachedHybridSource Source)> GetWithSource<T>(string key, Func<CancellationToken, ValueTask<T>> factory, HybridCacheEntryOptions? options = null, string[]? tags = null)
+    public async ValueTask<(T Value, MemcachedHybridSource Source)> GetWithSource<T>(
+        string key,
+        Func<CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        string[]? tags = null)
     {
         MemcachedHybridResult<T> result = await Cache.GetOrCreateWithSourceAsync(key, factory, static (make, token) => make(token), options, tags);
         return (result.Value, result.Source);

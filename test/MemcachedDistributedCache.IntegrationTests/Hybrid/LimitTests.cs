@@ -18,7 +18,9 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Instance[] pair = Make(2, static options => (options.Hybrid.MaximumPayloadBytes, options.Hybrid.MaximumLocalBytes) = (1000, 65_536));
         int runs = 0;
-        foreach ((int size, HybridCacheEntryOptions? given) in (ReadOnlySpan<(int, HybridCacheEntryOptions?)>)[(70_000, null), (65_500, null), (1001, new() { Flags = HybridCacheEntryFlags.DisableLocalCacheWrite })])
+        foreach (
+            (int size, HybridCacheEntryOptions? given) in (ReadOnlySpan<(int, HybridCacheEntryOptions?)>)
+                [(70_000, null), (65_500, null), (1001, new() { Flags = HybridCacheEntryFlags.DisableLocalCacheWrite })])
         {
             runs = 0;
             for (int i = 1; i <= 2; i++)
@@ -64,7 +66,8 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         await Assert.ThrowsAsync<ArgumentNullException>(async () => await one.Cache.RemoveAsync((string)null!));
-        await Assert.ThrowsAsync<ArgumentNullException>(async () => await one.Cache.GetOrCreateAsync("key", 1, (Func<int, CancellationToken, ValueTask<int>>)null!));
+        await Assert.ThrowsAsync<ArgumentNullException>(async () =>
+            await one.Cache.GetOrCreateAsync("key", 1, (Func<int, CancellationToken, ValueTask<int>>)null!));
         Assert.True(one.Statistics.OversizeRejections > 8);
     }
 

@@ -88,7 +88,8 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await pair[0].Below.ReadableAsync();
         await pair[1].Below.ReadableAsync();
 
-        // Each process believes the versions of tags only from its own fence on, and until both are past theirs, one may replace what the other has just stored.
+        // Each process believes the versions of tags only from its own fence on, and until both are past theirs, one
+        // may replace what the other has just stored.
         await Until(
             async () =>
             {
@@ -118,5 +119,6 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal(0, await one.Peek<int>("key"));
     }
 
-    private static async Task<long> Stat(MemcachedProcess server, string name) => long.Parse((await server.StatsAsync())[name], System.Globalization.CultureInfo.InvariantCulture);
+    private static async Task<long> Stat(MemcachedProcess server, string name)
+        => long.Parse((await server.StatsAsync())[name], System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -29,7 +29,10 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         ValueTask<int> A(CancellationToken _) => new(Task.Run(() => one.Get("b", B).AsTask(), CancellationToken.None));
         ValueTask<int> B(CancellationToken _) => new(Task.Run(async () => { await Task.Yield(); return await one.Get("c", C); }, CancellationToken.None));
         ValueTask<int> C(CancellationToken token) => one.Get("a", A, token: token);
-        Assert.Contains("'a'", (await Assert.ThrowsAsync<InvalidOperationException>(() => one.Get("a", A).AsTask().WaitAsync(AtOnce))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'a'",
+            (await Assert.ThrowsAsync<InvalidOperationException>(() => one.Get("a", A).AsTask().WaitAsync(AtOnce))).Message,
+            StringComparison.Ordinal);
         await Until(() => one.Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
         Assert.Equal(0, one.Cache.Parts.Remote.Leases.Count);
     }
@@ -80,11 +83,18 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
     public async Task A_factory_can_ask_for_other_keys_and_look_at_its_own()
     {
         Instance one = Make(1)[0];
-        string made = await one.Get("outer", async token =>
-        {
-            string[] inner = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => one.Get("inner" + (i % 3), _ => new ValueTask<string>("i" + (i % 3)), token: token).AsTask()));
-            return string.Concat(inner.Distinct()) + (await one.Peek<string>("outer") ?? "-");
-        }).AsTask().WaitAsync(AtOnce);
+        string made = await one.Get(
+                "outer",
+                async token =>
+                {
+                    string[] inner = await Task.WhenAll(
+                        Enumerable
+                            .Range(0, 20)
+                            .Select(i => one.Get("inner" + (i % 3), _ => new ValueTask<string>("i" + (i % 3)), token: token).AsTask()));
+                    return string.Concat(inner.Distinct()) + (await one.Peek<string>("outer") ?? "-");
+                })
+            .AsTask()
+            .WaitAsync(AtOnce);
         Assert.Equal("i0i1i2-", made);
         Assert.Equal("i0i1i2-", await one.PeekCluster<string>("outer"));
     }
@@ -104,7 +114,8 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal(["a!", "b!"], made.Values.Order());
         Assert.Equal("a!", await pair[1].PeekCluster<string>("a"));
 
-        ValueTask<IReadOnlyDictionary<string, string>> Again(IReadOnlyList<string> keys, CancellationToken token) => pair[0].Cache.GetOrCreateManyAsync<string>(["d", "e"], Again, cancellationToken: token);
+        ValueTask<IReadOnlyDictionary<string, string>> Again(IReadOnlyList<string> keys, CancellationToken token) =>
+            pair[0].Cache.GetOrCreateManyAsync<string>(["d", "e"], Again, cancellationToken: token);
         Task circle = pair[0].Cache.GetOrCreateManyAsync<string>(["c", "d"], Again).AsTask();
         Assert.Contains("'d'", (await Assert.ThrowsAsync<InvalidOperationException>(() => circle.WaitAsync(AtOnce))).Message, StringComparison.Ordinal);
         Assert.Equal(0, pair[0].Cache.Parts.Remote.Leases.Count);

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
 
-/// <summary>A value that is too large for the cluster stays in the processes that made it, under a mark in the cluster that all of them see.</summary>
+/// <summary>
+/// A value that is too large for the cluster stays in the processes that made it, under a mark in the cluster that all
+/// of them see.
+/// </summary>
 public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
 {
     private const int Large = 1_100_000;
@@ -20,7 +23,11 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
             {
                 Assert.Equal(Large, (await Get(instance)).Length);
                 Assert.Equal(Large, (await instance.Get("text", static _ => new ValueTask<string>(new string('x', Large)))).Length);
-                Assert.Equal(Large, (await instance.Get("mutable", static _ => new ValueTask<Mutable>(new Mutable { Text = new string('x', Large) }))).Text.Length);
+                Assert.Equal(
+                    Large,
+                    (await instance.Get("mutable", static _ => new ValueTask<Mutable>(new Mutable { Text = new string('x', Large) })))
+                        .Text
+                        .Length);
             }
         }
 
@@ -46,7 +53,11 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }).AsTask()))).WaitAsync(Caches.Limit);
         Assert.All(all, static value => Assert.Equal(Large, value.Length));
         Assert.Equal(1, runs);
-        Assert.Equal(Large, (await pair[1].Cache.GetOrCreateManyAsync<byte[]>(["large"], static (_, _) => throw new InvalidOperationException("it is there")))["large"].Length);
+        Assert.Equal(
+            Large,
+            (
+                await pair[1]
+                    .Cache.GetOrCreateManyAsync<byte[]>(["large"], static (_, _) => throw new InvalidOperationException("it is there")))["large"].Length);
         await pair[1].Cache.RemoveAsync("large");
         await Get(pair[0]);
         IReadOnlyDictionary<string, byte[]> many = await pair[1].Cache.GetOrCreateManyAsync(["large"], static (keys, _)

@@ -69,7 +69,11 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Begin();
         var brief = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(200) };
         await _pair[0].Get("key", static _ => new ValueTask<string>("old"), brief);
-        await Until(() => _pair[0].Cache.Parts.Local.Find("key") is not { } copy || copy.ExpiresAt < TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(), "the entry has expired");
+        await Until(
+            () =>
+                _pair[0].Cache.Parts.Local.Find("key") is not { } copy
+                || copy.ExpiresAt < TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(),
+            "the entry has expired");
         await Wire.AskAsync(Server, verb, _pair[0].Cache.Parts.Keys.Encode("key", HybridSpace.Lease), rest);
         Assert.Equal("new", await _pair[0].Get("key", static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Caches.Limit));
         Assert.Equal("new", await _pair[1].PeekCluster<string>("key"));

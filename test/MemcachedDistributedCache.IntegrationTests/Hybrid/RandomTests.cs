@@ -7,9 +7,10 @@ using Xunit.Abstractions;
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
 
 /// <summary>
-/// Random gets, sets, removes and invalidations on three instances at once, held against the bounds of staleness. There is a source with a version for each
-/// key; the application changes the source and then removes, sets or invalidates, as applications do. What a get gives must be no older than the source was
-/// when the bound began: at once on the instance that made the change, the intervals elsewhere.
+/// Random gets, sets, removes and invalidations on three instances at once, held against the bounds of staleness. There
+/// is a source with a version for each key; the application changes the source and then removes, sets or invalidates,
+/// as applications do. What a get gives must be no older than the source was when the bound began: at once on the
+/// instance that made the change, the intervals elsewhere.
 /// </summary>
 public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : HybridTestBase(nodes)
 {
@@ -77,7 +78,8 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
                             tags);
                         Interlocked.Increment(ref reads);
 
-                        // Who joins a single flight gets what it began with, and a single flight lasts longer where the machine stands still in it.
+                        // Who joins a single flight gets what it began with, and a single flight lasts longer where the
+                        // machine stands still in it.
                         long bound = source.Bound(key, worker % 3, asked, Interval + Slack + (2 * machine.LongestSince(asked - Stopwatch.Frequency)));
                         if (value < bound)
                         {
@@ -103,8 +105,8 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
         private readonly List<(long Version, int By, long At)>[] _published = [.. Enumerable.Range(0, Keys).Select(static _ => new List<(long, int, long)>())];
 
         /// <summary>
-        /// Changes the source, then tells the cache. Changes of one key come one after the other: of two at the same moment, one of them a set, the older
-        /// could stay, which no cache can tell from the application's wish.
+        /// Changes the source, then tells the cache. Changes of one key come one after the other: of two at the same
+        /// moment, one of them a set, the older could stay, which no cache can tell from the application's wish.
         /// </summary>
         public async Task ChangeAsync(int[] keys, int by, Func<long[], ValueTask> tell)
         {
@@ -133,7 +135,11 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
         {
             lock (_published[key])
             {
-                return _published[key].Where(p => p.At < asked && (p.By == instance || Stopwatch.GetElapsedTime(p.At, asked) > elsewhere)).Select(static p => p.Version).DefaultIfEmpty().Max();
+                return _published[key]
+                    .Where(p => p.At < asked && (p.By == instance || Stopwatch.GetElapsedTime(p.At, asked) > elsewhere))
+                    .Select(static p => p.Version)
+                    .DefaultIfEmpty()
+                    .Max();
             }
         }
     }

@@ -161,7 +161,9 @@ public sealed class ReadTests(ThreeNodes nodes) : HybridTestBase(nodes)
         var shortHere = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMinutes(5), LocalCacheExpiration = TimeSpan.FromMilliseconds(50) };
         Assert.Equal(3, await pair[0].Get("short", Next, shortHere));
         long hits = pair[0].Statistics.DistributedHits;
-        await Caches.UntilAsync(() => pair[0].Get("short", Next, shortHere).AsTask().GetAwaiter().GetResult() == 3 && pair[0].Statistics.DistributedHits > hits, "the copy is read again");
+        await Caches.UntilAsync(
+            () => pair[0].Get("short", Next, shortHere).AsTask().GetAwaiter().GetResult() == 3 && pair[0].Statistics.DistributedHits > hits,
+            "the copy is read again");
     }
 
     private static async Task RoundTrip<T>(Instance[] pair, string key, T value)

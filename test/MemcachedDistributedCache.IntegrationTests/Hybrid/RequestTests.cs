@@ -5,7 +5,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
 
-/// <summary>Factories and the requests that they were given by: what is disposed with a request, and the context that belongs to it.</summary>
+/// <summary>
+/// Factories and the requests that they were given by: what is disposed with a request, and the context that belongs to
+/// it.
+/// </summary>
 public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
 {
     private static readonly HybridCacheEntryOptions Short = new() { Expiration = TimeSpan.FromMilliseconds(100) };
@@ -27,7 +30,11 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
     [MemcachedFact]
     public async Task A_scoped_factory_has_a_scope_of_its_own_that_ends_with_it()
     {
-        await using Instance one = Instance.On(_nodes.Servers.Select(static server => server.Server), Instance.Space(), static options => options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5), static services => services.AddScoped<Source>());
+        await using Instance one = Instance.On(
+            _nodes.Servers.Select(static server => server.Server),
+            Instance.Space(),
+            static options => options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5),
+            static services => services.AddScoped<Source>());
         var used = new System.Collections.Concurrent.ConcurrentQueue<Source>();
         async ValueTask<string> Make(IServiceProvider services, CancellationToken token)
         {
@@ -38,8 +45,15 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         Assert.Equal("value 1", await one.Cache.GetOrCreateScopedAsync("key", Make, Short));
-        await Until(async () => await one.Cache.GetOrCreateScopedAsync("key", Make, Short) == "value 2", "it is refreshed in the background");
-        Assert.Equal("value 2 state", await one.Cache.GetOrCreateScopedAsync("other", "state", static (state, services, _) => new ValueTask<string>(services.GetRequiredService<Source>().Read(2) + " " + state)));
+        await Until(
+            async () => await one.Cache.GetOrCreateScopedAsync("key", Make, Short) == "value 2",
+            "it is refreshed in the background");
+        Assert.Equal(
+            "value 2 state",
+            await one.Cache.GetOrCreateScopedAsync(
+                "other",
+                "state",
+                static (state, services, _) => new ValueTask<string>(services.GetRequiredService<Source>().Read(2) + " " + state)));
         await Until(() => used.All(static source => source.IsDisposed), "each scope has ended");
         Assert.Equal(used.Count, used.Distinct().Count());
         await Assert.ThrowsAsync<FormatException>(async () => await one.Cache.GetOrCreateScopedAsync<int>("failing", (services, _) =>
@@ -55,7 +69,8 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         await using MemcachedCache below = Caches.On(_nodes.Servers.Select(static server => server.Server));
         await using var cache = new MemcachedHybridCache(below);
-        InvalidOperationException exception = await Assert.ThrowsAsync<InvalidOperationException>(async () => await cache.GetOrCreateScopedAsync("key", static (_, _) => new ValueTask<int>(1)));
+        InvalidOperationException exception = await Assert.ThrowsAsync<InvalidOperationException>(async () =>
+            await cache.GetOrCreateScopedAsync("key", static (_, _) => new ValueTask<int>(1)));
         Assert.Contains("AddMemcachedHybridCache", exception.Message, StringComparison.Ordinal);
     }
 

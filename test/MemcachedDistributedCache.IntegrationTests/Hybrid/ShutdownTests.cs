@@ -8,7 +8,10 @@ namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
 /// <summary>Two hosts, of which one stops in the middle of something, as at each deployment.</summary>
 public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : HybridTestBase(nodes)
 {
-    /// <summary>It takes a round trip and one pause of those who wait, about a fifth of a second; a lease that is kept takes a minute here. What lies between is for a busy machine.</summary>
+    /// <summary>
+    /// It takes a round trip and one pause of those who wait, about a fifth of a second; a lease that is kept takes a
+    /// minute here. What lies between is for a busy machine.
+    /// </summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(5);
 
     public static TheoryData<Ending> Endings => [Ending.Asynchronous, Ending.Synchronous, Ending.CacheOnly, Ending.CacheOnlySynchronous];
@@ -55,7 +58,9 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
             return new Dictionary<string, int>();
         }).AsTask();
         await Until(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
-        Task<IReadOnlyDictionary<string, int>> waiting = pair[1].Cache.GetOrCreateManyAsync<int>(keys, static (some, _) => new(some.ToDictionary(static key => key, static _ => 2))).AsTask();
+        Task<IReadOnlyDictionary<string, int>> waiting = pair[1]
+            .Cache.GetOrCreateManyAsync<int>(keys, static (some, _) => new(some.ToDictionary(static key => key, static _ => 2)))
+            .AsTask();
         await Until(() => pair[1].Statistics.LeasesWaitedFor == keys.Length, "the other host waits");
         long stoppedAt = Stopwatch.GetTimestamp();
         await EndAsync(pair[0], ending);
@@ -68,18 +73,41 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
     [MemberData(nameof(Endings))]
     public async Task A_host_that_stops_in_a_refresh_leaves_it_to_the_next(Ending ending)
     {
-        Instance[] pair = Make(2, static options =>
-        {
-            Patient(options);
-            options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5);
-        });
-        await pair[0].Get("key", static _ => new ValueTask<string>("old"), new HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(100) });
-        await Until(async () => (await pair[1].GetWithSource("key", static _ => new ValueTask<string>("never"), new() { Flags = HybridCacheEntryFlags.DisableDistributedCacheWrite })).Source == MemcachedHybridSource.Stale, "the entry has expired");
-        await Until(async () =>
-        {
-            await pair[0].Get("key", static async token => { await Task.Delay(Timeout.Infinite, token); return "never"; });
-            return pair[0].Statistics.RefreshesStarted == 1;
-        }, "the refresh runs");
+        Instance[] pair = Make(
+            2,
+            static options =>
+            {
+                Patient(options);
+                options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5);
+            });
+        await pair[0]
+            .Get(
+                "key",
+                static _ => new ValueTask<string>("old"),
+                new HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(100) });
+        await Until(
+            async ()
+                => (
+                    await pair[1]
+                        .GetWithSource(
+                            "key",
+                            static _ => new ValueTask<string>("never"),
+                            new() { Flags = HybridCacheEntryFlags.DisableDistributedCacheWrite })).Source == MemcachedHybridSource.Stale,
+            "the entry has expired");
+        await Until(
+            async () =>
+            {
+                await pair[0]
+                    .Get(
+                        "key",
+                        static async token =>
+                        {
+                            await Task.Delay(Timeout.Infinite, token);
+                            return "never";
+                        });
+                return pair[0].Statistics.RefreshesStarted == 1;
+            },
+            "the refresh runs");
         await EndAsync(pair[0], ending);
         long stoppedAt = Stopwatch.GetTimestamp();
         await Until(async () => await pair[1].Get("key", static _ => new ValueTask<string>("new")) == "new", "the other host has refreshed");
@@ -98,7 +126,13 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
             await pair[1].Cache.SetAsync("tagged" + i, i, tags: ["t" + i]);
         }
 
-        Task[] changes = [.. Enumerable.Range(0, 100).SelectMany(i => new[] { pair[0].Cache.RemoveAsync("removed" + i).AsTask(), pair[0].Cache.RemoveByTagAsync("t" + i).AsTask() })];
+        Task[] changes =
+        [
+            .. Enumerable
+                .Range(0, 100)
+                .SelectMany(i =>
+                    new[] { pair[0].Cache.RemoveAsync("removed" + i).AsTask(), pair[0].Cache.RemoveByTagAsync("t" + i).AsTask() }),
+        ];
         pair[0].Cache.Dispose();
         pair[0].Below.Dispose();
         Assert.All(changes, static change => Assert.True(change.IsCompletedSuccessfully));

@@ -47,8 +47,10 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
         Assert.Contains(sources, static s => s.Item1 == "new");
         Assert.DoesNotContain(sources, static s => s.Item2 == MemcachedHybridSource.Factory);
 
-        // A machine that is busy elsewhere stands still for a moment now and then; who waited for the factory would have waited two seconds.
-        output.WriteLine($"{sorted.Length} reads: p50 {sorted[sorted.Length / 2]:0.000} ms, p99 {sorted[(int)(sorted.Length * 0.99)]:0.000} ms, max {sorted[^1]:0.0} ms");
+        // A machine that is busy elsewhere stands still for a moment now and then; who waited for the factory would
+        // have waited two seconds.
+        output.WriteLine(
+            $"{sorted.Length} reads: p50 {sorted[sorted.Length / 2]:0.000} ms, p99 {sorted[(int)(sorted.Length * 0.99)]:0.000} ms, max {sorted[^1]:0.0} ms");
         Assert.True(sorted[(int)(sorted.Length * 0.99)] < 1000, $"p99 {sorted[(int)(sorted.Length * 0.99)]} ms, max {sorted[^1]} ms");
         Assert.True(sorted[sorted.Length / 2] < 100, $"p50 {sorted[sorted.Length / 2]} ms");
     }
@@ -204,7 +206,10 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
 
     private static async Task<bool> ExpiredAsync(Instance instance)
     {
-        (string? value, MemcachedHybridSource source) = await instance.GetWithSource<string>("key", static _ => throw new InvalidOperationException(), new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCache });
+        (string? value, MemcachedHybridSource source) = await instance.GetWithSource<string>(
+            "key",
+            static _ => throw new InvalidOperationException(),
+            new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCache });
         return value == "old" && source == MemcachedHybridSource.Stale;
     }
 }

@@ -177,7 +177,11 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.Null(await pair[0].Peek<string>("key"));
         }
 
-        await Until(async () => await pair[0].Get("other", static _ => new ValueTask<int>(1), tags: ["t"]) == 1 && pair[0].Below.GetNodes()[0].State == MemcachedNodeState.Up, "the server is back");
+        await Until(
+            async ()
+                => await pair[0].Get("other", static _ => new ValueTask<int>(1), tags: ["t"]) == 1
+                    && pair[0].Below.GetNodes()[0].State == MemcachedNodeState.Up,
+            "the server is back");
         await Until(async () => await pair[1].Peek<string>("key") is null, "the other hears of it");
         Assert.Null(await pair[0].Peek<string>("key"));
     }
@@ -269,5 +273,6 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.InRange(found, 5, 35);
     }
 
-    private static async Task<long> Gets(MemcachedProcess server) => long.Parse((await server.StatsAsync())["cmd_get"], System.Globalization.CultureInfo.InvariantCulture);
+    private static async Task<long> Gets(MemcachedProcess server)
+        => long.Parse((await server.StatsAsync())["cmd_get"], System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -45,7 +45,8 @@ internal static class Wire
 
     /// <summary>Any command on a key; gives the reply.</summary>
     public static async Task<string> AskAsync(MemcachedProcess server, string verb, byte[] key, string rest)
-        => Encoding.Latin1.GetString(await AskAsync(server, [.. Encoding.ASCII.GetBytes(verb + " "), .. key, .. Encoding.ASCII.GetBytes(rest + "\r\n")], "\r\n"));
+        => Encoding.Latin1.GetString(
+            await AskAsync(server, [.. Encoding.ASCII.GetBytes(verb + " "), .. key, .. Encoding.ASCII.GetBytes(rest + "\r\n")], "\r\n"));
 
     private static async Task<byte[]> AskAsync(MemcachedProcess server, byte[] request, string end)
     {

@@ -52,7 +52,12 @@ public sealed class CostTests
     {
         for (int i = 0; i < Requests; i++)
         {
-            ValueTask<OperationResult> result = client.GetAsync(Protocol.WireKey.Of("missing"u8), ReadRequirements.None, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None);
+            ValueTask<OperationResult> result = client.GetAsync(
+                Protocol.WireKey.Of("missing"u8),
+                ReadRequirements.None,
+                ValueTarget.OwnArray,
+                CallMode.Sync,
+                CancellationToken.None);
             Assert.True(result.IsCompleted && result.Result.Status == ResultStatus.Miss);
         }
     }
@@ -89,9 +94,17 @@ public sealed class CostTests
             ProbeKey = "probe"u8.ToArray(),
             GutterSeconds = 30,
             DnsRefreshInterval = Timeout.InfiniteTimeSpan,
-            NewCircuit = static () => new CircuitBreaker(
-                new BreakerSettings { FailureRatio = 0.5, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(5), Delay = TimeSpan.FromMilliseconds(100), MaximumDelay = TimeSpan.FromSeconds(1) },
-                TimeProvider.System),
+            NewCircuit = static () =>
+                new CircuitBreaker(
+                    new BreakerSettings
+                    {
+                        FailureRatio = 0.5,
+                        MinimumThroughput = 20,
+                        SamplingDuration = TimeSpan.FromSeconds(5),
+                        Delay = TimeSpan.FromMilliseconds(100),
+                        MaximumDelay = TimeSpan.FromSeconds(1),
+                    },
+                    TimeProvider.System),
         };
         return new ServerCluster(settings, [spec], NameResolver.System, NullLogger.Instance);
     }

@@ -84,7 +84,11 @@ internal sealed class MetricRecorder : IMeterFactory
 
     private void Note(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
-        _recorded.Enqueue(new Point(instrument.Name, value, string.Join(' ', tags.ToArray().OrderBy(tag => tag.Key, StringComparer.Ordinal).Select(tag => $"{tag.Key}={tag.Value}"))));
+        _recorded.Enqueue(
+            new Point(
+                instrument.Name,
+                value,
+                string.Join(' ', tags.ToArray().OrderBy(tag => tag.Key, StringComparer.Ordinal).Select(tag => $"{tag.Key}={tag.Value}"))));
         Also?.Invoke();
     }
 }

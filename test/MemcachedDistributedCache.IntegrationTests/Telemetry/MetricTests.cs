@@ -139,7 +139,9 @@ public sealed class MetricTests
         Assert.Null(await Task.Run(() => cache.Get("key")));
         Assert.Null(await cache.GetAsync("key"));
         Assert.Equal(2, metrics.Durations("error.type=timeout", "memcached.outcome=error"));
-        Assert.All(metrics.Points("db.client.operation.duration").Where(point => point.Tags.Contains("timeout", StringComparison.Ordinal)), point => Assert.InRange(point.Value, 0.8, 20));
+        Assert.All(
+            metrics.Points("db.client.operation.duration").Where(point => point.Tags.Contains("timeout", StringComparison.Ordinal)),
+            point => Assert.InRange(point.Value, 0.8, 20));
 
         await proxy.ApplyAsync(Fault.None);
         await cache.QuietAsync();
@@ -183,10 +185,14 @@ public sealed class MetricTests
         Assert.Equal(1, metrics.Sum("memcached.client.node.state_changes", "memcached.node.state=down"));
         await Caches.UntilAsync(() => metrics.Sum("memcached.client.connection.count") == 0, "no connection is open");
         await Caches.UntilAsync(
-            () => metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=closed_by_server")
-                + metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=socket_error") == 2,
+            () =>
+                metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=closed_by_server")
+                    + metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=socket_error")
+                == 2,
             "both connections were ended by the server's death");
-        await Caches.UntilAsync(() => metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=connect_failed") > 0, "it is tried again");
+        await Caches.UntilAsync(
+            () => metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=connect_failed") > 0,
+            "it is tried again");
         await cache.RemoveAsync("key");
         await cache.SetAsync("other", [1], Default);
         Assert.Equal(2, metrics.Sum("memcached.client.errors", "error.type=unavailable"));

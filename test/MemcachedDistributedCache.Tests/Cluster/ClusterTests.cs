@@ -158,7 +158,10 @@ public sealed class ClusterTests : IDisposable
     [Fact]
     public async Task Disposing_ends_everything()
     {
-        var factory = new FakeFactory(static _ => new FakeTransport { Answer = static sent => sent.Contains("mn\r\n", StringComparison.Ordinal) ? "MN\r\n" : null });
+        var factory = new FakeFactory(static _ => new FakeTransport
+        {
+            Answer = static sent => sent.Contains("mn\r\n", StringComparison.Ordinal) ? "MN\r\n" : null,
+        });
         ServerCluster cluster = Cluster(factory, connections: 2);
         await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
         await cluster.DisposeAsync();

@@ -33,7 +33,13 @@ public sealed class ConnectionSlotTests : IDisposable
         Assert.True(node.Consistency.IsUncertain(key));
         byte[] other = KeyOf(slot: 1, but: key);
         await Eventually.True(
-            () => client.GetAsync(other, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask().GetAwaiter().GetResult().Status == ResultStatus.Miss,
+            () =>
+                client
+                    .GetAsync(other, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)
+                    .AsTask()
+                    .GetAwaiter()
+                    .GetResult()
+                    .Status == ResultStatus.Miss,
             "it is read by the other connection");
         Assert.Equal(ResultStatus.Miss, (await client.LeaseAsync(other, 10, withValue: true, CancellationToken.None)).Status);
         Assert.DoesNotContain("md ", factory.Opened[0].Sent, StringComparison.Ordinal);
@@ -87,7 +93,9 @@ public sealed class ConnectionSlotTests : IDisposable
     }
 
     private static string Miss(string sent)
-        => string.Concat(sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(static line => line == "mn" ? "MN\r\n" : $"EN {line.Split(' ')[^1]}\r\n"));
+        => string.Concat(
+            sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries)
+                .Select(static line => line == "mn" ? "MN\r\n" : $"EN {line.Split(' ')[^1]}\r\n"));
 
     private static byte[] KeyOf(uint slot, byte[]? but = null)
     {

@@ -53,7 +53,9 @@ public sealed class ExtremeCasTests
 
         // A planted number lies above every fence: what it stands under is a stranger's, and was so before.
         _itemCas = "18446744073709551615";
-        Assert.Equal(ResultStatus.Success, (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
+        Assert.Equal(
+            ResultStatus.Success,
+            (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
         Assert.Equal(101ul, node.Consistency.Fences.WholeNode.Value);
         Assert.True(fence.Admits(102));
     }

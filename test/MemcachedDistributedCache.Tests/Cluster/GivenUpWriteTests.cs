@@ -51,7 +51,9 @@ public sealed class GivenUpWriteTests : IDisposable
         if (isOpened)
         {
             opening.SetResult();
-            await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("md ", StringComparison.Ordinal), "it is sent all the same");
+            await Eventually.True(
+                () => factory.Opened.Count == 2 && factory.Opened[1].Sent.Contains("md ", StringComparison.Ordinal),
+                "it is sent all the same");
         }
         else
         {
@@ -59,7 +61,9 @@ public sealed class GivenUpWriteTests : IDisposable
         }
 
         // What is read or written meanwhile, another connection may carry, and a removal too.
-        await Eventually.True(() => node.Consistency.Writes.Snapshot() is [{ Value.MayOvertakeRemoval: true }], "its key is uncertain, and a removal may come before it");
+        await Eventually.True(
+            () => node.Consistency.Writes.Snapshot() is [{ Value.MayOvertakeRemoval: true }],
+            "its key is uncertain, and a removal may come before it");
         Assert.True(node.Consistency.IsUncertain(key));
     }
 

@@ -7,7 +7,10 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Cluster;
 
-/// <summary>What becomes of the connection for large values, and of its node for its sake; the ordinary one is the first that is opened.</summary>
+/// <summary>
+/// What becomes of the connection for large values, and of its node for its sake; the ordinary one is the first that is
+/// opened.
+/// </summary>
 public sealed class LargeValueNodeTests : IDisposable
 {
     private readonly LargeValueRig _rig = new();
@@ -189,7 +192,9 @@ public sealed class LargeValueNodeTests : IDisposable
     [Fact]
     public async Task Where_it_finds_another_server_it_ends_and_the_others_stay()
     {
-        FakeFactory factory = _rig.Factory(static (attempt, answer) => new FakeTransport { Answer = answer, Address = IPAddress.Parse(attempt == 2 ? "192.0.2.2" : "192.0.2.1") });
+        FakeFactory factory = _rig.Factory(
+            static (attempt, answer)
+                => new FakeTransport { Answer = answer, Address = IPAddress.Parse(attempt == 2 ? "192.0.2.2" : "192.0.2.1") });
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
         var client = new MemcachedClient(cluster);

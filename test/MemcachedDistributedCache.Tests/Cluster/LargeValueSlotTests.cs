@@ -179,7 +179,9 @@ public sealed class LargeValueSlotTests : IDisposable
         string small = LargeValueRig.KeyOf(slot: 1);
         (_rig.Lengths[large], _rig.Lengths[small]) = (Large, 5);
         await LargeValueRig.UntilItServesAsync(client, factory, large);
-        await Eventually.True(() => LargeValueRig.GetAsync(client, small).AsTask().GetAwaiter().GetResult().Status == ResultStatus.Success, "another connection serves");
+        await Eventually.True(
+            () => LargeValueRig.GetAsync(client, small).AsTask().GetAwaiter().GetResult().Status == ResultStatus.Success,
+            "another connection serves");
         Assert.True(LargeValueRig.Reads(factory.Opened[0], small) > 0);
         Assert.Equal(0, LargeValueRig.Reads(factory.Opened[1], small));
     }
@@ -189,7 +191,8 @@ public sealed class LargeValueSlotTests : IDisposable
     {
         // The first connection holds back whatever comes after the write, and the write.
         bool isHeld = false;
-        FakeFactory factory = _rig.Factory((attempt, answer) => new FakeTransport { Answer = sent => attempt == 1 && Volatile.Read(ref isHeld) ? null : answer(sent) });
+        FakeFactory factory = _rig.Factory(
+            (attempt, answer) => new FakeTransport { Answer = sent => attempt == 1 && Volatile.Read(ref isHeld) ? null : answer(sent) });
         using ServerCluster cluster = await _rig.StartAsync(factory);
         var client = new MemcachedClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);

@@ -37,9 +37,19 @@ public sealed class OutageLogTests : IDisposable
     [Fact]
     public async Task A_server_that_is_too_old_is_named_also_if_it_could_not_be_reached_at_first()
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => attempt <= 2
-            ? throw new IOException(attempt == 1 ? "refused" : "silent") // once is enough for those
-            : new FakeTransport { Handshake = FakeTransport.Welcome.Replace("1.6.18", attempt <= 4 ? "1.5.22" : "1.6.18", StringComparison.Ordinal), AnswersNoOp = true }));
+        var factory = new FakeFactory(
+            (Func<int, FakeTransport>)(
+                attempt =>
+                    attempt <= 2
+                        ? throw new IOException(attempt == 1 ? "refused" : "silent") // once is enough for those
+                        : new FakeTransport
+                        {
+                            Handshake = FakeTransport.Welcome.Replace(
+                                "1.6.18",
+                                attempt <= 4 ? "1.5.22" : "1.6.18",
+                                StringComparison.Ordinal),
+                            AnswersNoOp = true,
+                        }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         await Eventually.True(
             () =>

@@ -23,7 +23,12 @@ public sealed class ReturningNodeTests : IDisposable
     public async Task One_that_left_uncertain_is_not_believed_before_a_grace_has_passed(bool isSilent, bool hasLeft)
     {
         // It answers nothing but probes, or all.
-        using ServerCluster cluster = ClusterRig.Start(new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = sent => Answer(sent, isSilent) })), _time, _log);
+        using ServerCluster cluster = ClusterRig.Start(
+            new FakeFactory(
+                (Func<int, FakeTransport>)(
+                    _ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = sent => Answer(sent, isSilent) })),
+            _time,
+            _log);
         Node before = cluster.Nodes[0];
         await Eventually.True(() => before.State == MemcachedNodeState.Up, "the node is up");
         ValueTask<OperationResult> removing = new MemcachedClient(cluster).DeleteAsync("key"u8, CallMode.Async, CancellationToken.None);

@@ -4,10 +4,16 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
-/// <summary>An error line is the outcome of the request that it answers, where that can be proven; nobody is ever given another's.</summary>
+/// <summary>
+/// An error line is the outcome of the request that it answers, where that can be proven; nobody is ever given
+/// another's.
+/// </summary>
 public sealed class ErrorLineTests
 {
-    /// <summary>What memcached 1.6.10 to 1.6.45 and its proxy say to the requests that this client makes; docs/adr/0017-error-lines.md has the table.</summary>
+    /// <summary>
+    /// What memcached 1.6.10 to 1.6.45 and its proxy say to the requests that this client makes;
+    /// docs/adr/0017-error-lines.md has the table.
+    /// </summary>
     public static TheoryData<string, string, string> Lines => new()
     {
         { "Store", "SERVER_ERROR object too large for cache", "TooLarge" },

@@ -6,8 +6,8 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Tests.Connections;
 
 /// <summary>
-/// A caller, a read loop, a time-out scanner with stale references and a canceller on threads of their own. Each operation's reply carries the
-/// caller's number, so a result that leaks into another life shows.
+/// A caller, a read loop, a time-out scanner with stale references and a canceller on threads of their own. Each
+/// operation's reply carries the caller's number, so a result that leaks into another life shows.
 /// </summary>
 [Collection(Alone.Name)]
 public sealed class PendingOperationRaceTests
@@ -45,7 +45,8 @@ public sealed class PendingOperationRaceTests
             {
                 for (int i = 0; i < recent.Length; i++)
                 {
-                    if (Volatile.Read(ref recent[i])?.TryExpire(Queue, OperationClock.TicksPerTimeout, timedOut, timingOut: null, out _) == PendingOperation.Expiry.TimedOut)
+                    if (Volatile.Read(ref recent[i])?.TryExpire(Queue, OperationClock.TicksPerTimeout, timedOut, timingOut: null, out _)
+                        == PendingOperation.Expiry.TimedOut)
                     {
                         Interlocked.Increment(ref claimed);
                     }

@@ -9,7 +9,8 @@ namespace MemcachedDistributedCache.Tests.Connections;
 public sealed class PendingOperationTests
 {
     private static readonly PendingQueue Queue = new();
-    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
+    private static readonly OperationResult TimedOut = OperationResult.Failed(
+        new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
 
     [Fact]
     public void The_first_result_wins()
@@ -34,7 +35,9 @@ public sealed class PendingOperationTests
     {
         PendingOperation operation = Rent(startedAt: startedAt);
         ValueTask<OperationResult> task = operation.AsValueTask(CancellationToken.None);
-        Assert.Equal(expires ? PendingOperation.Expiry.TimedOut : PendingOperation.Expiry.NotDue, operation.TryExpire(Queue, now, TimedOut, timingOut: null, out int seen));
+        Assert.Equal(
+            expires ? PendingOperation.Expiry.TimedOut : PendingOperation.Expiry.NotDue,
+            operation.TryExpire(Queue, now, TimedOut, timingOut: null, out int seen));
         Assert.Equal(startedAt, seen);
         Assert.Equal(expires, task.IsCompleted);
         operation.TryComplete(default);
@@ -129,5 +132,6 @@ public sealed class PendingOperationTests
         operation.Release();
     }
 
-    private static PendingOperation Rent(CallMode mode = CallMode.Async, int startedAt = 0) => PendingOperation.Rent(Queue, OperationKind.Get, ValueTarget.OwnArray, mode, startedAt);
+    private static PendingOperation Rent(CallMode mode = CallMode.Async, int startedAt = 0)
+        => PendingOperation.Rent(Queue, OperationKind.Get, ValueTarget.OwnArray, mode, startedAt);
 }

@@ -8,7 +8,8 @@ namespace MemcachedDistributedCache.Tests.Connections;
 [Collection(Alone.Name)]
 public sealed class PendingQueueTests
 {
-    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
+    private static readonly OperationResult TimedOut = OperationResult.Failed(
+        new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
 
     [Theory]
     [InlineData(1)]
@@ -135,5 +136,6 @@ public sealed class PendingQueueTests
         };
     }
 
-    private static PendingOperation Rent(PendingQueue queue, int startedAt = 0) => PendingOperation.Rent(queue, OperationKind.Get, ValueTarget.OwnArray, CallMode.Async, startedAt);
+    private static PendingOperation Rent(PendingQueue queue, int startedAt = 0)
+        => PendingOperation.Rent(queue, OperationKind.Get, ValueTarget.OwnArray, CallMode.Async, startedAt);
 }

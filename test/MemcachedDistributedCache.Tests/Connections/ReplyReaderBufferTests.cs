@@ -10,7 +10,8 @@ namespace MemcachedDistributedCache.Tests.Connections;
 /// <summary>Late replies, abandoned values, large values, and whose array is whose.</summary>
 public sealed class ReplyReaderBufferTests
 {
-    private static readonly OperationResult TimedOut = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
+    private static readonly OperationResult TimedOut = OperationResult.Failed(
+        new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
 
     [Theory]
     [InlineData(1)]

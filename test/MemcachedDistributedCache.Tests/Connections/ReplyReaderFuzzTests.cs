@@ -32,12 +32,16 @@ public sealed class ReplyReaderFuzzTests
     /// </summary>
     private sealed class Fuzzer(int seed)
     {
-        private static readonly OperationResult Broken = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true));
+        private static readonly OperationResult Broken = OperationResult.Failed(
+            new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true));
 
         private readonly Random _random = new(seed);
         private readonly FakeOwner _owner = new();
         private readonly byte[] _stream = new byte[(MaximumValueLength + 200) * 64];
-        private readonly (ValueTask<OperationResult> Task, uint Opaque, OperationKind Kind)[] _asked = new (ValueTask<OperationResult>, uint, OperationKind)[64];
+        private readonly (ValueTask<OperationResult> Task, uint Opaque, OperationKind Kind)[] _asked = new (
+            ValueTask<OperationResult>,
+            uint,
+            OperationKind)[64];
         private readonly bool[] _damaged = new bool[64];
         private uint _opaque = unchecked((uint)-Replies / 2);
         private int _intact;

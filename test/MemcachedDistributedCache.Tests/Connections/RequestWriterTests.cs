@@ -213,7 +213,8 @@ public sealed class RequestWriterTests
         return writer;
     }
 
-    private static RequestWriter.Outcome Delete(RequestWriter writer) => writer.Enqueue(new KeyRequest(OperationKind.Delete, WireKey.Of("k"u8)), Rent(OperationKind.Delete));
+    private static RequestWriter.Outcome Delete(RequestWriter writer)
+        => writer.Enqueue(new KeyRequest(OperationKind.Delete, WireKey.Of("k"u8)), Rent(OperationKind.Delete));
 
     private static RequestWriter.Outcome Store(RequestWriter writer, int size)
     {

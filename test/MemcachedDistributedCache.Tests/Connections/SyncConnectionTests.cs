@@ -11,7 +11,10 @@ public sealed class SyncConnectionTests
     public async Task A_synchronous_caller_has_its_result_when_the_call_returns()
     {
         uint opaque = 0;
-        using var rig = new ConnectionRig(new FakeFactory(_ => new FakeTransport { Answer = _ => $"VA 2 f0 t1 O{++opaque}\r\nhi\r\n" }), CallMode.Sync, TimeSpan.FromSeconds(20));
+        using var rig = new ConnectionRig(
+            new FakeFactory(_ => new FakeTransport { Answer = _ => $"VA 2 f0 t1 O{++opaque}\r\nhi\r\n" }),
+            CallMode.Sync,
+            TimeSpan.FromSeconds(20));
         await rig.Opened();
         for (int i = 0; i < 100; i++)
         {
@@ -80,7 +83,11 @@ public sealed class SyncConnectionTests
         await Eventually.True(() => transport.Sent.Count(static c => c == '\n') > Others, "all are sent");
         Assert.InRange(sends.Count(thread => thread == first), 1, Others - 1);
         Assert.Equal(1, transport.MostSenders);
-        transport.Reply(string.Concat(transport.Sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(static line => "EN " + line.Split(' ')[^1] + "\r\n")));
+        transport.Reply(
+            string.Concat(
+                transport
+                    .Sent.Split("\r\n", StringSplitOptions.RemoveEmptyEntries)
+                    .Select(static line => "EN " + line.Split(' ')[^1] + "\r\n")));
         foreach (Task<OperationResult> each in callers.Append(caller))
         {
             Assert.Equal(ResultStatus.Miss, (await each.WaitAsync(Eventually.Limit)).Status);

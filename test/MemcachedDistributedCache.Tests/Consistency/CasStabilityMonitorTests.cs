@@ -151,7 +151,13 @@ public sealed class CasStabilityMonitorTests : IDisposable
 
     private ServerCluster Start(string version = "1.6.23")
     {
-        var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Welcome.Replace("1.6.18", version, StringComparison.Ordinal), Answer = Answer }));
+        var factory = new FakeFactory(
+            (Func<int, FakeTransport>)(
+                _ => new FakeTransport
+                {
+                    Handshake = FakeTransport.Welcome.Replace("1.6.18", version, StringComparison.Ordinal),
+                    Answer = Answer,
+                }));
         ServerCluster cluster = ClusterRig.Start(factory, _time, _log, maximumUncertain: 1);
         Volatile.Write(ref _node, cluster.Nodes[0]);
         return cluster;
@@ -204,7 +210,10 @@ public sealed class CasStabilityMonitorTests : IDisposable
         },
         what);
 
-    /// <summary>Moves the clock, which stands whenever something is to be done: a busy machine gets as many looks into a second as another.</summary>
+    /// <summary>
+    /// Moves the clock, which stands whenever something is to be done: a busy machine gets as many looks into a second
+    /// as another.
+    /// </summary>
     private async Task StepAsync(TimeSpan by, bool isWatched = true)
     {
         for (TimeSpan gone = TimeSpan.Zero; gone < by; gone += TimeSpan.FromMilliseconds(20))
@@ -216,6 +225,9 @@ public sealed class CasStabilityMonitorTests : IDisposable
         }
     }
 
-    /// <summary>Whether nothing has been asked of the server that it has not answered, on the node's connection or on one for statistics.</summary>
+    /// <summary>
+    /// Whether nothing has been asked of the server that it has not answered, on the node's connection or on one for
+    /// statistics.
+    /// </summary>
     private bool IsIdle() => _node!.PendingCount == 0 && !_time.IsPausing(ExchangeLimit);
 }

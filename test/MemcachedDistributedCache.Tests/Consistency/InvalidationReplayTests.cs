@@ -125,7 +125,10 @@ public sealed class InvalidationReplayTests : IDisposable
         Assert.Contains("md second ", factory.Opened[0].Sent, StringComparison.Ordinal);
     }
 
-    /// <summary>It may have stood still, with the writes from before unread in its sockets: the grace that has passed meanwhile was none.</summary>
+    /// <summary>
+    /// It may have stood still, with the writes from before unread in its sockets: the grace that has passed meanwhile
+    /// was none.
+    /// </summary>
     [Fact]
     public async Task A_server_that_does_not_tell_its_number_has_a_whole_grace_again()
     {

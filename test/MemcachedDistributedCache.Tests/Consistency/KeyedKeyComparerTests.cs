@@ -36,7 +36,10 @@ public sealed class KeyedKeyComparerTests
         Assert.False(bySpan.ContainsKey(WithTheSameRingHash(100, length)));
     }
 
-    /// <summary>The checksum of four more bytes depends on their exclusive or with the state alone, so the last four make up for what came before.</summary>
+    /// <summary>
+    /// The checksum of four more bytes depends on their exclusive or with the state alone, so the last four make up for
+    /// what came before.
+    /// </summary>
     private static byte[] WithTheSameRingHash(int number, int length)
     {
         byte[] key = new byte[length];

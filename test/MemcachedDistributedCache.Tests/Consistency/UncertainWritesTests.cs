@@ -132,7 +132,8 @@ public sealed class UncertainWritesTests
         Assert.Equal(both, Assert.Single(writes.Snapshot()).Value.SettledBy);
     }
 
-    private static bool Add(UncertainWrites writes, string key) => writes.Add(System.Text.Encoding.ASCII.GetBytes(key), mayOvertakeRemoval: false, SettlingConnection.None);
+    private static bool Add(UncertainWrites writes, string key)
+        => writes.Add(System.Text.Encoding.ASCII.GetBytes(key), mayOvertakeRemoval: false, SettlingConnection.None);
 
     private UncertainWrites Writes(int maximum) => new(maximum, _fences);
 

@@ -10,7 +10,8 @@ namespace MemcachedDistributedCache.Tests.Distributed;
 
 public sealed class EntryStoreTests
 {
-    private static readonly OperationResult Down = OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true, new IOException("cut")));
+    private static readonly OperationResult Down = OperationResult.Failed(
+        new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true, new IOException("cut")));
 
     [Theory]
     [InlineData(0)]
@@ -21,7 +22,9 @@ public sealed class EntryStoreTests
         var rig = new StoreRig();
         byte[] value = new byte[length];
         Random.Shared.NextBytes(value);
-        foreach (DistributedCacheEntryOptions options in (DistributedCacheEntryOptions[])[new(), StoreRig.Absolute(60), StoreRig.Sliding(60), StoreRig.Sliding(60, 600)])
+        foreach (
+            DistributedCacheEntryOptions options in (DistributedCacheEntryOptions[])
+                [new(), StoreRig.Absolute(60), StoreRig.Sliding(60), StoreRig.Sliding(60, 600)])
         {
             await rig.Set(options, value);
             Assert.Equal(value, await rig.Get());
@@ -121,7 +124,11 @@ public sealed class EntryStoreTests
     {
         var rig = new StoreRig();
         await rig.Set();
-        rig.Client.Before = static kind => kind == OperationKind.Store ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.ServerOutOfMemory, new NodeCounters("mc1:11211"), WasSent: true)) : null;
+        rig.Client.Before = static kind =>
+            kind == OperationKind.Store
+                ? OperationResult.Failed(
+                    new OperationFailure(MemcachedFailureReason.ServerOutOfMemory, new NodeCounters("mc1:11211"), WasSent: true))
+                : null;
         await rig.Set();
         Assert.Empty(rig.Client.Items);
     }
@@ -157,7 +164,8 @@ public sealed class EntryStoreTests
     {
         var rig = new StoreRig(MemcachedFailureMode.Throw);
         rig.Client.Before = _ => Down;
-        MemcachedUnavailableException thrown = await Assert.ThrowsAsync<MemcachedUnavailableException>(() => rig.Set(new() { AbsoluteExpiration = DateTimeOffset.UnixEpoch }));
+        MemcachedUnavailableException thrown = await Assert.ThrowsAsync<MemcachedUnavailableException>(() =>
+            rig.Set(new() { AbsoluteExpiration = DateTimeOffset.UnixEpoch }));
         Assert.Equal("Set", thrown.Operation);
     }
 

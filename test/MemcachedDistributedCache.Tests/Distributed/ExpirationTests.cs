@@ -37,8 +37,12 @@ public sealed class ExpirationTests
     public void Over_thirty_days_it_is_a_unix_time()
     {
         Assert.Equal(ThirtyDays, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 2) }).TimeToLive);
-        Assert.Equal(Now.ToUnixTimeSeconds() + ThirtyDays + 1, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
-        Assert.Equal(Now.ToUnixTimeSeconds() + (86400 * 365) + 2, From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(365) }).TimeToLive);
+        Assert.Equal(
+            Now.ToUnixTimeSeconds() + ThirtyDays + 1,
+            From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(ThirtyDays - 1) }).TimeToLive);
+        Assert.Equal(
+            Now.ToUnixTimeSeconds() + (86400 * 365) + 2,
+            From(new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(365) }).TimeToLive);
     }
 
     [Theory]
@@ -111,7 +115,8 @@ public sealed class ExpirationTests
     [InlineData(30, 0.1, 3)]
     public void Sliding_is_capped_by_absolute(double window, double absolute, int expected)
     {
-        Expiration expiration = From(new() { SlidingExpiration = TimeSpan.FromSeconds(window), AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(absolute) });
+        Expiration expiration = From(
+            new() { SlidingExpiration = TimeSpan.FromSeconds(window), AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(absolute) });
         Assert.Equal(expected, expiration.TimeToLive);
         Assert.True(expiration.HasDeadline);
     }

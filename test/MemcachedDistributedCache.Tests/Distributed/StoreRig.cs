@@ -14,7 +14,11 @@ internal sealed class StoreRig
 {
     public static readonly byte[] Value = "value"u8.ToArray();
 
-    public StoreRig(MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade, MemcachedOversizeBehavior oversize = MemcachedOversizeBehavior.Throw, int retries = 0, ManualTimeProvider? ioTime = null)
+    public StoreRig(
+        MemcachedFailureMode failureMode = MemcachedFailureMode.Degrade,
+        MemcachedOversizeBehavior oversize = MemcachedOversizeBehavior.Throw,
+        int retries = 0,
+        ManualTimeProvider? ioTime = null)
     {
         IoTime = ioTime ?? Time;
         Client = new ModelClient(IoTime);
@@ -29,9 +33,16 @@ internal sealed class StoreRig
     }
 
     /// <summary>One second in all, 0.4 s an attempt, pauses from 10 ms.</summary>
-    private RetryPolicy RetriesOf(int count) => new(
-        new RetrySettings { MaximumRetries = count, Delay = TimeSpan.FromMilliseconds(10), AttemptTimeout = TimeSpan.FromMilliseconds(400), TotalTimeout = TimeSpan.FromSeconds(1) },
-        IoTime);
+    private RetryPolicy RetriesOf(int count)
+        => new(
+            new RetrySettings
+            {
+                MaximumRetries = count,
+                Delay = TimeSpan.FromMilliseconds(10),
+                AttemptTimeout = TimeSpan.FromMilliseconds(400),
+                TotalTimeout = TimeSpan.FromSeconds(1),
+            },
+            IoTime);
 
     /// <summary>The application's clock.</summary>
     public ManualTimeProvider Time { get; } = new();

@@ -12,8 +12,20 @@ internal static class ClusterRig
     /// <summary>What a request on a fake transport ends with: its token.</summary>
     public static string TokenOf(string request) => request.TrimEnd('\r', '\n').Split(' ', '\r').Last(static word => word.StartsWith('O'));
 
-    public static ServerCluster Start(FakeFactory factory, TimeProvider time, ILogger logger, int connections = 1, int maximumUncertain = 1000, TimeSpan? attemptLimit = null, TimeSpan? idle = null, TimeSpan? connect = null)
-        => new(Settings(factory, time, connections, maximumUncertain, attemptLimit, idle, connect), [new ServerSpec(new ServerAddress("mc1", 11211), 1)], NameResolver.System, logger);
+    public static ServerCluster Start(
+        FakeFactory factory,
+        TimeProvider time,
+        ILogger logger,
+        int connections = 1,
+        int maximumUncertain = 1000,
+        TimeSpan? attemptLimit = null,
+        TimeSpan? idle = null,
+        TimeSpan? connect = null)
+        => new(
+            Settings(factory, time, connections, maximumUncertain, attemptLimit, idle, connect),
+            [new ServerSpec(new ServerAddress("mc1", 11211), 1)],
+            NameResolver.System,
+            logger);
 
     public static ClusterSettings Settings(
         FakeFactory factory,

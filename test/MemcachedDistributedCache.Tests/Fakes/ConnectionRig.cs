@@ -10,7 +10,13 @@ namespace MemcachedDistributedCache.Tests.Fakes;
 /// <summary>One connection on a fake transport and a clock that the test moves.</summary>
 internal sealed class ConnectionRig : IDisposable
 {
-    public ConnectionRig(FakeFactory? factory = null, CallMode mode = CallMode.Async, TimeSpan? limit = null, TimeSpan? idle = null, int maximumPending = 1000, bool start = true)
+    public ConnectionRig(
+        FakeFactory? factory = null,
+        CallMode mode = CallMode.Async,
+        TimeSpan? limit = null,
+        TimeSpan? idle = null,
+        int maximumPending = 1000,
+        bool start = true)
     {
         Limit = limit ?? TimeSpan.FromSeconds(1);
         Factory = factory ?? new FakeFactory();
@@ -64,7 +70,12 @@ internal sealed class ConnectionRig : IDisposable
 
     public Task<OperationResult> Execute(OperationKind kind, CancellationToken cancellationToken = default)
     {
-        Assert.True(Connection.TryExecute(new KeyRequest(kind, WireKey.Of("key"u8), 60), ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result));
+        Assert.True(
+            Connection.TryExecute(
+                new KeyRequest(kind, WireKey.Of("key"u8), 60),
+                ValueTarget.OwnArray,
+                cancellationToken,
+                out ValueTask<OperationResult> result));
         return result.AsTask();
     }
 

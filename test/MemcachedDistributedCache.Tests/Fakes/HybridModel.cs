@@ -85,7 +85,12 @@ internal sealed class HybridModel(ManualTimeProvider time) : IClusterNode
         => _items.TryGetValue(key, out var item) && item.Until > time.GetUtcNow() ? item : null;
 
     private void Put(string key, byte[] data, uint flags, int seconds, bool isToken)
-        => _items[key] = (data, flags, seconds > 30 * 86400 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : time.GetUtcNow().AddSeconds(seconds), ++_cas, isToken);
+        => _items[key] = (
+            data,
+            flags,
+            seconds > 30 * 86400 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : time.GetUtcNow().AddSeconds(seconds),
+            ++_cas,
+            isToken);
 
     private OperationResult Describe((byte[] Data, uint Flags, DateTimeOffset Until, ulong Cas, bool IsToken) item, object origin) => new()
     {
@@ -124,8 +129,16 @@ internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClu
 
     public IClusterNode NodeOf(ReadOnlySpan<byte> key) => Nodes.Count == 0 ? this : Nodes[0];
 
-    public ValueTask<OperationResult> GetAsync(WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken)
-        => Run((needs & (ReadRequirements.CasToken | ReadRequirements.InOrder)) != ReadRequirements.None ? "get" : "get unordered", key, name => model.Get(name, Origin));
+    public ValueTask<OperationResult> GetAsync(
+        WireKey key,
+        ReadRequirements needs,
+        ValueTarget target,
+        CallMode mode,
+        CancellationToken cancellationToken)
+        => Run(
+            (needs & (ReadRequirements.CasToken | ReadRequirements.InOrder)) != ReadRequirements.None ? "get" : "get unordered",
+            key,
+            name => model.Get(name, Origin));
 
     public ValueTask<OperationResult> GetFromAsync(IClusterNode? node, WireKey key, ReadRequirements needs)
         => GetAsync(key, needs, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
@@ -138,22 +151,37 @@ internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClu
 
     public ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken)
     {
-        (byte[] data, uint flags, int seconds, CasToken? casToken, bool add) = (item.Value.ToArray(), item.Flags, item.TimeToLive, item.CasToken, item.OnlyIfAbsent);
-        return Run(add ? "add" : casToken is null ? "set" : "cas", key, name => casToken is { } held && held.Origin != Origin
-            ? OperationResult.Of(ResultStatus.Conflict)
-            : model.Store(name, data, flags, seconds, casToken?.Cas, add, Origin));
+        (byte[] data, uint flags, int seconds, CasToken? casToken, bool add) = (
+            item.Value.ToArray(),
+            item.Flags,
+            item.TimeToLive,
+            item.CasToken,
+            item.OnlyIfAbsent);
+        return Run(
+            add ? "add"
+                : casToken is null ? "set"
+                : "cas",
+            key,
+            name =>
+                casToken is { } held && held.Origin != Origin
+                    ? OperationResult.Of(ResultStatus.Conflict)
+                    : model.Store(name, data, flags, seconds, casToken?.Cas, add, Origin));
     }
 
-    public ValueTask<OperationResult> StoreOnAsync(IClusterNode? node, WireKey key, in Item item) => StoreAsync(key, item, CallMode.Async, CancellationToken.None);
+    public ValueTask<OperationResult> StoreOnAsync(IClusterNode? node, WireKey key, in Item item)
+        => StoreAsync(key, item, CallMode.Async, CancellationToken.None);
 
-    public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken) => Run("delete", key, name => model.Delete(name, null));
+    public ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken)
+        => Run("delete", key, name => model.Delete(name, null));
 
     public ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken)
         => Run("discard", key, name => casToken.Origin != Origin ? OperationResult.Of(ResultStatus.Conflict) : model.Delete(name, casToken.Cas));
 
-    public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken)
+        => throw new NotSupportedException();
 
-    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval) => throw new NotSupportedException("A change is recorded where it ends, below this interface.");
+    public void RecordUncertain(WireKey key, bool mayOvertakeRemoval)
+        => throw new NotSupportedException("A change is recorded where it ends, below this interface.");
 
     public int Count(string verb, string key)
     {
@@ -186,19 +214,30 @@ internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClu
         return Before?.Invoke(verb, name) ?? (IsAway ? OperationResult.Failed(Away) : act(name));
     }
 
-    private ValueTask<OperationResult> Run(string verb, ReadOnlySpan<byte> key, Func<string, OperationResult> act) => Run(verb, Encoding.UTF8.GetString(key), act);
+    private ValueTask<OperationResult> Run(string verb, ReadOnlySpan<byte> key, Func<string, OperationResult> act)
+        => Run(verb, Encoding.UTF8.GetString(key), act);
 }
 
 /// <summary>A hybrid cache on the model.</summary>
 internal sealed class HybridRig : IDisposable
 {
-    public HybridRig(HybridModel model, Action<MemcachedHybridCacheOptions>? configure = null, int maximumTags = 100_000, CacheTelemetry? telemetry = null, IServiceProvider? services = null)
+    public HybridRig(
+        HybridModel model,
+        Action<MemcachedHybridCacheOptions>? configure = null,
+        int maximumTags = 100_000,
+        CacheTelemetry? telemetry = null,
+        IServiceProvider? services = null)
     {
         Model = model;
         Client = new HybridModelClient(model);
         MemcachedHybridCacheOptions options = NewOptions();
         configure?.Invoke(options);
-        Parts = new HybridParts(Client, new KeyEncoder(""), new HybridContext(options, model.Time, model.Time, Log) { MaximumKnownTags = maximumTags }, services, telemetry);
+        Parts = new HybridParts(
+            Client,
+            new KeyEncoder(""),
+            new HybridContext(options, model.Time, model.Time, Log) { MaximumKnownTags = maximumTags },
+            services,
+            telemetry);
     }
 
     /// <summary>The defaults, with small bounds and expirations that are not spread.</summary>
@@ -227,12 +266,17 @@ internal sealed class HybridRig : IDisposable
     }
 
     /// <summary>The same with options and of any type, and where the value came from.</summary>
-    public async Task<(T Value, MemcachedHybridSource Source)> Ask<T>(string key, Func<CancellationToken, Task<T>> factory, HybridCacheEntryOptions? options = null)
+    public async Task<(T Value, MemcachedHybridSource Source)> Ask<T>(
+        string key,
+        Func<CancellationToken, Task<T>> factory,
+        HybridCacheEntryOptions? options = null)
     {
         CallOptions call = Options(options);
         return Parts.Reader.TryGetLocal<T>(key, call, out T? here, out MemcachedHybridSource source)
             ? (here, source)
-            : await Parts.GetOrCreate.GetAsync(GetOrCreateRequest.Of(key, call, [], ValueFactory.Of(factory, static (make, token) => new ValueTask<T>(make(token)))), CancellationToken.None);
+            : await Parts.GetOrCreate.GetAsync(
+                GetOrCreateRequest.Of(key, call, [], ValueFactory.Of(factory, static (make, token) => new ValueTask<T>(make(token)))),
+                CancellationToken.None);
     }
 
     public Task<string> Get(string key, string value, params string[] tags) => Get(key, _ => Task.FromResult(value), tags);

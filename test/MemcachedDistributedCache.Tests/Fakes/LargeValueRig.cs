@@ -41,7 +41,10 @@ internal sealed class LargeValueRig : IDisposable
         => transport.Sent.Split("\r\n").Count(line => line.StartsWith($"mg {key} v ", StringComparison.Ordinal));
 
     public static string KeyOf(uint slot)
-        => Enumerable.Range('a', 26).Select(static letter => ((char)letter).ToString()).First(key => HashRing.Hash(System.Text.Encoding.ASCII.GetBytes(key)) % 2 == slot);
+        => Enumerable
+            .Range('a', 26)
+            .Select(static letter => ((char)letter).ToString())
+            .First(key => HashRing.Hash(System.Text.Encoding.ASCII.GetBytes(key)) % 2 == slot);
 
     public async Task ReadAsync(MemcachedClient client, string key)
     {

@@ -27,11 +27,19 @@ internal sealed class ReaderRig : IDisposable
     public ReplyReader Reader { get; }
 
     /// <summary>Asks; the first operation has opaque 1, the second 2, and so on.</summary>
-    public ValueTask<OperationResult> Ask(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, uint readHash = 0, CancellationToken cancellationToken = default)
+    public ValueTask<OperationResult> Ask(
+        OperationKind kind = OperationKind.Get,
+        ValueTarget target = ValueTarget.OwnArray,
+        uint readHash = 0,
+        CancellationToken cancellationToken = default)
         => AskOperation(kind, target, readHash: readHash).AsValueTask(cancellationToken);
 
     /// <summary>The connection's side of the next operation.</summary>
-    public PendingOperation AskOperation(OperationKind kind = OperationKind.Get, ValueTarget target = ValueTarget.OwnArray, int startedAt = 0, uint readHash = 0)
+    public PendingOperation AskOperation(
+        OperationKind kind = OperationKind.Get,
+        ValueTarget target = ValueTarget.OwnArray,
+        int startedAt = 0,
+        uint readHash = 0)
     {
         PendingOperation operation = PendingOperation.Rent(Queue, kind, target, CallMode.Async, startedAt);
         operation.Sequence = ++_opaque;

@@ -37,7 +37,10 @@ public sealed class FactoryDurationTests : IMeterFactory
         await rig.Get("key", _ => Take(rig, 7)); // is there
         await Assert.ThrowsAsync<FormatException>(() => rig.Get("bad", async _ => throw new FormatException(await Take(rig, 0.25))));
         await Assert.ThrowsAsync<FormatException>(() => rig.Get("worse", _ => throw new FormatException(Take(rig, 0.5).Result)));
-        Expect("1.5 memcached.cache.name=name memcached.outcome=success", "0.25 memcached.cache.name=name memcached.outcome=error", "0.5 memcached.cache.name=name memcached.outcome=error");
+        Expect(
+            "1.5 memcached.cache.name=name memcached.outcome=success",
+            "0.25 memcached.cache.name=name memcached.outcome=error",
+            "0.5 memcached.cache.name=name memcached.outcome=error");
         Assert.Equal((3, 2), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
     }
 
@@ -143,8 +146,17 @@ public sealed class FactoryDurationTests : IMeterFactory
     {
         HybridRig rig = Listened(name: null);
         CallOptions options = rig.Options();
-        await rig.Parts.GetOrCreate.MakeAsync(null, options, ValueFactory.Of(rig, static (rig, _) => new ValueTask<string>(Take(rig, 4))), CancellationToken.None);
-        await Assert.ThrowsAsync<FormatException>(async () => await rig.Parts.GetOrCreate.MakeAsync(null, options, new ValueFactory<int, string>(0, static (_, _) => throw new FormatException()), CancellationToken.None));
+        await rig.Parts.GetOrCreate.MakeAsync(
+            null,
+            options,
+            ValueFactory.Of(rig, static (rig, _) => new ValueTask<string>(Take(rig, 4))),
+            CancellationToken.None);
+        await Assert.ThrowsAsync<FormatException>(async () =>
+            await rig.Parts.GetOrCreate.MakeAsync(
+                null,
+                options,
+                new ValueFactory<int, string>(0, static (_, _) => throw new FormatException()),
+                CancellationToken.None));
         Expect("4 memcached.outcome=success", "0 memcached.outcome=error");
         Assert.Equal((2, 1), (rig[HybridEvent.FactoryRun], rig[HybridEvent.FactoryFailed]));
     }
@@ -191,16 +203,28 @@ public sealed class FactoryDurationTests : IMeterFactory
         return Task.FromResult("value");
     }
 
-    private static async Task<IReadOnlyDictionary<string, string>> Many(HybridRig rig, double seconds, string[] keys, HybridCacheEntryFlags flags = HybridCacheEntryFlags.None, CancellationTokenSource? cancel = null)
+    private static async Task<IReadOnlyDictionary<string, string>> Many(
+        HybridRig rig,
+        double seconds,
+        string[] keys,
+        HybridCacheEntryFlags flags = HybridCacheEntryFlags.None,
+        CancellationTokenSource? cancel = null)
     {
         CallOptions options = rig.Options(new() { Flags = flags });
-        var batch = new Batch<string>(rig.Parts.Batches, rig.Parts.Context, options, [], async (wanted, token) =>
-        {
-            await Take(rig, seconds);
-            await (cancel?.CancelAsync() ?? Task.CompletedTask);
-            token.ThrowIfCancellationRequested();
-            return wanted.Contains("bad") ? throw new FormatException() : wanted.Contains("null") ? null! : wanted.Where(static key => key.Length == 1).ToDictionary(static key => key);
-        });
+        var batch = new Batch<string>(
+            rig.Parts.Batches,
+            rig.Parts.Context,
+            options,
+            [],
+            async (wanted, token) =>
+            {
+                await Take(rig, seconds);
+                await (cancel?.CancelAsync() ?? Task.CompletedTask);
+                token.ThrowIfCancellationRequested();
+                return wanted.Contains("bad") ? throw new FormatException()
+                    : wanted.Contains("null") ? null!
+                    : wanted.Where(static key => key.Length == 1).ToDictionary(static key => key);
+            });
         return await batch.RunAsync(keys, cancel?.Token ?? CancellationToken.None).AsTask().WaitAsync(Bound);
     }
 

@@ -17,7 +17,10 @@ using MemcachedDistributedCache.Tests.Hybrid.Types;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 
-/// <summary>Each kind of type that applications cache: whether its serializer carries it, and whether the log says so where it does not.</summary>
+/// <summary>
+/// Each kind of type that applications cache: whether its serializer carries it, and whether the log says so where it
+/// does not.
+/// </summary>
 public sealed class LossTests
 {
     private static readonly DateTime Noon = new(2026, 11, 28, 12, 0, 0, 500, DateTimeKind.Utc);

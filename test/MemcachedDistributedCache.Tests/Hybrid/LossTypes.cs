@@ -227,9 +227,11 @@ internal sealed class Rounded
 
     internal sealed class WholeSeconds : JsonConverter<DateTime>
     {
-        public override DateTime Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => DateTimeOffset.FromUnixTimeSeconds(reader.GetInt64()).UtcDateTime;
+        public override DateTime Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+            => DateTimeOffset.FromUnixTimeSeconds(reader.GetInt64()).UtcDateTime;
 
-        public override void Write(Utf8JsonWriter writer, DateTime value, JsonSerializerOptions options) => writer.WriteNumberValue(new DateTimeOffset(value).ToUnixTimeSeconds());
+        public override void Write(Utf8JsonWriter writer, DateTime value, JsonSerializerOptions options)
+            => writer.WriteNumberValue(new DateTimeOffset(value).ToUnixTimeSeconds());
     }
 }
 

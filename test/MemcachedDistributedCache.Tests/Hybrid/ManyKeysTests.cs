@@ -119,7 +119,10 @@ public sealed class ManyKeysTests : IDisposable
             return missing.ToDictionary(static key => key, static _ => 1);
         });
         await begun.Task;
-        Task<IReadOnlyDictionary<string, int>> second = Get(_one, [.. keys, "mine"], static missing => Task.FromResult(missing.ToDictionary(static key => key, static _ => 2)));
+        Task<IReadOnlyDictionary<string, int>> second = Get(
+            _one,
+            [.. keys, "mine"],
+            static missing => Task.FromResult(missing.ToDictionary(static key => key, static _ => 2)));
         await Eventually.True(() => _one[HybridEvent.LeaseWaited] == 1000, "it waits");
         Assert.Equal(1, _one[HybridEvent.FactoryRun]);
         go.SetResult();
@@ -143,7 +146,10 @@ public sealed class ManyKeysTests : IDisposable
             throw new FormatException();
         });
         await begun.Task;
-        Task<IReadOnlyDictionary<string, int>> second = Get(_one, keys, static missing => Task.FromResult(missing.ToDictionary(static key => key, static _ => 2)));
+        Task<IReadOnlyDictionary<string, int>> second = Get(
+            _one,
+            keys,
+            static missing => Task.FromResult(missing.ToDictionary(static key => key, static _ => 2)));
         await Eventually.True(() => _one[HybridEvent.LeaseWaited] == 1000, "it waits");
         go.SetResult();
         await Assert.ThrowsAsync<FormatException>(() => first);
@@ -179,7 +185,12 @@ public sealed class ManyKeysTests : IDisposable
     {
         for (int i = 1; i <= 3; i++)
         {
-            var batch = new Batch<FrozenSet<int>>(_one.Parts.Batches, _one.Parts.Context, _one.Options(), [], static (keys, _) => new(keys.ToDictionary(static key => key, static _ => FrozenSet.ToFrozenSet([1]))));
+            var batch = new Batch<FrozenSet<int>>(
+                _one.Parts.Batches,
+                _one.Parts.Context,
+                _one.Options(),
+                [],
+                static (keys, _) => new(keys.ToDictionary(static key => key, static _ => FrozenSet.ToFrozenSet([1]))));
             Assert.Equal(500, (await batch.RunAsync(Keys(500), CancellationToken.None)).Count);
             Assert.Equal(i, _one[HybridEvent.FactoryRun]);
         }
@@ -198,7 +209,12 @@ public sealed class ManyKeysTests : IDisposable
     [Fact]
     public async Task A_dictionary_that_throws_leaves_no_lease()
     {
-        var batch = new Batch<string>(_one.Parts.Batches, _one.Parts.Context, _one.Options(), [], static (keys, _) => new(new Lazily(keys.ToDictionary(static key => key, static key => key))));
+        var batch = new Batch<string>(
+            _one.Parts.Batches,
+            _one.Parts.Context,
+            _one.Options(),
+            [],
+            static (keys, _) => new(new Lazily(keys.ToDictionary(static key => key, static key => key))));
         await Assert.ThrowsAsync<FormatException>(() => batch.RunAsync(["good", "bad", "better"], CancellationToken.None).AsTask());
         Assert.Equal(0, _one.Parts.Remote.Leases.Count);
         Assert.DoesNotContain("#=bad", _model.Keys);
@@ -244,7 +260,8 @@ public sealed class ManyKeysTests : IDisposable
 
         public string this[string key] => inner[key];
 
-        public bool TryGetValue(string key, [MaybeNullWhen(false)] out string value) => key == "bad" ? throw new FormatException() : inner.TryGetValue(key, out value);
+        public bool TryGetValue(string key, [MaybeNullWhen(false)] out string value)
+            => key == "bad" ? throw new FormatException() : inner.TryGetValue(key, out value);
 
         public bool ContainsKey(string key) => inner.ContainsKey(key);
 
@@ -261,7 +278,12 @@ public sealed class ManyKeysTests : IDisposable
 
     private static string[] Keys(int count) => [.. Enumerable.Range(0, count).Select(static i => "key" + i)];
 
-    private static Task<IReadOnlyDictionary<string, int>> Get(HybridRig rig, string[] keys, int value, HybridCacheEntryFlags flags = HybridCacheEntryFlags.None, params string[] tags)
+    private static Task<IReadOnlyDictionary<string, int>> Get(
+        HybridRig rig,
+        string[] keys,
+        int value,
+        HybridCacheEntryFlags flags = HybridCacheEntryFlags.None,
+        params string[] tags)
         => Get(rig, keys, missing => Task.FromResult(missing.ToDictionary(static key => key, _ => value)), flags, tags);
 
     private static async Task<IReadOnlyDictionary<string, int>> Get(
@@ -272,6 +294,11 @@ public sealed class ManyKeysTests : IDisposable
         params string[] tags)
     {
         CallOptions options = rig.Options(new HybridCacheEntryOptions { Flags = flags });
-        return await new Batch<int>(rig.Parts.Batches, rig.Parts.Context, options, tags, async (missing, _) => await factory(missing)).RunAsync(keys, CancellationToken.None);
+        return await new Batch<int>(
+            rig.Parts.Batches,
+            rig.Parts.Context,
+            options,
+            tags,
+            async (missing, _) => await factory(missing)).RunAsync(keys, CancellationToken.None);
     }
 }

@@ -51,7 +51,12 @@ public sealed class NestedTests : IDisposable
                 return (await rig.Ask(other, static _ => Task.FromResult("inner"), new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead })).Value;
             }
 
-            var batch = new Batch<string>(rig.Parts.Batches, rig.Parts.Context, rig.Options(), [], static (keys, _) => new(keys.ToDictionary(static key => key, static _ => "inner")));
+            var batch = new Batch<string>(
+                rig.Parts.Batches,
+                rig.Parts.Context,
+                rig.Options(),
+                [],
+                static (keys, _) => new(keys.ToDictionary(static key => key, static _ => "inner")));
             return (await batch.RunAsync([other], CancellationToken.None))[other];
         }
     }

@@ -73,7 +73,12 @@ public sealed class NewerEntryTests : IDisposable
         }
 
         int before = other.Client.Count("get", "#@t");
-        var batch = new Batch<string>(other.Parts.Batches, other.Parts.Context, other.Options(), ["t"], static (_, _) => throw new InvalidOperationException("not to be run"));
+        var batch = new Batch<string>(
+            other.Parts.Batches,
+            other.Parts.Context,
+            other.Options(),
+            ["t"],
+            static (_, _) => throw new InvalidOperationException("not to be run"));
         IReadOnlyDictionary<string, string> found = await batch.RunAsync(keys, CancellationToken.None);
         Assert.All(keys, key => Assert.Equal(key, found[key]));
         Assert.Equal(1, other.Client.Count("get", "#@t") - before);
@@ -111,7 +116,11 @@ public sealed class NewerEntryTests : IDisposable
         Assert.Equal("old", await other.Peek("warm"));
         await one.Parts.Tags.InvalidateAsync("t");
         await one.Set("key", "new", "t");
-        other.Client.Before = static (_, key) => key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1:11211"), WasSent: false)) : null;
+        other.Client.Before = static (_, key) =>
+            key == "#@t"
+                ? OperationResult.Failed(
+                    new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1:11211"), WasSent: false))
+                : null;
         Assert.Equal("own", await other.Get("key", "own", "t"));
         Assert.Equal("new", await New().Get("key", "never", "t"));
         other.Client.Before = null;
@@ -147,7 +156,11 @@ public sealed class NewerEntryTests : IDisposable
         Assert.Equal("old", await other.Peek("warm"));
         string[] keys = [.. Enumerable.Range(0, 50).Select(static i => "key" + i)];
         HybridRig stranger = New();
-        stranger.Client.Before = static (verb, key) => verb is "get" && key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1:11211"), WasSent: false)) : null;
+        stranger.Client.Before = static (verb, key) =>
+            verb is "get" && key == "#@t"
+                ? OperationResult.Failed(
+                    new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1:11211"), WasSent: false))
+                : null;
         foreach (string key in keys)
         {
             await stranger.Set(key, "planted", "t");

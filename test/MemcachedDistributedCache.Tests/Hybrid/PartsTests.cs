@@ -101,7 +101,9 @@ public sealed class PartsTests
     [InlineData(60, 20, 20)]
     public void A_factory_that_takes_the_local_expiration_back_has_its_callers_or_that_which_it_has_chosen_for_both(int? expiration, int? local, int expected)
     {
-        CallOptions options = CallOptions.From(new() { Expiration = TimeSpan.FromMinutes(60), LocalCacheExpiration = TimeSpan.FromMinutes(10) }, HybridRig.NewOptions());
+        CallOptions options = CallOptions.From(
+            new() { Expiration = TimeSpan.FromMinutes(60), LocalCacheExpiration = TimeSpan.FromMinutes(10) },
+            HybridRig.NewOptions());
         HybridCacheEntryContext context = options.NewContext();
         context.Expiration = expiration is { } minutes ? TimeSpan.FromMinutes(minutes) : null;
         context.LocalCacheExpiration = local is { } localMinutes ? TimeSpan.FromMinutes(localMinutes) : null;
@@ -185,7 +187,13 @@ public sealed class PartsTests
     public async Task A_single_flight_ends_with_its_last_caller_and_not_before()
     {
         var table = new SingleFlightTable();
-        SingleFlight<int> singleFlight = table.Enter<int>(new SingleFlightKey("key", HybridCacheEntryFlags.None, typeof(int)), default, mayEndEarly: false, CancellationToken.None).SingleFlight;
+        SingleFlight<int> singleFlight = table
+            .Enter<int>(
+                new SingleFlightKey("key", HybridCacheEntryFlags.None, typeof(int)),
+                default,
+                mayEndEarly: false,
+                CancellationToken.None)
+            .SingleFlight;
         var work = new TaskCompletionSource<Outcome<int>>();
         singleFlight.Start(new Work(work.Task, table));
         using var first = new CancellationTokenSource();

@@ -276,7 +276,10 @@ public sealed class SerializerTests : IDisposable
         CallOptions options = rig.Options();
         return rig.Parts.Reader.TryGetLocal(key, options, out T? here, out _)
             ? here!
-            : (await rig.Parts.GetOrCreate.GetAsync(GetOrCreateRequest.Of(key, options, [], ValueFactory.Of(value, static (made, _) => new ValueTask<T>(made))), CancellationToken.None)).Value;
+            : (
+                await rig.Parts.GetOrCreate.GetAsync(
+                    GetOrCreateRequest.Of(key, options, [], ValueFactory.Of(value, static (made, _) => new ValueTask<T>(made))),
+                    CancellationToken.None)).Value;
     }
 
     private static ValueCodec<T> Of<T>(JsonSerializerOptions? options)

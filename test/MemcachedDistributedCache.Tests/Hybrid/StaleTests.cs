@@ -20,7 +20,9 @@ public sealed class StaleTests : IDisposable
     [InlineData(HybridCacheEntryFlags.DisableDistributedCacheWrite, false)]
     [InlineData(HybridCacheEntryFlags.DisableDistributedCache, true)]
     [InlineData(HybridCacheEntryFlags.DisableDistributedCache, false)]
-    public async Task A_value_that_lives_in_the_process_only_is_served_for_a_factory_that_fails_and_the_factory_has_its_turn_again(HybridCacheEntryFlags flags, bool isAway)
+    public async Task A_value_that_lives_in_the_process_only_is_served_for_a_factory_that_fails_and_the_factory_has_its_turn_again(
+        HybridCacheEntryFlags flags,
+        bool isAway)
     {
         var options = new HybridCacheEntryOptions { Flags = flags, Expiration = TimeSpan.FromMinutes(1) };
         await _rig.Ask("key", static _ => Task.FromResult("old"), options);

@@ -20,9 +20,12 @@ public sealed class TagLimitTests
         ArgumentException[] refusals =
         [
             await Assert.ThrowsAsync<ArgumentException>(async () => await cache.SetAsync("key", 1, tags: four)),
-            await Assert.ThrowsAsync<ArgumentException>(async () => await cache.GetOrCreateAsync("key", static _ => new ValueTask<int>(1), tags: four)),
-            await Assert.ThrowsAsync<ArgumentException>(async () => await cache.GetOrCreateWithSourceAsync("key", 0, static (_, _) => new ValueTask<int>(1), tags: four)),
-            await Assert.ThrowsAsync<ArgumentException>(async () => await cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => throw new InvalidOperationException(), tags: four)),
+            await Assert.ThrowsAsync<ArgumentException>(async () =>
+                await cache.GetOrCreateAsync("key", static _ => new ValueTask<int>(1), tags: four)),
+            await Assert.ThrowsAsync<ArgumentException>(async () =>
+                await cache.GetOrCreateWithSourceAsync("key", 0, static (_, _) => new ValueTask<int>(1), tags: four)),
+            await Assert.ThrowsAsync<ArgumentException>(async () =>
+                await cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => throw new InvalidOperationException(), tags: four)),
         ];
         Assert.All(refusals, static refusal =>
         {
@@ -60,7 +63,12 @@ public sealed class TagLimitTests
         BinaryPrimitives.WriteInt64BigEndian(head.AsSpan(2), now);
         BinaryPrimitives.WriteInt64BigEndian(head.AsSpan(10), now + 100_000);
         BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(18), 65);
-        byte[] tags = [.. Enumerable.Range(10, 65).SelectMany(static i => (byte[])[4, (byte)'#', (byte)'@', (byte)('0' + (i / 10)), (byte)('0' + (i % 10)), .. new byte[16]])];
+        byte[] tags =
+        [
+            .. Enumerable
+                .Range(10, 65)
+                .SelectMany(static i => (byte[])[4, (byte)'#', (byte)'@', (byte)('0' + (i / 10)), (byte)('0' + (i % 10)), .. new byte[16]]),
+        ];
         model.Store("#=key", [.. head, .. tags], EntryLayout.Flags, 1000, null, false, this);
         Assert.Equal("new", await rig.Get("key", "new"));
         Assert.Equal(0, rig.Parts.TagTable.Count);

@@ -159,7 +159,10 @@ public sealed class TagTests : IDisposable
         await one.Set("key", "old", "t");
         var held = new TaskCompletionSource();
         one.Client.Hold = (verb, key) => verb == "set" && key == "#@t" ? held.Task : Task.CompletedTask;
-        one.Client.Before = static (verb, key) => verb == "set" && key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true)) : null;
+        one.Client.Before = static (verb, key) =>
+            verb == "set" && key == "#@t"
+                ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1"), WasSent: true))
+                : null;
         Task[] all = [.. Enumerable.Range(0, 5).Select(_ => one.Parts.Tags.InvalidateAsync("t"))];
         held.SetResult();
         await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(30));
@@ -176,7 +179,10 @@ public sealed class TagTests : IDisposable
         HybridRig one = New();
         await one.Set("key", "value", "t");
         HybridRig fresh = New();
-        fresh.Client.Before = static (_, key) => key == "#@t" ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1"), WasSent: false)) : null;
+        fresh.Client.Before = static (_, key) =>
+            key == "#@t"
+                ? OperationResult.Failed(new OperationFailure(MemcachedFailureReason.Unavailable, new NodeCounters("mc1"), WasSent: false))
+                : null;
         Assert.Equal("own", await fresh.Get("key", "own"));
         Assert.Equal("value", await one.Peek("key"));
         one.Pass(2);
@@ -318,7 +324,8 @@ public sealed class TagTests : IDisposable
     {
         HybridRig one = New();
         await one.Set("key", "value", "t");
-        one.Client.Before = (verb, key) => verb == "get" && key == "#@t" ? _model.Get(key, one.Client.Origin) with { TimeToLive = 20, IsOfGutter = inGutter } : null;
+        one.Client.Before = (verb, key) =>
+            verb == "get" && key == "#@t" ? _model.Get(key, one.Client.Origin) with { TimeToLive = 20, IsOfGutter = inGutter } : null;
         one.Pass(2);
         Assert.Equal("value", await one.Peek("key"));
         Assert.Equal(stores, one.Client.Count("cas", "#@t"));

@@ -159,7 +159,11 @@ public sealed class KeyEncoderTests
     {
         string longest = new('n', 205);
         string[] keys = ["a", "ab", "#^a", "pages\0a", "s\0a", "\0", new string('k', 10_000)];
-        List<string> wires = [.. new[] { "", "a", longest }.SelectMany(space => keys.SelectMany(key => new[] { "", "pages", "page", "s", "pages-s" }.Select(partition => Encode(space, key, partition))))];
+        List<string> wires =
+        [
+            .. new[] { "", "a", longest }.SelectMany(space =>
+                keys.SelectMany(key => new[] { "", "pages", "page", "s", "pages-s" }.Select(partition => Encode(space, key, partition)))),
+        ];
         wires.AddRange(wires.Where(static wire => wire.StartsWith('#')).Select(static wire => Encode("", wire)).ToArray());
         Assert.Equal(wires.Count, wires.Distinct(StringComparer.Ordinal).Count());
         Assert.All(wires, static wire => Assert.InRange(wire.Length, 1, 250));
@@ -174,7 +178,8 @@ public sealed class KeyEncoderTests
     [InlineData("\u00e9", false)]
     public void Partitions_have_plain_names(string partition, bool valid) => Assert.Equal(valid, KeyEncoder.IsValidPartition(partition));
 
-    private static string Encode(string keyNamespace, string key, string partition) => Encoding.UTF8.GetString(new KeyEncoder(keyNamespace, partition).Encode(key, new byte[250]));
+    private static string Encode(string keyNamespace, string key, string partition)
+        => Encoding.UTF8.GetString(new KeyEncoder(keyNamespace, partition).Encode(key, new byte[250]));
 
     private static string Encode(string keyNamespace, string key) => Encoding.UTF8.GetString(new KeyEncoder(keyNamespace).Encode(key, new byte[250]));
 }

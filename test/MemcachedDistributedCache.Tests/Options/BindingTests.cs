@@ -46,7 +46,8 @@ public sealed class BindingTests
                 Type type => throw new NotSupportedException($"say here how {option.Name}, a {type}, is written in a configuration file"),
             };
             var services = new ServiceCollection();
-            services.AddMemcachedDistributedCache(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create(prefix + option.Name, (string?)sample.Text)]).Build());
+            services.AddMemcachedDistributedCache(
+                new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create(prefix + option.Name, (string?)sample.Text)]).Build());
             var bound = new MemcachedCacheOptions();
             using ServiceProvider provider = services.BuildServiceProvider();
             foreach (var configure in provider.GetServices<Microsoft.Extensions.Options.IConfigureOptions<MemcachedCacheOptions>>())

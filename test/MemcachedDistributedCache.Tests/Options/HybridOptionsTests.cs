@@ -76,20 +76,29 @@ public sealed class HybridOptionsTests
         }
 
         string failure = Assert.Single(Assert.Throws<OptionsValidationException>(() => OptionsGuard.ThrowIfInvalid(options)).Failures);
-        Assert.Contains($"{option} is {Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)}; set it to", failure, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{option} is {Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)}; set it to",
+            failure,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Null_is_refused()
     {
         var options = new MemcachedCacheOptions { Servers = ["mc1"], Hybrid = null! };
-        Assert.Contains("Hybrid is null", Assert.Single(Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options)).Failures), StringComparison.Ordinal);
+        Assert.Contains(
+            "Hybrid is null",
+            Assert.Single(Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options)).Failures),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task One_line_registers_both_caches_on_one_cluster()
     {
-        await using ServiceProvider provider = new ServiceCollection().AddMemcachedHybridCache(Nobody).AddMemcachedHybridCache(static o => o.Hybrid.MaximumKeyLength = 9).BuildServiceProvider();
+        await using ServiceProvider provider = new ServiceCollection()
+            .AddMemcachedHybridCache(Nobody)
+            .AddMemcachedHybridCache(static o => o.Hybrid.MaximumKeyLength = 9)
+            .BuildServiceProvider();
         Assert.Same(provider.GetRequiredService<MemcachedHybridCache>(), provider.GetRequiredService<HybridCache>());
         Assert.Same(provider.GetRequiredService<MemcachedCache>(), provider.GetRequiredService<IDistributedCache>());
         Assert.Single(provider.GetServices<HybridCache>());
@@ -109,18 +118,34 @@ public sealed class HybridOptionsTests
             })
             .AddKeyedMemcachedHybridCache("b", Nobody)
             .BuildServiceProvider();
-        HybridCache[] caches = [provider.GetRequiredService<HybridCache>(), provider.GetRequiredKeyedService<HybridCache>("a"), provider.GetRequiredKeyedService<HybridCache>("b")];
+        HybridCache[] caches =
+        [
+            provider.GetRequiredService<HybridCache>(),
+            provider.GetRequiredKeyedService<HybridCache>("a"),
+            provider.GetRequiredKeyedService<HybridCache>("b"),
+        ];
         Assert.Equal(3, caches.Distinct().Count());
         Assert.Same(caches[1], provider.GetRequiredKeyedService<MemcachedHybridCache>("a"));
-        Assert.Equal([TimeSpan.Zero, TimeSpan.FromMinutes(7), TimeSpan.Zero], caches.Select(static c => ((MemcachedHybridCache)c).Parts.Context.Options.MaxStale));
+        Assert.Equal(
+            [TimeSpan.Zero, TimeSpan.FromMinutes(7), TimeSpan.Zero],
+            caches.Select(static c => ((MemcachedHybridCache)c).Parts.Context.Options.MaxStale));
     }
 
     [Fact]
     public void The_sub_section_is_bound_and_an_unknown_name_in_it_is_an_error()
     {
-        MemcachedCacheOptions options = Bind(("Servers", "mc1"), ("Hybrid:StaleWindow", "00:00:10"), ("Hybrid:CacheNullValues", "false"), ("Hybrid:ExpirationJitter", "0.1"));
-        Assert.Equal((TimeSpan.FromSeconds(10), false, 0.1), (options.Hybrid.StaleWindow, options.Hybrid.CacheNullValues, options.Hybrid.ExpirationJitter));
-        Assert.Contains("StaleWindw", Assert.Throws<InvalidOperationException>(() => Bind(("Servers", "mc1"), ("Hybrid:StaleWindw", "1"))).Message, StringComparison.Ordinal);
+        MemcachedCacheOptions options = Bind(
+            ("Servers", "mc1"),
+            ("Hybrid:StaleWindow", "00:00:10"),
+            ("Hybrid:CacheNullValues", "false"),
+            ("Hybrid:ExpirationJitter", "0.1"));
+        Assert.Equal(
+            (TimeSpan.FromSeconds(10), false, 0.1),
+            (options.Hybrid.StaleWindow, options.Hybrid.CacheNullValues, options.Hybrid.ExpirationJitter));
+        Assert.Contains(
+            "StaleWindw",
+            Assert.Throws<InvalidOperationException>(() => Bind(("Servers", "mc1"), ("Hybrid:StaleWindw", "1"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -139,7 +164,9 @@ public sealed class HybridOptionsTests
 
     private static MemcachedCacheOptions Bind(params (string Key, string Value)[] values)
     {
-        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(values.Select(static v => KeyValuePair.Create(v.Key, (string?)v.Value))).Build();
+        IConfiguration configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(values.Select(static v => KeyValuePair.Create(v.Key, (string?)v.Value)))
+            .Build();
         using ServiceProvider provider = new ServiceCollection().AddMemcachedHybridCache(configuration).BuildServiceProvider();
         return provider.GetRequiredService<IOptions<MemcachedCacheOptions>>().Value;
     }

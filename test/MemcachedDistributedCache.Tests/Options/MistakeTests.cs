@@ -15,33 +15,92 @@ public sealed class MistakeTests
     private const string A = "127.0.0.1:1,127.0.0.1:2";
     private const string B = "127.0.0.1:3";
 
-    public static TheoryData<string, Action<IServiceCollection>> Contradictions => new()
-    {
-        { "two texts", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(B) },
-        { "the other way round", static services => services.AddMemcachedHybridCache(B).AddMemcachedDistributedCache(A) },
-        { "a text and options", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(static options => options.Servers = [B]) },
-        { "a text and a section", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(Section(("Servers", B))) },
-        { "two sections", static services => services.AddMemcachedDistributedCache(Section(("Servers:0", "127.0.0.1:1"))).AddMemcachedHybridCache(Section(("Servers:0", B))) },
-        { "fewer", static services => services.AddMemcachedDistributedCache(A).AddMemcachedDistributedCache("127.0.0.1:1") },
-        { "another weight", static services => services.AddMemcachedDistributedCache("127.0.0.1:1").AddMemcachedDistributedCache("127.0.0.1:1;weight=2") },
-        { "other services", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(static (options, _) => options.Servers = [B]) },
-        { "a keyed cache", static services => services.AddMemcachedDistributedCache(A).AddKeyedMemcachedDistributedCache("k", A).AddKeyedMemcachedHybridCache("k", B) },
-        { "there and back", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(B).AddMemcachedHybridCache(A) },
-    };
+    public static TheoryData<string, Action<IServiceCollection>> Contradictions
+        => new()
+        {
+            { "two texts", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(B) },
+            { "the other way round", static services => services.AddMemcachedHybridCache(B).AddMemcachedDistributedCache(A) },
+            {
+                "a text and options",
+                static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(static options => options.Servers = [B])
+            },
+            {
+                "a text and a section",
+                static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(Section(("Servers", B)))
+            },
+            {
+                "two sections",
+                static services
+                    => services
+                        .AddMemcachedDistributedCache(Section(("Servers:0", "127.0.0.1:1")))
+                        .AddMemcachedHybridCache(Section(("Servers:0", B)))
+            },
+            { "fewer", static services => services.AddMemcachedDistributedCache(A).AddMemcachedDistributedCache("127.0.0.1:1") },
+            {
+                "another weight",
+                static services => services.AddMemcachedDistributedCache("127.0.0.1:1").AddMemcachedDistributedCache("127.0.0.1:1;weight=2")
+            },
+            {
+                "other services",
+                static services
+                    => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(static (options, _) => options.Servers = [B])
+            },
+            {
+                "a keyed cache",
+                static services
+                    => services.AddMemcachedDistributedCache(A).AddKeyedMemcachedDistributedCache("k", A).AddKeyedMemcachedHybridCache("k", B)
+            },
+            {
+                "there and back",
+                static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(B).AddMemcachedHybridCache(A)
+            },
+        };
 
-    public static TheoryData<string, Action<IServiceCollection>> Agreements => new()
-    {
-        { "the same text", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(A) },
-        { "another order and spelling", static services => services.AddMemcachedDistributedCache("mc1,mc2").AddMemcachedHybridCache("MC2:11211;weight=1, mc1:11211") },
-        { "the same section", static services => AddTwice(services, Section(("Servers:0", "127.0.0.1:1"), ("Servers:1", "127.0.0.1:2"))) },
-        { "options beside", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(static options => options.Hybrid.StaleWindow = TimeSpan.FromSeconds(5)) },
-        { "a section beside", static services => services.AddMemcachedHybridCache(A).AddMemcachedDistributedCache(Section(("Namespace", "shop:"))) },
-        { "options before", static services => services.AddMemcachedHybridCache(static options => options.Namespace = "shop:").AddMemcachedDistributedCache(A) },
-        { "one more server", static services => services.AddMemcachedDistributedCache("mc1").AddMemcachedHybridCache(static options => options.Servers.Add("mc2")) },
-        { "keyed apart", static services => services.AddMemcachedDistributedCache(A).AddKeyedMemcachedHybridCache("k", B) },
-        { "replaced on purpose", static services => services.AddMemcachedDistributedCache(A).Configure<MemcachedCacheOptions>(static options => options.Servers = [B]) },
-        { "after it was replaced", static services => services.Configure<MemcachedCacheOptions>(static options => options.Servers = [B]).AddMemcachedDistributedCache(A) },
-    };
+    public static TheoryData<string, Action<IServiceCollection>> Agreements
+        => new()
+        {
+            { "the same text", static services => services.AddMemcachedDistributedCache(A).AddMemcachedHybridCache(A) },
+            {
+                "another order and spelling",
+                static services => services.AddMemcachedDistributedCache("mc1,mc2").AddMemcachedHybridCache("MC2:11211;weight=1, mc1:11211")
+            },
+            {
+                "the same section",
+                static services => AddTwice(services, Section(("Servers:0", "127.0.0.1:1"), ("Servers:1", "127.0.0.1:2")))
+            },
+            {
+                "options beside",
+                static services
+                    => services
+                        .AddMemcachedDistributedCache(A)
+                        .AddMemcachedHybridCache(static options => options.Hybrid.StaleWindow = TimeSpan.FromSeconds(5))
+            },
+            {
+                "a section beside",
+                static services => services.AddMemcachedHybridCache(A).AddMemcachedDistributedCache(Section(("Namespace", "shop:")))
+            },
+            {
+                "options before",
+                static services
+                    => services.AddMemcachedHybridCache(static options => options.Namespace = "shop:").AddMemcachedDistributedCache(A)
+            },
+            {
+                "one more server",
+                static services
+                    => services.AddMemcachedDistributedCache("mc1").AddMemcachedHybridCache(static options => options.Servers.Add("mc2"))
+            },
+            { "keyed apart", static services => services.AddMemcachedDistributedCache(A).AddKeyedMemcachedHybridCache("k", B) },
+            {
+                "replaced on purpose",
+                static services
+                    => services.AddMemcachedDistributedCache(A).Configure<MemcachedCacheOptions>(static options => options.Servers = [B])
+            },
+            {
+                "after it was replaced",
+                static services
+                    => services.Configure<MemcachedCacheOptions>(static options => options.Servers = [B]).AddMemcachedDistributedCache(A)
+            },
+        };
 
     [Theory]
     [MemberData(nameof(Contradictions))]
@@ -49,7 +108,10 @@ public sealed class MistakeTests
     {
         using IHost host = HostOf(register);
         OptionsValidationException thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync());
-        Assert.Contains("AddKeyedMemcachedDistributedCache(\"name\", ...) or AddKeyedMemcachedHybridCache(\"name\", ...)", thrown.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "AddKeyedMemcachedDistributedCache(\"name\", ...) or AddKeyedMemcachedHybridCache(\"name\", ...)",
+            thrown.Message,
+            StringComparison.Ordinal);
         Assert.Contains("127.0.0.1:1", thrown.Message, StringComparison.Ordinal);
         Assert.NotEmpty(what);
     }
@@ -82,7 +144,12 @@ public sealed class MistakeTests
     public async Task A_reload_names_the_options_that_it_cannot_change_once()
     {
         var log = new ListLogger();
-        IConfigurationRoot configuration = new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create("Servers", (string?)A), KeyValuePair.Create("OperationTimeout", (string?)"00:00:01")]).Build();
+        IConfigurationRoot configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection([
+                KeyValuePair.Create("Servers", (string?)A),
+                KeyValuePair.Create("OperationTimeout", (string?)"00:00:01"),
+            ])
+            .Build();
         MemoryConfigurationProvider values = configuration.Providers.OfType<MemoryConfigurationProvider>().Single();
         await using ServiceProvider provider = new ServiceCollection()
             .AddSingleton<ILoggerFactory>(log)
@@ -113,10 +180,14 @@ public sealed class MistakeTests
         string[] Ignored() => [.. log.Entries.Where(static entry => entry.Id == CacheEventIds.ChangeIgnored).Select(static entry => entry.Text)];
     }
 
-    private static void AddTwice(IServiceCollection services, IConfiguration section) => services.AddMemcachedDistributedCache(section).AddMemcachedHybridCache(section);
+    private static void AddTwice(IServiceCollection services, IConfiguration section)
+        => services.AddMemcachedDistributedCache(section).AddMemcachedHybridCache(section);
 
     private static IConfigurationSection Section(params (string Key, string Value)[] values)
-        => new ConfigurationBuilder().AddInMemoryCollection(values.Select(static v => KeyValuePair.Create("Memcached:" + v.Key, (string?)v.Value))).Build().GetSection("Memcached");
+        => new ConfigurationBuilder()
+            .AddInMemoryCollection(values.Select(static v => KeyValuePair.Create("Memcached:" + v.Key, (string?)v.Value)))
+            .Build()
+            .GetSection("Memcached");
 
     private static IHost HostOf(Action<IServiceCollection> register)
     {

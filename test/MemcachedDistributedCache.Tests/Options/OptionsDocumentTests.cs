@@ -12,8 +12,8 @@ using MemcachedDistributedCache.Options;
 namespace MemcachedDistributedCache.Tests.Options;
 
 /// <summary>
-/// The reference of options in docs/options.md is made here, from the options classes, their rules and their XML documentation. The beginning of the
-/// document, down to <see cref="Mark"/>, is written by hand.
+/// The reference of options in docs/options.md is made here, from the options classes, their rules and their XML
+/// documentation. The beginning of the document, down to <see cref="Mark"/>, is written by hand.
 /// </summary>
 public sealed partial class OptionsDocumentTests
 {
@@ -52,8 +52,14 @@ public sealed partial class OptionsDocumentTests
         File.WriteAllText(written, actual);
         string[] before = Document.Split('\n');
         string[] now = actual.Split('\n');
-        Assert.Fail($"docs/options.md is not what the options say. If the change is meant, copy\n{written}\nover that file.\n"
-            + string.Join('\n', before.Except(now, StringComparer.Ordinal).Select(static line => "- " + line).Concat(now.Except(before, StringComparer.Ordinal).Select(static line => "+ " + line))));
+        Assert.Fail(
+            $"docs/options.md is not what the options say. If the change is meant, copy\n{written}\nover that file.\n"
+                + string.Join(
+                    '\n',
+                    before
+                        .Except(now, StringComparer.Ordinal)
+                        .Select(static line => "- " + line)
+                        .Concat(now.Except(before, StringComparer.Ordinal).Select(static line => "+ " + line))));
     }
 
     /// <summary>Reads the tables that are in the file, so that a mistake of the generator is found too.</summary>
@@ -117,7 +123,13 @@ public sealed partial class OptionsDocumentTests
     }
 
     private static PropertyInfo[] PropertiesOf(Group group)
-        => [.. group.Defaults.GetType().GetProperties().Where(static property => property.PropertyType != typeof(MemcachedHybridCacheOptions)).OrderBy(static property => property.MetadataToken)];
+        => [
+            .. group
+                .Defaults.GetType()
+                .GetProperties()
+                .Where(static property => property.PropertyType != typeof(MemcachedHybridCacheOptions))
+                .OrderBy(static property => property.MetadataToken),
+        ];
 
     private static string Make()
     {
@@ -132,7 +144,8 @@ public sealed partial class OptionsDocumentTests
             foreach (PropertyInfo property in properties)
             {
                 string name = group.Prefix + property.Name;
-                text.Append($"| [`{name}`](#{Anchor(name)}) | {Default(property.GetValue(group.Defaults))} |").Append(hasRanges ? $" {RangeOf(property) ?? "true or false"} |\n" : "\n");
+                text.Append($"| [`{name}`](#{Anchor(name)}) | {Default(property.GetValue(group.Defaults))} |")
+                    .Append(hasRanges ? $" {RangeOf(property) ?? "true or false"} |\n" : "\n");
             }
 
             foreach (PropertyInfo property in properties)
@@ -181,15 +194,23 @@ public sealed partial class OptionsDocumentTests
     /// <summary>A summary as Markdown, one line a paragraph.</summary>
     private static string Text(XElement summary)
     {
-        string text = string.Concat(summary.Nodes().Select(static node => node switch
-        {
-            XElement { Name.LocalName: "para" } paragraph => "\n\n" + Text(paragraph),
-            XElement { Name.LocalName: "see" } see when see.Attribute("cref") is { } cref => Reference(cref.Value),
-            XElement { Name.LocalName: "see" } see => $"`{see.Attribute("langword")!.Value}`",
-            XElement element => $"`{element.Value}`",
-            _ => WebUtility.HtmlDecode(node.ToString()),
-        }));
-        return string.Join("\n\n", text.Split("\n\n").Select(static paragraph => Spaces().Replace(paragraph, " ").Trim()).Where(static paragraph => paragraph.Length > 0));
+        string text = string.Concat(
+            summary
+                .Nodes()
+                .Select(static node =>
+                    node switch
+                    {
+                        XElement { Name.LocalName: "para" } paragraph => "\n\n" + Text(paragraph),
+                        XElement { Name.LocalName: "see" } see when see.Attribute("cref") is { } cref => Reference(cref.Value),
+                        XElement { Name.LocalName: "see" } see => $"`{see.Attribute("langword")!.Value}`",
+                        XElement element => $"`{element.Value}`",
+                        _ => WebUtility.HtmlDecode(node.ToString()),
+                    }));
+        return string.Join(
+            "\n\n",
+            text.Split("\n\n")
+                .Select(static paragraph => Spaces().Replace(paragraph, " ").Trim())
+                .Where(static paragraph => paragraph.Length > 0));
     }
 
     /// <summary>A link where the member is an option, the type and the member's name elsewhere.</summary>

@@ -91,7 +91,9 @@ public sealed class OptionsTests
             return;
         }
 
-        string failure = Assert.Single(failures, static f => !f.Contains("less than", StringComparison.Ordinal) && !f.Contains("not more", StringComparison.Ordinal));
+        string failure = Assert.Single(
+            failures,
+            static f => !f.Contains("less than", StringComparison.Ordinal) && !f.Contains("not more", StringComparison.Ordinal));
         string shown = value switch
         {
             string text => $"'{text}'",
@@ -119,7 +121,9 @@ public sealed class OptionsTests
         options.AttemptTimeout = options.OperationTimeout - TimeSpan.FromTicks(1);
         Assert.Empty(Failures(options));
         options.AttemptTimeout = options.OperationTimeout;
-        Assert.Matches("AttemptTimeout is 00:00:01, not less than OperationTimeout, which is 00:00:01; .* or set MaximumRetries to 0", Assert.Single(Failures(options)));
+        Assert.Matches(
+            "AttemptTimeout is 00:00:01, not less than OperationTimeout, which is 00:00:01; .* or set MaximumRetries to 0",
+            Assert.Single(Failures(options)));
         options.MaximumRetries = 0;
         Assert.Empty(Failures(options));
     }
@@ -172,7 +176,13 @@ public sealed class OptionsTests
     [Fact]
     public void All_faults_are_reported_together()
     {
-        var options = new MemcachedCacheOptions { Namespace = "a b", ConnectionsPerNode = 0, IdleTimeout = TimeSpan.FromSeconds(1), OperationTimeout = TimeSpan.FromSeconds(2) };
+        var options = new MemcachedCacheOptions
+        {
+            Namespace = "a b",
+            ConnectionsPerNode = 0,
+            IdleTimeout = TimeSpan.FromSeconds(1),
+            OperationTimeout = TimeSpan.FromSeconds(2),
+        };
         OptionsValidationException thrown = Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options));
         Assert.Equal(4, thrown.Failures.Count());
     }

@@ -13,19 +13,23 @@ public sealed class RegistrationTests
 
     [Fact]
     public void A_connection_string_names_the_servers()
-        => Assert.Equal(["mc1:11211", "mc2:11211;weight=2", "[::1]:11213"], OptionsOf(static s => s.AddMemcachedDistributedCache("mc1:11211, mc2:11211;weight=2,[::1]:11213")).Servers);
+        => Assert.Equal(
+            ["mc1:11211", "mc2:11211;weight=2", "[::1]:11213"],
+            OptionsOf(static s => s.AddMemcachedDistributedCache("mc1:11211, mc2:11211;weight=2,[::1]:11213")).Servers);
 
     [Fact]
     public void Servers_may_be_added_to_a_connection_string()
     {
-        MemcachedCacheOptions options = OptionsOf(static s => s.AddMemcachedDistributedCache("mc1").Configure<MemcachedCacheOptions>(static o => o.Servers.Add("mc2")));
+        MemcachedCacheOptions options = OptionsOf(static s =>
+            s.AddMemcachedDistributedCache("mc1").Configure<MemcachedCacheOptions>(static o => o.Servers.Add("mc2")));
         Assert.Equal(["mc1", "mc2"], options.Servers);
     }
 
     [Fact]
     public void Options_may_come_from_other_services()
     {
-        MemcachedCacheOptions options = OptionsOf(static s => s.AddSingleton("mc7").AddMemcachedDistributedCache(static (o, provider) => o.Servers = [provider.GetRequiredService<string>()]));
+        MemcachedCacheOptions options = OptionsOf(static s =>
+            s.AddSingleton("mc7").AddMemcachedDistributedCache(static (o, provider) => o.Servers = [provider.GetRequiredService<string>()]));
         Assert.Equal(["mc7"], options.Servers);
     }
 
@@ -44,7 +48,8 @@ public sealed class RegistrationTests
     [Fact]
     public void A_section_without_servers_keeps_those_of_before()
     {
-        MemcachedCacheOptions options = OptionsOf(static s => s.AddMemcachedDistributedCache("mc1").AddMemcachedDistributedCache(Section(("Namespace", "shop"))));
+        MemcachedCacheOptions options = OptionsOf(static s =>
+            s.AddMemcachedDistributedCache("mc1").AddMemcachedDistributedCache(Section(("Namespace", "shop"))));
         Assert.Equal(["mc1"], options.Servers);
         Assert.Equal("shop", options.Namespace);
     }
@@ -52,14 +57,16 @@ public sealed class RegistrationTests
     [Fact]
     public void An_unknown_name_in_the_section_is_an_error()
     {
-        InvalidOperationException thrown = Assert.Throws<InvalidOperationException>(() => OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers", "mc1"), ("OperationTimout", "00:00:03")))));
+        InvalidOperationException thrown = Assert.Throws<InvalidOperationException>(() =>
+            OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers", "mc1"), ("OperationTimout", "00:00:03")))));
         Assert.Contains("OperationTimout", thrown.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_value_that_cannot_be_read_names_its_key()
     {
-        InvalidOperationException thrown = Assert.Throws<InvalidOperationException>(() => OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers", "mc1"), ("OperationTimeout", "soon")))));
+        InvalidOperationException thrown = Assert.Throws<InvalidOperationException>(() =>
+            OptionsOf(static s => s.AddMemcachedDistributedCache(Section(("Servers", "mc1"), ("OperationTimeout", "soon")))));
         Assert.Contains("OperationTimeout", thrown.Message, StringComparison.Ordinal);
     }
 
@@ -89,7 +96,9 @@ public sealed class RegistrationTests
         foreach (bool after in (bool[])[true, false])
         {
             var services = new ServiceCollection();
-            _ = after ? services.AddDistributedMemoryCache().AddMemcachedDistributedCache(Nobody) : services.AddMemcachedDistributedCache(Nobody).AddDistributedMemoryCache();
+            _ = after
+                ? services.AddDistributedMemoryCache().AddMemcachedDistributedCache(Nobody)
+                : services.AddMemcachedDistributedCache(Nobody).AddDistributedMemoryCache();
             await using ServiceProvider provider = services.BuildServiceProvider();
             Assert.IsType<MemcachedCache>(provider.GetRequiredService<IDistributedCache>());
             Assert.Same(provider.GetRequiredService<MemcachedCache>(), provider.GetRequiredService<IDistributedCache>());
@@ -101,7 +110,11 @@ public sealed class RegistrationTests
     public void Registering_twice_registers_once()
     {
         var services = new ServiceCollection();
-        services.AddMemcachedDistributedCache("mc1").AddMemcachedDistributedCache("mc1:11211").AddKeyedMemcachedDistributedCache("k", "mc3").AddKeyedMemcachedDistributedCache("k", "MC3");
+        services
+            .AddMemcachedDistributedCache("mc1")
+            .AddMemcachedDistributedCache("mc1:11211")
+            .AddKeyedMemcachedDistributedCache("k", "mc3")
+            .AddKeyedMemcachedDistributedCache("k", "MC3");
         Assert.Equal(2, services.Count(static s => s.ServiceType == typeof(IDistributedCache)));
         Assert.Equal(2, services.Count(static s => s.ServiceType == typeof(MemcachedCache)));
         Assert.Equal(2, services.Count(static s => s.ServiceType == typeof(IValidateOptions<MemcachedCacheOptions>)));
@@ -138,7 +151,10 @@ public sealed class RegistrationTests
     }
 
     private static IConfigurationSection Section(params (string Key, string Value)[] values)
-        => new ConfigurationBuilder().AddInMemoryCollection(values.Select(static v => KeyValuePair.Create("Memcached:" + v.Key, (string?)v.Value))).Build().GetSection("Memcached");
+        => new ConfigurationBuilder()
+            .AddInMemoryCollection(values.Select(static v => KeyValuePair.Create("Memcached:" + v.Key, (string?)v.Value)))
+            .Build()
+            .GetSection("Memcached");
 
     private static MemcachedCacheOptions OptionsOf(Action<IServiceCollection> register)
     {

@@ -44,9 +44,15 @@ public sealed partial class SchemaTests
         System.IO.File.WriteAllText(written, actual);
         string[] before = expected.Split('\n');
         string[] now = actual.Split('\n');
-        Assert.Fail("src/MemcachedDistributedCache/ConfigurationSchema.json is not what the options say. If the change is meant, copy\n"
-            + $"{written}\nover that file.\n"
-            + string.Join('\n', before.Except(now, StringComparer.Ordinal).Select(static line => "- " + line.Trim()).Concat(now.Except(before, StringComparer.Ordinal).Select(static line => "+ " + line.Trim()))));
+        Assert.Fail(
+            "src/MemcachedDistributedCache/ConfigurationSchema.json is not what the options say. If the change is meant, copy\n"
+                + $"{written}\nover that file.\n"
+                + string.Join(
+                    '\n',
+                    before
+                        .Except(now, StringComparer.Ordinal)
+                        .Select(static line => "- " + line.Trim())
+                        .Concat(now.Except(before, StringComparer.Ordinal).Select(static line => "+ " + line.Trim()))));
     }
 
     [Fact]
@@ -64,7 +70,10 @@ public sealed partial class SchemaTests
         {
             JsonObject option = options[property.Name]!.AsObject();
             Assert.True(option["description"]!.GetValue<string>().Length > 30, property.Name);
-            Assert.Equal(property.Name is not (nameof(MemcachedCacheOptions.Servers) or nameof(MemcachedCacheOptions.Hybrid)) && property.GetValue(defaults) is not null, option.ContainsKey("default"));
+            Assert.Equal(
+                property.Name is not (nameof(MemcachedCacheOptions.Servers) or nameof(MemcachedCacheOptions.Hybrid))
+                    && property.GetValue(defaults) is not null,
+                option.ContainsKey("default"));
             if (property.GetValue(defaults) is TimeSpan span)
             {
                 // What the schema takes, the parser takes, and the other way round.
@@ -189,13 +198,22 @@ public sealed partial class SchemaTests
     /// <summary>The summary of a member as plain text.</summary>
     private static string Summary(string id)
     {
-        XElement summary = Documentation.SelectMany(static document => document.Descendants("member")).Single(member => member.Attribute("name")!.Value == id).Element("summary")!;
-        string text = string.Concat(summary.Nodes().Select(static node => node switch
-        {
-            XElement { Name.LocalName: "see" } see => (see.Attribute("langword") ?? see.Attribute("cref"))!.Value.Split('.', ':')[^1],
-            XElement element => element.Value,
-            _ => node.ToString(),
-        }));
+        XElement summary = Documentation
+            .SelectMany(static document => document.Descendants("member"))
+            .Single(member => member.Attribute("name")!.Value == id)
+            .Element("summary")!;
+        string text = string.Concat(
+            summary
+                .Nodes()
+                .Select(static node =>
+                    node switch
+                    {
+                        XElement { Name.LocalName: "see" } see => (see.Attribute("langword") ?? see.Attribute("cref"))!.Value.Split(
+                            '.',
+                            ':')[^1],
+                        XElement element => element.Value,
+                        _ => node.ToString(),
+                    }));
         return Spaces().Replace(System.Net.WebUtility.HtmlDecode(text), " ").Trim();
     }
 

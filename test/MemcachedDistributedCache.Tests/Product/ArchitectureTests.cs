@@ -23,7 +23,12 @@ public sealed partial class ArchitectureTests
 
     [Fact]
     public void Every_type_lives_in_a_room_of_its_package()
-        => Assert.All(Types, static type => Assert.True(RoomOf(type) >= 0 && RoomOf(type) >= Array.IndexOf(Rooms, "Engine") == (type.Assembly == Packages[1]), $"{type} is in no room of its package"));
+        => Assert.All(
+            Types,
+            static type
+                => Assert.True(
+                    RoomOf(type) >= 0 && RoomOf(type) >= Array.IndexOf(Rooms, "Engine") == (type.Assembly == Packages[1]),
+                    $"{type} is in no room of its package"));
 
     [Fact]
     public void Arrows_go_down_only()
@@ -43,7 +48,9 @@ public sealed partial class ArchitectureTests
     public void No_more_than_two_files_stand_in_a_circle()
     {
         Dictionary<(string Namespace, string Name), string> files = Files();
-        Dictionary<string, HashSet<string>> knows = files.Values.Distinct().ToDictionary(static file => file, static _ => new HashSet<string>(StringComparer.Ordinal), StringComparer.Ordinal);
+        Dictionary<string, HashSet<string>> knows = files
+            .Values.Distinct()
+            .ToDictionary(static file => file, static _ => new HashSet<string>(StringComparer.Ordinal), StringComparer.Ordinal);
         foreach (Type type in Types)
         {
             foreach (Type to in IlReader.Dependencies(type).Select(static d => d.Type).Where(static to => Packages.Contains(to.Assembly) && !IsGenerated(to)))
@@ -63,7 +70,12 @@ public sealed partial class ArchitectureTests
 
     [Fact]
     public void The_engine_knows_nothing_of_caching()
-        => Assert.DoesNotContain(Packages[1].GetReferencedAssemblies(), static one => one.Name == Root || one.Name!.StartsWith("Microsoft.Extensions.Caching", StringComparison.Ordinal) || one.Name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal));
+        => Assert.DoesNotContain(
+            Packages[1].GetReferencedAssemblies(),
+            static one
+                => one.Name == Root
+                    || one.Name!.StartsWith("Microsoft.Extensions.Caching", StringComparison.Ordinal)
+                    || one.Name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal));
 
     [Fact]
     public void The_reader_sees_through_method_bodies()
@@ -76,15 +88,25 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void Only_transport_knows_sockets()
     {
-        string[] others = [.. Types.Where(static type => RoomOf(type) != Array.IndexOf(Rooms, "Transport"))
-            .Where(static type => IlReader.Dependencies(type).Any(static d => d.Type.Namespace?.StartsWith("System.Net", StringComparison.Ordinal) == true && d.Type.Name != "IPAddress"))
-            .Select(static type => type.FullName!)];
+        string[] others =
+        [
+            .. Types
+                .Where(static type => RoomOf(type) != Array.IndexOf(Rooms, "Transport"))
+                .Where(static type =>
+                    IlReader
+                        .Dependencies(type)
+                        .Any(static d =>
+                            d.Type.Namespace?.StartsWith("System.Net", StringComparison.Ordinal) == true && d.Type.Name != "IPAddress"))
+                .Select(static type => type.FullName!),
+        ];
         Assert.Empty(others);
     }
 
     [Fact]
     public void All_in_a_room_is_internal()
-        => Assert.All(Types.Where(static type => Outermost(type).Namespace is { } name && name != Root && name != Registration), static type => Assert.False(type.IsVisible, $"{type} is public"));
+        => Assert.All(
+            Types.Where(static type => Outermost(type).Namespace is { } name && name != Root && name != Registration),
+            static type => Assert.False(type.IsVisible, $"{type} is public"));
 
     private static int RoomOf(Type type)
     {
@@ -94,12 +116,13 @@ public sealed partial class ArchitectureTests
         {
             Registration => "Cache",
 
-            // The words in which a package speaks to its users: every room of it may use them.
-            Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) || outer == typeof(MemcachedHybridCacheOptions) => isEngine ? "Vocabulary" : "Backend",
-            Root => isEngine ? "Engine" : "Cache",
-            { } name => name[(Root.Length + 1)..],
-            _ => "",
-        });
+                // The words in which a package speaks to its users: every room of it may use them.
+                Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) || outer == typeof(MemcachedHybridCacheOptions) =>
+                    isEngine ? "Vocabulary" : "Backend",
+                Root => isEngine ? "Engine" : "Cache",
+                { } name => name[(Root.Length + 1)..],
+                _ => "",
+            });
     }
 
     /// <summary>The product and its options are one room: options are validated by what stands beside them.</summary>
@@ -127,7 +150,10 @@ public sealed partial class ArchitectureTests
         foreach (string package in (string[])["MemcachedDistributedCache", "MemcachedDistributedCache.Client"])
         {
             string folder = Path.Combine(FileLengthTests.Root(), "src", package);
-            foreach (string file in Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories).Where(file => !Path.GetRelativePath(folder, file).StartsWith("obj", StringComparison.Ordinal)))
+            foreach (
+                string file in Directory
+                    .EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
+                    .Where(file => !Path.GetRelativePath(folder, file).StartsWith("obj", StringComparison.Ordinal)))
             {
                 string text = File.ReadAllText(file);
                 string space = Namespace().Match(text).Groups["name"].Value;
@@ -150,7 +176,9 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"^namespace (?<name>[\w.]+);", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Namespace();
 
-    [GeneratedRegex(@"^(public|internal) ([\w ]*(class|struct|interface|enum|record) (?<name>\w+)|delegate .*? (?<name>\w+)(<[\w, ]*>)?\()", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"^(public|internal) ([\w ]*(class|struct|interface|enum|record) (?<name>\w+)|delegate .*? (?<name>\w+)(<[\w, ]*>)?\()",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Declaration();
 
     private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;

@@ -15,7 +15,11 @@ public sealed partial class DocumentLinkTests
         var broken = new List<string>();
         foreach (string document in documents)
         {
-            foreach (string link in Link().Matches(Prose(document)).Select(static match => match.Groups[1].Value).Where(static link => !link.Contains("://", StringComparison.Ordinal)))
+            foreach (
+                string link in Link()
+                    .Matches(Prose(document))
+                    .Select(static match => match.Groups[1].Value)
+                    .Where(static link => !link.Contains("://", StringComparison.Ordinal)))
             {
                 string[] parts = link.Split('#');
                 string target = parts[0].Length == 0 ? document : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(document)!, parts[0]));
@@ -30,9 +34,13 @@ public sealed partial class DocumentLinkTests
     }
 
     private static IEnumerable<string> FindDocuments()
-        => Directory.EnumerateFiles(Root, "*.md")
-            .Concat(((string[])["bench", "docs", "samples", "src"]).SelectMany(static folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.md", SearchOption.AllDirectories)))
-            .Where(static file => !file.Contains($"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
+        => Directory
+            .EnumerateFiles(Root, "*.md")
+            .Concat(
+                ((string[])["bench", "docs", "samples", "src"]).SelectMany(static folder =>
+                    Directory.EnumerateFiles(Path.Combine(Root, folder), "*.md", SearchOption.AllDirectories)))
+            .Where(static file =>
+                !file.Contains($"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
                 && !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
 
     /// <summary>GitHub's anchors of a document: a heading that comes again has a number behind it.</summary>

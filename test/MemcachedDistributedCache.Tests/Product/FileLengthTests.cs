@@ -23,7 +23,9 @@ public sealed class FileLengthTests
         string root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "MemcachedDistributedCache.sln")))
         {
-            root = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(root)) ?? throw new InvalidOperationException("The repository's root was not found above the test's folder.");
+            root =
+                Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(root))
+                ?? throw new InvalidOperationException("The repository's root was not found above the test's folder.");
         }
 
         return root;

@@ -2,7 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace MemcachedDistributedCache.Tests.Product;
 
-/// <summary>One word for one thing: what docs/glossary.md has a word for is called by no other, in code, tests, documents, metrics and messages.</summary>
+/// <summary>
+/// One word for one thing: what docs/glossary.md has a word for is called by no other, in code, tests, documents,
+/// metrics and messages.
+/// </summary>
 public sealed partial class WordsTests
 {
     private static readonly string[] Folders = ["src", "test", "docs", "bench", "samples"];
@@ -11,10 +14,18 @@ public sealed partial class WordsTests
     public void No_word_that_was_given_up_is_left()
     {
         string root = FileLengthTests.Root();
-        string[] built = [$"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", $"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}", $"{Path.DirectorySeparatorChar}artifacts{Path.DirectorySeparatorChar}"];
-        IEnumerable<string> files = Folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(root, folder), "*", SearchOption.AllDirectories))
+        string[] built =
+        [
+            $"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}",
+            $"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}",
+            $"{Path.DirectorySeparatorChar}artifacts{Path.DirectorySeparatorChar}",
+        ];
+        IEnumerable<string> files = Folders
+            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(root, folder), "*", SearchOption.AllDirectories))
             .Concat(Directory.EnumerateFiles(root, "*.md"))
-            .Where(file => Path.GetExtension(file) is ".cs" or ".md" or ".json" or ".csproj" or ".yaml" or ".yml" && !built.Any(folder => file.Contains(folder, StringComparison.Ordinal)))
+            .Where(file =>
+                Path.GetExtension(file) is ".cs" or ".md" or ".json" or ".csproj" or ".yaml" or ".yml"
+                && !built.Any(folder => file.Contains(folder, StringComparison.Ordinal)))
             .Where(static file => Path.GetFileName(file) != "WordsTests.cs");
         int read = 0;
         var found = new List<string>();

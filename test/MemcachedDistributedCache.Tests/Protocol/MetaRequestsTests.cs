@@ -28,7 +28,10 @@ public sealed class MetaRequestsTests
     public void Store_where_there_is_none() => AssertBytes("ms k 5 T1200 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 1200, 0, 7, new MetaRequests.StoreCondition(0, OnlyIfAbsent: true, ReturnsCas: false)));
 
     [Fact]
-    public void Store_with_flags() => AssertBytes("ms k 0 T2147483646 F3305111552 O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 0, int.MaxValue - 1, 3305111552, 7));
+    public void Store_with_flags()
+        => AssertBytes(
+            "ms k 0 T2147483646 F3305111552 O7\r\n",
+            static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 0, int.MaxValue - 1, 3305111552, 7));
 
     [Fact]
     public void Get_with_cas() => AssertBytes("mg k v f t c O1\r\n", static d => MetaRequests.WriteGet(d, WireKey.Of(Key), 1, withCas: true));
@@ -37,19 +40,25 @@ public sealed class MetaRequestsTests
     public void Lease() => AssertBytes("mg k N10 v f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 10, withValue: true, 1));
 
     [Fact]
-    public void Lease_without_value() => AssertBytes("mg k N600 f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 600, withValue: false, 1));
+    public void Lease_without_value()
+        => AssertBytes("mg k N600 f t c O1\r\n", static d => MetaRequests.WriteLease(d, WireKey.Of(Key), 600, withValue: false, 1));
 
     [Fact]
     public void Inspect_with_cas() => AssertBytes("mg k f t c O2\r\n", static d => MetaRequests.WriteInspect(d, WireKey.Of(Key), 2, withCas: true));
 
     [Fact]
-    public void Store_over_a_state() => AssertBytes("ms k 5 T9 F3 C18446744073709551615 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 9, 3, 7, new(ulong.MaxValue, false, true)));
+    public void Store_over_a_state()
+        => AssertBytes(
+            "ms k 5 T9 F3 C18446744073709551615 c O7\r\n",
+            static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 5, 9, 3, 7, new(ulong.MaxValue, false, true)));
 
     [Fact]
-    public void Store_where_nothing_is() => AssertBytes("ms k 16 T9 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 16, 9, 0, 7, new(0, true, false)));
+    public void Store_where_nothing_is()
+        => AssertBytes("ms k 16 T9 ME O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 16, 9, 0, 7, new(0, true, false)));
 
     [Fact]
-    public void Store_that_tells_its_state() => AssertBytes("ms k 1 T9 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 1, 9, 0, 7, new(0, false, true)));
+    public void Store_that_tells_its_state()
+        => AssertBytes("ms k 1 T9 c O7\r\n", static d => MetaRequests.WriteStore(d, WireKey.Of(Key), 1, 9, 0, 7, new(0, false, true)));
 
     [Fact]
     public void Delete_of_a_state() => AssertBytes("md k C77 O42\r\n", static d => MetaRequests.WriteDelete(d, WireKey.Of(Key), 42, 77));

@@ -6,7 +6,8 @@ namespace MemcachedDistributedCache.Tests.Protocol;
 public sealed class ServerStatisticsTests
 {
     /// <summary>As memcached 1.6.18 says it, shortened.</summary>
-    private const string Reply = "STAT pid 42\r\nSTAT uptime 90\r\nSTAT version 1.6.18\r\nSTAT rusage_user 0.01\r\nSTAT curr_connections 7\r\nSTAT get_hits 12\r\nSTAT get_misses 3\r\n"
+    private const string Reply =
+        "STAT pid 42\r\nSTAT uptime 90\r\nSTAT version 1.6.18\r\nSTAT rusage_user 0.01\r\nSTAT curr_connections 7\r\nSTAT get_hits 12\r\nSTAT get_misses 3\r\n"
         + "STAT limit_maxbytes 67108864\r\nSTAT bytes 4096\r\nSTAT curr_items 5\r\nSTAT evictions 2\r\nEND\r\n";
 
     [Fact]
@@ -80,7 +81,9 @@ public sealed class ServerStatisticsTests
     [InlineData("18446744073709551615")]
     public void A_count_beyond_what_we_keep_is_the_largest_that_we_keep(string number)
     {
-        Assert.Equal(ServerStatistics.Progress.Complete, Read(Reply.Replace("get_hits 12", "get_hits " + number, StringComparison.Ordinal), out ServerStatistics? statistics));
+        Assert.Equal(
+            ServerStatistics.Progress.Complete,
+            Read(Reply.Replace("get_hits 12", "get_hits " + number, StringComparison.Ordinal), out ServerStatistics? statistics));
         Assert.Equal(long.MaxValue, statistics!.Hits);
     }
 

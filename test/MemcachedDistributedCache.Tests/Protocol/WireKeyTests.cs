@@ -71,8 +71,10 @@ public sealed class WireKeyTests
     [Fact]
     public void Every_request_takes_its_key_as_the_checked_type()
     {
-        IEnumerable<MethodBase> writers = typeof(MetaRequests).GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
-        IEnumerable<MethodBase> requests = typeof(IRequest).Assembly.GetTypes()
+        IEnumerable<MethodBase> writers = typeof(MetaRequests).GetMethods(
+            BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
+        IEnumerable<MethodBase> requests = typeof(IRequest)
+            .Assembly.GetTypes()
             .Where(static type => type.IsValueType && type.GetInterfaces().Contains(typeof(IRequest)))
             .SelectMany(static type => type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic));
         IEnumerable<MethodBase> verbs = typeof(Backend.ICacheBackend).GetMethods().Where(static method => method.Name != "NodeOf");

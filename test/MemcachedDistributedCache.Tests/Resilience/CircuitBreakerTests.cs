@@ -165,7 +165,9 @@ public sealed class CircuitBreakerTests
         long started = TimeProvider.System.GetTimestamp();
         breaker.Trip();
         Assert.NotEqual(TimeSpan.Zero, breaker.UntilProbe);
-        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1_000_000, $"{GC.GetAllocatedBytesForCurrentThread() - before} bytes in {TimeProvider.System.GetElapsedTime(started).TotalMilliseconds} ms");
+        Assert.True(
+            GC.GetAllocatedBytesForCurrentThread() - before < 1_000_000,
+            $"{GC.GetAllocatedBytesForCurrentThread() - before} bytes in {TimeProvider.System.GetElapsedTime(started).TotalMilliseconds} ms");
     }
 
     [Fact]
@@ -210,6 +212,7 @@ public sealed class CircuitBreakerTests
 
         public override long GetTimestamp() => inner.GetTimestamp();
 
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => inner.CreateTimer(callback, state, dueTime, period);
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+            => inner.CreateTimer(callback, state, dueTime, period);
     }
 }

@@ -119,7 +119,8 @@ public sealed class RetryOutcomeTests
         Assert.Equal(2, _attempts);
     }
 
-    private static OperationResult Failed(MemcachedFailureReason reason, bool wasSent = false) => OperationResult.Failed(new OperationFailure(reason, Node, wasSent));
+    private static OperationResult Failed(MemcachedFailureReason reason, bool wasSent = false)
+        => OperationResult.Failed(new OperationFailure(reason, Node, wasSent));
 
     private Task AdvanceUntil(Task task, TimeSpan step) => Eventually.True(
         () =>
@@ -134,10 +135,23 @@ public sealed class RetryOutcomeTests
         },
         "it ends");
 
-    private Task<OperationResult> Again(Func<int, OperationResult> attempt, int maximum = 2, TimeSpan? total = null, CancellationToken token = default)
-        => Policy(maximum, total).AgainAsync(Lost, number => ValueTask.FromResult(attempt(Interlocked.Increment(ref _attempts))), 0, CallMode.Async, token).AsTask();
+    private Task<OperationResult> Again(
+        Func<int, OperationResult> attempt,
+        int maximum = 2,
+        TimeSpan? total = null,
+        CancellationToken token = default)
+        => Policy(maximum, total)
+            .AgainAsync(Lost, number => ValueTask.FromResult(attempt(Interlocked.Increment(ref _attempts))), 0, CallMode.Async, token)
+            .AsTask();
 
-    private RetryPolicy Policy(int maximum, TimeSpan? total = null) => new(
-        new RetrySettings { MaximumRetries = maximum, Delay = TimeSpan.FromMilliseconds(10), AttemptTimeout = TimeSpan.FromMilliseconds(400), TotalTimeout = total ?? TimeSpan.FromSeconds(1) },
-        _time);
+    private RetryPolicy Policy(int maximum, TimeSpan? total = null)
+        => new(
+            new RetrySettings
+            {
+                MaximumRetries = maximum,
+                Delay = TimeSpan.FromMilliseconds(10),
+                AttemptTimeout = TimeSpan.FromMilliseconds(400),
+                TotalTimeout = total ?? TimeSpan.FromSeconds(1),
+            },
+            _time);
 }

@@ -18,7 +18,9 @@ public sealed class RetryPolicyTests
             RetryPolicy policy = Policy(retries: 10, delay: 50, attempt: 100);
             (int attempts, TimeSpan last) = await RunAsync(policy, CallMode.Async);
             Assert.True(attempts >= 3, $"only {attempts} attempts in a second");
-            Assert.True(last <= TimeSpan.FromMilliseconds(900), $"the last attempt began after {last.TotalMilliseconds} ms, and may take 100 more of the 1000 there are");
+            Assert.True(
+                last <= TimeSpan.FromMilliseconds(900),
+                $"the last attempt began after {last.TotalMilliseconds} ms, and may take 100 more of the 1000 there are");
         }
     }
 
@@ -47,7 +49,9 @@ public sealed class RetryPolicyTests
         await RunAsync(policy, CallMode.Sync);
 
         // 20, 40, 80 and 160 ms, each at least by half; four of the first were 120 at most.
-        Assert.True(TimeProvider.System.GetElapsedTime(started) >= TimeSpan.FromMilliseconds(140), $"{TimeProvider.System.GetElapsedTime(started).TotalMilliseconds} ms");
+        Assert.True(
+            TimeProvider.System.GetElapsedTime(started) >= TimeSpan.FromMilliseconds(140),
+            $"{TimeProvider.System.GetElapsedTime(started).TotalMilliseconds} ms");
     }
 
     /// <summary>How many further attempts there were, and how long after the beginning the last of them began.</summary>

@@ -79,7 +79,11 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     {
         await _cache.GetAsync("key");
         await _cache.SetAsync("key", [1], new());
-        await _hybrid.GetOrCreate.MakeAsync("key", CallOptions.From(null, _hybrid.Context.Options), ValueFactory.Of(1, static (state, _) => ValueTask.FromResult(state)), CancellationToken.None);
+        await _hybrid.GetOrCreate.MakeAsync(
+            "key",
+            CallOptions.From(null, _hybrid.Context.Options),
+            ValueFactory.Of(1, static (state, _) => ValueTask.FromResult(state)),
+            CancellationToken.None);
         _listener.RecordObservableInstruments();
         string[] common = [AttributeNames.ServerAddress, AttributeNames.ServerPort, AttributeNames.CacheName];
         foreach (string[] row in Rows())
@@ -87,7 +91,9 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
             if (_seenAttributes.TryGetValue(row[0], out HashSet<string>? seen))
             {
                 // The numbers of the hybrid cache and of output caching are of no server.
-                bool isOfNoServer = row[0].StartsWith("memcached.hybrid.", StringComparison.Ordinal) || row[0].StartsWith("memcached.output_cache.", StringComparison.Ordinal);
+                bool isOfNoServer =
+                    row[0].StartsWith("memcached.hybrid.", StringComparison.Ordinal)
+                    || row[0].StartsWith("memcached.output_cache.", StringComparison.Ordinal);
                 string[] given = isOfNoServer ? [AttributeNames.CacheName] : common;
                 Assert.Equal(given.Concat(Names().Matches(row[3]).Select(static match => match.Groups[1].Value)).Order(), seen.Order());
             }
@@ -128,7 +134,9 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
         foreach (RequestOutcome outcome in Enum.GetValues<RequestOutcome>())
         {
             Assert.Contains($"`{outcome.Text()}`", outcomes, StringComparison.Ordinal);
-            Assert.True(!outcome.IsError() || errors.Contains($"`{outcome.ErrorText()}`", StringComparison.Ordinal), $"{outcome} is not in the list of error.type");
+            Assert.True(
+                !outcome.IsError() || errors.Contains($"`{outcome.ErrorText()}`", StringComparison.Ordinal),
+                $"{outcome} is not in the list of error.type");
         }
     }
 
@@ -136,7 +144,13 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     public void Every_query_names_metrics_and_labels_that_there_are()
     {
         HashSet<string> known = [.. _instruments.SelectMany(InPrometheus), .. Attributes.Select(static name => name.Replace('.', '_'))];
-        string[] queries = [.. Queries(JsonNode.Parse(Dashboard)!), .. AlertExpressions().Matches(Document[Document.IndexOf("## Alerts", StringComparison.Ordinal)..]).Select(static match => match.Groups[1].Value)];
+        string[] queries =
+        [
+            .. Queries(JsonNode.Parse(Dashboard)!),
+            .. AlertExpressions()
+                .Matches(Document[Document.IndexOf("## Alerts", StringComparison.Ordinal)..])
+                .Select(static match => match.Groups[1].Value),
+        ];
         Assert.True(queries.Length > 30);
         foreach (string query in queries)
         {
@@ -183,7 +197,11 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
 
     /// <summary>Name, kind, unit, attributes and meaning of each row about a metric.</summary>
     private static IEnumerable<string[]> Rows()
-        => Document.Split('\n').Where(static line => MetricRow().IsMatch(line)).Select(static line => (string[])[.. line.Trim('|', ' ').Split('|').Select(static (cell, i) => i < 3 ? cell.Trim(' ', '`') : cell.Trim())]);
+        => Document
+            .Split('\n')
+            .Where(static line => MetricRow().IsMatch(line))
+            .Select(static line =>
+                (string[])[.. line.Trim('|', ' ').Split('|').Select(static (cell, i) => i < 3 ? cell.Trim(' ', '`') : cell.Trim())]);
 
     private static string Kind(Instrument instrument) => instrument.GetType().GetGenericTypeDefinition() switch
     {
@@ -206,12 +224,16 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
         };
     }
 
-    private static IEnumerable<string> Queries(JsonNode node) => node switch
-    {
-        JsonObject o => o.SelectMany(static member => member is { Key: "expr" or "definition", Value: JsonValue text } ? [text.GetValue<string>()] : member.Value is null ? [] : Queries(member.Value)),
-        JsonArray a => a.SelectMany(static item => item is null ? [] : Queries(item)),
-        _ => [],
-    };
+    private static IEnumerable<string> Queries(JsonNode node)
+        => node switch
+        {
+            JsonObject o => o.SelectMany(static member =>
+                member is { Key: "expr" or "definition", Value: JsonValue text } ? [text.GetValue<string>()]
+                : member.Value is null ? []
+                : Queries(member.Value)),
+            JsonArray a => a.SelectMany(static item => item is null ? [] : Queries(item)),
+            _ => [],
+        };
 
     [GeneratedRegex("`([a-z_.]+)`")]
     private static partial Regex Names();

@@ -6,12 +6,20 @@ using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Tests.Telemetry;
 
-/// <summary>docs/troubleshooting.md has an entry for every event that asks for somebody's attention, under the words that the log has.</summary>
+/// <summary>
+/// docs/troubleshooting.md has an entry for every event that asks for somebody's attention, under the words that the
+/// log has.
+/// </summary>
 public sealed partial class TroubleshootingDocumentTests
 {
     private const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
 
-    private static readonly Dictionary<int, LoggerMessageAttribute> Messages = new[] { typeof(MemcachedNodeState), typeof(MemcachedCache), typeof(MemcachedOutputCacheOptions) }
+    private static readonly Dictionary<int, LoggerMessageAttribute> Messages = new[]
+    {
+        typeof(MemcachedNodeState),
+        typeof(MemcachedCache),
+        typeof(MemcachedOutputCacheOptions),
+    }
         .SelectMany(static type => type.Assembly.GetTypes())
         .SelectMany(static type => type.GetMethods(All))
         .Select(static method => method.GetCustomAttribute<LoggerMessageAttribute>())
