@@ -1,7 +1,7 @@
 namespace MemcachedDistributedCache.AspNetCore;
 
 /// <summary>
-/// What output caching on memcached has done in this process since it started. A singleton service; the counts only
+/// The counts of output caching on memcached in this process since it started. A singleton service; the counts only
 /// grow.
 /// </summary>
 public sealed class MemcachedOutputCacheStatistics

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache;
 
-/// <summary>What this process has seen of one server since the cache was made.</summary>
+/// <summary>The state and the counts of one server, as this process has seen them since the cache was made.</summary>
 public sealed record MemcachedNodeStatus
 {
     internal MemcachedNodeStatus()

@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache;
 /// <summary>Makes of the options what the parts of a cache are given. All of them go by the I/O clock.</summary>
 internal static class Composition
 {
-    /// <summary>What repeats failed operations; null where nothing does.</summary>
+    /// <summary>The retry policy; null where nothing is retried.</summary>
     public static RetryPolicy? RetriesOf(MemcachedCacheOptions options, TimeProvider ioTime) => options.MaximumRetries == 0 ? null : new RetryPolicy(
         new RetrySettings
         {
@@ -43,7 +43,7 @@ internal static class Composition
         return builder.Build();
     }
 
-    /// <summary>What the nodes are given.</summary>
+    /// <summary>The settings of the nodes.</summary>
     public static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider ioTime, NameResolver names, CacheTelemetry telemetry) => new()
     {
         Connections = new ConnectionSettings

@@ -193,7 +193,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         return parts;
     }
 
-    /// <summary>What this process has seen of each server, in the order of the options.</summary>
+    /// <summary>The state and the counts of each server, as this process has seen them, in the order of the options.</summary>
     public IReadOnlyList<MemcachedNodeStatus> GetNodes()
         => [.. _cluster.Nodes.Select(static node => new MemcachedNodeStatus
         {
@@ -320,7 +320,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     /// <exception cref="ArgumentException">The key is null or empty.</exception>
     /// <exception cref="MemcachedUnavailableException">The server gave no answer, and the option says to throw.</exception>
     /// <exception cref="MemcachedValueTooLargeException">The value is over the limit, and the option says to throw.
-    /// What is there stays.</exception>
+    /// The value that is there stays.</exception>
     public ValueTask<bool> TryAddAsync(
         string key,
         ReadOnlySequence<byte> value,

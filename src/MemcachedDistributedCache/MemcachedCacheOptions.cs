@@ -194,7 +194,7 @@ public sealed class MemcachedCacheOptions
     /// <summary>Which servers the registrations name.</summary>
     internal NamedServers NamedServers { get; } = new();
 
-    /// <summary>What was given to <see cref="ConfigureResilience"/>.</summary>
+    /// <summary>The callback that <see cref="ConfigureResilience"/> was given.</summary>
     internal Action<ResiliencePipelineBuilder>? Resilience { get; private set; }
 
     /// <summary>

@@ -295,7 +295,7 @@ public sealed class MemcachedHybridCache : HybridCache, IAsyncDisposable, IDispo
             : new ValueTask(_parts.Tags.InvalidateAsync(distinct, _parts.Context.Width.Requests).WaitAsync(cancellationToken));
     }
 
-    /// <summary>What the cache has done in this process.</summary>
+    /// <summary>The counts of this cache in this process.</summary>
     public MemcachedHybridStatistics GetStatistics() => MemcachedHybridStatistics.Of(_parts.Context.Counters, _parts.Local.Count);
 
     /// <summary>

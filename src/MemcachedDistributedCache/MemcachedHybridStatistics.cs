@@ -2,7 +2,7 @@ using MemcachedDistributedCache.Hybrid;
 
 namespace MemcachedDistributedCache;
 
-/// <summary>What the hybrid cache of this process has done since it was made.</summary>
+/// <summary>The counts of one hybrid cache in this process since it was made.</summary>
 public sealed record MemcachedHybridStatistics
 {
     internal MemcachedHybridStatistics()

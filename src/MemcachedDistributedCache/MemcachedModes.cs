@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache;
 
-/// <summary>What callers see when a memcached server gives no answer.</summary>
+/// <summary>The behaviour towards callers when a memcached server gives no answer.</summary>
 public enum MemcachedFailureMode
 {
     /// <summary>A read is a miss, a write is dropped; both are counted. The application goes on without its cache. The default.</summary>
@@ -10,7 +10,7 @@ public enum MemcachedFailureMode
     Throw,
 }
 
-/// <summary>What becomes of a value that is larger than the limit. In either case nothing stays under its key.</summary>
+/// <summary>The treatment of a value that is larger than the limit. In either case nothing stays under its key.</summary>
 public enum MemcachedOversizeBehavior
 {
     /// <summary>The call throws a <see cref="MemcachedValueTooLargeException"/>. The default.</summary>

@@ -36,7 +36,7 @@ internal sealed class OwnLookup(string key)
     /// <summary>The key of the page.</summary>
     public string Key => key;
 
-    /// <summary>What it read, once it has ended.</summary>
+    /// <summary>The bytes that it read, once it has ended.</summary>
     public LookupLog.Lookup? Found { get; set; }
 }
 
@@ -47,6 +47,6 @@ internal sealed class Arrival(long timestamp)
     /// <summary>The time, as the time provider counts.</summary>
     public long Timestamp => timestamp;
 
-    /// <summary>What the request looked for by itself; one that shared another's look-up has nothing here.</summary>
+    /// <summary>The keys that the request looked for by itself; a request that shared another's look-up has none.</summary>
     public OwnLookup? Lookup { get; set; }
 }

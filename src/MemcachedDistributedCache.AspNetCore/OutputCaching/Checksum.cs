@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache.AspNetCore.OutputCaching;
 /// <summary>CRC-32C of bytes that come in parts; the processor computes it. Its result does not depend on where the parts begin.</summary>
 internal static class Checksum
 {
-    /// <summary>What the first part is added to. Not 0, to which bytes that are 0 would add nothing.</summary>
+    /// <summary>The value that the first part is added to. Not 0, to which bytes that are 0 would add nothing.</summary>
     public const uint Start = uint.MaxValue;
 
     /// <summary>Adds a part.</summary>

@@ -100,7 +100,7 @@ internal sealed class LookupLog(int maximumPages = 4096)
         return page;
     }
 
-    /// <summary>What a look-up read.</summary>
+    /// <summary>The result of a look-up.</summary>
     /// <param name="Timestamp">When it had ended.</param>
     /// <param name="Tags">The versions that it read.</param>
     internal sealed record Lookup(long Timestamp, VersionedTag[] Tags);

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>What all nodes of a cluster have in common.</summary>
+/// <summary>The settings that all nodes of a cluster share.</summary>
 internal sealed record ClusterSettings
 {
     /// <summary>The settings of their connections.</summary>

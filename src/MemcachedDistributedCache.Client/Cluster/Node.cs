@@ -46,7 +46,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     /// <summary>Where the server listens; also what it is on the ring.</summary>
     public ServerAddress Address { get; }
 
-    /// <summary>What was seen of the server.</summary>
+    /// <summary>The counts of this server.</summary>
     public NodeCounters Counters { get; }
 
     /// <summary>Which keys and items of the server may be old.</summary>

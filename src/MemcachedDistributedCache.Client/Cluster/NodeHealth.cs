@@ -127,7 +127,7 @@ internal sealed class NodeHealth
     }
 }
 
-/// <summary>What follows from a change of a node's health. The first two run under its lock and must not wait.</summary>
+/// <summary>The consequences of a change of a node's health. The first two run under its lock and must not wait.</summary>
 internal interface INodeHealthEvents
 {
     /// <summary>The node is about to be down.</summary>

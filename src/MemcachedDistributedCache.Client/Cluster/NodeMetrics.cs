@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>What is published of the nodes as this process sees them. All of it is kept anyway; a collection reads it.</summary>
+/// <summary>The metrics of the nodes as this process sees them. Their numbers are kept anyway; a collection reads them.</summary>
 internal static class NodeMetrics
 {
     private static readonly (MemcachedNodeState State, string Name)[] States =

@@ -20,7 +20,7 @@ internal sealed class OutageLog(NodeCounters counters, Func<bool> hasGutter, ILo
     private readonly Lock _lock = new();
     private readonly HashSet<string> _reasons = new(StringComparer.Ordinal);
 
-    /// <summary>What was seen of the server.</summary>
+    /// <summary>The counts of this server.</summary>
     public NodeCounters Counters => counters;
 
     /// <summary>The node is down.</summary>

@@ -50,7 +50,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         Apply();
     }
 
-    /// <summary>What becomes of an operation while no server is known.</summary>
+    /// <summary>The result of an operation while no server is known.</summary>
     public static OperationResult NoServer { get; } = OperationResult.Failed(Nobody.Unavailable);
 
     /// <summary>For how long, in seconds, a node keeps what it holds for another that is down.</summary>
@@ -231,7 +231,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         RenewConnections();
     }
 
-    /// <summary>What the new topology has to remember of those before.</summary>
+    /// <summary>The history that the new topology takes over from those before.</summary>
     private ImmutableArray<Topology.Move> MovesFrom(Topology before, Topology.Member[] members)
     {
         if (before.Nodes.Count == 0)
@@ -275,7 +275,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// What a node was asked before it left, and did not answer, may happen after it has joined again, when newer
+    /// A change that a node was asked for before it left, and did not answer, may happen after it has joined again, when newer
     /// writes have been made elsewhere: it is not believed before a grace has passed.
     /// </summary>
     private void MarkUncertain_NeedsLock(Node[] joined)
@@ -363,7 +363,7 @@ internal readonly record struct Route(Node? Node, CasFence? Fence = null, Node? 
     /// <summary>Another node serves in the owner's place.</summary>
     public bool IsGutter => Owner is not null;
 
-    /// <summary>What else its items are to be newer than, where other nodes that are down were passed to find a gutter node.</summary>
+    /// <summary>Further fences that its items must pass, where other nodes that are down were passed to find a gutter node.</summary>
     public CasFence[]? MoreFences { get; init; }
 
     /// <summary>An item may be read here.</summary>

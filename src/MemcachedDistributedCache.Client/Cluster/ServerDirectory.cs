@@ -46,7 +46,7 @@ internal sealed class ServerDirectory
     /// <summary>The addresses of a name as they were found last; null where it has not been looked up.</summary>
     public IPAddress[]? AddressesOf(string host) => _addresses.GetValueOrDefault(host);
 
-    /// <summary>What the servers come to, each address once. Empty while no name has been resolved.</summary>
+    /// <summary>The addresses of the servers, each once. Empty while no name has been resolved.</summary>
     public IReadOnlyList<(ServerAddress Address, int Weight)> Servers
         => [.. Volatile.Read(ref _specs).SelectMany(Expand).DistinctBy(static server => server.Address.ToString(), StringComparer.Ordinal)];
 

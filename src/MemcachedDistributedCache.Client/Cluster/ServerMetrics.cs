@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Telemetry;
 
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>What the servers say of themselves (<c>stats</c>), over all of their clients.</summary>
+/// <summary>The metrics that the servers tell of themselves (<c>stats</c>), over all of their clients.</summary>
 internal static class ServerMetrics
 {
     /// <summary>All of them.</summary>

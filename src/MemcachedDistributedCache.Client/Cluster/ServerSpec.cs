@@ -73,7 +73,7 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         return true;
     }
 
-    /// <summary>What people write who have it from elsewhere; null for anything else.</summary>
+    /// <summary>A hint for a form of address that other products use; null for anything else.</summary>
     private static string? MistakeOf(string text)
     {
         if (text.IndexOf("://", StringComparison.Ordinal) is >= 0 and int scheme)

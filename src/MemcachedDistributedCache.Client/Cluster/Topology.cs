@@ -81,7 +81,7 @@ internal sealed class Topology
         return null;
     }
 
-    /// <summary>What a hash's items on its owner are to be newer than; null where the owner has had it from the beginning.</summary>
+    /// <summary>The fence that a hash's items on its owner must pass; null where the owner has had the hash from the beginning.</summary>
     public CasFence? FenceOf(uint hash, Node owner)
     {
         foreach (Move move in _moves)
@@ -96,7 +96,7 @@ internal sealed class Topology
     }
 
     /// <summary>
-    /// What each of the nodes that were passed asks of a gutter node's items: nothing, if it has never been up, and so
+    /// The demand of each node that was passed on a gutter node's items: nothing, if it has never been up, and so
     /// has never had the key.
     /// </summary>
     private static CasFence[] FencesOf(List<Node> passed, Node gutterNode)

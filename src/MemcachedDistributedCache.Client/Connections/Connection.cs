@@ -61,7 +61,7 @@ internal sealed class Connection
         _createdAt = settings.TimeProvider.GetTimestamp();
     }
 
-    /// <summary>What the server said of itself, once the connection is open.</summary>
+    /// <summary>The server's answer to the handshake, once the connection is open.</summary>
     public Handshake Handshake { get; } = new();
 
     /// <summary>It takes requests.</summary>

@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Transport;
 
 namespace MemcachedDistributedCache.Connections;
 
-/// <summary>What all connections of a cluster have in common.</summary>
+/// <summary>The settings that all connections of a cluster share.</summary>
 internal sealed record ConnectionSettings
 {
     /// <summary>Opens the sockets.</summary>
@@ -21,7 +21,7 @@ internal sealed record ConnectionSettings
     /// <summary>The clock of everything else.</summary>
     public required TimeProvider TimeProvider { get; init; }
 
-    /// <summary>What the cache tells whoever listens; nothing by default.</summary>
+    /// <summary>The telemetry of the cache; silent by default.</summary>
     public CacheTelemetry Telemetry { get; init; } = CacheTelemetry.Silent;
 
     /// <summary>The limit of name resolution, connect and handshake together.</summary>

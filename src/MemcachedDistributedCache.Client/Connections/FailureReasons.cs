@@ -2,7 +2,7 @@ using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Connections;
 
-/// <summary>What the operations of one connection are told when there is no answer, and how long each of them took.</summary>
+/// <summary>The failures that the operations of one connection end with when there is no answer, and how long each took.</summary>
 internal sealed class FailureReasons(ConnectionSettings settings, NodeCounters counters)
 {
     private readonly OperationResult _timedOut = OperationResult.Failed(counters.TimedOut);
@@ -14,7 +14,7 @@ internal sealed class FailureReasons(ConnectionSettings settings, NodeCounters c
     public OperationResult TimedOutAfter(TimeSpan took) => OperationResult.Failed(counters.TimedOut with { Took = took });
 
     /// <summary>
-    /// What those are told whose time is up at a tick of the clock. Where the clock has lagged behind they have waited
+    /// The failure of those whose time is up at a tick of the clock. Where the clock has lagged behind they have waited
     /// longer than the limit.
     /// </summary>
     public OperationResult TimedOutAt(int now)

@@ -112,7 +112,7 @@ internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
         return taken;
     }
 
-    /// <summary>What the whole value comes to; its length is negative where it is shorter than its prefix, or was dropped.</summary>
+    /// <summary>The result of the whole value; its length is negative where it is shorter than its prefix, or was dropped.</summary>
     public OperationResult ToResult(object? origin, bool isUnreadable)
     {
         bool isSound = _prefixLength is 0 or ValuePrefix.Length && _array is not null;
@@ -155,7 +155,7 @@ internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
         _array = null;
     }
 
-    /// <summary>What has come fills the room that there is: the server has shown that it sends, and gets as much again.</summary>
+    /// <summary>The bytes that have come fill the room that there is: the server has shown that it sends, and gets as much room again.</summary>
     private void MakeRoom()
     {
         if (ValueReceived < _room || _room == ValueLength)

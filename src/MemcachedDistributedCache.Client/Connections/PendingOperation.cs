@@ -48,7 +48,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     {
     }
 
-    /// <summary>What a scan found.</summary>
+    /// <summary>The result of a scan.</summary>
     public enum Expiry
     {
         /// <summary>Its time has not come.</summary>
@@ -61,7 +61,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         TimedOut,
     }
 
-    /// <summary>What the request does.</summary>
+    /// <summary>The kind of the request.</summary>
     public OperationKind Kind { get; private set; }
 
     /// <summary>Where a value goes.</summary>
@@ -96,7 +96,7 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     /// <summary>The newest uncertain write of the node when a change began; see <see cref="IConnectionOwner.Settle"/>.</summary>
     public long BegunAt { get; set; }
 
-    /// <summary>What the length of the value is noted under; see <see cref="IRequest.ReadHash"/>.</summary>
+    /// <summary>The hash under which the length of the value is noted; see <see cref="IRequest.ReadHash"/>.</summary>
     public uint ReadHash { get; set; }
 
     /// <summary>The tick at which it began.</summary>

@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Connections;
 
-/// <summary>What a connection asks for its own sake, and nobody waits for.</summary>
+/// <summary>The requests of a connection for its own sake, for which nobody waits.</summary>
 internal static class QuietRequests
 {
     /// <summary>Removes what a lease left that was won by a request whose caller is gone.</summary>

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
-/// What a connection reads into. It begins small, for a connection that is hardly used costs little then, and is
+/// The buffer that a connection reads into. It begins small, for a connection that is hardly used costs little then, and is
 /// exchanged for a large one as soon as a read fills it.
 /// </summary>
 internal static class ReadBuffer

@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>A request that can write itself.</summary>
 internal interface IRequest
 {
-    /// <summary>What it does.</summary>
+    /// <summary>The kind of operation.</summary>
     OperationKind Kind { get; }
 
     /// <summary>The key that is changed, empty where none is.</summary>

@@ -25,7 +25,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
     // Set from the start: until the connection is open, what opens it is the sender.
     private bool _hasSender = true;
 
-    /// <summary>What became of a request.</summary>
+    /// <summary>The outcome of a request.</summary>
     public enum Outcome
     {
         /// <summary>Somebody else sends it.</summary>

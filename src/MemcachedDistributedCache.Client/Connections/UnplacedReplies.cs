@@ -19,7 +19,7 @@ internal sealed class UnplacedReplies
     /// <summary>How many wait.</summary>
     public int Count => _replies.Count;
 
-    /// <summary>What waits at a place, from 0 on, and its text if it is an error.</summary>
+    /// <summary>The reply that waits at a place, from 0 on, and its text if it is an error.</summary>
     public (MetaReply Reply, string? Error) this[int index] => _replies[index];
 
     /// <summary>An error line has come whose request is known, and may be followed by another of the same request.</summary>

@@ -16,7 +16,7 @@ internal sealed class Handshake
     private int _consumed;
     private bool _hasSettings;
 
-    /// <summary>What to send.</summary>
+    /// <summary>The bytes to send.</summary>
     public static ReadOnlySpan<byte> Request => "version\r\nstats settings\r\nmn\r\n"u8;
 
     /// <summary>The server's version as it says it, once read.</summary>

@@ -37,10 +37,10 @@ internal enum ReplyCode : byte
     Error,
 }
 
-/// <summary>What a reply line says. A field that the line does not carry has its default.</summary>
+/// <summary>The content of a reply line. A field that the line does not carry has its default.</summary>
 internal struct MetaReply
 {
-    /// <summary>What happened.</summary>
+    /// <summary>The outcome.</summary>
     public ReplyCode Code;
 
     /// <summary>Somebody has marked the item as old (<c>X</c>).</summary>

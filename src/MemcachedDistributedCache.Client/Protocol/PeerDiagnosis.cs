@@ -23,7 +23,7 @@ internal static class PeerDiagnosis
     public static bool IsTls(ReadOnlySpan<byte> received)
         => received.Length >= 3 && received[0] is 0x15 or 0x16 && received[1] == 3 && received[2] <= 4;
 
-    /// <summary>What a line in the place of a version is a sign of, and what helps.</summary>
+    /// <summary>The likely cause of a line in the place of a version, and the remedy.</summary>
     public static string OfLine(ReadOnlySpan<byte> line)
     {
         string said = $"it answered '{Handshake.Printable(line)}' when asked for its version";

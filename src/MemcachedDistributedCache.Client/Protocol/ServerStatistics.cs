@@ -3,7 +3,7 @@ using System.Buffers.Text;
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
-/// What a server says of itself. Request: <c>stats\r\n</c>; reply: <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and
+/// The statistics that a server tells of itself. Request: <c>stats\r\n</c>; reply: <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and
 /// <c>END\r\n</c>. It carries no token, so it is asked for on a connection of its own that is closed after it.
 /// </summary>
 /// <param name="Items">Items held (<c>curr_items</c>).</param>
@@ -54,7 +54,7 @@ internal sealed record ServerStatistics(
         Invalid,
     }
 
-    /// <summary>What to send.</summary>
+    /// <summary>The bytes to send.</summary>
     public static ReadOnlySpan<byte> Request => "stats\r\n"u8;
 
     /// <summary>Reads a reply from its beginning.</summary>

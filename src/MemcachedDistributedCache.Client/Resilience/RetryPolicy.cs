@@ -6,7 +6,7 @@ using Polly;
 namespace MemcachedDistributedCache.Resilience;
 
 /// <summary>
-/// What follows a failed first attempt. That one runs bare: a pipeline around every operation would cost more than the operation. Every
+/// The attempts that follow a failed first one. That one runs bare: a pipeline around every operation would cost more than the operation. Every
 /// operation of the cache may be repeated: reads change nothing, and stores and deletes do the same when they are done twice.
 /// </summary>
 internal sealed class RetryPolicy

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Telemetry;
 
-/// <summary>What one cache tells whoever listens.</summary>
+/// <summary>The metrics and traces of one cache, for whoever listens.</summary>
 /// <param name="hub">The instruments.</param>
 /// <param name="cacheName">The cache's service key, or null for the one without.</param>
 /// <param name="timeProvider">The clock of durations.</param>

@@ -13,7 +13,7 @@ internal sealed class LogLimiter(TimeProvider? clock = null)
     private long _nextAt = long.MinValue;
     private long _suppressed;
 
-    /// <summary>Whether to log now.</summary>
+    /// <summary>True if the event is to be logged now.</summary>
     /// <param name="suppressed">How many were not logged since the last one that was.</param>
     public bool TryPass(out long suppressed)
     {

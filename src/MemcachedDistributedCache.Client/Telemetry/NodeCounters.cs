@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Telemetry;
 
 /// <summary>
-/// What this process has seen of one server, over all its connections. Metrics are read from here when somebody collects them.
+/// The counts of one server, over all connections of this process. Metrics are read from here when somebody collects them.
 /// </summary>
 /// <param name="server">The server's address as configured.</param>
 /// <param name="telemetry">Times its requests; by default nothing does.</param>

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace MemcachedDistributedCache.Telemetry;
 
 /// <summary>
-/// What one collection of one metric reads from all sources. Two caches of one process on the same server have the same tags, and a
+/// The numbers that one collection of one metric reads from all sources. Two caches of one process on the same server have the same tags, and a
 /// collector would keep the last number only: here they become one.
 /// </summary>
 internal sealed class Observations(bool isShared)
@@ -17,10 +17,10 @@ internal sealed class Observations(bool isShared)
         _all[tags.Identity] = (tags, !known ? value : isShared ? before.Value : before.Value + value);
     }
 
-    /// <summary>What was noted, in whole numbers.</summary>
+    /// <summary>The noted numbers, whole ones.</summary>
     public IEnumerable<Measurement<long>> Whole() => _all.Values.Select(static one => new Measurement<long>((long)one.Value, one.Tags.All));
 
-    /// <summary>What was noted.</summary>
+    /// <summary>The noted numbers.</summary>
     public IEnumerable<Measurement<double>> Fractions() => _all.Values.Select(static one => new Measurement<double>(one.Value, one.Tags.All));
 }
 

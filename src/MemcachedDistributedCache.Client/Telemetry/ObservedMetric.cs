@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Telemetry;
 
-/// <summary>What a metric's numbers mean.</summary>
+/// <summary>The meaning of a metric's numbers.</summary>
 internal enum MetricKind
 {
     /// <summary>It only grows.</summary>

@@ -10,7 +10,7 @@ internal sealed record OperationFailure(MemcachedFailureReason Reason, IFailedNo
     /// <summary>The server's address as configured.</summary>
     public string Server => Node.Server;
 
-    /// <summary>What the server said, or why it cannot be used, where that is known; without a key or a value.</summary>
+    /// <summary>The server's words, or the cause why it cannot be used, where that is known; without a key or a value.</summary>
     public string? Detail { get; init; }
 
     /// <summary>It was told at once, and nothing was tried.</summary>

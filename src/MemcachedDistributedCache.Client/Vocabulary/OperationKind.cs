@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Vocabulary;
 
-/// <summary>What a request does; it decides which replies are answers to it.</summary>
+/// <summary>The kind of a request; it decides which replies are answers to it.</summary>
 internal enum OperationKind : byte
 {
     /// <summary>Reads a value.</summary>

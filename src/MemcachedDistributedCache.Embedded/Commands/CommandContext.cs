@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Embedded.Storage;
 namespace MemcachedDistributedCache.Embedded.Commands;
 
 /// <summary>
-/// What a command works with: the node's memory, the replies of this connection, and how this request wants to be
+/// The surroundings of a command: the node's memory, the replies of this connection, and how this request wants to be
 /// answered.
 /// </summary>
 internal sealed class CommandContext(ItemStore store, ServerState server, ReplyBuffer reply)

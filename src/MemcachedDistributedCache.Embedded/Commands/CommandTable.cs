@@ -2,7 +2,7 @@ using MemcachedDistributedCache.Embedded.Protocol;
 
 namespace MemcachedDistributedCache.Embedded.Commands;
 
-/// <summary>What follows a command line.</summary>
+/// <summary>The continuation after a command line.</summary>
 internal enum NextKind
 {
     /// <summary>The next command line.</summary>

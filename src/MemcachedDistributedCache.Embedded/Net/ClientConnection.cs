@@ -84,7 +84,7 @@ internal sealed class ClientConnection
         return count > 0;
     }
 
-    /// <summary>What the input takes beyond what every connection has.</summary>
+    /// <summary>The input buffer's bytes beyond those that every connection has.</summary>
     private int LineBytes => _input.Length - InputBytes;
 
     private bool TryMakeRoom()

@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Embedded.Commands;
 
 namespace MemcachedDistributedCache.Embedded.Net;
 
-/// <summary>What a node knows about its connections, for itself and for <c>stats</c>.</summary>
+/// <summary>The connections of a node and their counts, for itself and for <c>stats</c>.</summary>
 internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections, long lineMemory)
 {
     /// <summary>Three numbers first, so that clients which compare versions take it for the memcached it imitates.</summary>

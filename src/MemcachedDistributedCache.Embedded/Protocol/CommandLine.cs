@@ -31,7 +31,7 @@ internal readonly ref struct CommandLine
     /// <summary>The last token is <c>noreply</c>; the classic commands look nowhere else for it.</summary>
     public bool EndsWithNoReply => Count > 0 && this[Count - 1].SequenceEqual("noreply"u8);
 
-    /// <summary>What memcached sees of a line: C strings end at a NUL.</summary>
+    /// <summary>The part of a line that memcached sees: C strings end at a NUL.</summary>
     public static ReadOnlySpan<byte> UntilNul(ReadOnlySpan<byte> line)
     {
         int end = line.IndexOf((byte)0);

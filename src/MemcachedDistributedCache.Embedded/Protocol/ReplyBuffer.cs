@@ -4,7 +4,7 @@ using System.Buffers;
 namespace MemcachedDistributedCache.Embedded.Protocol;
 
 /// <summary>
-/// What a connection has still to send. Many replies gather here and leave in one write. <see cref="Seal"/> marks what
+/// The replies that a connection has still to send. Many replies gather here and leave in one write. <see cref="Seal"/> marks what
 /// memcached would have sent by now: some of its failures drop the replies gathered since, and so do ours.
 /// </summary>
 internal sealed class ReplyBuffer

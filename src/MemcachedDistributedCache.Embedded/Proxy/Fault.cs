@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Embedded;
 
-/// <summary>What a <see cref="FaultProxy"/> does wrong. Immutable; <c>with</c> makes variants.</summary>
+/// <summary>The faults of a <see cref="FaultProxy"/>. Immutable; <c>with</c> makes variants.</summary>
 public sealed record Fault
 {
     /// <summary>Everything passes.</summary>
@@ -9,10 +9,10 @@ public sealed record Fault
     /// <summary>New connections are refused, as if nobody listened; existing ones go on.</summary>
     public static Fault Refuse { get; } = new() { RefuseConnections = true };
 
-    /// <summary>What happens to requests, from the client to the server. Default: nothing.</summary>
+    /// <summary>The fault of requests, from the client to the server. Default: none.</summary>
     public StreamFault ToServer { get; init; } = StreamFault.None;
 
-    /// <summary>What happens to replies, from the server to the client. Default: nothing.</summary>
+    /// <summary>The fault of replies, from the server to the client. Default: none.</summary>
     public StreamFault ToClient { get; init; } = StreamFault.None;
 
     /// <summary>New connections are refused. Default false.</summary>

@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace MemcachedDistributedCache.Embedded.Proxy;
 
-/// <summary>What a relay tells its connection when it ends.</summary>
+/// <summary>The cause with which a relay ends.</summary>
 internal enum RelayEnd
 {
     SenderFinished,

@@ -1,7 +1,7 @@
 namespace MemcachedDistributedCache.Embedded;
 
 /// <summary>
-/// What goes wrong with the bytes of one direction. The parts combine, in this order: stall and delay, <see cref="Insert"/>,
+/// The fault of the bytes of one direction. The parts combine, in this order: stall and delay, <see cref="Insert"/>,
 /// <see cref="Replace"/>, <see cref="CorruptByteAt"/>, <see cref="Duplicate"/>, <see cref="CutAfterBytes"/>, drip. Nothing is random.
 /// Positions count the bytes of a connection in this direction since the fault was applied to it, before insertion and duplication
 /// for <see cref="CorruptByteAt"/>, after them for <see cref="CutAfterBytes"/>.

@@ -52,7 +52,7 @@ internal sealed class Item(byte[] key, byte[] value, uint clientFlags, uint expi
     public bool Has(ItemMarks mark) => (Marks & mark) != ItemMarks.None;
 
     /// <summary>
-    /// What memcached would take for it, and what its limits count: header, CAS, key and NUL, flags where set, value
+    /// The bytes that memcached would take for it, which its limits count: header, CAS, key and NUL, flags where set, value
     /// and CR LF.
     /// </summary>
     public static int Size(int keyBytes, uint clientFlags, int valueBytes)

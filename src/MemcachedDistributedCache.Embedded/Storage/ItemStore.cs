@@ -38,7 +38,7 @@ internal sealed class ItemStore
     public long Bytes { get; private set; }
 
     /// <summary>
-    /// What items take whose data block is still arriving. It counts against the limit, as in memcached: a client that
+    /// The bytes of items whose data block is still arriving. It counts against the limit, as in memcached: a client that
     /// announces and does not send holds memory too.
     /// </summary>
     public long Reserved { get; private set; }

@@ -40,7 +40,7 @@ internal sealed class StoreStatistics
     public IEnumerable<int> CountedClasses => Enumerable.Range(0, _classes.Length).Where(slabClass => _classes[slabClass] is not null);
 }
 
-/// <summary>What <c>stats items</c> reports of one slab class.</summary>
+/// <summary>The numbers that <c>stats items</c> reports of one slab class.</summary>
 internal sealed class SlabClassStatistics
 {
     public long Evicted;

@@ -15,16 +15,16 @@ internal sealed record EntryStoreSettings
     /// <summary>The longest value, in bytes; the server's own limit holds besides.</summary>
     public required int MaximumValueBytes { get; init; }
 
-    /// <summary>What becomes of a longer one.</summary>
+    /// <summary>The fate of a longer value.</summary>
     public required MemcachedOversizeBehavior OversizeBehavior { get; init; }
 
-    /// <summary>What callers see of a failure.</summary>
+    /// <summary>The failure mode: what callers see of a failure.</summary>
     public required MemcachedFailureMode FailureMode { get; init; }
 
     /// <summary>Which limits a call has that got no answer in time, for the exception that tells of it.</summary>
     public string? Limits { get; init; }
 
-    /// <summary>What a server has from before it was last down is a miss.</summary>
+    /// <summary>An item that a server has from before its last outage is a miss.</summary>
     public bool IgnoresBeforeOutage { get; init; }
 
     /// <summary>

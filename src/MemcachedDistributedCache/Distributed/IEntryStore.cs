@@ -6,7 +6,7 @@ using Microsoft.Extensions.Caching.Distributed;
 namespace MemcachedDistributedCache.Distributed;
 
 /// <summary>
-/// What a cache does with its entries. Every method serves asynchronous and synchronous callers; for the latter it is
+/// The operations of a cache on its entries. Every method serves asynchronous and synchronous callers; for the latter it is
 /// complete when it returns.
 /// </summary>
 internal interface IEntryStore

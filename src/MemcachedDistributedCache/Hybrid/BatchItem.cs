@@ -15,7 +15,7 @@ internal sealed class BatchItem<T>(Call<T> call)
     public int Discards { get; set; }
 }
 
-/// <summary>What is next for a key of a batch.</summary>
+/// <summary>The next step for a key of a batch.</summary>
 internal enum BatchStep : byte
 {
     /// <summary>Nothing: its value is there.</summary>

@@ -46,7 +46,7 @@ internal sealed class BatchReads(RemoteCache remote, EntryJudge judge, EntryWrit
         return (BatchStep.Make, default);
     }
 
-    /// <summary>What is next after a reply without an entry; null where what is there is of no use.</summary>
+    /// <summary>The next step after a reply without an entry; null where the item that is there is of no use.</summary>
     private BatchStep? Answer<T>(BatchItem<T> item, in RemoteRead read, SemaphoreSlim renewals)
     {
         CallOptions options = item.Call.Options;
@@ -83,7 +83,7 @@ internal sealed class BatchReads(RemoteCache remote, EntryJudge judge, EntryWrit
         }
     }
 
-    /// <summary>What is next after a reply with an entry; null if the entry is of no use to anybody.</summary>
+    /// <summary>The next step after a reply with an entry; null if the entry is of no use to anybody.</summary>
     private BatchStep? Take<T>(BatchItem<T> item, in RemoteRead read, in ReadJudgement<T> judgement)
     {
         switch (judgement.Kind)

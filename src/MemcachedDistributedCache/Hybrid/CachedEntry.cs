@@ -14,7 +14,7 @@ internal class CachedEntry
     /// <summary>When it was made and expires, and its tags.</summary>
     public required EntryHead Head { get; init; }
 
-    /// <summary>What the payload is; see <see cref="PayloadKind"/>.</summary>
+    /// <summary>The kind of the payload; see <see cref="PayloadKind"/>.</summary>
     public required PayloadKind Kind { get; init; }
 
     /// <summary>The serialized value; empty in a copy that holds the value itself.</summary>
@@ -52,7 +52,7 @@ internal class CachedEntry
     }
 }
 
-/// <summary>What an entry carries besides its value.</summary>
+/// <summary>The head of an entry: all that it carries besides its value.</summary>
 /// <param name="CreatedAt">When its factory ended, in milliseconds of Unix time.</param>
 /// <param name="ExpiresAt">When it expires, the same; it may be of use for a while after that.</param>
 /// <param name="Tags">The versions of its tags from before its factory ran, that of all entries first.</param>
@@ -66,13 +66,13 @@ internal sealed class CachedEntry<T> : CachedEntry
     public required T Value { get; init; }
 }
 
-/// <summary>What a payload is, so that a value is not read as what it is not.</summary>
+/// <summary>The kind of a payload, so that a value is not read as another kind.</summary>
 internal enum PayloadKind : byte
 {
     /// <summary>No value: null.</summary>
     Null = 0,
 
-    /// <summary>What a serializer wrote.</summary>
+    /// <summary>The output of a serializer.</summary>
     Serialized = 1,
 
     /// <summary>The bytes themselves.</summary>

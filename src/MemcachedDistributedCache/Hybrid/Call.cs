@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What a value is asked for with.</summary>
+/// <summary>A call for a value: key, options and tags.</summary>
 /// <param name="Key">The key.</param>
 /// <param name="WireKey">The key in the cluster.</param>
 /// <param name="Options">The options.</param>
@@ -9,6 +9,6 @@ namespace MemcachedDistributedCache.Hybrid;
 /// <param name="Codec">How values of the type are kept.</param>
 internal sealed record Call<T>(string Key, byte[] WireKey, CallOptions Options, TagState[] Tags, long Version, ValueCodec<T> Codec)
 {
-    /// <summary>What it shares with the calls that ask for the same.</summary>
+    /// <summary>The key of the single flight that it shares with calls for the same.</summary>
     public SingleFlightKey SingleFlightKey => new(Key, Options.Distinct, typeof(T));
 }

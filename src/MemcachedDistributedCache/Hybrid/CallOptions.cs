@@ -33,7 +33,7 @@ internal readonly record struct CallOptions(TimeSpan Expiration, TimeSpan LocalE
         };
     }
 
-    /// <summary>What a factory is shown, and may change: the options in effect.</summary>
+    /// <summary>The options in effect, which a factory is shown and may change.</summary>
     public HybridCacheEntryContext NewContext() => new(new HybridCacheEntryOptions
     {
         Expiration = Expiration,

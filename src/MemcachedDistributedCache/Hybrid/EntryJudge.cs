@@ -113,7 +113,7 @@ internal sealed class EntryJudge(LocalCache local, RemoteCache remote, TagTracke
     }
 }
 
-/// <summary>What an entry of the cluster is good for.</summary>
+/// <summary>The judgement of an entry of the cluster.</summary>
 internal enum Judgement : byte
 {
     /// <summary>Nothing: whoever removes it makes place for a lease.</summary>

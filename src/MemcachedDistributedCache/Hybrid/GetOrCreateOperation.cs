@@ -27,7 +27,7 @@ internal sealed record GetOrCreateSteps(
 /// <param name="singleFlights">What the operation's single flight leaves at the end.</param>
 /// <param name="request">What is asked for.</param>
 /// <param name="holdsLease">
-/// Whether the lease is held by a factory that waits for this operation, which therefore must not wait for the lease.
+/// The lease is held by a factory that waits for this operation, which therefore must not wait for the lease.
 /// </param>
 internal sealed class GetOrCreateOperation<TState, T>(
     GetOrCreateSteps steps,
@@ -97,7 +97,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
         }
     }
 
-    /// <summary>What is made of a reply of the cluster; null if the cluster has to be asked again.</summary>
+    /// <summary>The outcome after a reply of the cluster; null if the cluster has to be asked again.</summary>
     private ValueTask<Outcome<T>?> AnswerAsync(in RemoteRead read)
     {
         switch (read.State)

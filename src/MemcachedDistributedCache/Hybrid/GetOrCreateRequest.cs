@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What a caller asks for.</summary>
+/// <summary>The request of a caller.</summary>
 /// <param name="Key">The key.</param>
 /// <param name="Options">The options.</param>
 /// <param name="Tags">The names of the tags.</param>

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// What all parts of one hybrid cache go by: the validated options, the clocks, where they count and log, and whether the cache has
+/// The surroundings of all parts of one hybrid cache: the validated options, the clocks, where they count and log, and whether the cache has
 /// ended. It does nothing itself. It also stands for the cache where two caches have to be told apart.
 /// </summary>
 /// <param name="options">The options; nobody changes them any more.</param>

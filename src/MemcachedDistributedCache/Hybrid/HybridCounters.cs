@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What the hybrid cache has done since it was made.</summary>
+/// <summary>The counts of the hybrid cache since it was made.</summary>
 internal sealed class HybridCounters
 {
     private readonly long[] _counts = new long[Enum.GetValues<HybridEvent>().Length];
@@ -12,7 +12,7 @@ internal sealed class HybridCounters
     public long this[HybridEvent what] => Interlocked.Read(ref _counts[(int)what]);
 }
 
-/// <summary>What is counted.</summary>
+/// <summary>The events that are counted.</summary>
 internal enum HybridEvent
 {
     /// <summary>A value came from the local cache.</summary>
@@ -60,7 +60,7 @@ internal enum HybridEvent
     /// <summary>A value could not be serialized, and was not stored.</summary>
     SerializationFailed,
 
-    /// <summary>What was found could not be read, and was made anew.</summary>
+    /// <summary>An entry could not be read, and its value was made anew.</summary>
     DeserializationFailed,
 
     /// <summary>Tags were invalidated by this process.</summary>

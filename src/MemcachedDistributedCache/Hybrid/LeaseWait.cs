@@ -9,7 +9,7 @@ internal sealed class LeaseWait
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>What each further key that is waited for adds to the longest pause: asking takes time as well.</summary>
+    /// <summary>The time that each further key adds to the longest pause: asking takes time as well.</summary>
     private static readonly TimeSpan PauseOfEach = TimeSpan.FromMicroseconds(10);
 
     private readonly HybridContext _context;

@@ -1,7 +1,7 @@
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// What a single flight came to: a value that each of its callers takes. Where the value can be changed, the first gets the object
+/// The outcome of a single flight: a value that each of its callers takes. Where the value can be changed, the first gets the object
 /// itself and each other one of its own, made from the payload. Where there is no payload, because the value is not kept or could
 /// not be serialized, all have the same object.
 /// </summary>

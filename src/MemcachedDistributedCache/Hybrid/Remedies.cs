@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What an application can do about a type that its serializer does not carry.</summary>
+/// <summary>The remedies of an application for a type that its serializer does not carry.</summary>
 internal static class Remedies
 {
     public static string Unreadable(Type type)

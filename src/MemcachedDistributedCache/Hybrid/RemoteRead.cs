@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What the cluster has under a key.</summary>
+/// <summary>The item of the cluster under a key.</summary>
 internal enum RemoteState : byte
 {
     /// <summary>An entry; whether it may be served is another question.</summary>

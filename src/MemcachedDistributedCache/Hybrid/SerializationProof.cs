@@ -123,7 +123,7 @@ internal sealed class SerializationProof<T>(
         => exception is NotSupportedException or InvalidOperationException { Source: "System.Text.Json" };
 
     /// <summary>
-    /// What an exception says. The path behind it is told by the members in it alone, as it may hold keys of dictionaries.
+    /// The message of an exception. The path behind it is told by the members in it alone, as it may hold keys of dictionaries.
     /// </summary>
     private string Reason(Exception exception)
     {

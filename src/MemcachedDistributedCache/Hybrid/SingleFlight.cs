@@ -3,12 +3,12 @@ using Microsoft.Extensions.Caching.Hybrid;
 
 namespace MemcachedDistributedCache.Hybrid;
 
-/// <summary>What makes two calls the same: they may share a single flight.</summary>
+/// <summary>The identity of a call: two calls with the same one may share a single flight.</summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct SingleFlightKey(string Key, HybridCacheEntryFlags Flags, Type Type);
 
 /// <summary>
-/// What this process has changed so far. A single flight that began before a change may bring what must not be seen any more.
+/// The changes that this process has made so far, as a count. A single flight that began before a change may bring what must not be seen any more.
 /// </summary>
 /// <param name="Version">The key's number in the local cache.</param>
 /// <param name="Invalidations">How many tags have been invalidated.</param>
@@ -20,8 +20,8 @@ internal readonly record struct ChangeCounts(long Version, int Invalidations);
 /// has cut itself loose from them. Most single flights have one caller and end with a value of the cluster; what only others need
 /// is made when it is asked for.
 /// </summary>
-/// <param name="key">What it is for.</param>
-/// <param name="began">What had been changed when it began.</param>
+/// <param name="key">The key that it is for.</param>
+/// <param name="began">The count of changes when it began.</param>
 /// <param name="mayEndEarly">Whether <see cref="CompleteEarly"/> may be called.</param>
 #pragma warning disable CA1001 // The source has no timer and no wait handle, so there is nothing to free; disposing it would race with a caller who leaves.
 internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, bool mayEndEarly) : ISingleFlight
@@ -39,10 +39,10 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
     private bool _hasEnded;
     private int _startingThread;
 
-    /// <summary>What it is for.</summary>
+    /// <summary>The key that it is for.</summary>
     public SingleFlightKey Key => new(_key, _flags, typeof(T));
 
-    /// <summary>What had been changed when it began.</summary>
+    /// <summary>The count of changes when it began.</summary>
     public ChangeCounts Began => began;
 
     /// <summary>It makes a key for a batch, whose factory is another than that of who asks for the key alone.</summary>
@@ -227,7 +227,7 @@ internal sealed class SingleFlight<T>(SingleFlightKey key, ChangeCounts began, b
     }
 }
 
-/// <summary>What a single flight does.</summary>
+/// <summary>The work of a single flight.</summary>
 internal interface ISingleFlightWork<T>
 {
     /// <summary>Does it.</summary>

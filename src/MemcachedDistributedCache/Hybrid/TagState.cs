@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Hybrid;
 
 /// <summary>
-/// What this process knows of one tag: its version, and since when. The version only ever moves to one that was not seen before:
+/// The knowledge of this process about one tag: its version, and since when. The version only ever moves to one that was not seen before:
 /// one that has been superseded is never believed again, whatever server brings it back.
 /// </summary>
 internal sealed class TagState(byte[] wireKey, IClusterNode? node)

@@ -18,7 +18,7 @@ internal abstract class ValueCodec<T>
     /// <summary>The bytes of memory that a value takes besides its payload.</summary>
     public virtual int ExtraSize(T value) => 0;
 
-    /// <summary>What is written is known to be readable; null where nothing has to be proved.</summary>
+    /// <summary>The proof that written values can be read; null where nothing has to be proved.</summary>
     public virtual SerializationProof<T>? Proof => null;
 
     /// <summary>Values of the type are kept nowhere, as nobody could read them.</summary>

@@ -26,7 +26,7 @@ internal readonly struct ValueFactory<TState, T>
         _choosing = factory;
     }
 
-    /// <summary>What the caller gave; null where no value is to be made.</summary>
+    /// <summary>The delegate that the caller gave; null where no value is to be made.</summary>
     public Delegate? Delegate => (Delegate?)_plain ?? _choosing;
 
     /// <summary>The context for one run; null for a factory that takes none, which is spared the object.</summary>

@@ -91,7 +91,7 @@ internal readonly struct EntryFormat
     }
 }
 
-/// <summary>What the hybrid cache keeps in memcached, in a key space of its own; to a plain read none of it is an entry.</summary>
+/// <summary>The kinds of items that the hybrid cache keeps in memcached, in a key space of its own; to a plain read none of them is an entry.</summary>
 internal enum EntryKind
 {
     /// <summary>An entry, laid out as its own format says.</summary>

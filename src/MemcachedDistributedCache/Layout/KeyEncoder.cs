@@ -182,7 +182,7 @@ internal sealed class KeyEncoder
     }
 }
 
-/// <summary>What a key of the hybrid cache stands for.</summary>
+/// <summary>The purpose of a key of the hybrid cache.</summary>
 internal enum HybridSpace
 {
     /// <summary>An entry.</summary>

@@ -17,7 +17,7 @@ internal sealed class PooledWriter : IBufferWriter<byte>, IDisposable
     /// <summary>A serializer wanted to write more than the limit.</summary>
     public bool IsOverLimit { get; private set; }
 
-    /// <summary>What has been written.</summary>
+    /// <summary>The written bytes.</summary>
     public Memory<byte> Written => _array.AsMemory(0, Length);
 
     /// <summary>Takes back what was written behind a length.</summary>

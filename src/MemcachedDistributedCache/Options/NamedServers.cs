@@ -12,7 +12,7 @@ internal sealed class NamedServers
 {
     private IReadOnlyList<string>? _first;
 
-    /// <summary>What is wrong, or null.</summary>
+    /// <summary>The error, or null.</summary>
     public string? Contradiction { get; private set; }
 
     /// <summary>Lets one registration set the options, and notes what it names.</summary>

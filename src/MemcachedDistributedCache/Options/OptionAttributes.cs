@@ -14,7 +14,7 @@ internal abstract class OptionAttribute : ValidationAttribute
             ? new ValidationResult($"{validationContext.DisplayName} is {Show(value)}; {remedy}", [validationContext.MemberName ?? ""])
             : ValidationResult.Success;
 
-    /// <summary>What to do about the value, or null where it is right.</summary>
+    /// <summary>The remedy for the value, or null where the value is right.</summary>
     protected abstract string? Remedy(object? value);
 
     private static string Show(object? value) => value switch
