@@ -8,14 +8,17 @@ namespace MemcachedDistributedCache;
 public sealed class MemcachedValueTooLargeException : Exception
 {
     internal MemcachedValueTooLargeException(string key, long size, long limit)
-        : base($"The value for key '{Shorten(key)}' has {size} bytes, and {(limit > 0 ? $"the limit is {limit} bytes" : "the server refused its size")}. Store less under one key, raise memcached's item size (-I) or MemcachedCacheOptions.MaximumValueBytes, or set MemcachedCacheOptions.OversizeBehavior to Skip.")
+        : base(
+            $"The value has {size} bytes, and {(limit > 0 ? $"the limit is {limit} bytes" : "the server refused its size")}. Store less under one key, "
+            + "raise memcached's item size (-I) or MemcachedCacheOptions.MaximumValueBytes, or set MemcachedCacheOptions.OversizeBehavior to Skip. "
+            + "The exception's property Key tells the key.")
     {
         Key = key;
         Size = size;
         Limit = limit;
     }
 
-    /// <summary>The key of the call.</summary>
+    /// <summary>The key of the call. It may be a secret, so that it is not in the message.</summary>
     public string Key { get; }
 
     /// <summary>The value's length, in bytes.</summary>
@@ -23,11 +26,4 @@ public sealed class MemcachedValueTooLargeException : Exception
 
     /// <summary>The longest value that could have been stored under this key, in bytes; 0 where the server did not tell.</summary>
     public long Limit { get; }
-
-    private static string Shorten(string key)
-    {
-        const int Longest = 100;
-        string text = key.Length <= Longest ? key : key[..Longest] + "…";
-        return string.Concat(text.Select(static c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
-    }
 }

@@ -91,7 +91,11 @@ internal sealed class FactoryScope : IDisposable
             if (scope._kind == kind && kind != FactoryKind.Refresh && scope._first.Flags == asked.Flags && scope._first.Type == asked.Type)
             {
                 throw new InvalidOperationException(
-                    $"The factory of the cache key '{asked.Key}' asks, directly or by the factory of another key, for the key '{asked.Key}' itself, so that it would wait for itself. Let the factory make the value without asking the cache for this key.");
+                    "A factory asks the cache, directly or by the factory of another key, for the key that it makes, so that it would wait for itself. "
+                    + "Let the factory make the value without asking the cache for this key. The exception's Data[\"Key\"] tells the key.")
+                {
+                    Data = { ["Key"] = asked.Key },
+                };
             }
 
             holds = true;

@@ -104,7 +104,8 @@ public sealed class EntryStoreTests
         await rig.Set();
         MemcachedValueTooLargeException thrown = await Assert.ThrowsAsync<MemcachedValueTooLargeException>(() => rig.Set(value: new byte[11]));
         Assert.Equal(("key", 11L, 10L), (thrown.Key, thrown.Size, thrown.Limit));
-        Assert.Contains("'key' has 11 bytes, and the limit is 10 bytes", thrown.Message, StringComparison.Ordinal);
+        Assert.Contains("The value has 11 bytes, and the limit is 10 bytes", thrown.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("'key'", thrown.Message, StringComparison.Ordinal);
         Assert.Empty(rig.Client.Items);
     }
 
