@@ -16,17 +16,17 @@ public sealed class DifferentialTests
     private static readonly DateTimeOffset Start = new(2030, 6, 15, 8, 30, 0, 250, TimeSpan.Zero);
     private static readonly TimeSpan DefaultTimeToLive = TimeSpan.FromSeconds(45);
 
-    public static TheoryData<int> Seeds => [1, 2, Random.Shared.Next()];
+    private static readonly int[] AllSeeds = [1, 2, Random.Shared.Next()];
+
+    /// <summary>All seeds at once, begun by the first test: each step waits for the servers to see their new time.</summary>
+    private static readonly Lazy<Dictionary<int, Task>> RunsOnRealServers = new(
+        () => AllSeeds.ToDictionary(static seed => seed, static seed => Task.Run(() => RunOnRealServersAsync(seed))));
+
+    public static TheoryData<int> Seeds => [.. AllSeeds];
 
     [ServerClockTheory]
     [MemberData(nameof(Seeds))]
-    public async Task A_cache_on_real_memcached_does_what_the_model_says(int seed)
-    {
-        await using var serverClock = new ServerClock(Start);
-        MemcachedProcess first = await serverClock.StartAsync();
-        MemcachedProcess second = await serverClock.StartAsync();
-        await RunAsync([first.Server, second.Server], serverClock.AdvanceAsync, new ManualTimeProvider(Start), seed);
-    }
+    public Task A_cache_on_real_memcached_does_what_the_model_says(int seed) => RunsOnRealServers.Value[seed];
 
     [Theory]
     [MemberData(nameof(Seeds))]
@@ -35,6 +35,14 @@ public sealed class DifferentialTests
         var clock = new ManualTimeProvider(Start);
         await using EmbeddedMemcached servers = await EmbeddedMemcached.StartAsync(3, new EmbeddedMemcachedOptions { TimeProvider = clock });
         await RunAsync([.. servers.Servers], static _ => Task.CompletedTask, clock, seed);
+    }
+
+    private static async Task RunOnRealServersAsync(int seed)
+    {
+        await using var serverClock = new ServerClock(Start);
+        MemcachedProcess first = await serverClock.StartAsync();
+        MemcachedProcess second = await serverClock.StartAsync();
+        await RunAsync([first.Server, second.Server], serverClock.AdvanceAsync, new ManualTimeProvider(Start), seed);
     }
 
     private static async Task RunAsync(string[] servers, Func<TimeSpan, Task> advanceServers, ManualTimeProvider clock, int seed)

@@ -49,19 +49,7 @@ public sealed class ServerClock : IAsyncDisposable
     {
         _now += by;
         Write();
-        foreach (MemcachedProcess server in _servers)
-        {
-            // memcached's main thread reads the clock by a timer of one second, which it looks at when it wakes, and a
-            // new connection wakes it. The first may be served before the timer was; the second comes after. What it
-            // then shows is less than a second old, and is made of two clocks, the monotonic and the other, whose
-            // seconds do not begin together.
-            await server.StatsAsync();
-            long seen = long.Parse((await server.StatsAsync())["time"], CultureInfo.InvariantCulture);
-            if (seen < _now.ToUnixTimeSeconds() - 2 || seen > _now.ToUnixTimeSeconds())
-            {
-                throw new InvalidOperationException($"{server.Server} shows {seen} at {_now.ToUnixTimeSeconds()}");
-            }
-        }
+        await Task.WhenAll(_servers.Select(SeeAsync));
     }
 
     /// <inheritdoc/>
@@ -73,6 +61,20 @@ public sealed class ServerClock : IAsyncDisposable
         }
 
         File.Delete(_file);
+    }
+
+    private async Task SeeAsync(MemcachedProcess server)
+    {
+        // memcached's main thread reads the clock by a timer of one second, which it looks at when it wakes, and a
+        // new connection wakes it. The first may be served before the timer was; the second comes after. What it
+        // then shows is less than a second old, and is made of two clocks, the monotonic and the other, whose
+        // seconds do not begin together.
+        await server.StatsAsync();
+        long seen = long.Parse((await server.StatsAsync())["time"], CultureInfo.InvariantCulture);
+        if (seen < _now.ToUnixTimeSeconds() - 2 || seen > _now.ToUnixTimeSeconds())
+        {
+            throw new InvalidOperationException($"{server.Server} shows {seen} at {_now.ToUnixTimeSeconds()}");
+        }
     }
 
     private void Write()
