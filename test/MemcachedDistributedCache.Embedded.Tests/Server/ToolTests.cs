@@ -14,7 +14,8 @@ public sealed class ToolTests
     [InlineData("INT")]
     public async Task It_serves_until_it_is_told_to_stop(string signal)
     {
-        using Process tool = Start("-l", "127.0.0.1,127.0.0.2", "-p", "0", "-m", "128", "-I", "2m", "-M", "-c77", "-U", "0", "-u", "nobody", "-t", "4", "-v");
+        using Process tool = Start(
+            ["-l", "127.0.0.1,127.0.0.2", "-p", "11211", "-p", "0", "-m", "128", "-I", "2m", "-M", "-c77", "-U", "0", "-u", "nobody", "-t", "4", "-vv"]);
         string first = (await tool.StandardOutput.ReadLineAsync().WaitAsync(Patience))!;
         string second = (await tool.StandardOutput.ReadLineAsync().WaitAsync(Patience))!;
         Assert.StartsWith("listening on 127.0.0.1:", first, StringComparison.Ordinal);
@@ -45,7 +46,11 @@ public sealed class ToolTests
     [InlineData(64, "unrecognized option 'extra'", "extra")]
     [InlineData(64, "option '-p' takes a whole number from 0 to 65535, not 'abc'", "-p", "abc")]
     [InlineData(64, "option '--port' takes a whole number from 0 to 65535, not '65536'", "--port=65536")]
+    [InlineData(64, "option '-p' takes a whole number from 0 to 65535, not 'abc'", "-p", "1", "-pabc")]
     [InlineData(64, "option '-p' needs a value", "-p")]
+    [InlineData(64, "option '--user' needs a value", "--user")]
+    [InlineData(64, "unrecognized option '@file'", "@file")]
+    [InlineData(64, "unrecognized option '-?'", "-?")]
     [InlineData(64, "option '-U' takes a whole number that is 0, not '11211'", "-U", "11211")]
     [InlineData(64, "option '-I' takes a whole number", "-I", "1g")]
     [InlineData(64, "option '-l' takes IP addresses joined by commas, not 'nowhere'", "-l", "nowhere")]
@@ -63,7 +68,9 @@ public sealed class ToolTests
 
     [Theory]
     [InlineData("-V", "memcached-embedded 1.6.18-embedded")]
-    [InlineData("-h", "--memory-limit=<num>")]
+    [InlineData("--version", "memcached-embedded 1.6.18-embedded")]
+    [InlineData("-h", "-m, --memory-limit <num>")]
+    [InlineData("--help", "[default: 11211]")]
     public async Task It_introduces_itself(string argument, string expected)
     {
         using Process tool = Start(argument);
