@@ -11,7 +11,7 @@ public sealed record MemcachedNodePing
     {
     }
 
-    /// <summary>The server's address as configured, <c>host:port</c>.</summary>
+    /// <summary>The server's address as configured, <c>host:port</c> or <c>unix:path</c>.</summary>
     public required string Server { get; init; }
 
     /// <summary>The version that the server reported, or null before it has answered.</summary>

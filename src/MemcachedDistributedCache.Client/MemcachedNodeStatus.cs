@@ -7,7 +7,7 @@ public sealed record MemcachedNodeStatus
     {
     }
 
-    /// <summary>The server's address as configured, <c>host:port</c>.</summary>
+    /// <summary>The server's address as configured, <c>host:port</c> or <c>unix:path</c>.</summary>
     public required string Server { get; init; }
 
     /// <summary>It is worth asking.</summary>

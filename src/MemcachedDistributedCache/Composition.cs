@@ -48,7 +48,7 @@ internal static class Composition
     {
         Connections = new ConnectionSettings
         {
-            Factory = new TcpConnectionFactory(names),
+            Factory = new ServerConnectionFactory(names),
             Clock = new OperationClock(ioTime, EffectiveTimes.AttemptTimeout(options)),
             HasPrefix = EntryFormat.HasPrefix,
             LargestKept = EffectiveSizes.LargestKept(options),

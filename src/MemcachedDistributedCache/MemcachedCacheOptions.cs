@@ -14,7 +14,8 @@ public sealed class MemcachedCacheOptions
     /// <summary>
     /// The servers, each <c>host[:port][;weight=n][;addresses=each]</c>; the port is 11211 by default, the weight 1 (1
     /// to 100). IPv6 addresses stand in brackets. With <c>addresses=each</c> every address of the name is a server of
-    /// its own, as with a Kubernetes headless service. At least one, none twice. Where none is named and the container
+    /// its own, as with a Kubernetes headless service. A server of this machine may be named by its Unix socket:
+    /// <c>unix:/run/memcached.sock[;weight=n]</c>. At least one, none twice. Where none is named and the container
     /// has embedded nodes, those are used. All processes that share a cache must name the servers alike: the text, or
     /// the address, decides which server has which key. Changes of the configuration are followed while the application
     /// runs. Default: empty, which is refused at start.

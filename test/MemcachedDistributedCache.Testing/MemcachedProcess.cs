@@ -16,13 +16,20 @@ public sealed class MemcachedProcess : IAsyncDisposable
     private static readonly System.Collections.Concurrent.ConcurrentDictionary<int, bool> Given = new();
 
     private readonly string[] _arguments;
+    private readonly string? _socketPath;
     private readonly IReadOnlyDictionary<string, string> _environment;
     private Process? _process;
     private volatile bool _frozen;
 
-    private MemcachedProcess(IPAddress address, int port, string[] arguments, IReadOnlyDictionary<string, string> environment)
+    private MemcachedProcess(
+        IPAddress address,
+        int port,
+        string[] arguments,
+        IReadOnlyDictionary<string, string> environment,
+        string? socketPath = null)
     {
         EndPoint = new IPEndPoint(address, port);
+        _socketPath = socketPath;
         _arguments = arguments;
         _environment = environment;
     }
@@ -33,11 +40,11 @@ public sealed class MemcachedProcess : IAsyncDisposable
     /// </summary>
     public static TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(15);
 
-    /// <summary>Where the server listens; the same after a restart.</summary>
+    /// <summary>Where the server listens; the same after a restart. Without meaning for a server on a Unix socket.</summary>
     public IPEndPoint EndPoint { get; }
 
-    /// <summary>The end point as a server string of the cache's options.</summary>
-    public string Server => EndPoint.ToString();
+    /// <summary>The end point, or the Unix socket, as a server string of the cache's options.</summary>
+    public string Server => _socketPath is null ? EndPoint.ToString() : "unix:" + _socketPath;
 
     /// <summary>The id of the running process.</summary>
     public int ProcessId => (_process ?? throw new InvalidOperationException("memcached is not running")).Id;
@@ -66,6 +73,16 @@ public sealed class MemcachedProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts memcached on a Unix socket (<c>-s</c>) and waits until it accepts connections.</summary>
+    /// <param name="path">The socket's file, which the server makes.</param>
+    /// <param name="arguments">Further arguments.</param>
+    public static async Task<MemcachedProcess> StartOnSocketAsync(string path, params string[] arguments)
+    {
+        var server = new MemcachedProcess(IPAddress.Loopback, 0, arguments, new Dictionary<string, string>(StringComparer.Ordinal), path);
+        await server.StartAgainAsync();
+        return server;
+    }
+
     /// <summary>Starts memcached on the port of another, at another loopback address.</summary>
     public static async Task<MemcachedProcess> StartBesideAsync(MemcachedProcess other, IPAddress address)
     {
@@ -89,7 +106,8 @@ public sealed class MemcachedProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             UseShellExecute = false,
         };
-        foreach (string argument in (string[])["--foreground", ((int)Lifetime.TotalSeconds).ToString(), MemcachedBinary.Path, "-u", "root", "-l", EndPoint.Address.ToString(), "-p", EndPoint.Port.ToString(), "-U", "0", .. _arguments])
+        string[] place = _socketPath is null ? ["-l", EndPoint.Address.ToString(), "-p", EndPoint.Port.ToString(), "-U", "0"] : ["-s", _socketPath];
+        foreach (string argument in (string[])["--foreground", ((int)Lifetime.TotalSeconds).ToString(), MemcachedBinary.Path, "-u", "root", .. place, .. _arguments])
         {
             start.ArgumentList.Add(argument);
         }
@@ -109,16 +127,16 @@ public sealed class MemcachedProcess : IAsyncDisposable
         _frozen = false;
 
         long started = Stopwatch.GetTimestamp();
-        while (!await AcceptsAsync(EndPoint))
+        while (!await AcceptsAsync())
         {
             if (process.HasExited)
             {
-                throw new InvalidOperationException($"memcached ended with code {process.ExitCode} before it listened on {EndPoint}");
+                throw new InvalidOperationException($"memcached ended with code {process.ExitCode} before it listened on {Server}");
             }
 
             if (Stopwatch.GetElapsedTime(started) > StartLimit)
             {
-                throw new TimeoutException($"memcached did not listen on {EndPoint} within {StartLimit}");
+                throw new TimeoutException($"memcached did not listen on {Server} within {StartLimit}");
             }
 
             await Task.Delay(10);
@@ -261,9 +279,10 @@ public sealed class MemcachedProcess : IAsyncDisposable
         return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
-    private static async Task<bool> AcceptsAsync(IPEndPoint endPoint)
+    private async Task<bool> AcceptsAsync()
     {
-        using var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        EndPoint endPoint = _socketPath is null ? EndPoint : new UnixDomainSocketEndPoint(_socketPath);
+        using var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
             await socket.ConnectAsync(endPoint);

@@ -122,7 +122,8 @@ internal sealed class ServerDirectory
             .. Volatile
                 .Read(ref _specs)
                 .Where(spec =>
-                    !IPAddress.TryParse(spec.Address.Host, out _)
+                    !spec.Address.IsUnixSocket
+                    && !IPAddress.TryParse(spec.Address.Host, out _)
                     && (
                         _settings.DnsRefreshInterval != Timeout.InfiniteTimeSpan
                         || (spec.IsEachAddress && !_addresses.ContainsKey(spec.Address.Host))))

@@ -1,12 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
+using System.Text;
 using MemcachedDistributedCache.Transport;
 
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// One server of the configuration: <c>host[:port][;weight=n][;addresses=each]</c>, IPv6 addresses in brackets when a port follows.
+/// One server of the configuration: <c>host[:port][;weight=n][;addresses=each]</c>, IPv6 addresses in brackets when a port follows,
+/// or <c>unix:path[;weight=n]</c>.
 /// </summary>
 /// <param name="Address">Where it listens.</param>
 /// <param name="Weight">Its share of the keys in relation to the others', 1 to 100.</param>
@@ -15,6 +17,9 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
 {
     /// <summary>memcached's port.</summary>
     public const int DefaultPort = 11211;
+
+    /// <summary>The path must fit, with a zero behind, into the 104 bytes of the smallest system's <c>sun_path</c>.</summary>
+    private const int LongestSocketPath = 103;
 
     /// <summary>The largest weight.</summary>
     public const int MaximumWeight = 100;
@@ -63,7 +68,7 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
             return false;
         }
 
-        if (isEachAddress && IPAddress.TryParse(address.Host, out _))
+        if (isEachAddress && (address.IsUnixSocket || IPAddress.TryParse(address.Host, out _)))
         {
             error = "'addresses=each' is for a host name with several addresses, and this is one address";
             return false;
@@ -76,6 +81,11 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
     /// <summary>A hint for a form of address that other products use; null for anything else.</summary>
     private static string? MistakeOf(string text)
     {
+        if (text.StartsWith(ServerAddress.UnixPrefix, StringComparison.OrdinalIgnoreCase) && text.Contains('/', StringComparison.Ordinal))
+        {
+            return "a Unix socket is written with its whole path, as 'unix:/run/memcached.sock'";
+        }
+
         if (text.IndexOf("://", StringComparison.Ordinal) is >= 0 and int scheme)
         {
             return $"it is named without '{text[..(scheme + 3)]}', as '{(text[(scheme + 3)..].TrimEnd('/') is { Length: > 0 } rest ? rest : "mc1:11211")}'";
@@ -91,8 +101,24 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
             : null;
     }
 
+    private static bool TryParseUnixSocket(string path, [NotNullWhen(true)] out ServerAddress? address, [NotNullWhen(false)] out string? error)
+    {
+        address = null;
+        error = path.StartsWith("//", StringComparison.Ordinal) ? $"a Unix socket is written with one '/' at the front, as 'unix:/{path.TrimStart('/')}'"
+            : path.EndsWith('/') || path.Contains('\0', StringComparison.Ordinal) ? "a Unix socket is named by the path of its file, as 'unix:/run/memcached.sock'"
+            : Encoding.UTF8.GetByteCount(path) > LongestSocketPath ? $"the path of a Unix socket may have {LongestSocketPath} bytes, and this one has {Encoding.UTF8.GetByteCount(path)}"
+            : null;
+        address = error is null ? new ServerAddress(path, 0) : null;
+        return error is null;
+    }
+
     private static bool TryParseAddress(string text, [NotNullWhen(true)] out ServerAddress? address, [NotNullWhen(false)] out string? error)
     {
+        if (text.StartsWith(ServerAddress.UnixPrefix + "/", StringComparison.OrdinalIgnoreCase))
+        {
+            return TryParseUnixSocket(text[ServerAddress.UnixPrefix.Length..], out address, out error);
+        }
+
         address = null;
         error = MistakeOf(text);
         if (error is not null)

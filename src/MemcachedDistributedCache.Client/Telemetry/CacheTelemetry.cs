@@ -17,8 +17,8 @@ internal sealed class CacheTelemetry(MetricHub hub, string? cacheName, TimeProvi
         cacheName is null ? new MetricTags() : new MetricTags(new KeyValuePair<string, object?>(AttributeNames.CacheName, cacheName));
 
     /// <summary>Makes the part of one server.</summary>
-    /// <param name="host">The server's name or address.</param>
-    /// <param name="port">Its port.</param>
+    /// <param name="host">The server's name or address, or the path of its Unix socket.</param>
+    /// <param name="port">Its port; 0 of a Unix socket, which has none.</param>
     /// <param name="operations">The names of operations, by number.</param>
     public NodeTelemetry OfNode(string host, int port, IReadOnlyList<string> operations) => new(hub, Tags, host, port, operations, timeProvider);
 }

@@ -25,9 +25,13 @@ internal sealed class NodeTelemetry
     {
         _hub = hub;
         _time = timeProvider;
-        Tags = new MetricTags([new(AttributeNames.ServerAddress, host), new(AttributeNames.ServerPort, port), .. cache.All]);
+        Tags = new MetricTags(
+            port == 0
+                ? [new(AttributeNames.ServerAddress, host), .. cache.All]
+                : [new(AttributeNames.ServerAddress, host), new(AttributeNames.ServerPort, port), .. cache.All]);
         _operationTags = [.. operations.Select(operation => Tags.With(AttributeNames.System, "memcached").With(AttributeNames.Operation, operation))];
-        _spanNames = [.. operations.Select(operation => string.Create(CultureInfo.InvariantCulture, $"{operation} {host}:{port}"))];
+        string place = port == 0 ? host : string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
+        _spanNames = [.. operations.Select(operation => $"{operation} {place}")];
         _tags = new KeyValuePair<string, object?>[operations.Count * RequestOutcomes.Count][];
     }
 

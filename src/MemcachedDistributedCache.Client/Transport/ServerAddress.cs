@@ -1,10 +1,21 @@
 namespace MemcachedDistributedCache.Transport;
 
-/// <summary>Where a server listens: a host name or an IP address, and a TCP port.</summary>
-/// <param name="Host">The name or address, an IPv6 address without brackets, in lower case.</param>
-/// <param name="Port">The TCP port, 1 to 65535.</param>
+/// <summary>Where a server listens: a host name or an IP address, and a TCP port; or a Unix socket.</summary>
+/// <param name="Host">
+/// The name or address, an IPv6 address without brackets, in lower case; of a Unix socket the path of its file.
+/// </param>
+/// <param name="Port">The TCP port, 1 to 65535; 0 of a Unix socket.</param>
 internal sealed record ServerAddress(string Host, int Port)
 {
+    /// <summary>Stands before the path of a Unix socket.</summary>
+    public const string UnixPrefix = "unix:";
+
+    /// <summary>The server listens on a Unix socket, and <see cref="Host"/> is the path of its file.</summary>
+    public bool IsUnixSocket => Port == 0;
+
     /// <summary>The form in which people write it; also the identity of the node on the ring.</summary>
-    public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+    public override string ToString()
+        => IsUnixSocket ? UnixPrefix + Host
+            : Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}"
+            : $"{Host}:{Port}";
 }

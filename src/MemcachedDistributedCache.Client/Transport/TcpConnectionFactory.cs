@@ -28,7 +28,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
                 limit.CancelAfter(Share(connectTimeout, candidates));
                 socket = CreateSocket(candidate);
                 await socket.ConnectAsync(new IPEndPoint(candidate, address.Port), limit.Token).ConfigureAwait(false);
-                return new TcpConnection(socket, candidate);
+                return new SocketConnection(socket, candidate);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -64,7 +64,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
             {
                 socket = CreateSocket(candidate);
                 ConnectWithin(socket, new IPEndPoint(candidate, address.Port), Share(connectTimeout, candidates));
-                return new BlockingTcpConnection(socket, candidate, sendTimeout);
+                return new BlockingSocketConnection(socket, candidate, sendTimeout);
             }
             catch (Exception exception)
             {
@@ -95,7 +95,7 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
 
     /// <summary>
     /// A blocking connect has no time limit of its own, so it is started non-blocking and waited for by poll(2): neither
-    /// step needs a thread of the pool. The socket stays non-blocking; see <see cref="BlockingTcpConnection"/>.
+    /// step needs a thread of the pool. The socket stays non-blocking; see <see cref="BlockingSocketConnection"/>.
     /// </summary>
     private static void ConnectWithin(Socket socket, IPEndPoint endPoint, TimeSpan timeout)
     {
@@ -129,35 +129,5 @@ internal sealed class TcpConnectionFactory(NameResolver names) : ConnectionFacto
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
         return socket;
-    }
-
-    private sealed class TcpConnection(Socket socket, IPAddress address) : IAsyncTransport
-    {
-        public IPAddress? RemoteAddress => address;
-
-        public ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
-
-        public ValueTask SendAsync(ReadOnlyMemory<byte> data)
-        {
-            ValueTask<int> sending = socket.SendAsync(data, SocketFlags.None);
-            if (!sending.IsCompletedSuccessfully)
-            {
-                return SendRestAsync(sending, data);
-            }
-
-            int sent = sending.Result;
-            return sent == data.Length ? ValueTask.CompletedTask : SendRestAsync(new ValueTask<int>(sent), data);
-        }
-
-        public void Dispose() => SocketEnd.Abandon(socket);
-
-        private async ValueTask SendRestAsync(ValueTask<int> sending, ReadOnlyMemory<byte> data)
-        {
-            data = data[await sending.ConfigureAwait(false)..];
-            while (!data.IsEmpty)
-            {
-                data = data[await socket.SendAsync(data, SocketFlags.None).ConfigureAwait(false)..];
-            }
-        }
     }
 }

@@ -20,6 +20,9 @@ public sealed class ServerSpecTests
     [InlineData("2001:db8::5", "[2001:db8::5]:11211", 1)]
     [InlineData("[2001:DB8::5]:1;weight=2", "[2001:db8::5]:1", 2)]
     [InlineData("cache-1.svc.cluster.local", "cache-1.svc.cluster.local:11211", 1)]
+    [InlineData("unix:/run/memcached.sock", "unix:/run/memcached.sock", 1)]
+    [InlineData(" UNIX:/run/My Cache/a.sock ; weight=2", "unix:/run/My Cache/a.sock", 2)]
+    [InlineData("unix:11212", "unix:11212", 1)]
     public void Reads_a_server(string text, string address, int weight)
     {
         Assert.True(ServerSpec.TryParse(text, out ServerSpec? spec, out string? error), error);
@@ -65,6 +68,12 @@ public sealed class ServerSpecTests
     [InlineData("mc1;addresses=each;addresses=each", "once")]
     [InlineData("mc1;addresses=all", "addresses=each")]
     [InlineData("10.0.0.5;addresses=each", "one address")]
+    [InlineData("unix:/run/memcached.sock;addresses=each", "one address")]
+    [InlineData("unix:///run/memcached.sock", "one '/' at the front, as 'unix:/run/memcached.sock'")]
+    [InlineData("unix:run/memcached.sock", "whole path, as 'unix:/run/memcached.sock'")]
+    [InlineData("unix:/run/", "the path of its file")]
+    [InlineData("unix:", "port")]
+    [InlineData("unix:/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012", "may have 103 bytes, and this one has 104")]
     public void Refuses_nonsense_and_says_what_is_right(string? text, string expected)
     {
         Assert.False(ServerSpec.TryParse(text, out _, out string? error));

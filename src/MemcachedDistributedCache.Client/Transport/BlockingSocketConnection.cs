@@ -9,7 +9,7 @@ namespace MemcachedDistributedCache.Transport;
 /// and one that comes in between the attempt and the wait is handed to the thread pool, which may be blocked in just
 /// such calls.
 /// </summary>
-internal sealed class BlockingTcpConnection(Socket socket, IPAddress address, TimeSpan sendTimeout) : IBlockingTransport
+internal sealed class BlockingSocketConnection(Socket socket, IPAddress? address, TimeSpan sendTimeout) : IBlockingTransport
 {
     /// <inheritdoc/>
     public IPAddress? RemoteAddress => address;
