@@ -87,7 +87,7 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             {
                 for (int i = caller; !ended.IsCancellationRequested; i += 64)
                 {
-                    Assert.Equal(member.Expected(i % 500), await member.Call(rig, i % 500).Awaited.WaitAsync(Wait.Limit));
+                    Assert.Equal(member.Expected(i % 500), await member.Call(rig, i % 500).Awaited.WaitAsync(Eventually.Limit));
                 }
             }))];
             Task[] misusers = [.. Enumerable.Range(0, 4).Select(caller => Task.Factory.StartNew(
@@ -103,9 +103,9 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
                 CancellationToken.None,
                 TaskCreationOptions.LongRunning,
                 TaskScheduler.Default))];
-            await Task.WhenAll(misusers).WaitAsync(Wait.Limit);
+            await Task.WhenAll(misusers).WaitAsync(Eventually.Limit);
             await ended.CancelAsync();
-            await Task.WhenAll(others).WaitAsync(Wait.Limit);
+            await Task.WhenAll(others).WaitAsync(Eventually.Limit);
         }
     }
 
@@ -125,10 +125,10 @@ public sealed class ValueTaskTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default);
-        await begun.Task.WaitAsync(Wait.Limit);
+        await begun.Task.WaitAsync(Eventually.Limit);
         Assert.False(asking.IsCompleted);
         go.SetResult();
-        Assert.Equal("value", await asking.WaitAsync(Wait.Limit));
+        Assert.Equal("value", await asking.WaitAsync(Eventually.Limit));
 
         // An exception is given as often as it is asked for, as a task gives it.
         ValueTask<string> failing = rig.Hybrid.GetOrCreateAsync<string>("bad", static _ => throw new FormatException("mine"));

@@ -38,7 +38,7 @@ public sealed class AddressTests
             Assert.Equal(new byte[] { 1 }, cache.Get($"key:{i}"));
         }
 
-        await Caches.UntilAsync(() => cache.GetNodes().All(static node => node.State == MemcachedNodeState.Up), "both nodes are up");
+        await Eventually.True(() => cache.GetNodes().All(static node => node.State == MemcachedNodeState.Up), "both nodes are up");
         await log.SeesAsync("lead to one address, 127.0.0.1:", 1);
     }
 
@@ -48,6 +48,6 @@ public sealed class AddressTests
         await using MemcachedCache cache = Caches.On(["no-such-host.invalid"], options => options.FailureMode = MemcachedFailureMode.Degrade);
         Assert.Null(await cache.GetAsync("key"));
         Assert.Null(cache.Get("key"));
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
     }
 }

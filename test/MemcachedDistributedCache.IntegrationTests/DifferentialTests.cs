@@ -61,7 +61,7 @@ public sealed class DifferentialTests
             clock);
 
         // Before time begins to leap: a connection that is being opened then has been at it for hours, and is given up.
-        await Caches.UntilAsync(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Up), "all nodes are up");
+        await Eventually.True(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Up), "all nodes are up");
         for (int step = 0; step < Steps; step++)
         {
             string key = "key " + random.Next(12).ToString(CultureInfo.InvariantCulture);

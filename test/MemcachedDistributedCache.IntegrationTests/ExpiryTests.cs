@@ -23,7 +23,7 @@ public sealed class ExpiryTests : IAsyncLifetime
                 options.IdleTimeout = Timeout.InfiniteTimeSpan;
                 options.Namespace = Namespace;
             }, _clientClock, _clientClock);
-            await Caches.UntilAsync(() => _cache.GetNodes()[0].State == MemcachedNodeState.Up, "the node is up");
+            await Eventually.True(() => _cache.GetNodes()[0].State == MemcachedNodeState.Up, "the node is up");
         }
     }
 

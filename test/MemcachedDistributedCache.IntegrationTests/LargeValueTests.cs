@@ -73,7 +73,7 @@ public sealed class LargeValueTests
             NullLogger.Instance);
         var client = new MemcachedClient(cluster);
         await StoreAsync(client, KeyedValues.Create(1, 1, 300_000));
-        await Caches.UntilAsync(
+        await Eventually.True(
             () => ReadAsync(client).GetAwaiter().GetResult() == 1 && factory.Opened.Count == 2 && factory.Opened[1].Reads != 0,
             "it is read on the second connection");
         (int ordinary, int own) = (factory.Opened[0].Reads, factory.Opened[1].Reads);

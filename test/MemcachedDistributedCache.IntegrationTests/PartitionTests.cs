@@ -107,7 +107,7 @@ public sealed class PartitionTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
         Assert.All(await cache.PingAsync(Patient), static ping => Assert.Null(ping.Failure));
 
         await dead.KillAsync();
-        await Caches.UntilAsync(() => cache.GetNodes()[2].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[2].State == MemcachedNodeState.Down, "the node is down");
         frozen.Freeze();
         long errors = cache.GetNodes()[2].Errors;
         long started = Stopwatch.GetTimestamp();
@@ -118,7 +118,7 @@ public sealed class PartitionTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
 
         frozen.Thaw();
         await dead.StartAgainAsync();
-        await Caches.UntilAsync(() => cache.GetNodes()[2].State == MemcachedNodeState.Up, "the node is up");
+        await Eventually.True(() => cache.GetNodes()[2].State == MemcachedNodeState.Up, "the node is up");
         Assert.All(await cache.PingAsync(Patient), static ping => Assert.Null(ping.Failure));
     }
 

@@ -25,7 +25,7 @@ public sealed class SynchronousTests
 
         foreach (Thread thread in threads)
         {
-            Assert.True(thread.Join(Caches.Limit));
+            Assert.True(thread.Join(Eventually.Limit));
         }
 
         // One for asynchronous calls, one for all of these threads, and this question's own.

@@ -24,10 +24,10 @@ public sealed class ApplicationClockTests
         await cache.SetAsync("key", [1], Default);
         Assert.NotNull(cache.Get("key"));
         server.Freeze();
-        Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
-        Assert.Null(await Blocking.Run(() => cache.Get("key")).WaitAsync(Caches.Limit));
-        await cache.SetAsync("key", [2], Default).WaitAsync(Caches.Limit);
-        Assert.All(await cache.PingAsync(TimeSpan.FromSeconds(1)).WaitAsync(Caches.Limit), static ping => Assert.NotNull(ping.Failure));
+        Assert.Null(await cache.GetAsync("key").WaitAsync(Eventually.Limit));
+        Assert.Null(await Blocking.Run(() => cache.Get("key")).WaitAsync(Eventually.Limit));
+        await cache.SetAsync("key", [2], Default).WaitAsync(Eventually.Limit);
+        Assert.All(await cache.PingAsync(TimeSpan.FromSeconds(1)).WaitAsync(Eventually.Limit), static ping => Assert.NotNull(ping.Failure));
         server.Thaw();
         await cache.ReadableAsync();
         await cache.SetAsync("key", [3], Default);
@@ -41,7 +41,7 @@ public sealed class ApplicationClockTests
         await using var cache = new MemcachedCache(Options(server), timeProvider: new ManualTimeProvider());
         await cache.SetAsync("key", [1], Default);
         await server.KillAsync();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await cache.RemoveAsync("key");
         await server.StartAgainAsync();
         await cache.ReadableAsync();
@@ -59,7 +59,7 @@ public sealed class ApplicationClockTests
         await using var cache = new MemcachedCache(options, timeProvider: new ManualTimeProvider());
         await cache.SetAsync("key", [1], Default);
         server.Freeze();
-        Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
+        Assert.Null(await cache.GetAsync("key").WaitAsync(Eventually.Limit));
         server.Thaw();
     }
 

@@ -33,7 +33,7 @@ public sealed class BeforeOutageTests
             Assert.False(await careful.TryAddAsync("key", new([9]), Default));
 
             // What is stored is read as soon as the server has told how far it had counted.
-            await Caches.UntilAsync(() => SetAndGet(careful, outage), "what is stored is read");
+            await Eventually.True(() => SetAndGet(careful, outage), "what is stored is read");
             Assert.Equal(new byte[] { outage }, await careful.GetAsync("key"));
             Assert.Null(await careful.GetAsync("other"));
         }
@@ -56,7 +56,7 @@ public sealed class BeforeOutageTests
         await server.StartAgainAsync();
         await proxy.ApplyAsync(Fault.None);
         await cache.ReadableAsync();
-        await Caches.UntilAsync(() => SetAndGet(careful, 2), "what is stored is read");
+        await Eventually.True(() => SetAndGet(careful, 2), "what is stored is read");
         Assert.Null(await careful.GetAsync("key1"));
     }
 
@@ -107,6 +107,6 @@ public sealed class BeforeOutageTests
     {
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the server is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the server is down");
     }
 }

@@ -53,7 +53,7 @@ internal sealed class CallerGroup : IAsyncDisposable
     public async Task StopAsync()
     {
         await _stop.CancelAsync();
-        await Task.WhenAll(_running).WaitAsync(Caches.Limit);
+        await Task.WhenAll(_running).WaitAsync(Eventually.Limit);
         Assert.All(_callers, caller => Assert.True(caller.Operations > 0));
     }
 
@@ -61,7 +61,7 @@ internal sealed class CallerGroup : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await Task.WhenAll(_running).WaitAsync(Caches.Limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_running).WaitAsync(Eventually.Limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
     }
 }

@@ -58,7 +58,7 @@ public sealed class CutLineTests
         await cache.ReadableAsync();
         Assert.Null(await cache.GetAsync(key));
         byte[]? last = null;
-        for (long started = Stopwatch.GetTimestamp(); last is null && Stopwatch.GetElapsedTime(started) < Caches.Limit;)
+        for (long started = Stopwatch.GetTimestamp(); last is null && Stopwatch.GetElapsedTime(started) < Eventually.Limit;)
         {
             // On a busy machine even a good line can take longer than the short limit.
             await cache.SetAsync(key, value, Default);
@@ -73,7 +73,7 @@ public sealed class CutLineTests
     private static async Task<long> LengthOfExchangeAsync(MemcachedProcess server, bool onReplies)
     {
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
-        await using MemcachedCache cache = On(proxy, Caches.Limit); // nothing is cut here, and each exchange is to be made once
+        await using MemcachedCache cache = On(proxy, Eventually.Limit); // nothing is cut here, and each exchange is to be made once
         await cache.ReadableAsync();
         await cache.SetAsync("key0", KeyedValues.Create(0, 1, 20), Default);
         Assert.NotNull(await cache.GetAsync("key0"));

@@ -73,8 +73,8 @@ public sealed class FreezeTests(ITestOutputHelper output)
                 .Range(0, Count)
                 .Select(key => key % 10 == 0 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key))),
         ];
-        Assert.All(await Task.WhenAll(late).WaitAsync(Caches.Limit), Assert.Null);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].Errors >= counted.Errors + Count, "the time-outs are counted");
+        Assert.All(await Task.WhenAll(late).WaitAsync(Eventually.Limit), Assert.Null);
+        await Eventually.True(() => cache.GetNodes()[0].Errors >= counted.Errors + Count, "the time-outs are counted");
         MemcachedNodeStatus silent = cache.GetNodes()[0];
         Assert.Equal((MemcachedNodeState.Up, Count), (silent.State, silent.PendingOperations));
         Assert.Equal((counted.Timeouts + Count, counted.Errors + Count), (silent.Timeouts, silent.Errors));
@@ -82,7 +82,7 @@ public sealed class FreezeTests(ITestOutputHelper output)
         // In the other order, so that each of these waits behind another key's late reply.
         Task<byte[]?>[] next = [.. Enumerable.Range(0, Count).Reverse().Select(key => cache.GetAsync(Name(key)))];
         server.Thaw();
-        byte[]?[] values = await Task.WhenAll(next).WaitAsync(Caches.Limit);
+        byte[]?[] values = await Task.WhenAll(next).WaitAsync(Eventually.Limit);
         for (int i = 0; i < Count; i++)
         {
             int key = Count - 1 - i;
@@ -122,7 +122,7 @@ public sealed class FreezeTests(ITestOutputHelper output)
         long thawing = Stopwatch.GetTimestamp();
         long hits = cache.GetNodes()[0].Hits;
         silent.Thaw();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].Hits > hits, "the node serves again");
+        await Eventually.True(() => cache.GetNodes()[0].Hits > hits, "the node serves again");
         TimeSpan thawed = Stopwatch.GetElapsedTime(thawing);
         Assert.True(thawed < TimeSpan.FromSeconds(3) + machine.LongestSince(thawing), $"served again after {thawed}");
         well.Add(await callers.RateAsync(window, 1));

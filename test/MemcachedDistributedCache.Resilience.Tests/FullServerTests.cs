@@ -78,7 +78,7 @@ public sealed class FullServerTests
         }
 
         await stop.CancelAsync();
-        Assert.All(await Task.WhenAll(readers).WaitAsync(Caches.Limit), static reads => Assert.True(reads > 0));
+        Assert.All(await Task.WhenAll(readers).WaitAsync(Eventually.Limit), static reads => Assert.True(reads > 0));
         Assert.Equal((MemcachedNodeState.Up, refused + 60, 0), (cache.GetNodes()[0].State, cache.GetNodes()[0].Errors, cache.GetNodes()[0].UncertainKeys));
     }
 
@@ -113,8 +113,8 @@ public sealed class FullServerTests
                     MaximumReconnectDelay = TimeSpan.FromMilliseconds(100),
                 },
                 logger);
-            Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
-            await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            Assert.Null(await cache.GetAsync("key").WaitAsync(Eventually.Limit));
+            await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
             await cache.SetAsync("key", [1], Default);
             Assert.Null(await cache.GetAsync("key"));
             Assert.Null(cache.Get("key"));

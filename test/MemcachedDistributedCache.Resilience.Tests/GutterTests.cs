@@ -247,13 +247,13 @@ public sealed class GutterTests : IAsyncLifetime
 
     private async Task CutAsync(MemcachedCache cache, int node, bool standsIn = true)
     {
-        await Caches.UntilAsync(() => cache.GetNodes()[node].State == MemcachedNodeState.Up, "the node is up");
+        await Eventually.True(() => cache.GetNodes()[node].State == MemcachedNodeState.Up, "the node is up");
         await _proxies[node].ApplyAsync(Fault.Refuse);
         _proxies[node].DropConnections(reset: true);
-        await Caches.UntilAsync(() => cache.GetNodes()[node].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[node].State == MemcachedNodeState.Down, "the node is down");
 
         // What is stored in its place is read as soon as each gutter node has told its number.
-        await Caches.UntilAsync(() => !standsIn || Enumerable.Range(0, 40).All(key => SetAndGet(cache, "probe " + key)), "the gutter nodes are ready");
+        await Eventually.True(() => !standsIn || Enumerable.Range(0, 40).All(key => SetAndGet(cache, "probe " + key)), "the gutter nodes are ready");
     }
 
     /// <summary>

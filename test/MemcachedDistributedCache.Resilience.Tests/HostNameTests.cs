@@ -23,7 +23,7 @@ public sealed class HostNameTests
         {
             names.Address = version % 2 == 0 ? second.EndPoint.Address : first.EndPoint.Address;
             byte[] latest = [version];
-            await Caches.UntilAsync(
+            await Eventually.True(
                 () =>
                 {
                     byte[]? read = cache.GetAsync("key").GetAwaiter().GetResult();
@@ -31,7 +31,7 @@ public sealed class HostNameTests
                     return read is null;
                 },
                 "the other server is asked, whose older value is not read");
-            await Caches.UntilAsync(
+            await Eventually.True(
                 () =>
                 {
                     cache.Set("key", latest, Default);
@@ -48,8 +48,8 @@ public sealed class HostNameTests
     {
         var names = new OneName();
         MemcachedCache cache = On(names, 11211);
-        Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
-        await cache.DisposeAsync().AsTask().WaitAsync(Caches.Limit);
+        Assert.Null(await cache.GetAsync("key").WaitAsync(Eventually.Limit));
+        await cache.DisposeAsync().AsTask().WaitAsync(Eventually.Limit);
     }
 
     [MemcachedFact]
@@ -58,9 +58,9 @@ public sealed class HostNameTests
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         var names = new OneName();
         await using MemcachedCache cache = On(names, server.EndPoint.Port);
-        Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
+        Assert.Null(await cache.GetAsync("key").WaitAsync(Eventually.Limit));
         names.Address = server.EndPoint.Address;
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Up, "the next question finds the server");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Up, "the next question finds the server");
     }
 
     private static MemcachedCache On(OneName names, int port, TimeProvider? ioTime = null, TimeSpan? limit = null) => new(

@@ -55,7 +55,7 @@ public sealed class KeptItemsTests : IAsyncLifetime
         }
 
         await _server!.StopKeepingItemsAsync();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the server is seen to be down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the server is seen to be down");
         await cache.RemoveAsync("key:0");
         await cache.SetAsync("key:1", [2], Default);
         await cache.RemoveAsync("key:2");
@@ -67,7 +67,7 @@ public sealed class KeptItemsTests : IAsyncLifetime
             items.Where(static stat => stat.Key.EndsWith(":number", StringComparison.Ordinal)).Sum(static stat => int.Parse(stat.Value))
                 > 3,
             "the server has kept its items");
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 Assert.Null(cache.Get("key:0"));
@@ -90,6 +90,6 @@ public sealed class KeptItemsTests : IAsyncLifetime
     {
         string line = (await File.ReadAllLinesAsync(_memory + ".meta")).Single(static line => line.StartsWith("Kstop_time ", StringComparison.Ordinal));
         long stoppedAt = long.Parse(line["Kstop_time ".Length..]);
-        await Caches.UntilAsync(() => TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() > stoppedAt, "the time at which the server stopped is over");
+        await Eventually.True(() => TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() > stoppedAt, "the time at which the server stopped is over");
     }
 }

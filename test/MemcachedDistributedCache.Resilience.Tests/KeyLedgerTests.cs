@@ -69,7 +69,7 @@ public sealed class KeyLedgerTests
         ledger.End(ledger.Begin(), isRemoval: false);
         ledger.End(ledger.Begin(), isRemoval: false);
         Assert.Equal(ReadJudgement.Legal, ledger.Judge(ledger.BeginRead(), KeyedValues.Create(7, 1, 10), out _));
-        await Caches.UntilAsync(() => ledger.Judge(ledger.BeginRead(), KeyedValues.Create(7, 1, 10), out _) == ReadJudgement.Stale, "the allowance is over");
+        await Eventually.True(() => ledger.Judge(ledger.BeginRead(), KeyedValues.Create(7, 1, 10), out _) == ReadJudgement.Stale, "the allowance is over");
     }
 
     private void Write(int expected)

@@ -89,7 +89,7 @@ public sealed class KillTests(ITestOutputHelper output)
     {
         await victim.KillAsync();
         long killed = Stopwatch.GetTimestamp();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         TimeSpan noticed = Stopwatch.GetElapsedTime(killed);
         Assert.True(noticed < TimeSpan.FromSeconds(1) + machine.LongestSince(killed), $"noticed after {noticed}");
         await Task.Delay(noticed < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) - noticed : TimeSpan.Zero);
@@ -103,7 +103,7 @@ public sealed class KillTests(ITestOutputHelper output)
         long hits = cache.GetNodes()[0].Hits;
         await victim.StartAgainAsync();
         long started = Stopwatch.GetTimestamp();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].Hits > hits, "the node serves again");
+        await Eventually.True(() => cache.GetNodes()[0].Hits > hits, "the node serves again");
         TimeSpan took = Stopwatch.GetElapsedTime(started);
         Assert.True(took < TimeSpan.FromSeconds(3) + machine.LongestSince(started), $"served again after {took}");
     }

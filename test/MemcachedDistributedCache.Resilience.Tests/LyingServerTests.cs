@@ -26,7 +26,7 @@ public sealed class LyingServerTests
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
         await using MemcachedCache cache = On(proxy.Server);
-        await using (MemcachedCache patient = On(server.Server, limit: Caches.Limit))
+        await using (MemcachedCache patient = On(server.Server, limit: Eventually.Limit))
         {
             for (int key = 0; key < 50; key++)
             {
@@ -34,8 +34,8 @@ public sealed class LyingServerTests
             }
         }
 
-        await Caches.UntilAsync(
-            () => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null,
+        await Eventually.True(
+            () => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Eventually.Limit).GetAwaiter().GetResult() is not null,
             "both connections are open");
         await proxy.ApplyAsync(
             Fault.OnReplies(
@@ -54,7 +54,7 @@ public sealed class LyingServerTests
         long started = Stopwatch.GetTimestamp();
         byte[]?[] values = await Task.WhenAll(
                 Enumerable.Range(0, 50).Select(key => key % 10 == 9 ? Blocking.Run(() => cache.Get(Name(key))) : cache.GetAsync(Name(key))))
-            .WaitAsync(Caches.Limit);
+            .WaitAsync(Eventually.Limit);
         TimeSpan took = Stopwatch.GetElapsedTime(started);
         Assert.True(
             took < (OperationTimeout * 2) + (2 * machine.Longest),
@@ -66,14 +66,14 @@ public sealed class LyingServerTests
         {
             // Replies that came together are doubled together: all may be there before the first that is one too many.
             Assert.True(values.Count(static value => value is null) >= 40, $"{values.Count(static value => value is null)} misses");
-            await Caches.UntilAsync(() => cache.GetNodes()[0].Errors >= 40, "the errors are counted"); // which a scan does once for all that it timed out
+            await Eventually.True(() => cache.GetNodes()[0].Errors >= 40, "the errors are counted"); // which a scan does once for all that it timed out
         }
 
         // Held replies belong to connections that are given up; what they carry once they are let go meets nobody.
         proxy.DropConnections();
         await proxy.ApplyAsync(Fault.None);
-        await Caches.UntilAsync(
-            () => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null,
+        await Eventually.True(
+            () => cache.Get(Name(0)) is not null && cache.GetAsync(Name(0)).WaitAsync(Eventually.Limit).GetAwaiter().GetResult() is not null,
             "it is read again");
         for (int key = 0; key < 50; key++)
         {
@@ -110,12 +110,12 @@ public sealed class LyingServerTests
         await using MemcachedCache cache = On(server.Server);
         using var machine = new MachinePauses();
         long started = Stopwatch.GetTimestamp();
-        Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
+        Assert.Null(await cache.GetAsync("key").WaitAsync(Eventually.Limit));
         TimeSpan took = Stopwatch.GetElapsedTime(started);
         Assert.True(took < (OperationTimeout * 2) + (2 * machine.Longest), $"{took}; the machine paused for {machine.Longest} at most");
         byte[]? value = null;
-        await Caches.UntilAsync(
-            () => (value = cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult()) is not null,
+        await Eventually.True(
+            () => (value = cache.GetAsync("key").WaitAsync(Eventually.Limit).GetAwaiter().GetResult()) is not null,
             "the next connection is a good one");
         Assert.Equal("value", Encoding.ASCII.GetString(value!));
 
@@ -137,7 +137,7 @@ public sealed class LyingServerTests
         for (long started = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(started) < limit * 5;)
         {
             long asked = Stopwatch.GetTimestamp();
-            Assert.All(await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => cache.GetAsync("key"))).WaitAsync(Caches.Limit), Assert.Null);
+            Assert.All(await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => cache.GetAsync("key"))).WaitAsync(Eventually.Limit), Assert.Null);
             TimeSpan took = Stopwatch.GetElapsedTime(asked);
             TimeSpan paused = machine.LongestSince(asked);
             Assert.True(took < TimeSpan.FromSeconds(1) + (2 * paused), $"{took}; the machine paused for {paused} at most");
@@ -149,7 +149,7 @@ public sealed class LyingServerTests
 
         Assert.InRange(slow, 1, 5);
         Volatile.Write(ref speaks, true);
-        await Caches.UntilAsync(() => cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult() is not null, "the server has found its voice");
+        await Eventually.True(() => cache.GetAsync("key").WaitAsync(Eventually.Limit).GetAwaiter().GetResult() is not null, "the server has found its voice");
         await cache.QuietAsync();
     }
 
@@ -168,7 +168,7 @@ public sealed class LyingServerTests
         await cache.SetAsync("key", "flush_all\r\n"u8.ToArray(), Default);
         cache.Set("key", "flush_all\r\n"u8.ToArray(), Default);
         Assert.Null(await cache.GetAsync("key"));
-        await Caches.UntilAsync(() => server.Accepted >= 3, "it is tried again");
+        await Eventually.True(() => server.Accepted >= 3, "it is tried again");
         await logger.SeesAsync($"memcached {server.Server} is down: it is memcached {version}, and 1.6.10 or newer is needed", 1);
         Assert.Equal(MemcachedNodeState.Down, cache.GetNodes()[0].State);
         Assert.Empty(server.Heard.Split('\n', StringSplitOptions.RemoveEmptyEntries).Except(["version", "stats settings", "mn"]));
@@ -179,7 +179,7 @@ public sealed class LyingServerTests
         {
             Servers = [server],
             OperationTimeout = limit ?? OperationTimeout,
-            ConnectTimeout = limit ?? Caches.Limit,
+            ConnectTimeout = limit ?? Eventually.Limit,
             MaximumRetries = 0, // each attempt is judged by itself
             ReconnectDelay = TimeSpan.FromMilliseconds(10),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(100),

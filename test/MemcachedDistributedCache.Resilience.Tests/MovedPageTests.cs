@@ -31,7 +31,7 @@ public sealed class MovedPageTests
         await FillAsync(server);
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await cache.RemoveAsync("old");
         await proxy.ApplyAsync(Fault.None);
         await cache.ReadableAsync();
@@ -64,8 +64,8 @@ public sealed class MovedPageTests
         await FillAsync(gutterNode);
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
-        await Caches.UntilAsync(
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(
             () =>
             {
                 Assert.Null(cache.GetAsync(key).GetAwaiter().GetResult());
@@ -133,11 +133,7 @@ public sealed class MovedPageTests
                 entry.Key.EndsWith(":total_pages", StringComparison.Ordinal) && int.Parse(entry.Value, CultureInfo.InvariantCulture) > 1)
             .Key.Split(':')[0];
         Assert.StartsWith("OK", await server.CommandAsync($"slabs reassign {slabClass} 0"), StringComparison.Ordinal);
-        while ((await server.StatsAsync())["slabs_moved"] == "0")
-        {
-            await Task.Delay(1);
-        }
-
+        await Eventually.True(async () => (await server.StatsAsync())["slabs_moved"] != "0", "a page has moved");
         string reply = await server.CommandAsync($"mg {wireKey} c");
         long moved = long.Parse(reply.Split(' ', '\r').Single(static word => word.StartsWith('c'))[1..], CultureInfo.InvariantCulture);
         Assert.True(moved > newest, $"the item has number {moved}, and the newest had {newest}: this server leaves items their numbers");
@@ -146,7 +142,7 @@ public sealed class MovedPageTests
     private static async Task NoticedAsync(RecordingLogger logger)
     {
         long started = TimeProvider.System.GetTimestamp();
-        await Caches.UntilAsync(() => logger.Count("has given items new numbers") == 1, "it is noticed");
+        await Eventually.True(() => logger.Count("has given items new numbers") == 1, "it is noticed");
         Assert.True(TimeProvider.System.GetElapsedTime(started) < Bound, $"noticed after {TimeProvider.System.GetElapsedTime(started)}");
     }
 }

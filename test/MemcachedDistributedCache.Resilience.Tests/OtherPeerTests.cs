@@ -62,8 +62,8 @@ public sealed class OtherPeerTests
             {
                 Servers = [server],
                 FailureMode = MemcachedFailureMode.Throw,
-                OperationTimeout = Caches.Limit,
-                ConnectTimeout = Caches.Limit,
+                OperationTimeout = Eventually.Limit,
+                ConnectTimeout = Eventually.Limit,
                 MaximumRetries = 0,
             },
             logger);
@@ -72,7 +72,7 @@ public sealed class OtherPeerTests
         MemcachedUnavailableException first = await Assert.ThrowsAsync<MemcachedUnavailableException>(() => cache.GetAsync("key"));
         Assert.True(first.Message.Contains(expected, StringComparison.Ordinal), first.ToString());
         Assert.Equal((MemcachedFailureReason.Unavailable, false), (first.Reason, first.WasSent));
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await logger.SeesAsync("is down", 1);
         Assert.Contains(expected, logger.Texts(LogLevel.Warning).First(), StringComparison.Ordinal);
         MemcachedUnavailableException later = await Assert.ThrowsAsync<MemcachedUnavailableException>(() =>

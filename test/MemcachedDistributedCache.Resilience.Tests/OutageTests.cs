@@ -31,7 +31,7 @@ public sealed class OutageTests
         }
 
         await first.KillAsync();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         int found = 0;
         long started = Stopwatch.GetTimestamp();
         for (int i = 0; i < 50; i++)
@@ -104,7 +104,7 @@ public sealed class OutageTests
 
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         var down = await Assert.ThrowsAsync<MemcachedUnavailableException>(() => cache.GetAsync("key"));
         Assert.Equal((MemcachedFailureReason.Unavailable, false, "Get"), (down.Reason, down.WasSent, down.Operation));
         Assert.NotSame(down, await Assert.ThrowsAsync<MemcachedUnavailableException>(() => cache.GetAsync("key")));
@@ -130,12 +130,12 @@ public sealed class OutageTests
             await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
             for (int i = 0; i < 5; i++)
             {
-                Assert.Null(await cache.GetAsync("key").WaitAsync(Caches.Limit));
+                Assert.Null(await cache.GetAsync("key").WaitAsync(Eventually.Limit));
             }
 
             await proxy.ApplyAsync(Fault.Refuse);
             proxy.DropConnections(reset: true);
-            await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
             await proxy.ApplyAsync(Fault.None);
             await cache.ReadableAsync();
             await cache.SetAsync("key", [1], Default);
@@ -154,7 +154,7 @@ public sealed class OutageTests
         await cache.SetAsync("key", [1], Default);
         cache.Refresh("key");
         await cache.RemoveAsync("key");
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await logger.SeesAsync("is down", 1);
     }
 
@@ -183,8 +183,8 @@ public sealed class OutageTests
         await using (MemcachedCache cache = On(logger, listener.LocalEndpoint.ToString()!))
         {
             Assert.Null(await cache.GetAsync("key"));
-            await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
-            await Caches.UntilAsync(() => logger.Texts(LogLevel.Warning).Any(), "a warning is logged");
+            await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            await Eventually.True(() => logger.Texts(LogLevel.Warning).Any(), "a warning is logged");
             Assert.Contains(expected, Assert.Single(logger.Texts(LogLevel.Warning)), StringComparison.Ordinal);
         }
 
@@ -205,7 +205,7 @@ public sealed class OutageTests
         long started = Stopwatch.GetTimestamp();
         Assert.Null(await cache.GetAsync("key"));
         Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, OperationLimit * 3);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         Assert.Null(await cache.GetAsync("key"));
     }
 

@@ -34,14 +34,14 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             {
                 long hits = cache.GetNodes()[i].Hits;
                 await servers[i].KillAsync();
-                await Caches.UntilAsync(() => cache.GetNodes()[i].State == MemcachedNodeState.Down, "the node is down");
+                await Eventually.True(() => cache.GetNodes()[i].State == MemcachedNodeState.Down, "the node is down");
                 long[] others = [.. cache.GetNodes().Select(node => node.Hits)];
                 await servers[i].StartAgainAsync();
                 long started = Stopwatch.GetTimestamp();
-                await Caches.UntilAsync(() => cache.GetNodes()[i].Hits > hits, "the node serves again");
+                await Eventually.True(() => cache.GetNodes()[i].Hits > hits, "the node serves again");
                 TimeSpan served = Stopwatch.GetElapsedTime(started);
                 Assert.True(served < ServingAgain + machine.LongestSince(started), $"served again after {served}");
-                await Caches.UntilAsync(
+                await Eventually.True(
                     () => Enumerable.Range(0, Nodes).All(node => node == i || cache.GetNodes()[node].Hits > others[node]),
                     "the others go on serving");
             }
@@ -87,7 +87,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
                 proxy.DropConnections(reset: true);
             }
 
-            await Caches.UntilAsync(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Down), "all nodes are down");
+            await Eventually.True(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Down), "all nodes are down");
             long hits = cache.GetNodes().Sum(node => node.Hits);
             await AnswerAtOnceAsync(callers, TimeSpan.FromSeconds(5), calls: 1000);
             Assert.Equal(hits, cache.GetNodes().Sum(node => node.Hits));
@@ -100,7 +100,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             }
 
             long healed = Stopwatch.GetTimestamp();
-            await Caches.UntilAsync(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
+            await Eventually.True(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
             TimeSpan served = Stopwatch.GetElapsedTime(healed);
             Assert.True(served < ServingAgain + machine.LongestSince(healed), $"served again after {served}");
             await cache.ReadableAsync();
@@ -148,7 +148,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
 
             // Callers wait for an attempt or two, and no longer once the nodes are known to be silent.
             long cut = Stopwatch.GetTimestamp();
-            await Caches.UntilAsync(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Down), "all nodes are down");
+            await Eventually.True(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Down), "all nodes are down");
             TimeSpan noticed = Stopwatch.GetElapsedTime(cut);
             Assert.True(noticed < (limit * 3.5) + (2 * machine.LongestSince(cut)), $"down after {noticed}");
             long hits = cache.GetNodes().Sum(node => node.Hits);
@@ -165,7 +165,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             }
 
             long healed = Stopwatch.GetTimestamp();
-            await Caches.UntilAsync(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
+            await Eventually.True(() => cache.GetNodes().Select((node, i) => node.Hits > before[i]).All(static served => served), "all nodes serve again");
             TimeSpan served = Stopwatch.GetElapsedTime(healed);
             Assert.True(served < ServingAgain + machine.LongestSince(healed), $"served again after {served}");
             await cache.ReadableAsync();

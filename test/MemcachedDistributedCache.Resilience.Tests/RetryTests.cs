@@ -27,7 +27,7 @@ public sealed class RetryTests
         await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
         Task<byte[]?> reading = sync ? Task.Factory.StartNew(() => cache.Get("key"), TaskCreationOptions.LongRunning) : cache.GetAsync("key");
         await BreakAsync(cache, proxy);
-        Assert.Equal(new byte[] { 1 }, await reading.WaitAsync(Caches.Limit));
+        Assert.Equal(new byte[] { 1 }, await reading.WaitAsync(Eventually.Limit));
         Assert.True(cache.GetNodes()[0].Retries > 0);
     }
 
@@ -42,7 +42,7 @@ public sealed class RetryTests
         await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
         Task writing = cache.SetAsync("key", [2], Default);
         await BreakAsync(cache, proxy);
-        await writing.WaitAsync(Caches.Limit);
+        await writing.WaitAsync(Eventually.Limit);
         Assert.True(await cache.GetAsync("key") is null or [2]);
         await cache.ReadableAsync();
         Assert.True(await cache.GetAsync("key") is null or [2]);
@@ -58,9 +58,9 @@ public sealed class RetryTests
         await cache.SetAsync("key", [1], Default);
         server.Freeze();
         Task<byte[]?> reading = cache.GetAsync("key");
-        await Caches.UntilAsync(() => cache.GetNodes()[0].Retries > 0, "the first attempt has timed out");
+        await Eventually.True(() => cache.GetNodes()[0].Retries > 0, "the first attempt has timed out");
         server.Thaw();
-        Assert.Equal(new byte[] { 1 }, await reading.WaitAsync(Caches.Limit));
+        Assert.Equal(new byte[] { 1 }, await reading.WaitAsync(Eventually.Limit));
         Assert.True(cache.GetNodes()[0].Timeouts > 0);
     }
 
@@ -92,7 +92,7 @@ public sealed class RetryTests
             ];
             foreach (Task call in calls)
             {
-                await Assert.ThrowsAsync<MemcachedUnavailableException>(() => call.WaitAsync(Caches.Limit));
+                await Assert.ThrowsAsync<MemcachedUnavailableException>(() => call.WaitAsync(Eventually.Limit));
             }
 
             // A sixteenth of an attempt is the resolution, the rest is a busy machine's; ten retries would take thirteen seconds.
@@ -110,7 +110,7 @@ public sealed class RetryTests
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         int failures = 0;
-        TimeSpan patience = Caches.Limit; // first operations connect, and are compiled; only what a server keeps waiting is to be cut off
+        TimeSpan patience = Eventually.Limit; // first operations connect, and are compiled; only what a server keeps waiting is to be cut off
         await using MemcachedCache cache = Caches.On(
             server.EndPoint,
             options =>
@@ -136,11 +136,11 @@ public sealed class RetryTests
         Assert.Null(await cache.GetAsync("key").WaitAsync(TimeSpan.FromSeconds(5)));
         await cache.RemoveAsync("key").WaitAsync(TimeSpan.FromSeconds(5));
         server.Thaw();
-        patience = Caches.Limit;
+        patience = Eventually.Limit;
         await cache.ReadableAsync();
         Assert.Null(await cache.GetAsync("key"));
         await server.KillAsync();
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         Assert.Null(await cache.GetAsync("key"));
         Assert.Null(cache.Get("key"));
         Assert.True(failures > 0, "the pipeline saw no failure");
@@ -150,7 +150,7 @@ public sealed class RetryTests
     public async Task A_pipeline_of_the_application_is_heard_where_failures_are_thrown()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
-        TimeSpan patience = Caches.Limit;
+        TimeSpan patience = Eventually.Limit;
         await using MemcachedCache cache = Caches.On(
             server.EndPoint,
             options =>
@@ -159,9 +159,9 @@ public sealed class RetryTests
         await cache.SetAsync("key", [1], Default);
         server.Freeze();
         patience = TimeSpan.FromMilliseconds(300);
-        await Assert.ThrowsAsync<TimeoutRejectedException>(() => cache.SetAsync("key", [2], Default).WaitAsync(Caches.Limit));
+        await Assert.ThrowsAsync<TimeoutRejectedException>(() => cache.SetAsync("key", [2], Default).WaitAsync(Eventually.Limit));
         server.Thaw();
-        patience = Caches.Limit;
+        patience = Eventually.Limit;
         await cache.ReadableAsync();
         Assert.Null(await cache.GetAsync("key")); // nobody knows whether it was stored
     }
@@ -169,7 +169,7 @@ public sealed class RetryTests
     /// <summary>Breaks the connection on which a request is under way; the next one is served.</summary>
     private static async Task BreakAsync(MemcachedCache cache, FaultProxy proxy)
     {
-        await Caches.UntilAsync(() => cache.GetNodes()[0].PendingOperations == 1, "the request is on its way");
+        await Eventually.True(() => cache.GetNodes()[0].PendingOperations == 1, "the request is on its way");
         proxy.DropConnections(reset: true);
         await proxy.ApplyAsync(Fault.None);
     }

@@ -64,11 +64,11 @@ public sealed class SilenceTests
         await cache.ReadableAsync();
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the first is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the first is down");
         string[] keys = [.. Enumerable.Range(0, 20).Select(static i => $"key{i}")];
         foreach (string key in keys)
         {
-            await Caches.UntilAsync(
+            await Eventually.True(
                 () =>
                 {
                     cache.Set(key, [1], Default);

@@ -62,7 +62,7 @@ public sealed class StalenessTests
         }
         else
         {
-            await Caches.UntilAsync(() => logger.Count("have been removed") == 1, "the removals are logged");
+            await Eventually.True(() => logger.Count("have been removed") == 1, "the removals are logged");
             Assert.InRange(Number((await server.StatsAsync())["curr_items"]), 0, 1); // one to tell how far the server had counted
         }
 
@@ -101,14 +101,14 @@ public sealed class StalenessTests
         await cache.RemoveAsync(Name(0));
         Assert.True(cache.GetNodes()[0] is { UncertainKeys: 0, AreAllKeysUncertain: true });
         await proxy.ApplyAsync(Fault.None);
-        await Caches.UntilAsync(() => logger.Count("is read again") == 1, "the node is readable again");
+        await Eventually.True(() => logger.Count("is read again") == 1, "the node is readable again");
         Assert.False(cache.GetNodes()[0].AreAllKeysUncertain);
         Assert.Null(await cache.GetAsync(Name(1)));
 
         // It counts from the beginning now: its new items have smaller numbers than those that are not to be read.
         await server.KillAsync();
         await server.StartAgainAsync();
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 cache.Set(Name(2), [2], Default);
@@ -127,10 +127,10 @@ public sealed class StalenessTests
         await cache.SetAsync("key", [2], Default); // in the server's socket by now, and answered by nobody
         Assert.True(cache.GetNodes()[0].UncertainKeys > 0);
         server.Thaw();
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
-                Assert.Null(cache.GetAsync("key").WaitAsync(Caches.Limit).GetAwaiter().GetResult());
+                Assert.Null(cache.GetAsync("key").WaitAsync(Eventually.Limit).GetAwaiter().GetResult());
                 return cache.GetNodes()[0] is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false };
             },
             "the key is settled");
@@ -157,7 +157,7 @@ public sealed class StalenessTests
             if (breaks)
             {
                 proxy.DropConnections(reset: true);
-                await Caches.UntilAsync(() => cache.GetNodes()[0].UncertainKeys == 1, "the key is uncertain");
+                await Eventually.True(() => cache.GetNodes()[0].UncertainKeys == 1, "the key is uncertain");
                 await proxy.ApplyAsync(Fault.None);
                 await cache.ReadableAsync();
                 Assert.Null(await cache.GetAsync("key"));
@@ -184,7 +184,7 @@ public sealed class StalenessTests
             await proxy.ApplyAsync(Fault.OnRequests(new StreamFault { DripBytes = 1000, DripInterval = TimeSpan.FromSeconds(1) }));
             using var cancel = new CancellationTokenSource();
             Task write = cache.SetAsync("key", new byte[50_000], Default, cancel.Token);
-            await Caches.UntilAsync(() => cache.GetNodes()[0].PendingOperations == 1, "the write is on its way");
+            await Eventually.True(() => cache.GetNodes()[0].PendingOperations == 1, "the write is on its way");
             await cancel.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => write);
             if (removes)
@@ -199,7 +199,7 @@ public sealed class StalenessTests
             Assert.True(cache.GetNodes()[0].PendingOperations >= 1, "the cancelled write is still on its way");
             await proxy.ApplyAsync(Fault.OnRequests(new StreamFault { DripBytes = 1000, DripInterval = TimeSpan.FromMilliseconds(20) }));
             bool MayBeThere(byte[]? value) => value is null || (!removes && value is [2]);
-            await Caches.UntilAsync(
+            await Eventually.True(
                 () =>
                 {
                     Assert.True(MayBeThere(cache.Get("key")));
@@ -219,7 +219,7 @@ public sealed class StalenessTests
     {
         foreach (int[] some in Enumerable.Range(0, keys).Chunk(5000))
         {
-            await Task.WhenAll(some.Select(act)).WaitAsync(Caches.Limit);
+            await Task.WhenAll(some.Select(act)).WaitAsync(Eventually.Limit);
         }
     }
 
@@ -234,7 +234,7 @@ public sealed class StalenessTests
     {
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
-        await Caches.UntilAsync(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
     }
 
     private static string Name(int key) => "key " + key.ToString(CultureInfo.InvariantCulture);

@@ -41,12 +41,12 @@ public sealed class StormTests(ITestOutputHelper output)
         await cache.QuietAsync();
         Assert.Equal((0L, 1L), (cache.GetNodes()[0].Errors, proxy.ConnectionsAccepted));
         Assert.Equal("2", (await server.StatsAsync())["curr_connections"]); // the cache's and this question's
-        await Caches.UntilAsync(() => OpenSockets.Count() <= sockets, "the sockets are those of before");
+        await Eventually.True(() => OpenSockets.Count() <= sockets, "the sockets are those of before");
         Assert.True(buffers.Taken > 100, "the pool is watched");
-        await Caches.UntilAsync(() => buffers.Outstanding <= 0, $"{buffers.Outstanding} of {buffers.Taken} arrays come back to their pool");
+        await Eventually.True(() => buffers.Outstanding <= 0, $"{buffers.Outstanding} of {buffers.Taken} arrays come back to their pool");
 
         // What the cache still held of an operation, it would hold of its caller too: the token, and the task.
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 GC.Collect();
@@ -75,7 +75,7 @@ public sealed class StormTests(ITestOutputHelper output)
             try
             {
                 await CancelAsync(cancel, random);
-                Interlocked.Add(ref hits, await operation.WaitAsync(Caches.Limit, CancellationToken.None) ? 1 : 0);
+                Interlocked.Add(ref hits, await operation.WaitAsync(Eventually.Limit, CancellationToken.None) ? 1 : 0);
                 Interlocked.Increment(ref answered);
             }
             catch (OperationCanceledException)

@@ -36,7 +36,7 @@ public sealed class TopologyTests
         await SetAllAsync(cache, 1);
 
         Change($"{first.Server},{second.Server}");
-        await Caches.UntilAsync(() => cache.GetNodes().Count == 2, "the second server has joined");
+        await Eventually.True(() => cache.GetNodes().Count == 2, "the second server has joined");
         await cache.ReadableAsync();
         int kept = (await ReadAllAsync(cache)).Count(static version => version == 1);
         Assert.InRange(kept, 5, Keys - 5); // the second server's share is cold, the rest is where it was
@@ -48,7 +48,7 @@ public sealed class TopologyTests
         Assert.Equal(kept, (await ReadAllAsync(cache)).Count(static version => version == 1));
 
         Change(second.Server);
-        await Caches.UntilAsync(() => cache.GetNodes().Count == 1, "the first server has left");
+        await Eventually.True(() => cache.GetNodes().Count == 1, "the first server has left");
         Assert.Equal(second.Server, cache.GetNodes()[0].Server);
 
         // What has changed hands is read as soon as its new owner has told how far it has counted.
@@ -110,7 +110,7 @@ public sealed class TopologyTests
         {
             int[] before = [.. reads];
             await cache.ReloadAsync(settings[i % settings.Length]);
-            await Caches.UntilAsync(
+            await Eventually.True(
                 () =>
                     callers.Any(static caller => caller.IsCompleted)
                     || Enumerable.Range(0, reads.Length).All(caller => reads[caller] > before[caller] + 2),
@@ -118,7 +118,7 @@ public sealed class TopologyTests
         }
 
         over.Set();
-        await Task.WhenAll(callers).WaitAsync(Caches.Limit);
+        await Task.WhenAll(callers).WaitAsync(Eventually.Limit);
     }
 
     [MemcachedTheory]
@@ -150,7 +150,7 @@ public sealed class TopologyTests
         }
 
         await cache.ReadableAsync();
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 SetAllAsync(cache, 255).GetAwaiter().GetResult();
@@ -173,7 +173,7 @@ public sealed class TopologyTests
         await cache.ReadableAsync();
         await second.KillAsync();
         await second.StartAgainAsync();
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 // Asynchronously: a synchronous write that fails is uncertain for seconds.
@@ -195,7 +195,7 @@ public sealed class TopologyTests
         await using MemcachedProcess fourth = await MemcachedProcess.StartBesideAsync(first, IPAddress.Parse("127.0.0.4"));
         var names = new Names { ["mc.test"] = [first.EndPoint.Address, second.EndPoint.Address, third.EndPoint.Address] };
         await using MemcachedCache cache = On(names, new HastyTimeProvider(10), $"mc.test:{first.EndPoint.Port};addresses=each");
-        await Caches.UntilAsync(() => cache.GetNodes().Count == 3, "three nodes");
+        await Eventually.True(() => cache.GetNodes().Count == 3, "three nodes");
         await SetAllAsync(cache, 1);
         Dictionary<string, long> before = cache.GetNodes().ToDictionary(static node => node.Server, static node => node.Hits);
         Assert.All(await ReadAllAsync(cache), static version => Assert.Equal(1, version));
@@ -204,7 +204,7 @@ public sealed class TopologyTests
 
         // The third moves to another address. Its keys go to all three, and of the others' the fourth takes its share.
         names["mc.test"] = [second.EndPoint.Address, fourth.EndPoint.Address, first.EndPoint.Address];
-        await Caches.UntilAsync(
+        await Eventually.True(
             () => cache.GetNodes().Any(node => node.Server == fourth.Server) && cache.GetNodes().Count == 3,
             "the fourth has joined in the place of the third");
         await cache.ReadableAsync();
@@ -240,10 +240,10 @@ public sealed class TopologyTests
         Assert.Null(await cache.GetAsync("key"));
         Assert.Empty(cache.GetNodes());
         names["mc.test"] = [server.EndPoint.Address];
-        await Caches.UntilAsync(() => cache.GetNodes() is [{ State: MemcachedNodeState.Up }], "it is found");
+        await Eventually.True(() => cache.GetNodes() is [{ State: MemcachedNodeState.Up }], "it is found");
 
         // What was set before makes all that the server holds uncertain, for as long as it takes to tell that from what is stored now.
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 cache.Set("key", [1], Default);
@@ -262,8 +262,8 @@ public sealed class TopologyTests
         await cache.SetAsync("key", [1], Default);
         Assert.Equal(new byte[] { 1 }, cache.Get("key"));
         names["mc.test"] = [second.EndPoint.Address];
-        await Caches.UntilAsync(() => cache.GetAsync("key").GetAwaiter().GetResult() is null, "the other server is asked, which does not have it");
-        await Caches.UntilAsync(() => cache.Get("key") is null, "so do synchronous calls");
+        await Eventually.True(() => cache.GetAsync("key").GetAwaiter().GetResult() is null, "the other server is asked, which does not have it");
+        await Eventually.True(() => cache.Get("key") is null, "so do synchronous calls");
         await cache.ReadableAsync();
         await cache.SetAsync("key", [2], Default);
         Assert.StartsWith("VA 1", await second.CommandAsync("mg topology|key v", "\r\n"), StringComparison.Ordinal);
@@ -286,9 +286,9 @@ public sealed class TopologyTests
         Assert.Empty(cache.GetNodes());
         await (removes ? cache.RemoveAsync(Name(0)) : cache.SetAsync(Name(0), [2], Default));
         names["mc.test"] = [server.EndPoint.Address];
-        await Caches.UntilAsync(() => cache.GetNodes() is [{ State: MemcachedNodeState.Up }], "the name is found");
+        await Eventually.True(() => cache.GetNodes() is [{ State: MemcachedNodeState.Up }], "the name is found");
         Assert.Null(await cache.GetAsync(Name(0)));
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 cache.Set(Name(1), [3], Default);
@@ -357,7 +357,7 @@ public sealed class TopologyTests
         public Task AskedAsync(int times)
         {
             int target = Volatile.Read(ref _asked) + times;
-            return Caches.UntilAsync(() => Volatile.Read(ref _asked) >= target, "the name is asked for again");
+            return Eventually.True(() => Volatile.Read(ref _asked) >= target, "the name is asked for again");
         }
 
         public override Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken)

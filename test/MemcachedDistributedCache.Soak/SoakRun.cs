@@ -159,7 +159,7 @@ public static class SoakRun
     {
         try
         {
-            await Caches.UntilAsync(condition, "");
+            await Eventually.True(condition, "");
         }
         catch (TimeoutException)
         {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 
 namespace MemcachedDistributedCache.Testing;
@@ -6,9 +5,6 @@ namespace MemcachedDistributedCache.Testing;
 /// <summary>Makes caches for tests.</summary>
 public static class Caches
 {
-    /// <summary>The bound of every wait in these tests: far beyond what a slow machine needs, far below a hung build.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
-
     /// <summary>A cache that throws and waits long, with a namespace that no other test uses.</summary>
     /// <param name="servers">Where.</param>
     /// <param name="configure">Sets other options.</param>
@@ -36,29 +32,13 @@ public static class Caches
     public static MemcachedCache On(EndPoint server, Action<MemcachedCacheOptions>? configure = null)
         => On([server.ToString()!], configure);
 
-    /// <summary>Waits for a condition that something else brings about.</summary>
-    public static async Task UntilAsync(Func<bool> condition, string what)
-    {
-        long started = Stopwatch.GetTimestamp();
-        while (!condition())
-        {
-            if (Stopwatch.GetElapsedTime(started) > Limit)
-            {
-                throw new TimeoutException($"Not within {Limit.TotalSeconds} s: {what}");
-            }
-
-            // Most conditions come true within microseconds, some with a process's start.
-            await (Stopwatch.GetElapsedTime(started).TotalMilliseconds < 5 ? Task.Run(static () => { }) : Task.Delay(5));
-        }
-    }
-
     /// <summary>Waits until every write that failed has been made up for.</summary>
     public static Task ReadableAsync(this MemcachedCache cache)
-        => UntilAsync(
+        => Eventually.True(
             () => cache.GetNodes().All(node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }),
             "all nodes are up and no key is uncertain");
 
     /// <summary>Waits until no request is under way, touches behind reads among them.</summary>
     public static Task QuietAsync(this MemcachedCache cache)
-        => UntilAsync(() => cache.GetNodes().All(node => node.PendingOperations == 0), "no request is under way");
+        => Eventually.True(() => cache.GetNodes().All(node => node.PendingOperations == 0), "no request is under way");
 }

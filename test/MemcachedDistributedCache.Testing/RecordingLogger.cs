@@ -18,7 +18,7 @@ public sealed class RecordingLogger : ILoggerFactory, ILogger
     /// <summary>Waits until a text has been logged so many times; the cache logs on threads of its own.</summary>
     public async Task SeesAsync(string text, int count)
     {
-        await Caches.UntilAsync(() => Count(text) >= count, $"'{text}' is logged");
+        await Eventually.True(() => Count(text) >= count, $"'{text}' is logged");
         Xunit.Assert.Equal(count, Count(text));
     }
 

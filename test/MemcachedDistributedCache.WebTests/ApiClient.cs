@@ -1,16 +1,12 @@
-using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Net;
-using System.Text.Json;
+using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.WebTests;
 
 /// <summary>The sample's API as its callers see it, with shapes of its own: a renamed property in the sample must fail a test.</summary>
 internal static class ApiClient
 {
-    /// <summary>How long a state may take to be seen, far more than it takes.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     public static async Task<(ProductBody Product, string Cache)> GetProductAsync(this HttpClient client, int id)
     {
         using HttpResponseMessage response = await client.GetAsync(new Uri($"/api/products/{id}", UriKind.Relative));
@@ -19,21 +15,8 @@ internal static class ApiClient
     }
 
     /// <summary>Reads until the product is as wanted: another instance may use its own copy for a moment.</summary>
-    public static async Task<ProductBody> WaitForProductAsync(this HttpClient client, int id, Func<ProductBody, bool> wanted)
-    {
-        long started = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            (ProductBody product, _) = await client.GetProductAsync(id);
-            if (wanted(product))
-            {
-                return product;
-            }
-
-            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, $"after {Patience} it is {product}");
-            await Task.Delay(20);
-        }
-    }
+    public static Task<ProductBody> WaitForProductAsync(this HttpClient client, int id, Func<ProductBody, bool> wanted)
+        => Eventually.Get(async () => (await client.GetProductAsync(id)).Product, wanted, $"product {id} is as wanted");
 
     public static Task<HttpResponseMessage> PutPriceAsync(this HttpClient client, int id, decimal price)
         => client.PutAsJsonAsync($"/api/products/{id}/price", new { price });
@@ -75,21 +58,16 @@ internal static class ApiClient
     }
 
     /// <summary>Looks at the nodes until they are as wanted, and runs a check between two looks.</summary>
-    public static async Task<NodeBody[]> WaitForNodesAsync(this HttpClient client, Func<NodeBody[], bool> wanted, Func<Task>? between = null)
-    {
-        long started = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            NodeBody[] nodes = await client.GetNodesAsync();
-            if (wanted(nodes))
+    public static Task<NodeBody[]> WaitForNodesAsync(this HttpClient client, Func<NodeBody[], bool> wanted, Func<Task>? between = null)
+        => Eventually.Get(
+            async () =>
             {
+                NodeBody[] nodes = await client.GetNodesAsync();
+                await (wanted(nodes) || between is null ? Task.CompletedTask : between());
                 return nodes;
-            }
-
-            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, $"after {Patience} the nodes are {JsonSerializer.Serialize(nodes)}");
-            await (between?.Invoke() ?? Task.Delay(20));
-        }
-    }
+            },
+            wanted,
+            "the nodes are as wanted");
 
     public static async Task AssertStatusAsync(HttpStatusCode expected, HttpResponseMessage response)
     {

@@ -61,15 +61,8 @@ public sealed class FrontPageTests
         Assert.Empty(errors);
     }
 
-    private static async Task UntilAsync(ILocator locator, int count)
-    {
-        long started = Stopwatch.GetTimestamp();
-        while (await locator.CountAsync() != count)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(started).TotalMilliseconds < Patience, $"the page does not come to show {count} of {locator}");
-            await Task.Delay(20);
-        }
-    }
+    private static Task<int> UntilAsync(ILocator locator, int count)
+        => Eventually.Get(locator.CountAsync, seen => seen == count, $"the page shows {count} of {locator}");
 
     private static string Artifact(string name)
     {

@@ -38,7 +38,7 @@ public sealed class HealthCheckTests
         Assert.Equal("memcached Unhealthy, quorum Degraded, two Unhealthy", Statuses(await CheckAsync(provider)));
 
         await Task.WhenAll(servers.Select(static server => server.StartAgainAsync()));
-        await Wait.UntilAsync(() => CheckAsync(provider).Result.Status == HealthStatus.Healthy, "all is healthy again");
+        await Eventually.True(() => CheckAsync(provider).Result.Status == HealthStatus.Healthy, "all is healthy again");
         foreach (MemcachedProcess server in servers)
         {
             await server.DisposeAsync();
@@ -50,7 +50,7 @@ public sealed class HealthCheckTests
     {
         MemcachedProcess[] servers = await OwnNodes.StartAsync();
         await using ServiceProvider provider = Provide(servers, static checks => checks.AddMemcached(timeout: TimeSpan.FromSeconds(1.5))); // which those that are well need not, however busy the machine
-        await Wait.UntilAsync(() => CheckAsync(provider).Result.Status == HealthStatus.Healthy, "the connections are open");
+        await Eventually.True(() => CheckAsync(provider).Result.Status == HealthStatus.Healthy, "the connections are open");
         servers[2].Freeze();
         long started = Stopwatch.GetTimestamp();
         HealthReport report = await CheckAsync(provider);
@@ -58,7 +58,7 @@ public sealed class HealthCheckTests
         Assert.Equal(HealthStatus.Degraded, report.Status);
         Assert.Equal("TimedOut", report.Entries["memcached"].Data[servers[2].Server]);
         servers[2].Thaw();
-        await Wait.UntilAsync(() => CheckAsync(provider).Result.Status == HealthStatus.Healthy, "all is healthy again");
+        await Eventually.True(() => CheckAsync(provider).Result.Status == HealthStatus.Healthy, "all is healthy again");
         foreach (MemcachedProcess server in servers)
         {
             await server.DisposeAsync();
@@ -93,7 +93,7 @@ public sealed class HealthCheckTests
     }
 
     private static Task<HealthReport> CheckAsync(IServiceProvider provider)
-        => provider.GetRequiredService<HealthCheckService>().CheckHealthAsync().WaitAsync(Wait.Limit);
+        => provider.GetRequiredService<HealthCheckService>().CheckHealthAsync().WaitAsync(Eventually.Limit);
 
     private static string Statuses(HealthReport report) => string.Join(", ", report.Entries.Select(static entry => $"{entry.Key} {entry.Value.Status}"));
 }

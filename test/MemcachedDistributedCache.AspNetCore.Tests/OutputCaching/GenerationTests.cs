@@ -28,7 +28,7 @@ public sealed class GenerationTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             rig.CloseGate();
             int before = rig.Calls;
             Task<string> slow = rig.Pair.One.GetAsync(path);
-            await Wait.UntilAsync(() => rig.Calls > before, "the page is being made");
+            await Eventually.True(() => rig.Calls > before, "the page is being made");
             await (evictElsewhere ? rig.Pair.Other : rig.Pair.One).EvictAsync("tag");
             rig.OpenGate();
             string old = await slow;
@@ -52,10 +52,10 @@ public sealed class GenerationTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         await using Rig rig = await Rig.StartAsync(nodes);
         rig.CloseGate();
         Task<string> early = rig.Pair.One.GetAsync("/unlocked");
-        await Wait.UntilAsync(() => rig.Calls == 1, "the first page is being made");
+        await Eventually.True(() => rig.Calls == 1, "the first page is being made");
         await rig.Pair.Other.EvictAsync("tag");
         Task<string> late = rig.Pair.One.GetAsync("/unlocked");
-        await Wait.UntilAsync(() => rig.Calls == 2, "the second page is being made");
+        await Eventually.True(() => rig.Calls == 2, "the second page is being made");
         rig.OpenGate(1);
         string old = await early;
         rig.OpenGate();
@@ -75,7 +75,7 @@ public sealed class GenerationTests(OwnNodes nodes) : IClassFixture<OwnNodes>
             rig.CloseGate();
             int before = rig.Calls;
             Task<string>[] crowd = [.. Enumerable.Range(0, 20).Select(_ => Task.Run(() => rig.Pair.One.GetAsync("/unlocked")))];
-            await Wait.UntilAsync(() => rig.Calls == before + crowd.Length, "all make the page");
+            await Eventually.True(() => rig.Calls == before + crowd.Length, "all make the page");
             await rig.Pair.Other.EvictAsync("tag");
             rig.OpenGate();
             string[] old = await Task.WhenAll(crowd);
@@ -147,7 +147,7 @@ public sealed class GenerationTests(OwnNodes nodes) : IClassFixture<OwnNodes>
                 {
                     SemaphoreSlim gate = rig._gate;
                     string page = calls.Next();
-                    Assert.True(await gate.WaitAsync(Wait.Limit));
+                    Assert.True(await gate.WaitAsync(Eventually.Limit));
                     return page;
                 }
 

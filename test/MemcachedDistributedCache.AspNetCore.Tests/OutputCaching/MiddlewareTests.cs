@@ -110,7 +110,7 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         await using var pair = both = await PairAsync((app, calls) => app.MapGet("/slow", async () =>
         {
             string page = calls.Next();
-            await Wait.UntilAsync(() => Looked(both!.One) + Looked(both.Other) >= Requests, "all requests have come, and have looked for the page in vain");
+            await Eventually.True(() => Looked(both!.One) + Looked(both.Other) >= Requests, "all requests have come, and have looked for the page in vain");
 
             // They are a step before the line for this page, which the middleware tells nobody of.
             await Task.Delay(500);
@@ -255,12 +255,7 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
                 app.MapGet("/page", () => calls.Next()).CacheOutput(static policy => policy.Expire(TimeSpan.FromMilliseconds(700)).Tag("a")));
         string page = await pair.One.GetAsync("/page");
         long stored = Stopwatch.GetTimestamp();
-        while (await pair.Other.GetAsync("/page") == page)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(stored) < Wait.Limit);
-            await Task.Delay(10);
-        }
-
+        await Eventually.True(async () => await pair.Other.GetAsync("/page") != page, "the page ends");
         Assert.InRange(Stopwatch.GetElapsedTime(stored).TotalMilliseconds, 500, 5000);
     }
 
@@ -323,12 +318,12 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         }).CacheOutput(static policy => policy.Tag("a")));
         using var hangUp = new CancellationTokenSource();
         Task<string> gone = pair.One.Client.GetStringAsync(new Uri("/page", UriKind.Relative), hangUp.Token);
-        await Wait.UntilAsync(() => pair.Calls.Count == 1, "the page is being made");
+        await Eventually.True(() => pair.Calls.Count == 1, "the page is being made");
         Task<string>[] others = [.. Enumerable.Range(0, 10).Select(_ => pair.One.GetAsync("/page"))];
         await hangUp.CancelAsync();
         gate.SetResult();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone).WaitAsync(Wait.Limit);
-        string[] pages = await Task.WhenAll(others).WaitAsync(Wait.Limit);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone).WaitAsync(Eventually.Limit);
+        string[] pages = await Task.WhenAll(others).WaitAsync(Eventually.Limit);
         Assert.All(pages, static page => Assert.StartsWith("made ", page, StringComparison.Ordinal));
 
         // Made for one who was gone before it was stored, it may not have been; the next one is.

@@ -35,7 +35,7 @@ public sealed class OutageTests
         Assert.NotEmpty(pair.One.Log.Of(4001));
 
         await Task.WhenAll(servers.Select(static server => server.StartAgainAsync()));
-        await Wait.UntilAsync(() => pair.One.GetAsync("/page").Result == pair.One.GetAsync("/page").Result, "pages are cached again");
+        await Eventually.True(() => pair.One.GetAsync("/page").Result == pair.One.GetAsync("/page").Result, "pages are cached again");
         Assert.DoesNotContain(await pair.One.GetAsync("/page"), seen);
         foreach (MemcachedProcess server in servers)
         {
@@ -62,7 +62,7 @@ public sealed class OutageTests
             await pair.Other.EvictAsync("tag");
             await servers[round].KillAsync();
             await servers[round].StartAgainAsync();
-            await Wait.UntilAsync(
+            await Eventually.True(
                 () =>
                     pair
                         .One.Cache.GetNodes()

@@ -25,11 +25,11 @@ public sealed class TagVersionsTests
         await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
         Task evicting = one.EvictAsync(tag);
         TagVersion? first = before;
-        await Wait(async () => (first = await other.ReadAsync(tag, default)) != before, "it has arrived");
+        await Eventually.True(async () => (first = await other.ReadAsync(tag, default)) != before, "it has arrived");
         await other.EvictAsync(tag);
-        await Wait(() => Task.FromResult(far.GetNodes()[0].Retries > 0), "it is tried again");
+        await Eventually.True(() => Task.FromResult(far.GetNodes()[0].Retries > 0), "it is tried again");
         await proxy.ApplyAsync(Fault.None);
-        await evicting.WaitAsync(Caches.Limit);
+        await evicting.WaitAsync(Eventually.Limit);
         TagVersion? last = await other.ReadAsync(tag, default);
         Assert.NotNull(last);
         Assert.NotEqual(first, last);
@@ -41,16 +41,6 @@ public sealed class TagVersionsTests
             // Another attempt needs its whole time, which a first one that ends late on a busy machine must leave.
             options.OperationTimeout = TimeSpan.FromSeconds(20);
             options.AttemptTimeout = TimeSpan.FromSeconds(1);
-        }
-    }
-
-    private static async Task Wait(Func<Task<bool>> condition, string what)
-    {
-        using var limit = new CancellationTokenSource(Caches.Limit);
-        while (!await condition())
-        {
-            Assert.False(limit.IsCancellationRequested, what);
-            await Task.Delay(5, limit.Token);
         }
     }
 }

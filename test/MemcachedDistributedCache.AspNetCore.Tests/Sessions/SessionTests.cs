@@ -86,7 +86,7 @@ public sealed class SessionTests : IAsyncLifetime
             await clock.AdvanceAsync(TimeSpan.FromSeconds(40));
             Assert.InRange(await TimeToLiveAsync(server, key), 18, 24);
             await app.SendAsync(path, cookie);
-            await Wait.UntilAsync(() => TimeToLiveAsync(server, key).Result >= 60, "the session has its whole time again");
+            await Eventually.True(() => TimeToLiveAsync(server, key).Result >= 60, "the session has its whole time again");
             Assert.InRange(await TimeToLiveAsync(server, key), 60, 63);
         }
 
@@ -106,7 +106,7 @@ public sealed class SessionTests : IAsyncLifetime
         {
             await clock.AdvanceAsync(TimeSpan.FromSeconds(55));
             Assert.Equal("1", await app.GetAsync("a", cookie));
-            await Wait.UntilAsync(() => TimeToLiveAsync(server, key).Result >= 60, "the session has its whole time again");
+            await Eventually.True(() => TimeToLiveAsync(server, key).Result >= 60, "the session has its whole time again");
         }
 
         await clock.AdvanceAsync(TimeSpan.FromSeconds(64));
@@ -139,7 +139,7 @@ public sealed class SessionTests : IAsyncLifetime
         SessionApp app = await StartAsync(servers);
         string[] cookies = [.. await Task.WhenAll(Enumerable.Range(0, 30).Select(n => BeginAsync(app, "a", "v" + n)))];
         await servers[1].KillAsync();
-        await Wait.UntilAsync(() => app.Cache.GetNodes()[1].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => app.Cache.GetNodes()[1].State == MemcachedNodeState.Down, "the node is down");
         string[] seen = await Task.WhenAll(cookies.Select(cookie => app.GetAsync("a", cookie)));
         for (int i = 0; i < seen.Length; i++)
         {
@@ -156,7 +156,7 @@ public sealed class SessionTests : IAsyncLifetime
 
         // Back, and empty: what it had is gone, the cookies stay good.
         await servers[1].StartAgainAsync();
-        await Wait.UntilAsync(() => app.Cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0 }), "all nodes are up");
+        await Eventually.True(() => app.Cache.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0 }), "all nodes are up");
         foreach (string cookie in cookies)
         {
             await app.SendAsync("/set/b/3", cookie);

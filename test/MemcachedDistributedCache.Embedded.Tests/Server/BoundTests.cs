@@ -186,18 +186,14 @@ public sealed class BoundTests
         }
 
         clients.ForEach(static client => client.Dispose());
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (true)
-        {
-            using WireClient last = await WireClient.ConnectAsync(server);
-            if (await last.AskAsync($"set last 0 0 {ValueBytes}\r\n{new string('x', ValueBytes)}\r\n") == "STORED\r\n")
+        await Eventually.True(
+            async () =>
             {
-                return taken;
-            }
-
-            // The server has not met all the ends yet.
-            await Task.Delay(10, limit.Token);
-        }
+                using WireClient last = await WireClient.ConnectAsync(server);
+                return await last.AskAsync($"set last 0 0 {ValueBytes}\r\n{new string('x', ValueBytes)}\r\n") == "STORED\r\n";
+            },
+            "the server has met all the ends");
+        return taken;
     }
 
     private static async Task SwallowAsync(IPEndPoint server)
@@ -223,11 +219,7 @@ public sealed class BoundTests
     private static async Task UntilAsync(IPEndPoint server, Func<Dictionary<string, string>, bool> holds)
     {
         using WireClient client = await WireClient.ConnectAsync(server);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!holds(Stats(await client.AskAsync("stats\r\n"))))
-        {
-            await Task.Delay(5, limit.Token);
-        }
+        await Eventually.True(async () => holds(Stats(await client.AskAsync("stats\r\n"))), "the statistics are as expected");
     }
 
     private static async Task IgnoreResetAsync(Task sending)

@@ -90,7 +90,7 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
                                     })
                                 .AsTask()))),
         ];
-        foreach (IReadOnlyDictionary<string, int> values in await Task.WhenAll(batches).WaitAsync(Caches.Limit))
+        foreach (IReadOnlyDictionary<string, int> values in await Task.WhenAll(batches).WaitAsync(Eventually.Limit))
         {
             Assert.Equal(50, values.Count);
             Assert.All(values, static pair => Assert.Equal(pair.Key.Length, pair.Value));
@@ -107,7 +107,7 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
             ["a", "b"],
             static (_, _) => new ValueTask<IReadOnlyDictionary<string, int>>(new Dictionary<string, int> { ["a"] = 1, ["c"] = 9 }));
         Assert.Equal(1, Assert.Single(values).Value);
-        Assert.Equal(2, await one.Get("b", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal(2, await one.Get("b", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal(0, one.Statistics.LeasesWaitedFor);
         Assert.Equal(0, await one.Peek<int>("c"));
     }

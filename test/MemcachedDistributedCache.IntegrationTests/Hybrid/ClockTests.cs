@@ -22,7 +22,7 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await Wire.AskAsync(server, "mg", key, " N3 v");
         }
 
-        Assert.Equal(2, await one.Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal(2, await one.Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal((1, 1), (one.Statistics.LeasesWaitedFor, one.Statistics.LeasesWon));
     }
 
@@ -33,12 +33,12 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await using Instance one = Begin(space);
         await using Instance other = Begin(space);
         Task<int> first = one.Get("key", static async token => { await Task.Delay(TimeSpan.FromSeconds(6), token); return 1; }).AsTask();
-        await Until(() => one.Statistics.LeasesWon == 1, "the lease is won");
+        await Eventually.True(() => one.Statistics.LeasesWon == 1, "the lease is won");
         IReadOnlyDictionary<string, int> many = await other
             .Cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => throw new FormatException())
             .AsTask()
-            .WaitAsync(Caches.Limit);
-        Assert.Equal((1, 1), (await first.WaitAsync(Caches.Limit), many["key"]));
+            .WaitAsync(Eventually.Limit);
+        Assert.Equal((1, 1), (await first.WaitAsync(Eventually.Limit), many["key"]));
     }
 
     [MemcachedFact]
@@ -49,17 +49,17 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await using Instance other = Begin(space, static options => options.Hybrid.MaximumLeaseWait = TimeSpan.FromMilliseconds(200));
         var go = new TaskCompletionSource();
         Task<int> first = one.Get("key", async _ => { await go.Task; return 1; }).AsTask();
-        await Until(() => one.Statistics.LeasesWon == 1, "the lease is won");
-        Assert.Equal(2, await other.Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+        await Eventually.True(() => one.Statistics.LeasesWon == 1, "the lease is won");
+        Assert.Equal(2, await other.Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal(
             2,
             (
                 await other
                     .Cache.GetOrCreateManyAsync<int>(["key"], static (_, _) => new(new Dictionary<string, int> { ["key"] = 2 }))
                     .AsTask()
-                    .WaitAsync(Caches.Limit))["key"]);
+                    .WaitAsync(Eventually.Limit))["key"]);
         go.SetResult();
-        Assert.Equal(1, await first.WaitAsync(Caches.Limit));
+        Assert.Equal(1, await first.WaitAsync(Eventually.Limit));
     }
 
     [MemcachedFact]
@@ -75,9 +75,9 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal("old", await one.Get("key", static _ => new ValueTask<string>("early")));
         _clock.Advance(TimeSpan.FromMinutes(2));
         var go = new TaskCompletionSource();
-        Assert.Equal("old", await one.Get("key", async _ => { await go.Task; return "new"; }).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("old", await one.Get("key", async _ => { await go.Task; return "new"; }).AsTask().WaitAsync(Eventually.Limit));
         go.SetResult();
-        await Until(async () => await one.PeekCluster<string>("key") == "new", "it is stored when it is there");
+        await Eventually.True(async () => await one.PeekCluster<string>("key") == "new", "it is stored when it is there");
     }
 
     [MemcachedFact]
@@ -92,7 +92,7 @@ public sealed class ClockTests(ThreeNodes nodes) : HybridTestBase(nodes)
                 "key",
                 static _ => throw new FormatException(),
                 new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead }));
-        await Until(
+        await Eventually.True(
             async ()
                 => await one.Get(
                     "key",

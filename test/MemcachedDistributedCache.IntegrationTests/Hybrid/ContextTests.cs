@@ -29,7 +29,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await Task.Delay(200, token);
             return "value";
         }).AsTask()))];
-        Assert.All(await Task.WhenAll(calls).WaitAsync(Caches.Limit), static value => Assert.Equal("value", value));
+        Assert.All(await Task.WhenAll(calls).WaitAsync(Eventually.Limit), static value => Assert.Equal("value", value));
         Assert.Equal(1, runs);
         Assert.Equal(1, pair.Sum(static instance => instance.Statistics.LeasesWon));
     }
@@ -52,10 +52,10 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             context.Flags = staysInTheProcess ? HybridCacheEntryFlags.DisableDistributedCacheWrite : null;
             return "old";
         }).AsTask();
-        await begun.Task.WaitAsync(Caches.Limit);
-        await pair[remover].Cache.RemoveAsync("key").AsTask().WaitAsync(Caches.Limit);
+        await begun.Task.WaitAsync(Eventually.Limit);
+        await pair[remover].Cache.RemoveAsync("key").AsTask().WaitAsync(Eventually.Limit);
         go.SetResult();
-        Assert.Equal("old", await making.WaitAsync(Caches.Limit));
+        Assert.Equal("old", await making.WaitAsync(Eventually.Limit));
         foreach (Instance instance in pair)
         {
             Assert.Null(await instance.Peek<string>("key"));
@@ -154,7 +154,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         // The lease is free at once, so that another instance does not wait.
-        Assert.Equal(inTheCluster ? "mine" : "other", await pair[1].Get("key", static _ => new ValueTask<string>("other")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal(inTheCluster ? "mine" : "other", await pair[1].Get("key", static _ => new ValueTask<string>("other")).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal(0, pair[1].Statistics.LeasesWaitedFor);
     }
 
@@ -188,7 +188,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Instance one = Make(1, static options => options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5))[0];
         await one.Cache.SetAsync("key", "old", new() { Expiration = TimeSpan.FromMilliseconds(1) });
-        await Until(async () => await one.Cache.GetOrCreateAsync("key", static (context, _) =>
+        await Eventually.True(async () => await one.Cache.GetOrCreateAsync("key", static (context, _) =>
         {
             context.Expiration = TimeSpan.FromMinutes(42);
             return new ValueTask<string>("new");
@@ -236,7 +236,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
             return new ValueTask<int>(1);
         }));
         Assert.Equal(1, pair[0].Statistics.FactoryFailures);
-        Assert.Equal(2, await pair[1].Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal(2, await pair[1].Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal(0, pair[1].Statistics.LeasesWaitedFor);
     }
 
@@ -287,7 +287,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         // The caller's array is its own again when the call returns.
         key.AsSpan().Fill('x');
-        Assert.Equal(7, (await made.WaitAsync(Caches.Limit)).Number);
+        Assert.Equal(7, (await made.WaitAsync(Eventually.Limit)).Number);
         Assert.Equal(7, (await pair[0].Peek<Mutable>("product:7")).Number);
         int id = 7;
         Assert.Equal(
@@ -298,7 +298,7 @@ public sealed class ContextTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal(1, await pair[0].Cache.GetOrCreateAsync("".AsSpan(), static _ => new ValueTask<int>(1)));
 
         // A copy that is of another type is forgotten, and made anew.
-        Assert.Equal(8, await pair[0].Cache.GetOrCreateAsync("product:7".AsSpan(), static _ => new ValueTask<int>(8)).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal(8, await pair[0].Cache.GetOrCreateAsync("product:7".AsSpan(), static _ => new ValueTask<int>(8)).AsTask().WaitAsync(Eventually.Limit));
     }
 
     [MemcachedFact]

@@ -25,7 +25,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         })[0];
         await one.Get("before", static _ => new ValueTask<string>("kept"), tags: ["t"]);
         await server.KillAsync();
-        await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
 
         int runs = 0;
         long started = Stopwatch.GetTimestamp();
@@ -58,7 +58,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await server.StartAgainAsync();
         await one.Below.ReadableAsync();
         // The first that is made may find the key still uncertain, and be kept here alone once more.
-        await Until(
+        await Eventually.True(
             async () => await one.Get("during", static _ => new ValueTask<string>("after")) == "after" && await one.PeekCluster<string>("during") == "after",
             "the cluster is asked, and has it, again");
     }
@@ -72,10 +72,10 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await one.Get("before", static _ => new ValueTask<int>(1));
         server.Freeze();
         long started = Stopwatch.GetTimestamp();
-        Assert.Equal(2, await one.Get("during", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal(2, await one.Get("during", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
         Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, (limit * 5) + TimeSpan.FromSeconds(2));
         server.Thaw();
-        await Until(async () => await one.PeekCluster<int>("before") == 1, "the server is back");
+        await Eventually.True(async () => await one.PeekCluster<int>("before") == 1, "the server is back");
     }
 
     [MemcachedFact]
@@ -111,7 +111,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             proxy.DropConnections(reset: true);
             foreach (Instance each in new[] { seeing, invalidating })
             {
-                await Until(() => each.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the server is down");
+                await Eventually.True(() => each.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the server is down");
             }
 
             await invalidating.Cache.RemoveByTagAsync("t");
@@ -121,7 +121,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await proxy.ApplyAsync(Fault.None);
         await seeing.Below.ReadableAsync();
         Assert.Null(await seeing.PeekCluster<string>("key"));
-        await Until(
+        await Eventually.True(
             async ()
                 => await seeing.Get("key", static _ => new ValueTask<string>("new"), tags: ["t"]) == "new"
                     && await seeing.PeekCluster<string>("key") == "new",
@@ -138,27 +138,27 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await DownAsync();
         var go = new TaskCompletionSource();
         Task<string> making = one.Get(keys[0], async _ => { await go.Task; return "old"; }).AsTask();
-        await Until(() => one.Statistics.FactoryRuns == 1, "the factory runs");
+        await Eventually.True(() => one.Statistics.FactoryRuns == 1, "the factory runs");
 
         await owner.StartAgainAsync();
         await one.Below.ReadableAsync();
         await one.Cache.RemoveAsync(keys[0]);
         await DownAsync();
         go.SetResult();
-        Assert.Equal("old", await making.WaitAsync(Caches.Limit));
+        Assert.Equal("old", await making.WaitAsync(Eventually.Limit));
         Assert.Equal(1, one.Statistics.LeasesLost);
         Assert.Null(await one.PeekCluster<string>(keys[0]));
         Assert.Null(await one.Peek<string>(keys[0]));
 
         // And the place is free for the next.
-        Assert.Equal("new", await one.Get(keys[0], static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("new", await one.Get(keys[0], static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal("new", await one.PeekCluster<string>(keys[0]));
 
         async Task DownAsync()
         {
             await owner.KillAsync();
-            await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
-            await Until(
+            await Eventually.True(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            await Eventually.True(
                 async () =>
                 {
                     await one.Cache.SetAsync(keys[1], "x");
@@ -183,9 +183,9 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await far.Below.ReadableAsync();
         await far.Peek<string>("warm");
         await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
-        Assert.Equal("alone", await far.Get("key", static _ => new ValueTask<string>("alone")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("alone", await far.Get("key", static _ => new ValueTask<string>("alone")).AsTask().WaitAsync(Eventually.Limit));
         await proxy.ApplyAsync(Fault.None);
-        Assert.Equal("made", await near.Get("key", static _ => new ValueTask<string>("made")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("made", await near.Get("key", static _ => new ValueTask<string>("made")).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal("made", await near.PeekCluster<string>("key"));
 
         static void Configure(MemcachedCacheOptions options)
@@ -213,8 +213,8 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         await owner.KillAsync();
-        await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
-        await Until(
+        await Eventually.True(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+        await Eventually.True(
             async () =>
             {
                 await one.Cache.SetAsync("key", "y", tags: [tag]);
@@ -222,7 +222,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             },
             "the other stands in");
         // The first reads may still come before the server's number is known, and replace it.
-        await Until(
+        await Eventually.True(
             async () =>
             {
                 string state = await Wire.StateAsync(gutterNode, key);
@@ -250,8 +250,8 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await owner.KillAsync();
         foreach (Instance one in pair)
         {
-            await Until(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
-            await Until(
+            await Eventually.True(() => one.Below.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
+            await Eventually.True(
                 async () =>
                 {
                     await one.Cache.SetAsync(keys[1], "x");
@@ -263,7 +263,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         // For longer than to the second renewal, which comes after five seconds and a half.
         var go = new TaskCompletionSource();
         Task<string> making = pair[0].Get(keys[0], async _ => { await go.Task; return "made"; }).AsTask();
-        await Until(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
+        await Eventually.True(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
         byte[] key = pair[0].Cache.Parts.Keys.Encode(keys[0], Layout.HybridSpace.Entry);
         for (long started = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(6);)
         {
@@ -272,10 +272,10 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         Task<string> waiting = pair[1].Get(keys[0], static _ => new ValueTask<string>("theirs")).AsTask();
-        await Until(() => pair[1].Statistics.LeasesWaitedFor + pair[1].Statistics.FactoryRuns == 1, "the other waits, or makes it too");
+        await Eventually.True(() => pair[1].Statistics.LeasesWaitedFor + pair[1].Statistics.FactoryRuns == 1, "the other waits, or makes it too");
         go.SetResult();
-        Assert.Equal("made", await making.WaitAsync(Caches.Limit));
-        Assert.Equal("made", await waiting.WaitAsync(Caches.Limit));
+        Assert.Equal("made", await making.WaitAsync(Eventually.Limit));
+        Assert.Equal("made", await waiting.WaitAsync(Eventually.Limit));
     }
 
     /// <summary>Keys that a server has the entries of; they are empty.</summary>
@@ -306,7 +306,7 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Instance[] pair = On([server], 2);
         for (int i = 0; i < 3; i++)
         {
-            Assert.Equal("value", await pair[i % 2].Get("key", static _ => new ValueTask<string>("value")).AsTask().WaitAsync(Caches.Limit));
+            Assert.Equal("value", await pair[i % 2].Get("key", static _ => new ValueTask<string>("value")).AsTask().WaitAsync(Eventually.Limit));
         }
 
         Assert.Equal(2, pair.Sum(static instance => instance.Statistics.FactoryRuns));
@@ -324,9 +324,9 @@ public sealed class HybridOutageTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await Task.Delay(Timeout.Infinite, token);
             return 1;
         }).AsTask();
-        await running.Task.WaitAsync(Caches.Limit);
+        await running.Task.WaitAsync(Eventually.Limit);
         one.Cache.Dispose();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => under.WaitAsync(Caches.Limit));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => under.WaitAsync(Eventually.Limit));
         await Assert.ThrowsAsync<ObjectDisposedException>(async () => await one.Get("key", static _ => new ValueTask<int>(1)));
         await Assert.ThrowsAsync<ObjectDisposedException>(async () => await one.Cache.RemoveByTagAsync("t"));
         Assert.Null(await one.Below.GetAsync("the cache below goes on"));

@@ -23,8 +23,6 @@ public abstract class HybridTestBase(ThreeNodes nodes) : IClassFixture<ThreeNode
         return made;
     }
 
-    private protected static Task Until(Func<bool> condition, string what) => Caches.UntilAsync(condition, what);
-
     /// <summary>
     /// Asks until the answer is the new one, and holds each older answer against the bound: it may not have been asked
     /// for later than that after the change. How long a busy machine takes to ask does not matter.
@@ -34,24 +32,13 @@ public abstract class HybridTestBase(ThreeNodes nodes) : IClassFixture<ThreeNode
         while (true)
         {
             TimeSpan askedAfter = Stopwatch.GetElapsedTime(changedAt);
-            if (await isNew().WaitAsync(Caches.Limit))
+            if (await isNew().WaitAsync(Eventually.Limit))
             {
                 return;
             }
 
             Assert.True(askedAfter <= bound, $"{what}: not yet when asked after {askedAfter.TotalMilliseconds} ms");
             await Task.Delay(5);
-        }
-    }
-
-    /// <summary>Waits for what only asking brings about.</summary>
-    private protected static async Task Until(Func<Task<bool>> condition, string what)
-    {
-        using var limit = new CancellationTokenSource(Caches.Limit);
-        while (!await condition().WaitAsync(limit.Token))
-        {
-            Assert.False(limit.IsCancellationRequested, what);
-            await Task.Delay(5, limit.Token);
         }
     }
 }

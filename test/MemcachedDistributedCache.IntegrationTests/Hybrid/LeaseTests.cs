@@ -18,7 +18,7 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await Task.Delay(200, token);
             return "value";
         }).AsTask())))];
-        Assert.All(await Task.WhenAll(calls).WaitAsync(Caches.Limit), static value => Assert.Equal("value", value));
+        Assert.All(await Task.WhenAll(calls).WaitAsync(Eventually.Limit), static value => Assert.Equal("value", value));
         Assert.Equal(1, runs);
         Assert.Equal(1, instances.Sum(static i => i.Statistics.FactoryRuns));
         Assert.Equal(1, instances.Sum(static i => i.Statistics.LeasesWon));
@@ -36,9 +36,9 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         Task<int> first = pair[0].Get("slow", Slow).AsTask();
-        await Until(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
+        await Eventually.True(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
         Task<int> second = pair[1].Get("slow", Slow).AsTask();
-        Assert.Equal((1, 1), (await first.WaitAsync(Caches.Limit), await second.WaitAsync(Caches.Limit)));
+        Assert.Equal((1, 1), (await first.WaitAsync(Eventually.Limit), await second.WaitAsync(Eventually.Limit)));
         Assert.Equal(1, runs);
         Assert.Equal(0, pair[0].Statistics.LeasesLost);
         Assert.Equal(1, await pair[1].PeekCluster<int>("slow"));
@@ -50,10 +50,10 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         Instance[] pair = On([server], 2);
         Task<int> first = pair[0].Get("slow", static async token => { await Task.Delay(2000, token); return 1; }).AsTask();
-        await Until(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
+        await Eventually.True(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
         long before = long.Parse((await server.StatsAsync())["cmd_get"], System.Globalization.CultureInfo.InvariantCulture);
         Task<int>[] waiting = [.. Enumerable.Range(0, 100).Select(_ => pair[1].Get("slow", static _ => new ValueTask<int>(2)).AsTask())];
-        await Task.WhenAll([first, .. waiting]).WaitAsync(Caches.Limit);
+        await Task.WhenAll([first, .. waiting]).WaitAsync(Eventually.Limit);
         long asked = long.Parse((await server.StatsAsync())["cmd_get"], System.Globalization.CultureInfo.InvariantCulture) - before;
         Assert.All(waiting, static task => Assert.Equal(1, task.Result));
         Assert.InRange(asked, 5, 60); // some ten in the first fifth of a second, five a second after that, and the tags'
@@ -66,13 +66,13 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Instance[] pair = Make(2);
         var go = new TaskCompletionSource();
         Task<int> failing = pair[0].Get<int>("key", async _ => { await go.Task; throw new FormatException("mine"); }).AsTask();
-        await Until(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
+        await Eventually.True(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
         Task<int> waiting = pair[1].Get("key", static _ => new ValueTask<int>(2)).AsTask();
-        await Until(() => pair[1].Statistics.LeasesWaitedFor == 1, "the other waits");
+        await Eventually.True(() => pair[1].Statistics.LeasesWaitedFor == 1, "the other waits");
         long failedAt = Stopwatch.GetTimestamp();
         go.SetResult();
         Assert.Equal("mine", (await Assert.ThrowsAsync<FormatException>(() => failing)).Message);
-        Assert.Equal(2, await waiting.WaitAsync(Caches.Limit));
+        Assert.Equal(2, await waiting.WaitAsync(Eventually.Limit));
         Assert.True(Stopwatch.GetElapsedTime(failedAt) < TimeSpan.FromSeconds(5), "it did not wait for the lease to run out");
         Assert.Equal(2, await pair[0].Get("key", static _ => new ValueTask<int>(3)));
     }
@@ -86,10 +86,10 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
             string key = "key" + round;
             var go = new TaskCompletionSource();
             Task<string> first = pair[0].Get(key, async _ => { await go.Task; return "old"; }).AsTask();
-            await Until(() => pair[0].Statistics.LeasesWon >= round + 1, "the lease is won");
+            await Eventually.True(() => pair[0].Statistics.LeasesWon >= round + 1, "the lease is won");
             await pair[round % 2].Cache.RemoveAsync(key);
             go.SetResult();
-            Assert.Equal("old", await first.WaitAsync(Caches.Limit));
+            Assert.Equal("old", await first.WaitAsync(Eventually.Limit));
             Assert.Null(await pair[0].Peek<string>(key));
             Assert.Null(await pair[1].Peek<string>(key));
             Assert.Null(await pair[0].PeekCluster<string>(key));
@@ -107,13 +107,13 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
             string key = "key" + who;
             var go = new TaskCompletionSource();
             Task<string> first = pair[0].Get(key, async _ => { await go.Task; return "old"; }).AsTask();
-            await Until(() => pair[0].Statistics.FactoryRuns == 1 + (who * 2), "the factory runs");
+            await Eventually.True(() => pair[0].Statistics.FactoryRuns == 1 + (who * 2), "the factory runs");
             await pair[who].Cache.RemoveAsync(key);
 
             // The first is still under way; this one neither joins it nor waits for it.
-            Assert.Equal("new", await pair[who].Get(key, static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Caches.Limit));
+            Assert.Equal("new", await pair[who].Get(key, static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Eventually.Limit));
             go.SetResult();
-            Assert.Equal("old", await first.WaitAsync(Caches.Limit));
+            Assert.Equal("old", await first.WaitAsync(Eventually.Limit));
             Assert.Equal("new", await pair[0].Peek<string>(key));
             Assert.Equal("new", await pair[1].Peek<string>(key));
             await pair[who].Cache.RemoveAsync(key);
@@ -129,10 +129,10 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
             string key = "key" + who;
             var go = new TaskCompletionSource();
             Task<string> first = pair[0].Get(key, async _ => { await go.Task; return "made"; }).AsTask();
-            await Until(() => pair[0].Statistics.FactoryRuns == who + 1, "the factory runs");
+            await Eventually.True(() => pair[0].Statistics.FactoryRuns == who + 1, "the factory runs");
             await pair[who].Cache.SetAsync(key, "set");
             go.SetResult();
-            Assert.Equal("made", await first.WaitAsync(Caches.Limit));
+            Assert.Equal("made", await first.WaitAsync(Eventually.Limit));
             Assert.Equal("set", await pair[0].Peek<string>(key));
             Assert.Equal("set", await pair[1].Peek<string>(key));
         }
@@ -155,16 +155,16 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         Task<int> first = one.Get("key", Factory, token: cancelFirst.Token).AsTask();
-        await started.Task.WaitAsync(Caches.Limit);
+        await started.Task.WaitAsync(Eventually.Limit);
         Task<int> second = one.Get("key", Factory, token: cancelSecond.Token).AsTask();
         Task<int> third = one.Get("key", Factory).AsTask();
         await cancelFirst.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.WaitAsync(Caches.Limit));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.WaitAsync(Eventually.Limit));
         await cancelSecond.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second.WaitAsync(Caches.Limit));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second.WaitAsync(Eventually.Limit));
         Assert.False(seen.IsCancellationRequested);
         go.SetResult();
-        Assert.Equal(1, await third.WaitAsync(Caches.Limit));
+        Assert.Equal(1, await third.WaitAsync(Eventually.Limit));
 
         // And when all leave, the factory is told, and the lease is free at once.
         using var cancelAll = new CancellationTokenSource();
@@ -177,16 +177,16 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await Task.Delay(Timeout.Infinite, token);
             return 0;
         }, token: cancelAll.Token).AsTask())];
-        await running.Task.WaitAsync(Caches.Limit);
+        await running.Task.WaitAsync(Eventually.Limit);
         await cancelAll.CancelAsync();
         foreach (Task<int> task in leaving)
         {
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task.WaitAsync(Caches.Limit));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task.WaitAsync(Eventually.Limit));
         }
 
-        await cancelled.Task.WaitAsync(Caches.Limit);
-        Assert.Equal(2, await one.Get("other", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
-        await Until(() => one.Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
+        await cancelled.Task.WaitAsync(Eventually.Limit);
+        Assert.Equal(2, await one.Get("other", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
+        await Eventually.True(() => one.Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
     }
 
     [MemcachedFact]
@@ -195,15 +195,15 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Instance[] pair = Make(2);
         var go = new TaskCompletionSource();
         Task<int> holder = pair[0].Get("key", async _ => { await go.Task; return 1; }).AsTask();
-        await Until(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
+        await Eventually.True(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
         using var cancel = new CancellationTokenSource();
         Task<int> waiting = pair[1].Get("key", static _ => new ValueTask<int>(2), token: cancel.Token).AsTask();
-        await Until(() => pair[1].Statistics.LeasesWaitedFor == 1, "the other waits");
+        await Eventually.True(() => pair[1].Statistics.LeasesWaitedFor == 1, "the other waits");
         await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(Caches.Limit));
-        await Until(() => pair[1].Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(Eventually.Limit));
+        await Eventually.True(() => pair[1].Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
         go.SetResult();
-        Assert.Equal(1, await holder.WaitAsync(Caches.Limit));
+        Assert.Equal(1, await holder.WaitAsync(Eventually.Limit));
         Assert.Equal(0, pair[1].Statistics.FactoryRuns);
     }
 
@@ -213,11 +213,11 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Instance[] pair = Make(2, static options => options.Hybrid.MaximumLeaseWait = TimeSpan.FromMilliseconds(200));
         var go = new TaskCompletionSource();
         Task<int> holder = pair[0].Get("key", async _ => { await go.Task; return 1; }).AsTask();
-        await Until(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
-        Assert.Equal(2, await pair[1].Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+        await Eventually.True(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
+        Assert.Equal(2, await pair[1].Get("key", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal(0, await pair[1].Peek<int>("key"));
         go.SetResult();
-        Assert.Equal(1, await holder.WaitAsync(Caches.Limit));
+        Assert.Equal(1, await holder.WaitAsync(Eventually.Limit));
         Assert.Equal(1, await pair[1].Get("key", static _ => new ValueTask<int>(3)));
     }
 
@@ -229,7 +229,7 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await pair[0].Peek<int>("warm"); // so that the tag of all entries has been read
         var go = new TaskCompletionSource();
         Task<string> first = pair[0].Get("key", async _ => { await go.Task; return "old"; }).AsTask();
-        await Until(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
+        await Eventually.True(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
         await server.KillAsync();
         await server.StartAgainAsync();
         await pair[0].Below.ReadableAsync();
@@ -242,7 +242,7 @@ public sealed class LeaseTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         go.SetResult();
-        Assert.Equal("old", await first.WaitAsync(Caches.Limit));
+        Assert.Equal("old", await first.WaitAsync(Eventually.Limit));
         Assert.Equal("new19", await pair[1].PeekCluster<string>("key"));
         Assert.Equal(1, pair[0].Statistics.LeasesLost);
     }

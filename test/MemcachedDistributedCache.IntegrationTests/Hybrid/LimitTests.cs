@@ -25,14 +25,14 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
             runs = 0;
             for (int i = 1; i <= 2; i++)
             {
-                Assert.Equal(size, pair[0].Get("large", _ => { runs++; return new ValueTask<byte[]>(new byte[size]); }, given).AsTask().WaitAsync(Caches.Limit).GetAwaiter().GetResult().Length);
+                Assert.Equal(size, pair[0].Get("large", _ => { runs++; return new ValueTask<byte[]>(new byte[size]); }, given).AsTask().WaitAsync(Eventually.Limit).GetAwaiter().GetResult().Length);
                 Assert.Equal(i, runs);
             }
         }
 
         Assert.Equal(6, pair[0].Statistics.OversizeRejections);
         Assert.Equal(6, pair[0].Logger.Count("over the limit"));
-        Assert.Equal(3, (await pair[1].Get("large", static _ => new ValueTask<byte[]>(new byte[3])).AsTask().WaitAsync(Caches.Limit)).Length);
+        Assert.Equal(3, (await pair[1].Get("large", static _ => new ValueTask<byte[]>(new byte[3])).AsTask().WaitAsync(Eventually.Limit)).Length);
         Assert.Equal(0, pair[1].Statistics.LeasesWaitedFor);
         Assert.Equal(1000, (await pair[0].Get("fits", static _ => new ValueTask<byte[]>(new byte[1000]))).Length);
         Assert.Equal(1000, (await pair[1].Peek<byte[]>("fits")).Length);
@@ -82,8 +82,8 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
             runs = 0;
             for (int i = 0; i < 3; i++)
             {
-                Assert.Null(instance.Get<string?>("null", _ => { runs++; return new ValueTask<string?>((string?)null); }).AsTask().WaitAsync(Caches.Limit).GetAwaiter().GetResult());
-                Assert.Null(instance.Get<Mutable?>("null object", static _ => new ValueTask<Mutable?>((Mutable?)null)).AsTask().WaitAsync(Caches.Limit).GetAwaiter().GetResult());
+                Assert.Null(instance.Get<string?>("null", _ => { runs++; return new ValueTask<string?>((string?)null); }).AsTask().WaitAsync(Eventually.Limit).GetAwaiter().GetResult());
+                Assert.Null(instance.Get<Mutable?>("null object", static _ => new ValueTask<Mutable?>((Mutable?)null)).AsTask().WaitAsync(Eventually.Limit).GetAwaiter().GetResult());
             }
 
             Assert.Equal(expected, runs);
@@ -131,13 +131,13 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
         {
             await Wire.SetAsync(server, key, spoiled);
             int next = ++number;
-            Mutable made = await pair[0].Get("key", _ => new ValueTask<Mutable>(new Mutable { Number = next })).AsTask().WaitAsync(Caches.Limit);
+            Mutable made = await pair[0].Get("key", _ => new ValueTask<Mutable>(new Mutable { Number = next })).AsTask().WaitAsync(Eventually.Limit);
             Assert.Equal(next, made.Number);
             Assert.Equal(next, (await pair[1].Get<Mutable>("key", static _ => throw new InvalidOperationException("replaced"))).Number);
         }
 
         await Wire.SetAsync(server, key, "flags"u8.ToArray(), flags: 77);
-        Assert.Equal(100, (await pair[0].Get("key", static _ => new ValueTask<Mutable>(new Mutable { Number = 100 })).AsTask().WaitAsync(Caches.Limit)).Number);
+        Assert.Equal(100, (await pair[0].Get("key", static _ => new ValueTask<Mutable>(new Mutable { Number = 100 })).AsTask().WaitAsync(Eventually.Limit)).Number);
         Assert.True(pair[0].Statistics.DeserializationFailures >= 8);
         Assert.Equal(0, pair[0].Statistics.LeasesWaitedFor);
 
@@ -157,10 +157,10 @@ public sealed class LimitTests(ThreeNodes nodes) : HybridTestBase(nodes)
         for (int i = 1; i <= 3; i++)
         {
             var value = new Unwritable();
-            Assert.Same(value, await one.Get("unwritable", _ => new ValueTask<Unwritable>(value)).AsTask().WaitAsync(Caches.Limit));
+            Assert.Same(value, await one.Get("unwritable", _ => new ValueTask<Unwritable>(value)).AsTask().WaitAsync(Eventually.Limit));
             Assert.Equal((2 * i) - 1, one.Statistics.SerializationFailures);
             var other = new Unreadable();
-            Assert.Same(other, await one.Get("unreadable", _ => new ValueTask<Unreadable>(other)).AsTask().WaitAsync(Caches.Limit));
+            Assert.Same(other, await one.Get("unreadable", _ => new ValueTask<Unreadable>(other)).AsTask().WaitAsync(Eventually.Limit));
         }
 
         await one.Cache.SetAsync("unwritable", new Unwritable());

@@ -15,7 +15,7 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         for (int round = 0; round < 3; round++)
         {
             await pair[0].Cache.SetAsync("key", "first");
-            await Until(async () => await pair[1].Peek<string>("key") == "first", "the other has it");
+            await Eventually.True(async () => await pair[1].Peek<string>("key") == "first", "the other has it");
             await pair[0].Cache.SetAsync("key", "second");
             long changed = Stopwatch.GetTimestamp();
             await SeenWithin(TimeSpan.FromSeconds(1), changed, async () => await pair[1].Peek<string>("key") == "second", "the other sees the set");
@@ -42,7 +42,7 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         for (int round = 1; round <= 3; round++)
         {
             long before = one.Statistics.Revalidations;
-            await Until(
+            await Eventually.True(
                 async () =>
                 {
                     await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => one.Get<byte[]>("key", static _ => throw new InvalidOperationException()).AsTask()));
@@ -90,7 +90,7 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         // Each process believes the versions of tags only from its own fence on, and until both are past theirs, one
         // may replace what the other has just stored.
-        await Until(
+        await Eventually.True(
             async () =>
             {
                 await pair[1].Cache.SetAsync("other", "x");
@@ -102,7 +102,7 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         for (int i = 0; i < 20; i++)
         {
             await pair[1].Cache.SetAsync("key", "new" + i);
-            await Until(async () => await pair[0].Peek<string>("key") == "new" + i, "the copy follows");
+            await Eventually.True(async () => await pair[0].Peek<string>("key") == "new" + i, "the copy follows");
         }
     }
 

@@ -30,7 +30,7 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         ValueTask<int> B(CancellationToken _) => new(Task.Run(async () => { await Task.Yield(); return await one.Get("c", C); }, CancellationToken.None));
         ValueTask<int> C(CancellationToken token) => one.Get("a", A, token: token);
         Assert.Equal("a", (await Assert.ThrowsAsync<InvalidOperationException>(() => one.Get("a", A).AsTask().WaitAsync(AtOnce))).Data["Key"]);
-        await Until(() => one.Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
+        await Eventually.True(() => one.Cache.Parts.GetOrCreate.SingleFlightCount == 0, "no single flight is left");
         Assert.Equal(0, one.Cache.Parts.Remote.Leases.Count);
     }
 
@@ -46,7 +46,7 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
             ValueTask<int> B(CancellationToken token) => one.Get(a, A, token: token);
             async ValueTask<int> First(string other, Func<CancellationToken, ValueTask<int>> factory)
             {
-                both.SignalAndWait(Caches.Limit);
+                both.SignalAndWait(Eventually.Limit);
                 return await one.Get(other, factory);
             }
 
@@ -69,7 +69,7 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
             int number = await pair[0].Get("key", static _ => new ValueTask<int>(5), token: token);
             string other = await pair[0].Get("key", static _ => new ValueTask<string>("flags"), flags, token: token);
             return $"{number} {other}";
-        }).AsTask().WaitAsync(Caches.Limit);
+        }).AsTask().WaitAsync(Eventually.Limit);
         Assert.Equal("5 flags", made);
         Assert.True(Stopwatch.GetElapsedTime(began) < AtOnce);
         Assert.Equal("5 flags", await pair[1].PeekCluster<string>("key"));
@@ -164,6 +164,6 @@ public sealed class NestedTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await one.Get("key", static _ => new ValueTask<string>("1"), new() { Expiration = TimeSpan.FromMilliseconds(100) });
         ValueTask<string> Next(CancellationToken token) => new(NextAsync());
         async Task<string> NextAsync() => await one.Get("key", static _ => new ValueTask<string>("never")) + "+1";
-        await Until(async () => await one.Get("key", Next) == "1+1", "the refresh has made the next value of the last");
+        await Eventually.True(async () => await one.Get("key", Next) == "1+1", "the refresh has made the next value of the last");
     }
 }

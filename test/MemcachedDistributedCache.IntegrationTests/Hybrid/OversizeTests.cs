@@ -50,7 +50,7 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Interlocked.Increment(ref runs);
             await Task.Delay(100, token);
             return new byte[Large];
-        }).AsTask()))).WaitAsync(Caches.Limit);
+        }).AsTask()))).WaitAsync(Eventually.Limit);
         Assert.All(all, static value => Assert.Equal(Large, value.Length));
         Assert.Equal(1, runs);
         Assert.Equal(
@@ -106,7 +106,7 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
             "small" => pair[who].Cache.SetAsync("large", new byte[3]).AsTask(),
             _ => pair[who].Cache.SetAsync("large", new byte[Large + 1]).AsTask(),
         };
-        await done.WaitAsync(Caches.Limit);
+        await done.WaitAsync(Eventually.Limit);
         for (int i = 0; i < 2; i++)
         {
             int? expected = change switch { "small" => 3, "large" when i == who => Large + 1, _ => null };
@@ -137,13 +137,13 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
             await go.Task;
             return new byte[Large];
         }).AsTask();
-        await begun.Task.WaitAsync(Caches.Limit);
+        await begun.Task.WaitAsync(Eventually.Limit);
         await pair[remover].Cache.RemoveAsync("large");
         go.SetResult();
-        Assert.Equal(Large, (await making.WaitAsync(Caches.Limit)).Length);
+        Assert.Equal(Large, (await making.WaitAsync(Eventually.Limit)).Length);
         Assert.Null(await pair[0].Peek<byte[]>("large"));
         Assert.Null(await pair[0].PeekCluster<byte[]>("large"));
-        Assert.Equal(5, (await pair[0].Get("large", static _ => new ValueTask<byte[]>(new byte[5])).AsTask().WaitAsync(Caches.Limit)).Length);
+        Assert.Equal(5, (await pair[0].Get("large", static _ => new ValueTask<byte[]>(new byte[5])).AsTask().WaitAsync(Eventually.Limit)).Length);
     }
 
     [MemcachedTheory]
@@ -153,7 +153,7 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Instance[] pair = Make(2, static options => (options.Hybrid.StaleWindow, options.Hybrid.MaximumLocalBytes) = (TimeSpan.FromMinutes(5), 2_000_000));
         await pair[0].Cache.SetAsync("large", new byte[3], new() { Expiration = TimeSpan.FromMilliseconds(1) });
-        await Until(async () => (await pair[0].Get("large", _ => new ValueTask<byte[]>(new byte[size]))).Length == size, "the refresh has made it");
+        await Eventually.True(async () => (await pair[0].Get("large", _ => new ValueTask<byte[]>(new byte[size]))).Length == size, "the refresh has made it");
         Assert.Null(await pair[1].PeekCluster<byte[]>("large"));
         var made = new HybridCacheEntryOptions { Flags = HybridCacheEntryFlags.DisableDistributedCacheRead | HybridCacheEntryFlags.DisableLocalCacheRead };
         await pair[1].Cache.SetAsync("forced", new byte[3]);
@@ -176,7 +176,7 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         Instance[] pair = Make(2, static options => options.Hybrid.StaleWindow = TimeSpan.FromMinutes(5));
         await pair[0].Get("large", static _ => new ValueTask<byte[]>(new byte[Large]), new() { Expiration = TimeSpan.FromMilliseconds(20) });
-        await Until(async () => (await pair[1].Get("large", static _ => new ValueTask<byte[]>(new byte[5])).AsTask().WaitAsync(Caches.Limit)).Length == 5
+        await Eventually.True(async () => (await pair[1].Get("large", static _ => new ValueTask<byte[]>(new byte[5])).AsTask().WaitAsync(Eventually.Limit)).Length == 5
             && await pair[0].PeekCluster<byte[]>("large") is { Length: 5 }, "a mark that has expired holds nobody up");
     }
 
@@ -203,5 +203,5 @@ public sealed class OversizeTests(ThreeNodes nodes) : HybridTestBase(nodes)
     }
 
     private static Task<byte[]> Get(Instance instance, string[]? tags = null)
-        => instance.Get("large", static _ => new ValueTask<byte[]>(new byte[Large]), tags: tags).AsTask().WaitAsync(Caches.Limit);
+        => instance.Get("large", static _ => new ValueTask<byte[]>(new byte[Large]), tags: tags).AsTask().WaitAsync(Eventually.Limit);
 }

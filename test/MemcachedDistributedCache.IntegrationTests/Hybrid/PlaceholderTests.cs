@@ -34,7 +34,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Begin();
         byte[] key = _pair[0].Cache.Parts.Keys.Encode("key", HybridSpace.Entry);
         await Wire.AskAsync(Server, verb, key, rest);
-        Assert.Equal("value", await _pair[0].Get("key", static _ => new ValueTask<string>("value")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("value", await _pair[0].Get("key", static _ => new ValueTask<string>("value")).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal("value", await _pair[1].PeekCluster<string>("key"));
         Assert.Equal(0, _pair[0].Statistics.LeasesWaitedFor);
 
@@ -48,7 +48,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Interlocked.Increment(ref runs);
             await Task.Delay(100, token);
             return "again";
-        }).AsTask())).WaitAsync(Caches.Limit);
+        }).AsTask())).WaitAsync(Eventually.Limit);
         Assert.Equal(1, runs);
 
         // And in a batch.
@@ -57,7 +57,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         IReadOnlyDictionary<string, string> many = await _pair[0].Cache.GetOrCreateManyAsync<string>(
             ["key", "other"],
             static (keys, _) => new(keys.ToDictionary(static k => k, static k => "batch")),
-            cancellationToken: new CancellationTokenSource(Caches.Limit).Token);
+            cancellationToken: new CancellationTokenSource(Eventually.Limit).Token);
         Assert.Equal(2, many.Count);
         Assert.Equal("batch", await _pair[1].PeekCluster<string>("key"));
     }
@@ -69,13 +69,13 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Begin();
         var brief = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(200) };
         await _pair[0].Get("key", static _ => new ValueTask<string>("old"), brief);
-        await Until(
+        await Eventually.True(
             () =>
                 _pair[0].Cache.Parts.Local.Find("key") is not { } copy
                 || copy.ExpiresAt < TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(),
             "the entry has expired");
         await Wire.AskAsync(Server, verb, _pair[0].Cache.Parts.Keys.Encode("key", HybridSpace.Lease), rest);
-        Assert.Equal("new", await _pair[0].Get("key", static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("new", await _pair[0].Get("key", static _ => new ValueTask<string>("new")).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal("new", await _pair[1].PeekCluster<string>("key"));
         Assert.Equal(0, _pair[0].Statistics.LeasesWaitedFor);
     }
@@ -87,7 +87,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await _pair[0].Cache.SetAsync("key", "value", new() { Expiration = TimeSpan.FromSeconds(100) });
         byte[] key = _pair[0].Cache.Parts.Keys.Encode("key", HybridSpace.Entry);
         Assert.Contains(" W", await Wire.AskAsync(Server, "mg", key, " R1000000 t"), StringComparison.Ordinal);
-        Assert.Equal("value", await _pair[1].Get("key", static _ => new ValueTask<string>("another")).AsTask().WaitAsync(Caches.Limit));
+        Assert.Equal("value", await _pair[1].Get("key", static _ => new ValueTask<string>("another")).AsTask().WaitAsync(Eventually.Limit));
         Assert.Equal(0, _pair[1].Statistics.LeasesWaitedFor);
     }
 
@@ -97,11 +97,11 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Instance[] pair = On([Server], 2, static options => options.Hybrid.LeaseTime = TimeSpan.FromMinutes(10));
         var go = new TaskCompletionSource();
         Task<int> first = pair[0].Get("key", async _ => { await go.Task; return 1; }).AsTask();
-        await Until(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
+        await Eventually.True(() => pair[0].Statistics.LeasesWon == 1, "the lease is won");
         Task<int> second = pair[1].Get("key", static _ => new ValueTask<int>(2)).AsTask();
-        await Until(() => pair[1].Statistics.LeasesWaitedFor == 1, "the other waits");
+        await Eventually.True(() => pair[1].Statistics.LeasesWaitedFor == 1, "the other waits");
         go.SetResult();
-        Assert.Equal((1, 1), (await first.WaitAsync(Caches.Limit), await second.WaitAsync(Caches.Limit)));
+        Assert.Equal((1, 1), (await first.WaitAsync(Eventually.Limit), await second.WaitAsync(Eventually.Limit)));
         var tooLong = new MemcachedCacheOptions { Servers = ["mc1"] };
         tooLong.Hybrid.LeaseTime = TimeSpan.FromSeconds(Lease.LongestSeconds + 1);
         Assert.Throws<Microsoft.Extensions.Options.OptionsValidationException>(() => new MemcachedCache(tooLong));

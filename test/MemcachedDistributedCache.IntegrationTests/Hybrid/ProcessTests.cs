@@ -57,11 +57,11 @@ public sealed class ProcessTests(ThreeNodes nodes) : HybridTestBase(nodes)
         using var holder = new Worker("hold", Servers, space, "key");
         await holder.SaysAsync("factory");
         Task<string> waiting = other.Get("key", static _ => new ValueTask<string>("taken over")).AsTask();
-        await Until(() => other.Statistics.LeasesWaitedFor == 1, "the other waits");
+        await Eventually.True(() => other.Statistics.LeasesWaitedFor == 1, "the other waits");
         using var machine = new MachinePauses();
         long killed = Stopwatch.GetTimestamp();
         holder.Kill();
-        Assert.Equal("taken over", await waiting.WaitAsync(Caches.Limit));
+        Assert.Equal("taken over", await waiting.WaitAsync(Eventually.Limit));
         Assert.InRange(Stopwatch.GetElapsedTime(killed), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(11) + (2 * machine.Longest));
         Assert.Equal(1, other.Statistics.FactoryRuns);
         Assert.Equal("taken over", await other.PeekCluster<string>("key"));

@@ -91,7 +91,7 @@ public sealed class RandomTests(ThreeNodes nodes, ITestOutputHelper output) : Hy
 
                 await Task.Delay(random.Next(6));
             }
-        }))).WaitAsync(duration + Caches.Limit);
+        }))).WaitAsync(duration + Eventually.Limit);
         Assert.Empty(failures);
         Assert.True(reads > 1000, $"only {reads} reads");
         Assert.True(instances.Sum(static i => i.Statistics.LocalHits) > reads / 20, "the caches were of use");

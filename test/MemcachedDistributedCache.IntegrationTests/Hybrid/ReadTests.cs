@@ -69,8 +69,8 @@ public sealed class ReadTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Task<Mutable>[] mutable = [.. Enumerable.Range(0, 20).Select(_ => one.Get("mutable", async _ => { await go.Task; return new Mutable { Number = 1 }; }).AsTask())];
         Task<Shared>[] shared = [.. Enumerable.Range(0, 20).Select(_ => one.Get("shared", async _ => { await go.Task; return new Shared(1, ""); }).AsTask())];
         go.SetResult();
-        Assert.Equal(20, (await Task.WhenAll(mutable).WaitAsync(Caches.Limit)).Distinct(ReferenceEqualityComparer.Instance).Count());
-        Assert.Single((await Task.WhenAll(shared).WaitAsync(Caches.Limit)).Distinct(ReferenceEqualityComparer.Instance));
+        Assert.Equal(20, (await Task.WhenAll(mutable).WaitAsync(Eventually.Limit)).Distinct(ReferenceEqualityComparer.Instance).Count());
+        Assert.Single((await Task.WhenAll(shared).WaitAsync(Eventually.Limit)).Distinct(ReferenceEqualityComparer.Instance));
         Assert.Equal(2, one.Statistics.FactoryRuns);
         Assert.Equal(38, one.Statistics.CallsJoined);
     }
@@ -154,14 +154,14 @@ public sealed class ReadTests(ThreeNodes nodes) : HybridTestBase(nodes)
         ValueTask<int> Next(CancellationToken token) => new(Interlocked.Increment(ref runs));
         Assert.Equal(1, await pair[0].Get("key", Next, options));
         Assert.Equal(1, await pair[1].Get("key", Next, options));
-        await Caches.UntilAsync(() => pair[0].Peek<int>("key").AsTask().GetAwaiter().GetResult() == 0, "the entry expires");
+        await Eventually.True(() => pair[0].Peek<int>("key").AsTask().GetAwaiter().GetResult() == 0, "the entry expires");
         Assert.Equal(2, await pair[1].Get("key", Next, options));
 
         // A copy that has had its time is taken from the cluster again.
         var shortHere = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMinutes(5), LocalCacheExpiration = TimeSpan.FromMilliseconds(50) };
         Assert.Equal(3, await pair[0].Get("short", Next, shortHere));
         long hits = pair[0].Statistics.DistributedHits;
-        await Caches.UntilAsync(
+        await Eventually.True(
             () => pair[0].Get("short", Next, shortHere).AsTask().GetAwaiter().GetResult() == 3 && pair[0].Statistics.DistributedHits > hits,
             "the copy is read again");
     }

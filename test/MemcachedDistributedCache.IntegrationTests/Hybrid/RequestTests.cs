@@ -23,7 +23,7 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Request.Value = "mine";
         static ValueTask<string> Seen(CancellationToken _) => new($"{Request.Value ?? "none"} {Activity.Current?.OperationName ?? "none"}");
         Assert.Equal("mine request", await one.Get("key", Seen, Short));
-        await Until(async () => await one.Get("key", Seen) == "none none", "the entry was refreshed elsewhere");
+        await Eventually.True(async () => await one.Get("key", Seen) == "none none", "the entry was refreshed elsewhere");
         Assert.Equal("mine", Request.Value);
     }
 
@@ -45,7 +45,7 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
 
         Assert.Equal("value 1", await one.Cache.GetOrCreateScopedAsync("key", Make, Short));
-        await Until(
+        await Eventually.True(
             async () => await one.Cache.GetOrCreateScopedAsync("key", Make, Short) == "value 2",
             "it is refreshed in the background");
         Assert.Equal(
@@ -54,7 +54,7 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
                 "other",
                 "state",
                 static (state, services, _) => new ValueTask<string>(services.GetRequiredService<Source>().Read(2) + " " + state)));
-        await Until(() => used.All(static source => source.IsDisposed), "each scope has ended");
+        await Eventually.True(() => used.All(static source => source.IsDisposed), "each scope has ended");
         Assert.Equal(used.Count, used.Distinct().Count());
         await Assert.ThrowsAsync<FormatException>(async () => await one.Cache.GetOrCreateScopedAsync<int>("failing", (services, _) =>
         {
@@ -83,7 +83,7 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         // Works within a request only, as with services that are disposed with it.
         static ValueTask<string> Produce(CancellationToken _) => Request.Value is null ? throw new ObjectDisposedException("context") : new("new");
-        await Until(async () => await one.Get("key", Produce) == "new", "a caller has made it");
+        await Eventually.True(async () => await one.Get("key", Produce) == "new", "a caller has made it");
         Assert.Equal((3, 3), (one.Statistics.FactoryFailures, one.Statistics.RefreshesStarted));
         Assert.Equal("new", await one.PeekCluster<string>("key"));
     }
@@ -109,7 +109,7 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
                 Assert.Equal("old", await pair[i % 2].Get("key", Fail));
                 await Task.Delay(10);
             }
-        }))).WaitAsync(Caches.Limit);
+        }))).WaitAsync(Eventually.Limit);
 
         // Each process tries about once a second.
         Assert.InRange(runs, 4, 18);
@@ -135,12 +135,12 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
             return "never";
         }, token: hangUp.Token).AsTask();
-        await Until(() => one.Statistics.FactoryRuns == 1, "the factory runs");
+        await Eventually.True(() => one.Statistics.FactoryRuns == 1, "the factory runs");
         Task<string>[] joined = [.. Enumerable.Range(0, 20).Select(_ => one.Get("key", static _ => new ValueTask<string>("mine")).AsTask())];
         Assert.Equal(20, one.Statistics.CallsJoined);
         await hangUp.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.WaitAsync(Caches.Limit));
-        Assert.All(await Task.WhenAll(joined).WaitAsync(Caches.Limit), static value => Assert.Equal("mine", value));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.WaitAsync(Eventually.Limit));
+        Assert.All(await Task.WhenAll(joined).WaitAsync(Eventually.Limit), static value => Assert.Equal("mine", value));
         Assert.Equal(2, one.Statistics.FactoryRuns);
     }
 
@@ -150,12 +150,12 @@ public sealed class RequestTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Instance one = Make(1)[0];
         var go = new TaskCompletionSource();
         Task<string> first = one.Get<string>("key", async _ => { await go.Task; throw new FormatException(); }).AsTask();
-        await Until(() => one.Statistics.FactoryRuns == 1, "the factory runs");
+        await Eventually.True(() => one.Statistics.FactoryRuns == 1, "the factory runs");
         Task<string>[] joined = [.. Enumerable.Range(0, 20).Select(_ => one.Get("key", static _ => new ValueTask<string>("mine")).AsTask())];
         go.SetResult();
         foreach (Task<string> call in joined.Append(first))
         {
-            await Assert.ThrowsAsync<FormatException>(() => call.WaitAsync(Caches.Limit));
+            await Assert.ThrowsAsync<FormatException>(() => call.WaitAsync(Eventually.Limit));
         }
 
         Assert.Equal(1, one.Statistics.FactoryRuns);

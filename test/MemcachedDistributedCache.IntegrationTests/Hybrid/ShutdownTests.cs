@@ -32,15 +32,15 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
                 await (listens ? Task.Delay(Timeout.Infinite, token) : go.Task);
                 return 1;
             }).AsTask();
-            await Until(() => stopping.Statistics.FactoryRuns == 1, "the factory runs");
+            await Eventually.True(() => stopping.Statistics.FactoryRuns == 1, "the factory runs");
             Task<int> waiting = pair[1].Get(key, static _ => new ValueTask<int>(2)).AsTask();
-            await Until(() => pair[1].Statistics.LeasesWaitedFor == (listens ? 1 : 2), "the other host waits");
+            await Eventually.True(() => pair[1].Statistics.LeasesWaitedFor == (listens ? 1 : 2), "the other host waits");
             long stoppedAt = Stopwatch.GetTimestamp();
             await EndAsync(stopping, ending);
-            Assert.Equal(2, await waiting.WaitAsync(Caches.Limit));
+            Assert.Equal(2, await waiting.WaitAsync(Eventually.Limit));
             AssertSoon(stoppedAt);
             go.SetResult();
-            await factory.WaitAsync(Caches.Limit).ContinueWith(static _ => { }, TaskScheduler.Default);
+            await factory.WaitAsync(Eventually.Limit).ContinueWith(static _ => { }, TaskScheduler.Default);
             Assert.Equal(2, await pair[1].PeekCluster<int>(key));
         }
     }
@@ -57,16 +57,16 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
             await Task.Delay(Timeout.Infinite, token);
             return new Dictionary<string, int>();
         }).AsTask();
-        await Until(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
+        await Eventually.True(() => pair[0].Statistics.FactoryRuns == 1, "the factory runs");
         Task<IReadOnlyDictionary<string, int>> waiting = pair[1]
             .Cache.GetOrCreateManyAsync<int>(keys, static (some, _) => new(some.ToDictionary(static key => key, static _ => 2)))
             .AsTask();
-        await Until(() => pair[1].Statistics.LeasesWaitedFor == keys.Length, "the other host waits");
+        await Eventually.True(() => pair[1].Statistics.LeasesWaitedFor == keys.Length, "the other host waits");
         long stoppedAt = Stopwatch.GetTimestamp();
         await EndAsync(pair[0], ending);
-        Assert.Equal(keys.Length, (await waiting.WaitAsync(Caches.Limit)).Count);
+        Assert.Equal(keys.Length, (await waiting.WaitAsync(Eventually.Limit)).Count);
         AssertSoon(stoppedAt);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stopped.WaitAsync(Caches.Limit));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stopped.WaitAsync(Eventually.Limit));
     }
 
     [MemcachedTheory]
@@ -85,7 +85,7 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
                 "key",
                 static _ => new ValueTask<string>("old"),
                 new HybridCacheEntryOptions { Expiration = TimeSpan.FromMilliseconds(100) });
-        await Until(
+        await Eventually.True(
             async ()
                 => (
                     await pair[1]
@@ -94,7 +94,7 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
                             static _ => new ValueTask<string>("never"),
                             new() { Flags = HybridCacheEntryFlags.DisableDistributedCacheWrite })).Source == MemcachedHybridSource.Stale,
             "the entry has expired");
-        await Until(
+        await Eventually.True(
             async () =>
             {
                 await pair[0]
@@ -110,7 +110,7 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
             "the refresh runs");
         await EndAsync(pair[0], ending);
         long stoppedAt = Stopwatch.GetTimestamp();
-        await Until(async () => await pair[1].Get("key", static _ => new ValueTask<string>("new")) == "new", "the other host has refreshed");
+        await Eventually.True(async () => await pair[1].Get("key", static _ => new ValueTask<string>("new")) == "new", "the other host has refreshed");
 
         // It may have found the lease taken just before, and rests for a second then.
         AssertSoon(stoppedAt);
@@ -157,7 +157,7 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
         Task[] removals = [.. keys.Select(key => stopping.Below.RemoveAsync(key))];
         int refused = stopping.Below.GetNodes()[0].UncertainKeys;
         await stopping.DisposeAsync();
-        await Task.WhenAll(removals).WaitAsync(Caches.Limit);
+        await Task.WhenAll(removals).WaitAsync(Eventually.Limit);
         Assert.InRange(refused, 1, int.MaxValue);
         Assert.All(await Task.WhenAll(keys.Select(key => other.Below.GetAsync(key))), Assert.Null);
     }
@@ -169,13 +169,13 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
         Instance one = On([server], 1, static options => options.OperationTimeout = TimeSpan.FromMinutes(1))[0];
         await one.Peek<int>("warm");
         Task factory = one.Get("key", static async token => { await Task.Delay(Timeout.Infinite, token); return 1; }).AsTask();
-        await Until(() => one.Statistics.FactoryRuns == 1, "the factory runs");
+        await Eventually.True(() => one.Statistics.FactoryRuns == 1, "the factory runs");
         server.Freeze();
         long stoppedAt = Stopwatch.GetTimestamp();
         await one.Cache.DisposeAsync();
         Assert.InRange(Stopwatch.GetElapsedTime(stoppedAt), TimeSpan.FromSeconds(4.5), TimeSpan.FromSeconds(9));
         server.Thaw();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => factory.WaitAsync(Caches.Limit));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => factory.WaitAsync(Eventually.Limit));
     }
 
     [MemcachedFact]
@@ -189,10 +189,10 @@ public sealed class ShutdownTests(ThreeNodes nodes, ITestOutputHelper output) : 
             await stopping.Peek<int>("warm");
             Task[] asking = [.. Enumerable.Range(0, 20).Select(i => stopping.Get($"key {round} {i}", static async token => { await Task.Delay(Timeout.Infinite, token); return 1; }).AsTask())];
             await stopping.DisposeAsync();
-            await Task.WhenAll(asking).WaitAsync(Caches.Limit).ContinueWith(static _ => { }, TaskScheduler.Default);
+            await Task.WhenAll(asking).WaitAsync(Eventually.Limit).ContinueWith(static _ => { }, TaskScheduler.Default);
             for (int i = 0; i < asking.Length; i++)
             {
-                Assert.Equal(2, await pair[1].Get($"key {round} {i}", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Caches.Limit));
+                Assert.Equal(2, await pair[1].Get($"key {round} {i}", static _ => new ValueTask<int>(2)).AsTask().WaitAsync(Eventually.Limit));
             }
         }
 

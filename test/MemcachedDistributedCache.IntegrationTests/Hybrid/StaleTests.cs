@@ -17,7 +17,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
         int runs = 0;
         var long1 = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMinutes(5) };
         await instances[0].Get("key", static _ => new ValueTask<string>("old"), Short);
-        await Until(() => ExpiredAsync(instances[1]), "the entry has expired");
+        await Eventually.True(() => ExpiredAsync(instances[1]), "the entry has expired");
 
         async ValueTask<string> Slow(CancellationToken token)
         {
@@ -39,7 +39,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
                 sources.Add((value, source));
                 await Task.Delay(5);
             }
-        }))).WaitAsync(Caches.Limit);
+        }))).WaitAsync(Eventually.Limit);
 
         double[] sorted = [.. latencies.Order()];
         Assert.Equal(1, runs);
@@ -64,14 +64,14 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
             options.Hybrid.RefreshInBackground = false;
         })[0];
         await one.Get("key", static _ => new ValueTask<string>("old"), Short);
-        await Until(() => Task.FromResult(IsExpired(one)), "the entry has expired");
+        await Eventually.True(() => Task.FromResult(IsExpired(one)), "the entry has expired");
         var go = new TaskCompletionSource();
         Task<(string, MemcachedHybridSource)> refreshing = one.GetWithSource("key", async _ => { await go.Task; return "new"; }).AsTask();
-        await Until(() => one.Statistics.RefreshesStarted == 1, "the refresh runs");
+        await Eventually.True(() => one.Statistics.RefreshesStarted == 1, "the refresh runs");
         Assert.Equal(("old", MemcachedHybridSource.Stale), await one.GetWithSource("key", static _ => new ValueTask<string>("never")));
         Assert.False(refreshing.IsCompleted);
         go.SetResult();
-        Assert.Equal(("new", MemcachedHybridSource.Factory), await refreshing.WaitAsync(Caches.Limit));
+        Assert.Equal(("new", MemcachedHybridSource.Factory), await refreshing.WaitAsync(Eventually.Limit));
         Assert.Equal("new", await one.Peek<string>("key"));
     }
 
@@ -80,7 +80,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
     {
         Instance one = Make(1)[0];
         await one.Get("key", static _ => new ValueTask<string>("old"), Short);
-        await Until(() => Task.FromResult(IsExpired(one)), "the entry has expired");
+        await Eventually.True(() => Task.FromResult(IsExpired(one)), "the entry has expired");
         Assert.Equal(("new", MemcachedHybridSource.Factory), await one.GetWithSource("key", static _ => new ValueTask<string>("new")));
     }
 
@@ -89,7 +89,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
     {
         Instance[] pair = Make(2, static options => options.Hybrid.StaleWindow = TimeSpan.FromMinutes(1));
         await pair[0].Get("key", static _ => new ValueTask<string>("old"), Short);
-        await Until(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
+        await Eventually.True(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
         var go = new TaskCompletionSource();
         var ended = new TaskCompletionSource();
         Assert.Equal("old", await pair[0].Get("key", async _ =>
@@ -98,13 +98,13 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
             ended.SetResult();
             return "refreshed";
         }));
-        await Until(() => pair[0].Statistics.RefreshesStarted == 1, "the refresh runs");
+        await Eventually.True(() => pair[0].Statistics.RefreshesStarted == 1, "the refresh runs");
         await pair[1].Cache.RemoveAsync("key");
         go.SetResult();
-        await ended.Task.WaitAsync(Caches.Limit);
-        await Until(() => pair[0].Statistics.LeasesLost == 1, "the store is refused");
+        await ended.Task.WaitAsync(Eventually.Limit);
+        await Eventually.True(() => pair[0].Statistics.LeasesLost == 1, "the store is refused");
         Assert.Null(await pair[1].Peek<string>("key"));
-        await Until(async () => await pair[0].Peek<string>("key") is null, "the copy follows");
+        await Eventually.True(async () => await pair[0].Peek<string>("key") is null, "the copy follows");
     }
 
     [MemcachedFact]
@@ -116,18 +116,18 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
             options.Hybrid.LeaseTime = TimeSpan.FromSeconds(3);
         });
         await pair[0].Get("key", static _ => new ValueTask<string>("old"), Short);
-        await Until(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
+        await Eventually.True(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
         Assert.Equal("old", await pair[0].Get("key", static async token =>
         {
             await Task.Delay(Timeout.Infinite, token);
             return "never";
         }));
-        await Until(() => pair[0].Statistics.RefreshesStarted == 1, "the refresh runs");
+        await Eventually.True(() => pair[0].Statistics.RefreshesStarted == 1, "the refresh runs");
 
         // The instance goes, and with it the connection that could give the lease back.
         pair[0].Below.Dispose();
         long died = Stopwatch.GetTimestamp();
-        await Until(async () => await pair[1].Get("key", static _ => new ValueTask<string>("new")) == "new", "the other takes over");
+        await Eventually.True(async () => await pair[1].Get("key", static _ => new ValueTask<string>("new")) == "new", "the other takes over");
         Assert.InRange(Stopwatch.GetElapsedTime(died), TimeSpan.Zero, TimeSpan.FromSeconds(3 + 1 + 1 + 3)); // the lease, the clock's second, the second for which a refresh rests, and room for a busy machine
     }
 
@@ -140,7 +140,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
             options.Hybrid.LocalCacheRevalidation = TimeSpan.FromMilliseconds(50);
         });
         await pair[0].Get("key", static _ => new ValueTask<string>("old"), Short);
-        await Until(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
+        await Eventually.True(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
         foreach (Instance instance in pair)
         {
             Assert.Equal(("old", MemcachedHybridSource.Stale), await instance.GetWithSource<string>("key", static _ => throw new FormatException()));
@@ -150,7 +150,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
         Assert.Equal(1, pair[0].Logger.Count("A factory failed"));
 
         // A factory that works again is used as soon as the gutter node has been served for a moment; no lease is in its way.
-        await Until(async () => (await pair[1].GetWithSource("key", static _ => new ValueTask<string>("new"))).Value == "new", "the factory is tried again");
+        await Eventually.True(async () => (await pair[1].GetWithSource("key", static _ => new ValueTask<string>("new"))).Value == "new", "the factory is tried again");
         Assert.Equal(0, pair[1].Statistics.LeasesWaitedFor);
         await Assert.ThrowsAsync<FormatException>(async () => await pair[0].Get<string>("nothing", static _ => throw new FormatException()));
     }
@@ -164,7 +164,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
             options.Hybrid.FactorySoftTimeout = TimeSpan.FromMilliseconds(100);
         });
         await pair[0].Get("key", static _ => new ValueTask<string>("old"), Short);
-        await Until(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
+        await Eventually.True(() => Task.FromResult(IsExpired(pair[0])), "the entry has expired");
         var go = new TaskCompletionSource();
         using var cancel = new CancellationTokenSource();
         CancellationToken seen = default;
@@ -180,12 +180,12 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
         Assert.Equal(("old", MemcachedHybridSource.Stale), await pair[1].GetWithSource("key", static _ => new ValueTask<string>("never")));
         Assert.False(seen.IsCancellationRequested);
         go.SetResult();
-        await Until(async () => await pair[1].PeekCluster<string>("key") == "new", "the late value is stored");
-        await Until(async () => await pair[0].Peek<string>("key") == "new", "and found");
+        await Eventually.True(async () => await pair[1].PeekCluster<string>("key") == "new", "the late value is stored");
+        await Eventually.True(async () => await pair[0].Peek<string>("key") == "new", "and found");
 
         // Without a last value there is nothing to give.
         Task<string> first = pair[0].Get("none", async token => { await Task.Delay(400, token); return "late"; }).AsTask();
-        Assert.Equal("late", await first.WaitAsync(Caches.Limit));
+        Assert.Equal("late", await first.WaitAsync(Eventually.Limit));
     }
 
     [MemcachedFact]
@@ -194,7 +194,7 @@ public sealed class StaleTests(ThreeNodes nodes, ITestOutputHelper output) : Hyb
         Instance[] pair = Make(2, static options => options.Hybrid.MaxStale = TimeSpan.FromMinutes(1));
         await pair[0].Get("removed", static _ => new ValueTask<string>("old"), Short);
         await pair[0].Get("tagged", static _ => new ValueTask<string>("old"), Short, ["t"]);
-        await Until(() => Task.FromResult(IsExpired(pair[0], "removed") && IsExpired(pair[0], "tagged")), "the entries have expired");
+        await Eventually.True(() => Task.FromResult(IsExpired(pair[0], "removed") && IsExpired(pair[0], "tagged")), "the entries have expired");
         await pair[1].Cache.RemoveAsync("removed");
         await pair[0].Cache.RemoveByTagAsync("t");
         await Assert.ThrowsAsync<FormatException>(async () => await pair[0].Get<string>("removed", static _ => throw new FormatException()));

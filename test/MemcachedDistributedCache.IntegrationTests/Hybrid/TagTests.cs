@@ -34,7 +34,7 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
             await pair[1].Cache.RemoveByTagAsync(["y", "z"]);
             Assert.Null(await pair[1].Peek<string>("b"));
-            await Until(async () => await pair[0].Peek<string>("b") is null, "the other sees it");
+            await Eventually.True(async () => await pair[0].Peek<string>("b") is null, "the other sees it");
             Assert.Equal("old" + round, await pair[0].Peek<string>("c"));
             Assert.Equal("new", await pair[0].Get("a", static _ => new ValueTask<string>("new"), tags: ["x"]));
             Assert.Equal("new", await pair[0].Peek<string>("a"));
@@ -60,10 +60,10 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.Equal(0, await pair[1].Peek<int>(key));
         }
 
-        await Until(async () => await pair[0].Peek<int>(keys[0]) == 0, "the other sees it");
+        await Eventually.True(async () => await pair[0].Peek<int>(keys[0]) == 0, "the other sees it");
         foreach (string key in keys)
         {
-            await Until(async () => await pair[0].Peek<int>(key) == 0, "the other sees it");
+            await Eventually.True(async () => await pair[0].Peek<int>(key) == 0, "the other sees it");
             Assert.Equal(2, await pair[0].Get(key, static _ => new ValueTask<int>(2)));
         }
 
@@ -87,22 +87,22 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
             string key = "key" + who;
             var go = new TaskCompletionSource();
             Task<string> first = pair[0].Get(key, async _ => { await go.Task; return "old"; }, tags: ["t"]).AsTask();
-            await Until(() => pair[0].Statistics.FactoryRuns == 1 + (who * 2), "the factory runs");
+            await Eventually.True(() => pair[0].Statistics.FactoryRuns == 1 + (who * 2), "the factory runs");
             await pair[who].Cache.RemoveByTagAsync("t");
             if (who == 0)
             {
                 // Who comes after it does not join it, but waits for its turn.
                 Task<string> second = pair[0].Get(key, static _ => new ValueTask<string>("new"), tags: ["t"]).AsTask();
                 go.SetResult();
-                Assert.Equal("old", await first.WaitAsync(Caches.Limit));
-                Assert.Equal("new", await second.WaitAsync(Caches.Limit));
+                Assert.Equal("old", await first.WaitAsync(Eventually.Limit));
+                Assert.Equal("new", await second.WaitAsync(Eventually.Limit));
                 continue;
             }
 
             go.SetResult();
-            Assert.Equal("old", await first.WaitAsync(Caches.Limit));
+            Assert.Equal("old", await first.WaitAsync(Eventually.Limit));
             Assert.Null(await pair[1].Peek<string>(key));
-            await Until(async () => await pair[0].Peek<string>(key) is null, "the other sees it");
+            await Eventually.True(async () => await pair[0].Peek<string>(key) is null, "the other sees it");
         }
     }
 
@@ -117,7 +117,7 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         // The invalidation's version goes, as under memory pressure, before the other has heard of it.
         Assert.True(await Wire.DeleteAsync(server, pair[0].Cache.Parts.Keys.Encode("t", Layout.HybridSpace.Tag)));
-        await Until(async () => await pair[1].Peek<string>("key") is null, "the other sees that the tag is not what it was");
+        await Eventually.True(async () => await pair[1].Peek<string>("key") is null, "the other sees that the tag is not what it was");
         Assert.Null(await pair[0].Peek<string>("key"));
         Instance third = On([server], 1, options => options.Namespace = pair[0].Cache.Parts.Keys.Namespace)[0];
         Assert.Null(await third.Peek<string>("key"));
@@ -139,14 +139,14 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
 
         // As a server does that was away while the tag was invalidated elsewhere.
         await Wire.SetAsync(server, tagKey, superseded);
-        await Until(
+        await Eventually.True(
             async () =>
             {
                 Assert.Null(await pair[0].Peek<string>("key"));
                 return await Wire.GetAsync(server, tagKey) is { } now && !now.AsSpan().SequenceEqual(superseded);
             },
             "the version is replaced");
-        await Until(async () => await pair[1].Peek<string>("key") is null, "and the entry is gone for all");
+        await Eventually.True(async () => await pair[1].Peek<string>("key") is null, "and the entry is gone for all");
     }
 
     [MemcachedFact]
@@ -158,7 +158,7 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
             options.OperationTimeout = TimeSpan.FromMilliseconds(500);
             options.Hybrid.TagRefreshInterval = TimeSpan.FromMilliseconds(100);
         });
-        await Until(
+        await Eventually.True(
             async () =>
             {
                 // The short limit is for the frozen server; the first connections may take longer on a busy machine.
@@ -177,12 +177,12 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
             Assert.Null(await pair[0].Peek<string>("key"));
         }
 
-        await Until(
+        await Eventually.True(
             async ()
                 => await pair[0].Get("other", static _ => new ValueTask<int>(1), tags: ["t"]) == 1
                     && pair[0].Below.GetNodes()[0].State == MemcachedNodeState.Up,
             "the server is back");
-        await Until(async () => await pair[1].Peek<string>("key") is null, "the other hears of it");
+        await Eventually.True(async () => await pair[1].Peek<string>("key") is null, "the other hears of it");
         Assert.Null(await pair[0].Peek<string>("key"));
     }
 
@@ -256,7 +256,7 @@ public sealed class TagTests(ThreeNodes nodes) : HybridTestBase(nodes)
         await first.StartAgainAsync();
         await one.Below.ReadableAsync();
         int found = 0;
-        await Until(
+        await Eventually.True(
             async () =>
             {
                 found = 0;

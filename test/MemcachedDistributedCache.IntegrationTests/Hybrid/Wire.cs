@@ -50,7 +50,7 @@ internal static class Wire
 
     private static async Task<byte[]> AskAsync(MemcachedProcess server, byte[] request, string end)
     {
-        using var limit = new CancellationTokenSource(Caches.Limit);
+        using var limit = new CancellationTokenSource(Eventually.Limit);
         using var client = new TcpClient();
         await client.ConnectAsync(server.EndPoint, limit.Token);
         NetworkStream stream = client.GetStream();

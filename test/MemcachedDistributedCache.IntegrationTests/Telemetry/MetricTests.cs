@@ -35,7 +35,7 @@ public sealed class MetricTests
         Assert.Equal(1, metrics.Durations([.. node, "db.operation.name=delete", "memcached.outcome=miss"]));
         Assert.All(metrics.Points("db.client.operation.duration"), point =>
         {
-            Assert.InRange(point.Value, 0.000_001, Caches.Limit.TotalSeconds);
+            Assert.InRange(point.Value, 0.000_001, Eventually.Limit.TotalSeconds);
             Assert.DoesNotContain("error.type", point.Tags, StringComparison.Ordinal);
         });
         Assert.Equal(2, metrics.Sum("memcached.client.hits", node[..2]));
@@ -51,7 +51,7 @@ public sealed class MetricTests
         using var metrics = new MetricRecorder("memcached.client.network.io", "memcached.client.connection.count");
         await using MemcachedCache cache = Watched.On(metrics, proxy.Server);
         await cache.SetAsync("first", new byte[100_000], Sliding);
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 // So that large values have their connection, and its handshake is over: what is no request or reply is not counted.
@@ -102,7 +102,7 @@ public sealed class MetricTests
 
         Assert.Equal(8, metrics.Sum("memcached.client.pending_requests"));
         await proxy.ApplyAsync(Fault.None);
-        await Caches.UntilAsync(() => metrics.Sum("memcached.client.pending_requests") == 0, "nothing is pending");
+        await Eventually.True(() => metrics.Sum("memcached.client.pending_requests") == 0, "nothing is pending");
 
         await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));
         Assert.Null(await cache.GetAsync("key"));
@@ -152,7 +152,7 @@ public sealed class MetricTests
         Assert.Equal(1, metrics.Durations("error.type=connection_lost"));
         await proxy.ApplyAsync(Fault.Refuse);
         proxy.DropConnections(reset: true);
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 _ = cache.GetAsync("key");
@@ -180,17 +180,17 @@ public sealed class MetricTests
         Assert.Equal(0, metrics.Sum("memcached.client.connection.ended"));
 
         await server.KillAsync();
-        await Caches.UntilAsync(() => metrics.Sum("memcached.client.node.state", "memcached.node.state=down") == 1, "the node is down");
+        await Eventually.True(() => metrics.Sum("memcached.client.node.state", "memcached.node.state=down") == 1, "the node is down");
         Assert.Equal(1, metrics.Sum("memcached.client.node.state"));
         Assert.Equal(1, metrics.Sum("memcached.client.node.state_changes", "memcached.node.state=down"));
-        await Caches.UntilAsync(() => metrics.Sum("memcached.client.connection.count") == 0, "no connection is open");
-        await Caches.UntilAsync(
+        await Eventually.True(() => metrics.Sum("memcached.client.connection.count") == 0, "no connection is open");
+        await Eventually.True(
             () =>
                 metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=closed_by_server")
                     + metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=socket_error")
                 == 2,
             "both connections were ended by the server's death");
-        await Caches.UntilAsync(
+        await Eventually.True(
             () => metrics.Sum("memcached.client.connection.ended", "memcached.connection.end_reason=connect_failed") > 0,
             "it is tried again");
         await cache.RemoveAsync("key");
@@ -202,7 +202,7 @@ public sealed class MetricTests
 
         await server.StartAgainAsync();
         await cache.ReadableAsync();
-        await Caches.UntilAsync(() => metrics.Sum("memcached.client.uncertain_keys.replayed") == 2, "both keys are replayed");
+        await Eventually.True(() => metrics.Sum("memcached.client.uncertain_keys.replayed") == 2, "both keys are replayed");
         Assert.Equal(0, metrics.Sum("memcached.client.uncertain_keys.count"));
         Assert.Equal(2, metrics.Sum("memcached.client.node.state_changes", "memcached.node.state=up"));
         Assert.Equal(1, metrics.Sum("memcached.client.node.state", "memcached.node.state=up"));

@@ -23,7 +23,7 @@ public sealed class ServerMetricTests
         }
 
         Assert.Empty(metrics.Points("memcached.server.items"));
-        await Caches.UntilAsync(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked");
+        await Eventually.True(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked");
         IReadOnlyDictionary<string, string> stats = await server.StatsAsync();
         double Stat(string name) => double.Parse(stats[name], CultureInfo.InvariantCulture);
         string[] tags = Watched.TagsOf(server);
@@ -35,7 +35,7 @@ public sealed class ServerMetricTests
         Assert.Equal(Stat("get_hits"), metrics.Sum("memcached.server.gets", [.. tags, "memcached.outcome=hit"]));
         Assert.Equal(50, metrics.Sum("memcached.server.gets", [.. tags, "memcached.outcome=miss"]));
         Assert.InRange(metrics.Sum("memcached.server.connections", tags), 2, Stat("curr_connections") + 1);
-        Assert.InRange(metrics.Sum("memcached.server.uptime", tags), 0, Stat("uptime") + Caches.Limit.TotalSeconds);
+        Assert.InRange(metrics.Sum("memcached.server.uptime", tags), 0, Stat("uptime") + Eventually.Limit.TotalSeconds);
     }
 
     [MemcachedFact]
@@ -51,7 +51,7 @@ public sealed class ServerMetricTests
             await cache.GetAsync("missing");
         }
 
-        await Caches.UntilAsync(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked once");
+        await Eventually.True(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked once");
         Assert.Empty(metrics.Points("memcached.server.hit_ratio"));
         for (int i = 0; i < 8; i++)
         {
@@ -65,7 +65,7 @@ public sealed class ServerMetricTests
         }
 
         time.Jump(TimeSpan.FromSeconds(5));
-        await Caches.UntilAsync(() => metrics.Points("memcached.server.hit_ratio").Count == 1, "the server has been asked again");
+        await Eventually.True(() => metrics.Points("memcached.server.hit_ratio").Count == 1, "the server has been asked again");
         Assert.Equal(0.75, metrics.Sum("memcached.server.hit_ratio"));
         Assert.Equal(12, metrics.Sum("memcached.server.gets", "memcached.outcome=miss"));
     }
@@ -94,9 +94,9 @@ public sealed class ServerMetricTests
         using var metrics = new MetricRecorder();
         await using MemcachedCache cache = Watched.On(metrics, server.Server, options => options.OperationTimeout = TimeSpan.FromMilliseconds(500));
         await cache.GetAsync("key");
-        await Caches.UntilAsync(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked");
+        await Eventually.True(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked");
         server.Freeze();
-        await Caches.UntilAsync(
+        await Eventually.True(
             () =>
             {
                 long started = System.Diagnostics.Stopwatch.GetTimestamp();
@@ -106,7 +106,7 @@ public sealed class ServerMetricTests
             },
             "its last answer is forgotten");
         server.Thaw();
-        await Caches.UntilAsync(() => metrics.Points("memcached.server.items").Count == 1, "it has been asked again");
+        await Eventually.True(() => metrics.Points("memcached.server.items").Count == 1, "it has been asked again");
     }
 
     [MemcachedFact]
@@ -117,10 +117,10 @@ public sealed class ServerMetricTests
         var time = new ManualTimeProvider(DateTimeOffset.UnixEpoch.AddYears(60));
         await using MemcachedCache cache = On(metrics, time, server.Server);
         await cache.GetAsync("key");
-        await Caches.UntilAsync(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked");
+        await Eventually.True(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked");
         time.Jump(TimeSpan.FromMinutes(6));
         Assert.Empty(metrics.Points("memcached.server.items"));
-        await Caches.UntilAsync(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked again");
+        await Eventually.True(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked again");
     }
 
     private static MemcachedCache On(MetricRecorder metrics, TimeProvider time, string server)

@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 
 namespace MemcachedDistributedCache.Tests.Cluster;

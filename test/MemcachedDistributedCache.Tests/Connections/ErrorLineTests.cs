@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Vocabulary;
 

@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Vocabulary;
 
