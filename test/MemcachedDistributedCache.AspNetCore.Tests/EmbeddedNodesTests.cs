@@ -7,6 +7,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.AspNetCore.Tests;
 
@@ -14,7 +15,7 @@ namespace MemcachedDistributedCache.AspNetCore.Tests;
 public sealed class EmbeddedNodesTests
 {
     private const int Unused = 1030;
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
 
     [Theory]
     [InlineData(true)]

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 using OpenTelemetry.Trace;
 using OpenTelemetry;
 
@@ -58,22 +59,12 @@ public sealed class TelemetryTests(OwnNodes nodes) : IClassFixture<OwnNodes>
 
     private static Dictionary<string, long> Collect(IServiceProvider services)
     {
-        var counts = new Dictionary<string, long>(StringComparer.Ordinal);
         IMeterFactory factory = services.GetRequiredService<IMeterFactory>();
         Meter caches = factory.Create(
             new MeterOptions(MemcachedTelemetry.MeterName) { Version = typeof(MemcachedCache).Assembly.GetName().Version!.ToString(3) });
-        using var listener = new MeterListener();
-        listener.InstrumentPublished = (instrument, self) =>
-        {
-            if (instrument.Name == "memcached.output_cache.events" && ReferenceEquals(instrument.Meter, caches))
-            {
-                self.EnableMeasurementEvents(instrument);
-            }
-        };
-        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => counts.Add((string)Assert.Single(tags.ToArray()).Value!, value));
-        listener.Start();
-        listener.RecordObservableInstruments();
-        return counts;
+        using var collector = new MetricCollector<long>(caches, "memcached.output_cache.events");
+        collector.RecordObservableInstruments();
+        return collector.GetMeasurementSnapshot().ToDictionary(static one => (string)Assert.Single(one.Tags).Value!, static one => one.Value);
     }
 
     private async Task<(ActivityTraceId Request, Activity[] Spans)> TraceAsync(Action<TracerProviderBuilder> sources)

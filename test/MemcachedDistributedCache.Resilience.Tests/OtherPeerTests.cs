@@ -74,7 +74,7 @@ public sealed class OtherPeerTests
         Assert.Equal((MemcachedFailureReason.Unavailable, false), (first.Reason, first.WasSent));
         await Eventually.True(() => cache.GetNodes()[0].State == MemcachedNodeState.Down, "the node is down");
         await logger.SeesAsync("is down", 1);
-        Assert.Contains(expected, logger.Texts(LogLevel.Warning).First(), StringComparison.Ordinal);
+        Assert.Contains(expected, logger.Texts(LogLevel.Warning)[0], StringComparison.Ordinal);
         MemcachedUnavailableException later = await Assert.ThrowsAsync<MemcachedUnavailableException>(() =>
             cache.SetAsync("key", [1], new DistributedCacheEntryOptions()));
         Assert.Contains(expected, later.Message, StringComparison.Ordinal);

@@ -124,7 +124,7 @@ public sealed class OutageTests
             ReconnectDelay = TimeSpan.FromMilliseconds(20),
             MaximumReconnectDelay = TimeSpan.FromMilliseconds(200),
         };
-        var logger = new RecordingLogger { Also = () => throw new InvalidOperationException($"no log today, {cache?.Get("log")?.Length} bytes") };
+        var logger = new RecordingLogger(_ => throw new InvalidOperationException($"no log today, {cache?.Get("log")?.Length} bytes"));
         await using (cache = new MemcachedCache(options, logger))
         {
             await proxy.ApplyAsync(Fault.OnReplies(new StreamFault { Stall = true }));

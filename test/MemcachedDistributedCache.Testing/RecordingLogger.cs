@@ -1,44 +1,42 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace MemcachedDistributedCache.Testing;
 
-/// <summary>Keeps what is logged.</summary>
-public sealed class RecordingLogger : ILoggerFactory, ILogger
+/// <summary>Keeps what is logged, of every category and level.</summary>
+/// <param name="also">What else to do with each entry.</param>
+public sealed class RecordingLogger(Action<string>? also = null)
+    : FakeLogger(FakeLogCollector.Create(new FakeLogCollectorOptions { OutputSink = also })), ILoggerFactory, ILoggerProvider
 {
-    private readonly ConcurrentQueue<(LogLevel Level, EventId Id, string Text)> _entries = new();
+    /// <summary>What was logged so far, in order.</summary>
+    public IReadOnlyList<FakeLogRecord> Entries => Collector.GetSnapshot();
 
-    /// <summary>What else to do with each entry.</summary>
-    public Action? Also { get; init; }
+    /// <summary>The event ids in order, without debug output.</summary>
+    public IReadOnlyList<int> Ids => [.. Entries.Where(static entry => entry.Level > LogLevel.Debug).Select(static entry => entry.Id.Id)];
 
-    public IEnumerable<string> Texts(LogLevel atLeast) => _entries.Where(entry => entry.Level >= atLeast).Select(entry => entry.Text);
+    /// <summary>The texts of an event.</summary>
+    public IReadOnlyList<string> Of(int id) => [.. Entries.Where(entry => entry.Id == id).Select(static entry => entry.Message)];
 
-    public int Count(string text) => _entries.Count(entry => entry.Text.Contains(text, StringComparison.Ordinal));
+    /// <summary>The texts of a level, and of those above.</summary>
+    public IReadOnlyList<string> Texts(LogLevel atLeast = LogLevel.Trace)
+        => [.. Entries.Where(entry => entry.Level >= atLeast).Select(static entry => entry.Message)];
+
+    /// <summary>How many entries have this in their text.</summary>
+    public int Count(string text) => Entries.Count(entry => entry.Message.Contains(text, StringComparison.Ordinal));
 
     /// <summary>Waits until a text has been logged so many times; the cache logs on threads of its own.</summary>
     public async Task SeesAsync(string text, int count)
-    {
-        await Eventually.True(() => Count(text) >= count, $"'{text}' is logged");
-        Xunit.Assert.Equal(count, Count(text));
-    }
+        => Xunit.Assert.Equal(count, await Eventually.Get(() => Task.FromResult(Count(text)), seen => seen >= count, $"'{text}' is logged {count} times"));
 
-    public ILogger CreateLogger(string categoryName) => this;
+    /// <inheritdoc/>
+    public ILogger CreateLogger(string categoryName) => new FakeLogger(Collector, categoryName);
 
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
-
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-    {
-        _entries.Enqueue((logLevel, eventId, formatter(state, exception)));
-        Also?.Invoke();
-    }
-
+    /// <inheritdoc/>
     public void AddProvider(ILoggerProvider provider)
     {
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
     }

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using MemcachedDistributedCache.Testing;
+using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.WebTests;
 
@@ -56,9 +57,7 @@ public sealed class HostileInputTests
         }
 
         Assert.Equal(1, (await client.GetProductAsync(1)).Product.Version);
-        Assert.DoesNotContain(
-            app.Log,
-            static line => line.StartsWith("Error", StringComparison.Ordinal) || line.StartsWith("Critical", StringComparison.Ordinal));
+        Assert.Empty(app.Log.Texts(LogLevel.Error));
     }
 
     private static async Task<int> SendAsync(Uri address, string request)

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting;
@@ -6,6 +5,7 @@ using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.WebTests;
 
@@ -15,7 +15,7 @@ internal sealed class SampleApp(IReadOnlyDictionary<string, string> settings, Ac
     private Uri _address = new("http://localhost");
 
     /// <summary>What the instance logged so far.</summary>
-    public ConcurrentQueue<string> Log { get; } = [];
+    public RecordingLogger Log { get; } = new();
 
     /// <summary>A client that keeps no cookies of its own.</summary>
     public HttpClient NewClient() => CreateClient(new WebApplicationFactoryClientOptions { BaseAddress = _address, HandleCookies = false, AllowAutoRedirect = false });
@@ -40,27 +40,7 @@ internal sealed class SampleApp(IReadOnlyDictionary<string, string> settings, Ac
             builder.UseSetting(name, value);
         }
 
-        builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(new QueueLoggerProvider(Log)));
+        builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(Log));
         builder.ConfigureTestServices(services => configure?.Invoke(services));
-    }
-
-    private sealed class QueueLoggerProvider(ConcurrentQueue<string> log) : ILoggerProvider
-    {
-        public ILogger CreateLogger(string categoryName) => new QueueLogger(categoryName, log);
-
-        public void Dispose()
-        {
-        }
-    }
-
-    private sealed class QueueLogger(string category, ConcurrentQueue<string> log) : ILogger
-    {
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-            => log.Enqueue($"{logLevel} {category}: {formatter(state, exception)} {exception}");
     }
 }

@@ -1,5 +1,7 @@
 using System.Net;
 using MemcachedDistributedCache.Testing;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Options;
 
 namespace MemcachedDistributedCache.WebTests;
@@ -21,9 +23,10 @@ public sealed class ServerConfigurationTests
 
         NodeBody[] nodes = await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
         Assert.Equal(3, nodes.Length);
-        string line = Assert.Single(app.Log, static line => line.Contains("embedded nodes", StringComparison.Ordinal));
-        Assert.StartsWith("Warning WebApi.Cache: Memcached:Servers is not configured: started 3 embedded nodes on ", line, StringComparison.Ordinal);
-        Assert.All(nodes, node => Assert.Contains(node.Server, line, StringComparison.Ordinal));
+        FakeLogRecord entry = Assert.Single(app.Log.Entries, static entry => entry.Message.Contains("embedded nodes", StringComparison.Ordinal));
+        Assert.Equal((LogLevel.Warning, "WebApi.Cache"), (entry.Level, entry.Category));
+        Assert.StartsWith("Memcached:Servers is not configured: started 3 embedded nodes on ", entry.Message, StringComparison.Ordinal);
+        Assert.All(nodes, node => Assert.Contains(node.Server, entry.Message, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -45,7 +48,7 @@ public sealed class ServerConfigurationTests
         Assert.Equal("MISS", (await client.GetProductAsync(1)).Cache);
         Assert.Equal("L1", (await client.GetProductAsync(1)).Cache);
         Assert.Equal(nodes.Nodes.Select(static node => node.Server), (await client.GetNodesAsync()).Select(static node => node.Server));
-        Assert.DoesNotContain(app.Log, static line => line.Contains("embedded nodes", StringComparison.Ordinal));
+        Assert.DoesNotContain(app.Log.Texts(), static line => line.Contains("embedded nodes", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -127,7 +127,7 @@ public sealed class MiddlewareTests(OwnNodes nodes) : IClassFixture<OwnNodes>
         Assert.InRange(pair.Calls.Count, 1, 2);
 
         static int Looked(PageApp app)
-            => app.Log.Entries.Count(static entry => entry.Text.StartsWith("No cached response available", StringComparison.Ordinal));
+            => app.Log.Entries.Count(static entry => entry.Message.StartsWith("No cached response available", StringComparison.Ordinal));
     }
 
     [MemcachedFact]

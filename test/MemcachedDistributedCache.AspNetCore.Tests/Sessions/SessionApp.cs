@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.AspNetCore.Tests.Sessions;
 
@@ -18,20 +19,20 @@ internal sealed class SessionApp : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly HttpClient _client;
 
-    private SessionApp(WebApplication app, ListLogger log)
+    private SessionApp(WebApplication app, RecordingLogger log)
     {
         _app = app;
         _client = app.GetTestClient();
         Log = log;
     }
 
-    public ListLogger Log { get; }
+    public RecordingLogger Log { get; }
 
     public MemcachedCache Cache => _app.Services.GetRequiredService<MemcachedCache>();
 
     public static async Task<SessionApp> StartAsync(IEnumerable<string> servers, string folder, string keyNamespace, TimeSpan idleTimeout)
     {
-        var log = new ListLogger();
+        var log = new RecordingLogger();
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseTestServer();
         builder.Logging.ClearProviders().AddProvider(log);

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.AspNetCore.Tests.Support;
 
@@ -13,7 +14,7 @@ internal sealed class PageApp : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
-    private PageApp(WebApplication app, ListLogger log)
+    private PageApp(WebApplication app, RecordingLogger log)
     {
         _app = app;
         Log = log;
@@ -24,7 +25,7 @@ internal sealed class PageApp : IAsyncDisposable
     public HttpClient Client { get; }
 
     /// <summary>What the instance logged.</summary>
-    public ListLogger Log { get; }
+    public RecordingLogger Log { get; }
 
     /// <summary>The store of its pages.</summary>
     public IOutputCacheStore Store => _app.Services.GetRequiredService<IOutputCacheStore>();
@@ -49,7 +50,7 @@ internal sealed class PageApp : IAsyncDisposable
         string? keyNamespace = null,
         Action<IServiceCollection>? configure = null)
     {
-        var log = new ListLogger();
+        var log = new RecordingLogger();
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseTestServer();
         builder.Logging.ClearProviders().AddProvider(log).SetMinimumLevel(LogLevel.Debug);

@@ -20,7 +20,7 @@ public sealed class AddressTests : IDisposable
     private static readonly TimeSpan Stay = TimeSpan.FromMilliseconds(100);
 
     private readonly ManualTimeProvider _time = new();
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
     private int _counted = 99;
 
     public void Dispose() => _log.Dispose();

@@ -13,7 +13,7 @@ namespace MemcachedDistributedCache.Tests.Cluster;
 public sealed class ClusterTests : IDisposable
 {
     private readonly ManualTimeProvider _time = new();
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
 
     public void Dispose() => _log.Dispose();
 

@@ -18,7 +18,7 @@ namespace MemcachedDistributedCache.Tests.Cluster;
 public sealed partial class LateWriteTests : IDisposable
 {
     private readonly ManualTimeProvider _time = new();
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
 
     public void Dispose() => _log.Dispose();
 

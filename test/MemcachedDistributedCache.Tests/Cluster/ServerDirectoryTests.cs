@@ -12,7 +12,7 @@ public sealed class ServerDirectoryTests : IDisposable
     private static readonly TimeSpan Refresh = TimeSpan.FromSeconds(30);
 
     private readonly ManualTimeProvider _time = new();
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Names _names = new();
 

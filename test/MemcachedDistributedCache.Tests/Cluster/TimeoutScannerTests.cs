@@ -12,7 +12,7 @@ public sealed class TimeoutScannerTests : IDisposable
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(62.5);
     private readonly ManualTimeProvider _time = new();
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
 
     public void Dispose() => _log.Dispose();
 

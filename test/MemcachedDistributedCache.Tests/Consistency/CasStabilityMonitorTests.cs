@@ -13,7 +13,7 @@ public sealed class CasStabilityMonitorTests : IDisposable
     private static readonly TimeSpan ExchangeLimit = TimeSpan.FromSeconds(3);
 
     private readonly ManualTimeProvider _time = new();
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
     private string? _statistics = Statistics(0);
     private long _cas = 100;
     private int _asked;

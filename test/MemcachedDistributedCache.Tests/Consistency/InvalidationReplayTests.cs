@@ -9,7 +9,7 @@ namespace MemcachedDistributedCache.Tests.Consistency;
 public sealed class InvalidationReplayTests : IDisposable
 {
     private readonly ManualTimeProvider _time = new();
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
     private int _removals;
     private int _probes;
     private volatile bool _isSilent;

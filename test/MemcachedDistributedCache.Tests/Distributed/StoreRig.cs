@@ -52,7 +52,7 @@ internal sealed class StoreRig
 
     public ModelClient Client { get; }
 
-    public ListLogger Log { get; } = new();
+    public RecordingLogger Log { get; } = new();
 
     public EntryStore Store { get; }
 

@@ -249,7 +249,7 @@ internal sealed class HybridRig : IDisposable
 
     public HybridParts Parts { get; }
 
-    public ListLogger Log { get; } = new();
+    public RecordingLogger Log { get; } = new();
 
     public long this[HybridEvent what] => Parts.Context.Counters[what];
 

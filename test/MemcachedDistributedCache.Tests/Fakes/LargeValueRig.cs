@@ -13,7 +13,7 @@ internal sealed class LargeValueRig : IDisposable
 {
     private static readonly string Body = new('x', LargeValues.MinimumLength);
 
-    private readonly ListLogger _log = new();
+    private readonly RecordingLogger _log = new();
 
     public ManualTimeProvider Time { get; } = new();
 

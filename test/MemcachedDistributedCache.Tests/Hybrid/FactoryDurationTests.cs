@@ -4,6 +4,7 @@ using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 
 namespace MemcachedDistributedCache.Tests.Hybrid;
 
@@ -16,16 +17,15 @@ public sealed class FactoryDurationTests : IMeterFactory
 
     private readonly Meter _meter = new("test");
     private readonly HybridModel _model = new(new ManualTimeProvider());
-    private readonly List<string> _recorded = [];
     private readonly List<HybridRig> _rigs = [];
-    private MeterListener? _listener;
+    private MetricCollector<double>? _collector;
 
     public Meter Create(MeterOptions options) => _meter;
 
     public void Dispose()
     {
         _rigs.ForEach(static rig => rig.Dispose());
-        _listener?.Dispose();
+        _collector?.Dispose();
         _meter.Dispose();
     }
 
@@ -171,29 +171,30 @@ public sealed class FactoryDurationTests : IMeterFactory
         Assert.Same(own, runs.RunAsync(OwnTask(own), context: null, CancellationToken.None).AsTask());
         Listen();
         await Assert.ThrowsAsync<NotSupportedException>(async () => await runs.RunAsync(OwnTask(own), context: null, CancellationToken.None));
-        _listener!.Dispose();
+        _collector!.Dispose();
         Assert.Same(own, runs.RunAsync(OwnTask(own), context: null, CancellationToken.None).AsTask());
     }
 
     [Fact]
     public async Task A_listener_that_throws_fails_no_call()
     {
+        int heard = 0;
         HybridRig rig = Listened();
-        _listener!.SetMeasurementEventCallback<double>(static (_, _, _, _) => throw new FormatException());
-        Assert.Equal("value", await rig.Get("key", "value"));
-
-        _listener.Dispose();
-        _listener = new MeterListener
+        using var throwing = new MeterListener
         {
-            InstrumentPublished = static (instrument, _) =>
+            InstrumentPublished = (instrument, self) =>
             {
-                if (instrument.Name == "unheard")
+                if (instrument.Meter == _meter)
                 {
-                    throw new FormatException();
+                    self.EnableMeasurementEvents(instrument);
+                    _ = instrument.Name == "unheard" ? throw new FormatException() : 0;
                 }
             },
         };
-        _listener.Start();
+        throwing.SetMeasurementEventCallback<double>((_, _, _, _) => throw new FormatException((++heard).ToString()));
+        throwing.Start();
+        Assert.Equal("value", await rig.Get("key", "value"));
+        Assert.Equal(1, heard);
         Assert.False(MetricHub.Of(this).Duration("unheard", "A histogram.", [1]).IsEnabled);
     }
 
@@ -236,36 +237,16 @@ public sealed class FactoryDurationTests : IMeterFactory
         return rig;
     }
 
-    private void Listen()
-    {
-        _listener = new MeterListener
-        {
-            InstrumentPublished = (instrument, self) =>
-            {
-                if (instrument.Meter == _meter && instrument.Name == Name)
-                {
-                    Assert.Equal("s", instrument.Unit);
-                    self.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        _listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
-        {
-            string[] written = [.. tags.ToArray().Select(static tag => $"{tag.Key}={tag.Value}").Order(StringComparer.Ordinal)];
-            lock (_recorded)
-            {
-                _recorded.Add(FormattableString.Invariant($"{value} {string.Join(' ', written)}"));
-            }
-        });
-        _listener.Start();
-    }
+    private void Listen() => _collector = new MetricCollector<double>(_meter, Name);
 
     private string[] Recorded()
     {
-        lock (_recorded)
-        {
-            return [.. _recorded];
-        }
+        Assert.Equal("s", _collector!.Instrument!.Unit);
+        return
+        [
+            .. _collector.GetMeasurementSnapshot().Select(static one => FormattableString.Invariant(
+                $"{one.Value} {string.Join(' ', one.Tags.Select(static tag => $"{tag.Key}={tag.Value}").Order(StringComparer.Ordinal))}")),
+        ];
     }
 
     private void Expect(params string[] all) => Assert.Equal(all, Recorded());

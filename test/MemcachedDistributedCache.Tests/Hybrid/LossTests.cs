@@ -12,6 +12,7 @@ using System.Text;
 using MemcachedDistributedCache.Hybrid;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Tests.Hybrid.Types;
 
@@ -155,9 +156,9 @@ public sealed class LossTests
     [MemberData(nameof(Names))]
     public void A_type_is_carried_or_the_log_says_what_is_lost_and_how_to_cure_it(string name)
     {
-        (Fate fate, string? member, Func<ListLogger> run) = Cases[name];
-        using ListLogger log = run();
-        string all = string.Join(Environment.NewLine, log.Entries.Select(static entry => $"{entry.Id}: {entry.Text}"));
+        (Fate fate, string? member, Func<RecordingLogger> run) = Cases[name];
+        using RecordingLogger log = run();
+        string all = string.Join(Environment.NewLine, log.Entries.Select(static entry => $"{entry.Id}: {entry.Message}"));
         int[] expected = fate switch
         {
             Fate.Whole => [],
@@ -171,7 +172,7 @@ public sealed class LossTests
         Assert.DoesNotContain("secret", all, StringComparison.Ordinal);
         if (fate is not (Fate.Whole or Fate.NotWritten))
         {
-            Assert.Contains("IHybridCacheSerializer<", log.Entries[^1].Text, StringComparison.Ordinal);
+            Assert.Contains("IHybridCacheSerializer<", log.Entries[^1].Message, StringComparison.Ordinal);
             Assert.Contains(member ?? "", all, StringComparison.Ordinal);
         }
 
@@ -193,9 +194,9 @@ public sealed class LossTests
     private static Case Unwritable<T>(T value, string? member = null) => new(Fate.Unwritable, member, () => Run(value));
 
     /// <summary>What the cache does with five values of a type, one after the other.</summary>
-    private static ListLogger Run<T>(T value)
+    private static RecordingLogger Run<T>(T value)
     {
-        var log = new ListLogger();
+        var log = new RecordingLogger();
         ValueCodec<T> codec = new ValueCodecs(null, verifies: true, log).Of<T>();
         for (int i = 0; i < 5 && !codec.IsRefused; i++)
         {
@@ -266,7 +267,7 @@ public sealed class LossTests
         return value;
     }
 
-    private sealed record Case(Fate Fate, string? Member, Func<ListLogger> Run);
+    private sealed record Case(Fate Fate, string? Member, Func<RecordingLogger> Run);
 
     private sealed record Point2(string Text);
 }

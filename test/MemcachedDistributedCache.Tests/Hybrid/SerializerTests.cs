@@ -136,7 +136,7 @@ public sealed class SerializerTests : IDisposable
 
         // What another serializer than JSON loses is told as well.
         Assert.Equal(CacheEventIds.HybridNotCarried, Assert.Single(rig.Log.Ids));
-        Assert.Contains("Point.Y", Assert.Single(rig.Log.Entries, static entry => entry.Id == CacheEventIds.HybridNotCarried).Text, StringComparison.Ordinal);
+        Assert.Contains("Point.Y", Assert.Single(rig.Log.Entries, static entry => entry.Id == CacheEventIds.HybridNotCarried).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -198,7 +198,7 @@ public sealed class SerializerTests : IDisposable
     [Fact]
     public void A_field_that_cannot_be_written_costs_itself_and_not_the_value()
     {
-        using var log = new ListLogger();
+        using var log = new RecordingLogger();
         ValueCodec<Nested> codec = new ValueCodecs(null, verifies: false, log).Of<Nested>();
         Assert.Equal(1, codec.Read(PayloadKind.Serialized, Written(codec, new Nested { All = { new Called { Number = 1 } } })).All[0].Number);
         Assert.Empty(log.Ids);
@@ -208,7 +208,7 @@ public sealed class SerializerTests : IDisposable
             Assert.Equal((2, null), (read.All[0].Number, read.All[0].Callback));
         }
 
-        Assert.Contains("Called.Callback", Assert.Single(log.Entries).Text, StringComparison.Ordinal);
+        Assert.Contains("Called.Callback", Assert.Single(log.Entries).Message, StringComparison.Ordinal);
 
         // As older processes wrote it.
         Assert.Equal(3, codec.Read(PayloadKind.Serialized, """{"All":[{"Number":3,"Callback":null}]}"""u8.ToArray()).All[0].Number);

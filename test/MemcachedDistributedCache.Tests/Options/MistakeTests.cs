@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.Configuration;
@@ -143,7 +144,7 @@ public sealed class MistakeTests
     [Fact]
     public async Task A_reload_names_the_options_that_it_cannot_change_once()
     {
-        var log = new ListLogger();
+        var log = new RecordingLogger();
         IConfigurationRoot configuration = new ConfigurationBuilder()
             .AddInMemoryCollection([
                 KeyValuePair.Create("Servers", (string?)A),
@@ -177,7 +178,7 @@ public sealed class MistakeTests
         configuration.Reload();
         Assert.Equal(2, Ignored().Length);
 
-        string[] Ignored() => [.. log.Entries.Where(static entry => entry.Id == CacheEventIds.ChangeIgnored).Select(static entry => entry.Text)];
+        string[] Ignored() => [.. log.Entries.Where(static entry => entry.Id == CacheEventIds.ChangeIgnored).Select(static entry => entry.Message)];
     }
 
     private static void AddTwice(IServiceCollection services, IConfiguration section)
