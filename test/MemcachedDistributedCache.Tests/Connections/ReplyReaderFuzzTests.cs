@@ -1,115 +1,107 @@
-using MemcachedDistributedCache.Tests.Fakes;
 using System.Buffers.Text;
+using CsCheck;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Telemetry;
+using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Tests.Connections;
 
-/// <summary>A million replies, many of them damaged, in pieces of random length.</summary>
+/// <summary>A million replies, many of them damaged, in pieces of random length. A failure tells its seed and the smallest stream that failed.</summary>
 public sealed class ReplyReaderFuzzTests
 {
+    private const int MostReplies = 63;
     private const int Replies = 1_000_000;
     private const int MaximumValueLength = 9000;
+
+    private static readonly Gen<Damage?> Damages = Gen.Frequency(
+        (99, Gen.Const((Damage?)null)),
+        (1, Gen.Select(Gen.Int[0, 4], Gen.Int[0, 1 << 20], Gen.Byte, static Damage? (how, at, with) => new Damage(how, at, with))));
+
+    private static readonly Gen<Reply> Answers = Gen.Select(
+        Gen.Int[0, (int)OperationKind.NoOp - 1],
+        Gen.Int[0, 23],
+        Gen.Frequency((19, Gen.Int[0, 39]), (1, Gen.Int[0, MaximumValueLength - 1])),
+        Gen.UInt[0, 1],
+        Gen.UInt[0, 999],
+        Damages,
+        static (kind, form, length, flags, ttl, damage) => new Reply((OperationKind)kind, form, length, flags, ttl, damage));
+
+    /// <summary>The opaque of the request before, often near the end of the numbers, where they begin anew.</summary>
+    private static readonly Gen<uint> Befores = Gen.OneOf(Gen.UInt, Gen.UInt[uint.MaxValue - MostReplies, uint.MaxValue]);
 
     [Fact]
     public void No_stream_of_bytes_hangs_crashes_or_crosses_replies()
     {
-        int seed = Random.Shared.Next();
-        try
-        {
-            new Fuzzer(seed).Run();
-        }
-        catch (Exception exception)
-        {
-            throw new InvalidOperationException($"seed {seed}: {exception.Message}", exception);
-        }
+        var streams = new Streams();
+        Gen.Select(Answers.Array[1, MostReplies], Befores, Gen.OneOf(1, 17, 700, int.MaxValue), Gen.Int)
+            .Sample(streams.Run, iter: Replies / ((MostReplies + 1) / 2), threads: 1);
+        Assert.True(streams.Intact > Replies / 3, $"only {streams.Intact} replies arrived");
+        Assert.True(streams.Violations > 1000, $"only {streams.Violations} streams broke");
     }
+
+    /// <summary>What is asked, which of its answers comes, and what befalls the answer on its way.</summary>
+    private sealed record Reply(OperationKind Kind, int Form, int Length, uint Flags, uint Ttl, Damage? Damage);
+
+    private sealed record Damage(int How, int At, byte With);
 
     /// <summary>
     /// Each value is filled with bytes of its own opaque. An undamaged reply must give exactly that; a damaged one may break the
     /// stream or give its own operation something else, but never the bytes of another.
     /// </summary>
-    private sealed class Fuzzer(int seed)
+    private sealed class Streams
     {
         private static readonly OperationResult Broken = OperationResult.Failed(
             new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true));
 
-        private readonly Random _random = new(seed);
         private readonly FakeOwner _owner = new();
-        private readonly byte[] _stream = new byte[(MaximumValueLength + 200) * 64];
-        private readonly (ValueTask<OperationResult> Task, uint Opaque, OperationKind Kind)[] _asked = new (
-            ValueTask<OperationResult>,
-            uint,
-            OperationKind)[64];
-        private readonly bool[] _damaged = new bool[64];
-        private uint _opaque = unchecked((uint)-Replies / 2);
-        private int _intact;
-        private int _violations;
+        private readonly byte[] _stream = new byte[(MaximumValueLength + 200) * MostReplies];
 
-        public void Run()
-        {
-            int done = 0;
-            while (done < Replies)
-            {
-                done += Round();
-            }
+        public int Intact { get; private set; }
 
-            Assert.True(_intact > Replies / 3, $"only {_intact} replies arrived");
-            Assert.True(_violations > 1000, $"only {_violations} streams broke");
-        }
+        public int Violations { get; private set; }
 
         /// <summary>One connection's life: a batch of requests, their replies, its end.</summary>
-        private int Round()
+        public void Run(Reply[] replies, uint before, int mostAtOnce, int cuts)
         {
             var queue = new PendingQueue();
             using var reader = new ReplyReader(queue, static flags => (flags & 1) != 0, _owner) { MaximumValueLength = MaximumValueLength };
-            int count = _random.Next(1, _asked.Length);
+            var asked = new ValueTask<OperationResult>[replies.Length];
             int length = 0;
-            for (int i = 0; i < count; i++)
+            for (int i = 0; i < replies.Length; i++)
             {
-                length = Ask(queue, i, length);
+                uint opaque = unchecked(before + 1 + (uint)i);
+                PendingOperation operation = PendingOperation.Rent(queue, replies[i].Kind, ValueTarget.OwnArray, CallMode.Async, 0);
+                operation.Sequence = opaque;
+                queue.Enqueue_NeedsLock(operation);
+                asked[i] = operation.AsValueTask(CancellationToken.None);
+                int start = length;
+                length = Write(replies[i], opaque, length);
+                length = replies[i].Damage is { } damage ? Spoil(damage, start, length) : length;
             }
 
-            bool broke = Feed(reader, length);
+            bool broke = Feed(reader, length, mostAtOnce, new Random(cuts));
             reader.FailAll(static _ => Broken);
             Assert.Equal(0, queue.Count);
-            Check(count, broke);
-            _violations += broke ? 1 : 0;
-            return count;
+            Check(replies, asked, before, broke);
+            Violations += broke ? 1 : 0;
         }
 
-        private int Ask(PendingQueue queue, int index, int length)
+        private int Write(Reply reply, uint opaque, int at)
         {
-            var kind = (OperationKind)_random.Next((int)OperationKind.NoOp);
-            PendingOperation operation = PendingOperation.Rent(queue, kind, ValueTarget.OwnArray, CallMode.Async, 0);
-            operation.Sequence = ++_opaque;
-            queue.Enqueue_NeedsLock(operation);
-            _asked[index] = (operation.AsValueTask(CancellationToken.None), _opaque, kind);
-            int start = length;
-            length = WriteReply(kind, _opaque, length);
-            _damaged[index] = _random.Next(100) == 0;
-            return _damaged[index] ? Damage(start, length) : length;
-        }
-
-        private int WriteReply(OperationKind kind, uint opaque, int at)
-        {
-            switch (kind)
+            switch (reply.Kind)
             {
-                case OperationKind.NoOp:
-                    return Put("MN\r\n"u8, at);
-                case OperationKind.Get or OperationKind.Lease when _random.Next(3) != 0:
-                    int length = _random.Next(20) == 0 ? _random.Next(MaximumValueLength) : _random.Next(40);
-                    at = PutNumber("VA "u8, (uint)length, at);
-                    at = PutNumber(" f"u8, (uint)_random.Next(2), at);
-                    at = PutNumber(" t"u8, (uint)_random.Next(1000), at);
+                case OperationKind.Get or OperationKind.Lease when reply.Form % 3 != 0:
+                    at = PutNumber("VA "u8, (uint)reply.Length, at);
+                    at = PutNumber(" f"u8, reply.Flags, at);
+                    at = PutNumber(" t"u8, reply.Ttl, at);
                     at = Put("\r\n"u8, PutNumber(" O"u8, opaque, at));
-                    _stream.AsSpan(at, length).Fill((byte)opaque);
-                    return Put("\r\n"u8, at + length);
-                case OperationKind.Store when _random.Next(8) == 0:
+                    _stream.AsSpan(at, reply.Length).Fill((byte)opaque);
+                    return Put("\r\n"u8, at + reply.Length);
+                case OperationKind.Store when reply.Form % 8 == 0:
                     return Put("SERVER_ERROR object too large for cache\r\n"u8, at);
                 default:
-                    ReadOnlySpan<byte> code = kind switch
+                    ReadOnlySpan<byte> code = reply.Kind switch
                     {
                         OperationKind.Get or OperationKind.Lease => "EN O"u8,
                         OperationKind.Inspect or OperationKind.Touch => "HD f3 t4 O"u8,
@@ -120,38 +112,37 @@ public sealed class ReplyReaderFuzzTests
             }
         }
 
-        private int Damage(int start, int end)
+        private int Spoil(Damage damage, int start, int end)
         {
-            int at = _random.Next(start, end);
-            switch (_random.Next(5))
+            int at = start + (damage.At % (end - start));
+            switch (damage.How)
             {
                 case 0:
-                    _stream[at] = (byte)_random.Next(256);
+                    _stream[at] = damage.With;
                     return end;
                 case 1:
-                    _stream[at] ^= (byte)(1 << _random.Next(8));
+                    _stream[at] ^= (byte)(1 << (damage.With % 8));
                     return end;
                 case 2:
                     _stream.AsSpan(at + 1, end - at - 1).CopyTo(_stream.AsSpan(at));
                     return end - 1;
                 case 3:
                     _stream.AsSpan(at, end - at).CopyTo(_stream.AsSpan(at + 1));
-                    _stream[at] = (byte)"\r\n 0-9OVAfttX\0\u00ff"[_random.Next(15)];
+                    _stream[at] = (byte)"\r\n 0-9OVAfttX\0\u00ff"[damage.With % 15];
                     return end + 1;
                 default:
                     return at;
             }
         }
 
-        private bool Feed(ReplyReader reader, int length)
+        private bool Feed(ReplyReader reader, int length, int mostAtOnce, Random cuts)
         {
-            int mostAtOnce = _random.Next(4) switch { 0 => 1, 1 => 17, 2 => 700, _ => int.MaxValue };
             for (int at = 0; at < length;)
             {
                 Span<byte> room = reader.GetMemory().Span;
                 Assert.False(room.IsEmpty);
                 int most = Math.Min(Math.Min(mostAtOnce, room.Length), length - at);
-                int count = most == 1 ? 1 : _random.Next(1, most + 1);
+                int count = most == 1 ? 1 : cuts.Next(1, most + 1);
                 _stream.AsSpan(at, count).CopyTo(room);
                 at += count;
                 if (reader.Advance(count) is not null)
@@ -163,26 +154,27 @@ public sealed class ReplyReaderFuzzTests
             return false;
         }
 
-        private void Check(int count, bool broke)
+        private void Check(Reply[] replies, ValueTask<OperationResult>[] asked, uint before, bool broke)
         {
             bool anyDamageBefore = false;
-            for (int i = 0; i < count; i++)
+            for (int i = 0; i < asked.Length; i++)
             {
-                (ValueTask<OperationResult> task, uint opaque, OperationKind kind) = _asked[i];
-                if (!task.IsCompleted)
+                uint opaque = unchecked(before + 1 + (uint)i);
+                if (!asked[i].IsCompleted)
                 {
-                    Assert.Fail($"{kind} {opaque} never ended");
+                    Assert.Fail($"{replies[i].Kind} {opaque} never ended");
                 }
 
-                OperationResult result = task.GetAwaiter().GetResult();
-                anyDamageBefore |= _damaged[i];
+                OperationResult result = asked[i].GetAwaiter().GetResult();
+                bool isDamaged = replies[i].Damage is not null;
+                anyDamageBefore |= isDamaged;
                 if (!anyDamageBefore && result.Status == ResultStatus.Failed)
                 {
-                    Assert.Fail($"{kind} {opaque} failed before any damage{(broke ? "" : ", and the stream did not break")}");
+                    Assert.Fail($"{replies[i].Kind} {opaque} failed before any damage{(broke ? "" : ", and the stream did not break")}");
                 }
 
-                _intact += result.Status == ResultStatus.Failed ? 0 : 1;
-                if (result.Value is { } value && !_damaged[i] && value.AsSpan().ContainsAnyExcept((byte)opaque))
+                Intact += result.Status == ResultStatus.Failed ? 0 : 1;
+                if (result.Value is { } value && !isDamaged && value.AsSpan().ContainsAnyExcept((byte)opaque))
                 {
                     Assert.Fail($"{opaque} got bytes of another reply");
                 }

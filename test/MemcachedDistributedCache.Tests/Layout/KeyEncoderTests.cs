@@ -1,4 +1,5 @@
 using System.Text;
+using CsCheck;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
 
@@ -103,6 +104,34 @@ public sealed class KeyEncoderTests
                 Assert.True(seen.TryAdd(text, (keyNamespace, key)), $"({keyNamespace}, {key}) meets {seen.GetValueOrDefault(text)}");
             }
         }
+    }
+
+    [Fact]
+    public void Random_pairs_meet_only_if_they_are_equal_and_every_byte_is_legal()
+    {
+        Gen<string> namespaces = Gen.OneOf(Gen.String[Gen.Char['!', '~'], 0, 3], Gen.String[Gen.Const('n'), 200, KeyEncoder.MaximumNamespaceLength])
+            .Where(KeyEncoder.IsValidNamespace);
+        Gen<char> characters = Gen.Frequency((4, Gen.OneOf('a', 'b', '|', '#', '^', ' ', '\r', '\n', '\0', '\u007f', '\u00e9')), (1, Gen.Char));
+        Gen<string> keys = Gen.Frequency((9, Gen.String[characters, 1, 4]), (1, Gen.String[characters, 40, 260]));
+        Gen.Select(namespaces, keys, namespaces, keys, Gen.Int[0, 3]).Sample(
+            static (space, key, otherSpace, otherKey, trick) =>
+            {
+                // Most of what could meet is what one of them looks like on the wire, given as a key.
+                (otherSpace, otherKey) = trick switch
+                {
+                    0 => (otherSpace, otherKey),
+                    1 => ("", $"{space}|{key}"),
+                    2 => (space, Encode(space, key)),
+                    _ => ("", Encode(space, key)),
+                };
+                byte[] wire = new KeyEncoder(space).Encode(key, new byte[250]).ToArray();
+                Assert.InRange(wire.Length, 1, 250);
+                Assert.False(wire.AsSpan().ContainsAnyInRange((byte)0, (byte)' ') || wire.AsSpan().Contains((byte)0x7f));
+                bool meets = wire.AsSpan().SequenceEqual(new KeyEncoder(otherSpace).Encode(otherKey, new byte[250]));
+                Assert.Equal((space, key) == (otherSpace, otherKey), meets);
+            },
+            iter: 10_000,
+            threads: 1);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Text;
+using CsCheck;
 using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Tests.Protocol;
@@ -63,16 +64,17 @@ public sealed class ServerStatisticsTests
     [Fact]
     public void Random_bytes_are_never_an_answer()
     {
-        var random = new Random(4711);
-        byte[] bytes = new byte[512];
-        for (int i = 0; i < 20_000; i++)
-        {
-            Encoding.ASCII.GetBytes(Reply, bytes);
-            int changed = random.Next(Reply.Length);
-            bytes[changed] = (byte)random.Next(256);
-            ServerStatistics.TryRead(bytes.AsSpan(0, random.Next(Reply.Length)), out ServerStatistics? read);
-            Assert.Null(read);
-        }
+        Gen<int> places = Gen.Int[0, Reply.Length - 1];
+        Gen.Select(places, Gen.Byte, places).Sample(
+            static (changed, value, length) =>
+            {
+                byte[] bytes = Encoding.ASCII.GetBytes(Reply);
+                bytes[changed] = value;
+                ServerStatistics.TryRead(bytes.AsSpan(0, length), out ServerStatistics? read);
+                Assert.Null(read);
+            },
+            iter: 20_000,
+            threads: 1);
     }
 
     [Theory]
