@@ -116,7 +116,7 @@ public sealed class EmbeddedMemcachedNode : IDisposable, IAsyncDisposable
 
     private void Accept(Socket socket)
     {
-        var connection = new ClientConnection(socket, _server, _store);
+        var connection = new ClientConnection(socket, _server, _store, _options.Tls);
         if (!_server.TryAdd(connection, out long id))
         {
             Refuse(socket);

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 
 namespace MemcachedDistributedCache.Embedded;
 
@@ -42,6 +43,12 @@ public sealed class EmbeddedMemcachedOptions
     /// Default false.
     /// </summary>
     public bool DisableEvictions { get; set; }
+
+    /// <summary>
+    /// The certificate and the other options of TLS, with which every client must begin then: memcached's <c>-Z</c>. Default
+    /// null: no TLS. Not copied.
+    /// </summary>
+    public SslServerAuthenticationOptions? Tls { get; set; }
 
     /// <summary>The clock that items expire by. Default the system's; a test may pass one that it moves.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;

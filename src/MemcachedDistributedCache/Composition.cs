@@ -6,6 +6,7 @@ using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Transport;
+using Microsoft.Extensions.Logging;
 using Polly;
 
 namespace MemcachedDistributedCache;
@@ -44,11 +45,18 @@ internal static class Composition
     }
 
     /// <summary>The settings of the nodes.</summary>
-    public static ClusterSettings ClusterSettingsOf(MemcachedCacheOptions options, TimeProvider ioTime, NameResolver names, CacheTelemetry telemetry) => new()
+    public static ClusterSettings ClusterSettingsOf(
+        MemcachedCacheOptions options,
+        TimeProvider ioTime,
+        NameResolver names,
+        CacheTelemetry telemetry,
+        ILogger logger) => new()
     {
         Connections = new ConnectionSettings
         {
-            Factory = new ServerConnectionFactory(names),
+            Factory = new ServerConnectionFactory(
+                names,
+                TlsRules.SettingsOf(options.Tls, reason => OptionsLog.CertificatesNotReplaced(logger, reason))),
             Clock = new OperationClock(ioTime, EffectiveTimes.AttemptTimeout(options)),
             HasPrefix = EntryFormat.HasPrefix,
             LargestKept = EffectiveSizes.LargestKept(options),

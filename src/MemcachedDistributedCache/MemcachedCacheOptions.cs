@@ -185,6 +185,10 @@ public sealed class MemcachedCacheOptions
     [Count(64 * 1024, int.MaxValue)]
     public int MaximumBufferedBytes { get; set; } = 64 * 1024 * 1024;
 
+    /// <summary>The options of encrypted connections; in configuration the sub-section <c>Tls</c>.</summary>
+    [ValidateObjectMembers]
+    public MemcachedTlsOptions Tls { get; set; } = new();
+
     /// <summary>
     /// The options of the <c>HybridCache</c> on this cluster; in configuration the sub-section <c>Hybrid</c>. Of no effect without
     /// <c>AddMemcachedHybridCache</c>.

@@ -4,7 +4,8 @@ using MemcachedDistributedCache.Worker;
 // What a test needs a process of its own for. Exits with 0 when all went as it should, and says what did not.
 return args switch
 {
-    ["starve", { } server] => StarvedPool.Run(server),
+    ["starve", { } server] => StarvedPool.Run(server, caFile: null),
+    ["starve", { } server, { } caFile] => StarvedPool.Run(server, caFile),
     ["stampede", { } servers, { } space, { } key, { } callers, { } file] => await Stampede.RunAsync(
         servers,
         space,
@@ -17,6 +18,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: starve <host:port> | stampede <servers> <namespace> <key> <callers> <file> | hold <servers> <namespace> <key>");
+    Console.Error.WriteLine("usage: starve <host:port> [<CA file>] | stampede <servers> <namespace> <key> <callers> <file> | hold <servers> <namespace> <key>");
     return 64;
 }

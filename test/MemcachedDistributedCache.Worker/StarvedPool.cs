@@ -13,7 +13,7 @@ internal static class StarvedPool
     private const int Calls = 200;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
-    public static int Run(string server)
+    public static int Run(string server, string? caFile)
     {
         int threads = Environment.ProcessorCount;
         if (!ThreadPool.SetMinThreads(1, 1) || !ThreadPool.SetMaxThreads(threads, threads))
@@ -27,6 +27,7 @@ internal static class StarvedPool
             Servers = [server],
             FailureMode = MemcachedFailureMode.Throw,
             OperationTimeout = TimeSpan.FromSeconds(5),
+            Tls = { Enabled = caFile is not null, CaFile = caFile },
         });
         using var done = new CountdownEvent(Calls);
         int failures = 0;

@@ -93,5 +93,5 @@ internal sealed class ClusterMetrics : IClusterReadings, IDisposable
     private Task<ServerStatistics?> AskAsync(Node node)
         => node.State == MemcachedNodeState.Down
             ? Task.FromResult<ServerStatistics?>(null)
-            : StatisticsExchange.RunAsync(_settings, node.Address, _stop.Token);
+            : ((Consistency.INodeChannel)node).GetStatisticsAsync(_stop.Token);
 }

@@ -21,6 +21,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     private readonly IOutageListener _gutter;
     private readonly NodeHealth _health;
     private readonly NodeConnections _connections;
+    private readonly StatisticsConnection _statistics;
     private readonly OutageLog _outages;
     private readonly SlownessLog _slowness;
     private readonly CancellationTokenSource _disposed = new();
@@ -40,6 +41,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
         Consistency = new NodeConsistency(this, settings.Consistency, Counters, settings.Logger, _disposed.Token);
         _slowness = new SlownessLog(Counters.Server, settings.Connections.Clock.AttemptTimeout, settings.Connections.TimeProvider, settings.Logger);
         _outages = new OutageLog(Counters, () => gutter.HasOthers, settings.Logger);
+        _statistics = new StatisticsConnection(settings.Connections, address);
         _connections = new NodeConnections(settings, address, _health, Consistency, _outages);
     }
 
@@ -170,6 +172,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     {
         _health.Retire();
         await _disposed.CancelAsync().ConfigureAwait(false);
+        _statistics.Close();
         await _connections.DrainAsync().ConfigureAwait(false);
     }
 
@@ -178,6 +181,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     {
         _health.Retire();
         _disposed.Cancel();
+        _statistics.Close();
         _connections.Abort();
     }
 
@@ -201,7 +205,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
 
     /// <inheritdoc/>
     Task<ServerStatistics?> INodeChannel.GetStatisticsAsync(CancellationToken cancellationToken) =>
-        StatisticsExchange.RunAsync(_settings.Connections, Address, cancellationToken);
+        _statistics.AskAsync(cancellationToken);
 
     /// <inheritdoc/>
     void INodeHealthEvents.OnGoingDown()
@@ -224,6 +228,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     /// <inheritdoc/>
     void INodeHealthEvents.OnConnected(bool isNews)
     {
+        _statistics.Close();
         if (isNews)
         {
             _connections.ClearBackoff();

@@ -177,7 +177,8 @@ internal sealed class NodeConnections
                 return;
             }
 
-            if (_health.State == MemcachedNodeState.Down && connection.Handshake.Error is { } unfit)
+            string? unfit = connection.Handshake.Error ?? (end.Cause is TlsException ? end.Message : null);
+            if (_health.State == MemcachedNodeState.Down && unfit is not null)
             {
                 _outages.Note(unfit);
             }

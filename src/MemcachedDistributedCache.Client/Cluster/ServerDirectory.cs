@@ -103,7 +103,8 @@ internal sealed class ServerDirectory
         => spec.IsEachAddress
             ? NameResolver
                 .OneFamily(AddressesOf(spec.Address.Host) ?? [])
-                .Select(address => (new ServerAddress(address.ToString(), spec.Address.Port), spec.Weight))
+                .Select(address =>
+                    (new ServerAddress(address.ToString(), spec.Address.Port) { ConfiguredHost = spec.Address.Host }, spec.Weight))
             : [(spec.Address, spec.Weight)];
 
     /// <summary>Forgets names that are no longer configured.</summary>

@@ -368,7 +368,7 @@ internal sealed class Connection
     }
 
     private void BreakBy(Exception exception)
-        => Break(IsOpen ? ConnectionEndReason.SocketError : ConnectionEndReason.ConnectFailed, exception.Message, exception);
+        => Break(IsOpen ? ConnectionEndReason.SocketError : ConnectionEndReason.ConnectFailed, SocketEnd.MessageOf(exception), exception);
 
     private void Finish()
     {

@@ -22,11 +22,11 @@ internal static class HandshakeExchange
                 length += count;
             }
             while (count != 0 && !handshake.Advance(buffer.AsSpan(0, length)));
-            return Judgement(handshake, count);
+            return Judgement(handshake, count, transport);
         }
         catch (Exception exception) when (SocketEnd.IsByPeer(exception))
         {
-            return Judgement(handshake, 0);
+            return Judgement(handshake, 0, transport);
         }
         finally
         {
@@ -49,11 +49,11 @@ internal static class HandshakeExchange
                 length += count;
             }
             while (count != 0 && !handshake.Advance(buffer.AsSpan(0, length)));
-            return Judgement(handshake, count);
+            return Judgement(handshake, count, transport);
         }
         catch (Exception exception) when (SocketEnd.IsByPeer(exception))
         {
-            return Judgement(handshake, 0);
+            return Judgement(handshake, 0, transport);
         }
         finally
         {
@@ -61,5 +61,8 @@ internal static class HandshakeExchange
         }
     }
 
-    private static string? Judgement(Handshake handshake, int lastCount) => lastCount == 0 ? PeerDiagnosis.Closed : handshake.Error;
+    private static string? Judgement(Handshake handshake, int lastCount, ITransport transport)
+        => lastCount != 0 ? handshake.Error
+            : transport.IsEncrypted ? PeerDiagnosis.ClosedEncrypted
+            : PeerDiagnosis.Closed;
 }

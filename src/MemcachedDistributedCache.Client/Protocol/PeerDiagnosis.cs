@@ -8,11 +8,16 @@ internal static class PeerDiagnosis
 {
     /// <summary>The peer closed or reset the connection, and had said nothing that ends.</summary>
     public const string Closed =
-        "the server closed the connection before it had answered. It may ask for TLS (memcached -Z) or for the binary protocol (-B binary, -S), "
-        + "neither of which this cache speaks: start it without, or put a proxy before it. Or it has as many connections as it takes (-c)";
+        "the server closed the connection before it had answered. It may ask for TLS (memcached -Z): set Tls:Enabled to true. It may speak nothing but the "
+        + "binary protocol (-B binary, -S), which this cache does not: start it without. Or it has as many connections as it takes (-c)";
+
+    /// <summary>The peer ended an encrypted connection before it had said anything. With TLS 1.3 a client learns only then that its certificate was refused.</summary>
+    public const string ClosedEncrypted =
+        "the server ended TLS before it had answered. It may ask for a client's certificate that it trusts (memcached -o ssl_verify_mode, ssl_ca_cert): set "
+        + "Tls:CertificateFile. It may speak nothing but the binary protocol (-B binary, -S). Or it has as many connections as it takes (-c)";
 
     /// <summary>The peer speaks TLS.</summary>
-    public const string Tls = "it answered with a TLS record: it asks for TLS (memcached -Z), which this cache does not speak. Start it without -Z, or put a proxy before it that ends TLS";
+    public const string Tls = "it answered with a TLS record: it asks for TLS (memcached -Z). Set Tls:Enabled to true, or start it without -Z";
 
     private const string CheckAddress = "Check the address and the port in Servers; memcached's is 11211";
 

@@ -15,6 +15,9 @@ internal sealed class BlockingSocketConnection(Socket socket, IPAddress? address
     public IPAddress? RemoteAddress => address;
 
     /// <inheritdoc/>
+    public bool WaitToReceive(TimeSpan limit) => socket.Poll(limit, SelectMode.SelectRead);
+
+    /// <inheritdoc/>
     public int Receive(Span<byte> buffer)
     {
         while (true)

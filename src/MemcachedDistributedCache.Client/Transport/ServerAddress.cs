@@ -13,6 +13,19 @@ internal sealed record ServerAddress(string Host, int Port)
     /// <summary>The server listens on a Unix socket, and <see cref="Host"/> is the path of its file.</summary>
     public bool IsUnixSocket => Port == 0;
 
+    /// <summary>
+    /// The host as the configuration has it, which a certificate is for. It differs from <see cref="Host"/> where each
+    /// address of a name is a server of its own. Not part of the identity.
+    /// </summary>
+    public string ConfiguredHost { get; init; } = Host;
+
+    /// <inheritdoc/>
+    public bool Equals(ServerAddress? other)
+        => other is not null && Port == other.Port && string.Equals(Host, other.Host, StringComparison.Ordinal);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Host, Port);
+
     /// <summary>The form in which people write it; also the identity of the node on the ring.</summary>
     public override string ToString()
         => IsUnixSocket ? UnixPrefix + Host

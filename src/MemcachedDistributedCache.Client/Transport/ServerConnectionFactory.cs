@@ -2,10 +2,17 @@ using System.Net;
 
 namespace MemcachedDistributedCache.Transport;
 
-/// <summary>Opens connections to the servers of a configuration, each in its own way.</summary>
-internal sealed class ServerConnectionFactory(NameResolver names) : ConnectionFactory
+/// <summary>
+/// Opens connections to the servers of a configuration, each in its own way. A Unix socket is never encrypted: memcached does
+/// not speak TLS there, whatever it does on its port.
+/// </summary>
+/// <param name="names">Finds the addresses of names.</param>
+/// <param name="tls">How connections of TCP are encrypted; null where they are not.</param>
+internal sealed class ServerConnectionFactory(NameResolver names, TlsSettings? tls = null) : ConnectionFactory
 {
-    private readonly TcpConnectionFactory _tcp = new(names);
+    private readonly ConnectionFactory _tcp =
+        tls is null ? new TcpConnectionFactory(names) : new TlsConnectionFactory(new TcpConnectionFactory(names), tls);
+
     private readonly UnixSocketConnectionFactory _unix = new();
 
     /// <inheritdoc/>

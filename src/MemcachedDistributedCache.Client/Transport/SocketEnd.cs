@@ -28,5 +28,19 @@ internal static class SocketEnd
     /// would pass for one of the network.
     /// </summary>
     public static bool IsByPeer(Exception exception)
-        => exception is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown };
+        => exception switch
+        {
+            SocketException socket => socket.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown,
+
+            // Of an encrypted connection: the socket's failure within, or an alert by which the peer ends TLS.
+            IOException { InnerException: SocketException inner } => IsByPeer(inner),
+            IOException => exception.InnerException is not (ObjectDisposedException or OperationCanceledException),
+            _ => false,
+        };
+
+    /// <summary>The message of the innermost cause: an encrypted connection says only that something failed within.</summary>
+    public static string MessageOf(Exception exception)
+        => exception is IOException or System.Security.Authentication.AuthenticationException && exception.InnerException is { } inner
+            ? MessageOf(inner)
+            : exception.Message;
 }

@@ -10,6 +10,9 @@ internal interface ITransport : IDisposable
 {
     /// <summary>The address at the other end, null where there is none to tell.</summary>
     IPAddress? RemoteAddress { get; }
+
+    /// <summary>What is sent and received is encrypted.</summary>
+    bool IsEncrypted => false;
 }
 
 /// <summary>A stream whose users await. One sender and one receiver at a time.</summary>
@@ -25,6 +28,9 @@ internal interface IAsyncTransport : ITransport
 /// <summary>A stream whose users block, without the thread pool. One sender and one receiver at a time.</summary>
 internal interface IBlockingTransport : ITransport
 {
+    /// <summary>Waits until there is something to receive, the end included; false where nothing came within the limit.</summary>
+    bool WaitToReceive(TimeSpan limit);
+
     /// <summary>Receives at least one byte; 0 when the server has closed.</summary>
     int Receive(Span<byte> buffer);
 

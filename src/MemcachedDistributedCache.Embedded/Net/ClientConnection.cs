@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Net.Sockets;
+using System.Net.Security;
 using System.Net;
+using System.Security.Authentication;
 using MemcachedDistributedCache.Embedded.Commands;
 using MemcachedDistributedCache.Embedded.Protocol;
 using MemcachedDistributedCache.Embedded.Storage;
@@ -11,7 +13,9 @@ namespace MemcachedDistributedCache.Embedded.Net;
 /// One client: reads, lets the session work, and sends all replies of a read in one write. A client that does not read its
 /// replies stops only itself, because nothing is shared while a write waits.
 /// </summary>
+#pragma warning disable CA1001 // Who runs it disposes of what it opens, at the end of RunAsync.
 internal sealed class ClientConnection
+#pragma warning restore CA1001
 {
     private const int InputBytes = 16 * 1024;
 
@@ -23,17 +27,20 @@ internal sealed class ClientConnection
     private const int LongestRetrieval = 8 * 1024 * 1024;
 
     private readonly Socket _socket;
+    private readonly SslServerAuthenticationOptions? _tls;
     private readonly ServerState _server;
     private readonly ReplyBuffer _reply = new();
     private readonly CommandContext _context;
     private readonly Session _session;
+    private SslStream? _encrypted;
     private byte[] _input = ArrayPool<byte>.Shared.Rent(InputBytes);
     private int _start;
     private int _end;
 
-    public ClientConnection(Socket socket, ServerState server, ItemStore store)
+    public ClientConnection(Socket socket, ServerState server, ItemStore store, SslServerAuthenticationOptions? tls)
     {
         _socket = socket;
+        _tls = tls;
         _server = server;
         _context = new CommandContext(store, server, _reply);
         _session = new Session(_context);
@@ -49,17 +56,24 @@ internal sealed class ClientConnection
     {
         try
         {
+            if (_tls is not null)
+            {
+                _encrypted = new SslStream(new NetworkStream(_socket, ownsSocket: false));
+                await _encrypted.AuthenticateAsServerAsync(_tls).ConfigureAwait(false);
+            }
+
             while (await ReadAsync().ConfigureAwait(false) && await ExecuteAsync().ConfigureAwait(false))
             {
             }
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or IOException or AuthenticationException)
         {
-            // The client is gone or the node stops: either way there is nobody to tell.
+            // The client is gone, knows no TLS, or the node stops: there is nobody to tell.
         }
         finally
         {
             Close();
+            await DisposeEncryptedAsync().ConfigureAwait(false);
             _session.Abandon();
             _reply.Release();
             _server.GiveLineMemoryBack(LineBytes);
@@ -78,7 +92,8 @@ internal sealed class ClientConnection
             return false;
         }
 
-        int count = await _socket.ReceiveAsync(_input.AsMemory(_end)).ConfigureAwait(false);
+        ValueTask<int> reading = _encrypted is null ? _socket.ReceiveAsync(_input.AsMemory(_end)) : _encrypted.ReadAsync(_input.AsMemory(_end));
+        int count = await reading.ConfigureAwait(false);
         _server.CountRead(count);
         _end += count;
         return count > 0;
@@ -152,8 +167,17 @@ internal sealed class ClientConnection
         }
     }
 
+    private ValueTask DisposeEncryptedAsync() => _encrypted?.DisposeAsync() ?? ValueTask.CompletedTask;
+
     private async ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
     {
+        if (_encrypted is not null)
+        {
+            await _encrypted.WriteAsync(bytes).ConfigureAwait(false);
+            _server.CountWritten(bytes.Length);
+            return;
+        }
+
         while (bytes.Length > 0)
         {
             int sent = await _socket.SendAsync(bytes).ConfigureAwait(false);

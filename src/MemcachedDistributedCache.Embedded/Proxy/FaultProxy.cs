@@ -14,6 +14,7 @@ public sealed class FaultProxy : IAsyncDisposable
     private readonly PortListener _listener;
     private readonly FaultSwitch _faults;
     private readonly TimeProvider _time;
+    private readonly FaultProxyTls? _tls;
     private readonly SemaphoreSlim _applying = new(1, 1);
     private readonly Lock _lock = new();
     private readonly Dictionary<ProxiedConnection, Task> _connections = [];
@@ -22,11 +23,12 @@ public sealed class FaultProxy : IAsyncDisposable
     private long _toServer;
     private long _toClient;
 
-    private FaultProxy(IPEndPoint target, Fault fault, TimeProvider time)
+    private FaultProxy(IPEndPoint target, Fault fault, TimeProvider time, FaultProxyTls? tls)
     {
         Target = target;
         _faults = new FaultSwitch(fault);
         _time = time;
+        _tls = tls;
         _listener = new PortListener(new IPEndPoint(IPAddress.Loopback, 0), Accept);
     }
 
@@ -55,6 +57,7 @@ public sealed class FaultProxy : IAsyncDisposable
     /// <param name="target">The server; it need not run yet. A client whose connect to it fails is reset.</param>
     /// <param name="fault">The first fault; null is <see cref="Fault.None"/>.</param>
     /// <param name="timeProvider">The clock of delays and drips; null is the system's.</param>
+    /// <param name="tls">TLS towards clients and server; null, the default, leaves what they speak as it is.</param>
     /// <param name="ct">Given up before the start.</param>
     /// <exception cref="ArgumentNullException"><paramref name="target"/> is null.</exception>
     /// <exception cref="ArgumentException">The fault has a value out of range.</exception>
@@ -62,13 +65,14 @@ public sealed class FaultProxy : IAsyncDisposable
         IPEndPoint target,
         Fault? fault = null,
         TimeProvider? timeProvider = null,
+        FaultProxyTls? tls = null,
         CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(target);
         ct.ThrowIfCancellationRequested();
         fault ??= Fault.None;
         Fault.Validate(fault);
-        var proxy = new FaultProxy(target, fault, timeProvider ?? TimeProvider.System);
+        var proxy = new FaultProxy(target, fault, timeProvider ?? TimeProvider.System, tls);
         await proxy.ApplyAsync(fault).ConfigureAwait(false);
         return proxy;
     }
@@ -145,7 +149,7 @@ public sealed class FaultProxy : IAsyncDisposable
     {
         Interlocked.Increment(ref _accepted);
         var server = new Socket(Target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        var connection = new ProxiedConnection(client, server);
+        var connection = new ProxiedConnection(client, server, _tls);
         lock (_lock)
         {
             if (_disposed)

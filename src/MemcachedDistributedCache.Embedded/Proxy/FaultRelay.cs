@@ -1,5 +1,3 @@
-using System.Net.Sockets;
-
 namespace MemcachedDistributedCache.Embedded.Proxy;
 
 /// <summary>The cause with which a relay ends.</summary>
@@ -11,7 +9,7 @@ internal enum RelayEnd
 }
 
 /// <summary>Carries one direction of one connection through the fault in force.</summary>
-internal sealed class FaultRelay(Socket from, Socket to, Func<Fault, StreamFault> direction, FaultSwitch faults, TimeProvider time, Action<int> count)
+internal sealed class FaultRelay(Stream from, Stream to, Func<Fault, StreamFault> direction, FaultSwitch faults, TimeProvider time, Action<int> count)
 {
     private const int PieceBytes = 64 * 1024;
 
@@ -25,7 +23,7 @@ internal sealed class FaultRelay(Socket from, Socket to, Func<Fault, StreamFault
         byte[] buffer = new byte[PieceBytes];
         while (true)
         {
-            int read = await from.ReceiveAsync(buffer, closed).ConfigureAwait(false);
+            int read = await from.ReadAsync(buffer, closed).ConfigureAwait(false);
             if (read == 0)
             {
                 return RelayEnd.SenderFinished;
@@ -134,11 +132,10 @@ internal sealed class FaultRelay(Socket from, Socket to, Func<Fault, StreamFault
         }
 
         _sent += bytes.Length;
-        while (bytes.Length > 0)
+        if (bytes.Length > 0)
         {
-            int sent = await to.SendAsync(bytes, closed).ConfigureAwait(false);
-            count(sent);
-            bytes = bytes[sent..];
+            await to.WriteAsync(bytes, closed).ConfigureAwait(false);
+            count(bytes.Length);
         }
 
         return cut ? fault.ResetOnCut ? RelayEnd.Reset : RelayEnd.Cut : null;

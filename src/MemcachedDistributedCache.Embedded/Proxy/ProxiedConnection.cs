@@ -1,10 +1,12 @@
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Net;
+using System.Security.Authentication;
 
 namespace MemcachedDistributedCache.Embedded.Proxy;
 
 /// <summary>One client's connection and the one made to the target for it.</summary>
-internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposable
+internal sealed class ProxiedConnection(Socket client, Socket server, FaultProxyTls? tls) : IDisposable
 {
     private readonly CancellationTokenSource _closed = new();
     private int _ending;
@@ -12,10 +14,14 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
     /// <summary>Connects to the target and carries bytes until either side ends, a fault ends it, or it is dropped; never throws.</summary>
     public async Task RunAsync(IPEndPoint target, FaultSwitch faults, TimeProvider time, Action<int> toServer, Action<int> toClient)
     {
+        Stream clientStream;
+        Stream serverStream;
         try
         {
             await server.ConnectAsync(target, _closed.Token).ConfigureAwait(false);
             server.NoDelay = true;
+            serverStream = await EncryptToServerAsync(new NetworkStream(server, ownsSocket: false)).ConfigureAwait(false);
+            clientStream = await EncryptToClientAsync(new NetworkStream(client, ownsSocket: false)).ConfigureAwait(false);
         }
         catch (Exception e) when (IsEndOfConnection(e))
         {
@@ -23,11 +29,13 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
             return;
         }
 
-        var requests = new FaultRelay(client, server, static fault => fault.ToServer, faults, time, toServer);
-        var replies = new FaultRelay(server, client, static fault => fault.ToClient, faults, time, toClient);
+        var requests = new FaultRelay(clientStream, serverStream, static fault => fault.ToServer, faults, time, toServer);
+        var replies = new FaultRelay(serverStream, clientStream, static fault => fault.ToClient, faults, time, toClient);
         await Task.WhenAll(CarryAsync(requests, client, server), CarryAsync(replies, server, client)).ConfigureAwait(false);
         client.Dispose();
         server.Dispose();
+        await clientStream.DisposeAsync().ConfigureAwait(false);
+        await serverStream.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Ends both sides: orderly, so that what was sent before still arrives, or by a reset, which may overtake it.</summary>
@@ -50,6 +58,30 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
         client.Dispose();
         server.Dispose();
         _closed.Dispose();
+    }
+
+    private async Task<Stream> EncryptToServerAsync(NetworkStream plain)
+    {
+        if (tls?.ToServer is not { } options)
+        {
+            return plain;
+        }
+
+        var encrypted = new SslStream(plain);
+        await encrypted.AuthenticateAsClientAsync(options, _closed.Token).ConfigureAwait(false);
+        return encrypted;
+    }
+
+    private async Task<Stream> EncryptToClientAsync(NetworkStream plain)
+    {
+        if (tls?.ToClient is not { } options)
+        {
+            return plain;
+        }
+
+        var encrypted = new SslStream(plain);
+        await encrypted.AuthenticateAsServerAsync(options, _closed.Token).ConfigureAwait(false);
+        return encrypted;
     }
 
     private async Task CarryAsync(FaultRelay relay, Socket from, Socket to)
@@ -94,7 +126,7 @@ internal sealed class ProxiedConnection(Socket client, Socket server) : IDisposa
         }
     }
 
-    private static bool IsEndOfConnection(Exception e) => e is SocketException or ObjectDisposedException or OperationCanceledException;
+    private static bool IsEndOfConnection(Exception e) => e is SocketException or ObjectDisposedException or OperationCanceledException or IOException or AuthenticationException;
 
     private static void Finish(Socket socket)
     {

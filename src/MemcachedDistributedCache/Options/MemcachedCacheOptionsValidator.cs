@@ -33,6 +33,11 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
             result.AddError("Hybrid is null; leave it as it is and set its members.", nameof(options.Hybrid));
         }
 
+        foreach (string error in TlsRules.Errors(options.Tls))
+        {
+            result.AddError(error, nameof(options.Tls));
+        }
+
         if (options.MaximumReconnectDelay < options.ReconnectDelay)
         {
             result.AddError(

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
+using System.Security.Authentication;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
@@ -11,13 +12,14 @@ internal abstract class OptionAttribute : ValidationAttribute
 {
     protected sealed override ValidationResult? IsValid(object? value, ValidationContext validationContext)
         => Remedy(value) is { } remedy
-            ? new ValidationResult($"{validationContext.DisplayName} is {Show(value)}; {remedy}", [validationContext.MemberName ?? ""])
+            ? new ValidationResult($"{validationContext.DisplayName} is {Shown(value)}; {remedy}", [validationContext.MemberName ?? ""])
             : ValidationResult.Success;
 
     /// <summary>The remedy for the value, or null where the value is right.</summary>
     protected abstract string? Remedy(object? value);
 
-    private static string Show(object? value) => value switch
+    /// <summary>The value as the message has it.</summary>
+    protected virtual string Shown(object? value) => value switch
     {
         null => "null",
         string text => $"'{text}'",
@@ -84,6 +86,34 @@ internal sealed class OneOfAttribute(Type type) : OptionAttribute
 
     protected override string? Remedy(object? value)
         => value is not null && Enum.IsDefined(type, value) ? null : $"set it to {string.Join(" or ", Enum.GetNames(type))}.";
+}
+
+/// <summary>A text that is not empty where it is set.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class TextAttribute : OptionAttribute
+{
+    protected override string? Remedy(object? value)
+        => value is string text && string.IsNullOrWhiteSpace(text) ? "give it a value, or take it out." : null;
+}
+
+/// <summary>A text that is not empty where it is set, and is in no message.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class SecretAttribute : OptionAttribute
+{
+    protected override string? Remedy(object? value)
+        => value is string text && string.IsNullOrWhiteSpace(text) ? "give it a value, or take it out." : null;
+
+    protected override string Shown(object? value) => "blank";
+}
+
+/// <summary>Versions of TLS that are safe.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class TlsProtocolsAttribute : OptionAttribute
+{
+    protected override string? Remedy(object? value)
+        => ((SslProtocols)value! & ~(SslProtocols.Tls12 | SslProtocols.Tls13)) == SslProtocols.None
+            ? null
+            : "set it to Tls12, to Tls13, to both with a comma, or to None for what the operating system prefers.";
 }
 
 /// <summary>A namespace that a memcached key can begin with.</summary>

@@ -10,9 +10,12 @@ namespace MemcachedDistributedCache.Options;
 internal static class OptionNames
 {
     private const string HybridPrefix = nameof(MemcachedCacheOptions.Hybrid) + ":";
+    private const string TlsPrefix = nameof(MemcachedCacheOptions.Tls) + ":";
 
     private static readonly PropertyInfo[] Cache = typeof(MemcachedCacheOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
     private static readonly PropertyInfo[] Hybrid = typeof(MemcachedHybridCacheOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
+
+    private static readonly PropertyInfo[] Tls = typeof(MemcachedTlsOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
     /// <summary>
     /// The values of all options that are read at the start only, by name: all but
@@ -21,7 +24,7 @@ internal static class OptionNames
     public static Dictionary<string, object?> FixedValues(MemcachedCacheOptions options)
     {
         var values = new Dictionary<string, object?>(StringComparer.Ordinal);
-        foreach (PropertyInfo property in Cache.Where(static property => property.Name is not (nameof(options.Servers) or nameof(options.Hybrid))))
+        foreach (PropertyInfo property in Cache.Where(static property => property.Name is not (nameof(options.Servers) or nameof(options.Hybrid) or nameof(options.Tls))))
         {
             values.Add(property.Name, property.GetValue(options));
         }
@@ -29,6 +32,11 @@ internal static class OptionNames
         foreach (PropertyInfo property in options.Hybrid is null ? [] : Hybrid)
         {
             values.Add(HybridPrefix + property.Name, property.GetValue(options.Hybrid));
+        }
+
+        foreach (PropertyInfo property in options.Tls is null ? [] : Tls)
+        {
+            values.Add(TlsPrefix + property.Name, property.GetValue(options.Tls));
         }
 
         return values;
@@ -39,6 +47,7 @@ internal static class OptionNames
     {
         ThrowIfUnknown(section, Cache, "");
         ThrowIfUnknown(section.GetSection(nameof(MemcachedCacheOptions.Hybrid)), Hybrid, HybridPrefix);
+        ThrowIfUnknown(section.GetSection(nameof(MemcachedCacheOptions.Tls)), Tls, TlsPrefix);
     }
 
     private static void ThrowIfUnknown(IConfiguration section, PropertyInfo[] known, string prefix)
@@ -54,6 +63,8 @@ internal static class OptionNames
             string meant =
                 prefix.Length == 0 && Hybrid.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
                     ? $"it is one of the hybrid cache, and stands under '{nameof(MemcachedCacheOptions.Hybrid)}'"
+                : prefix.Length == 0 && Tls.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
+                    ? $"it is one of encrypted connections, and stands under '{nameof(MemcachedCacheOptions.Tls)}'"
                 : Distance(nearest, child.Key) <= Math.Max(2, child.Key.Length / 3) ? $"did you mean '{nearest}'?"
                 : "take it out, or write it as docs/options.md has it.";
             throw new InvalidOperationException(

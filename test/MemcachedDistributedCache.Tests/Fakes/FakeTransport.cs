@@ -116,6 +116,14 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
         }
     }
 
+    public bool WaitToReceive(TimeSpan limit)
+    {
+        lock (_gate)
+        {
+            return _incoming.Count != 0 || _closed || Monitor.Wait(_gate, limit);
+        }
+    }
+
     public int Receive(Span<byte> buffer)
     {
         lock (_gate)

@@ -25,12 +25,13 @@ public sealed class BindingTests
     public void The_generated_one_sets_every_option()
     {
         AssertAllBind("", new MemcachedCacheOptions(), static options => options);
+        AssertAllBind("Tls:", new MemcachedTlsOptions(), static options => options.Tls);
         AssertAllBind("Hybrid:", new MemcachedHybridCacheOptions(), static options => options.Hybrid);
     }
 
     private static void AssertAllBind(string prefix, object defaults, Func<MemcachedCacheOptions, object> part)
     {
-        PropertyInfo[] options = [.. defaults.GetType().GetProperties().Where(static option => option.PropertyType != typeof(MemcachedHybridCacheOptions))];
+        PropertyInfo[] options = [.. defaults.GetType().GetProperties().Where(static option => option.PropertyType != typeof(MemcachedHybridCacheOptions) && option.PropertyType != typeof(MemcachedTlsOptions))];
         Assert.NotEmpty(options);
         foreach (PropertyInfo option in options)
         {

@@ -23,6 +23,7 @@ public sealed partial class OptionsDocumentTests
     private static readonly Group[] Groups =
     [
         new("The cache", "", new MemcachedCacheOptions()),
+        new("Encrypted connections", "Tls:", new MemcachedTlsOptions()),
         new("The hybrid cache", "Hybrid:", new MemcachedHybridCacheOptions()),
         new("Output caching", "", new MemcachedOutputCacheOptions()),
         new("The embedded servers", "", new EmbeddedMemcachedOptions()),
@@ -127,7 +128,7 @@ public sealed partial class OptionsDocumentTests
             .. group
                 .Defaults.GetType()
                 .GetProperties()
-                .Where(static property => property.PropertyType != typeof(MemcachedHybridCacheOptions))
+                .Where(static property => property.PropertyType != typeof(MemcachedHybridCacheOptions) && property.PropertyType != typeof(MemcachedTlsOptions))
                 .OrderBy(static property => property.MetadataToken),
         ];
 
@@ -151,7 +152,7 @@ public sealed partial class OptionsDocumentTests
             foreach (PropertyInfo property in properties)
             {
                 text.Append($"\n### {group.Prefix}{property.Name}\n\n").Append(Wrap(Summaries[$"P:{type.FullName}.{property.Name}"])).Append('\n');
-                if (property.PropertyType.IsEnum)
+                if (property.PropertyType.Assembly == typeof(MemcachedFailover).Assembly || property.PropertyType.Assembly == type.Assembly)
                 {
                     text.Append('\n');
                     foreach (string name in Enum.GetNames(property.PropertyType))
@@ -184,6 +185,8 @@ public sealed partial class OptionsDocumentTests
         OneOfAttribute one => string.Join(", ", Enum.GetNames(one.Type).Select(static name => $"`{name}`")),
         KeyNamespaceAttribute => $"up to {MemcachedDistributedCache.Layout.KeyEncoder.MaximumNamespaceLength} characters",
         ServersAttribute => "at least one, none twice",
+        TextAttribute or SecretAttribute => "a text",
+        TlsProtocolsAttribute => "`None`, `Tls12`, `Tls13`, `Tls12, Tls13`",
         { } other => throw new InvalidOperationException($"Say here how the range of {property.Name} is told: {other.GetType().Name}."),
         null => null,
     };

@@ -59,6 +59,7 @@ public sealed partial class SchemaTests
     public void Every_option_is_there_with_type_default_and_description()
     {
         AssertAll(Schema()["properties"]!.AsObject(), new MemcachedCacheOptions());
+        AssertAll(Schema()["properties"]!["Tls"]!["properties"]!.AsObject(), new MemcachedTlsOptions());
         AssertAll(Schema()["properties"]!["Hybrid"]!["properties"]!.AsObject(), new MemcachedHybridCacheOptions());
     }
 
@@ -71,7 +72,7 @@ public sealed partial class SchemaTests
             JsonObject option = options[property.Name]!.AsObject();
             Assert.True(option["description"]!.GetValue<string>().Length > 30, property.Name);
             Assert.Equal(
-                property.Name is not (nameof(MemcachedCacheOptions.Servers) or nameof(MemcachedCacheOptions.Hybrid))
+                property.Name is not (nameof(MemcachedCacheOptions.Servers) or nameof(MemcachedCacheOptions.Hybrid) or nameof(MemcachedCacheOptions.Tls))
                     && property.GetValue(defaults) is not null,
                 option.ContainsKey("default"));
             if (property.GetValue(defaults) is TimeSpan span)
@@ -159,15 +160,23 @@ public sealed partial class SchemaTests
                 option["maximum"] = range.Maximum;
                 option["default"] = (double)value!;
                 break;
-            case null when value is MemcachedHybridCacheOptions nested:
+            case null when value is MemcachedHybridCacheOptions or MemcachedTlsOptions:
                 option["type"] = "object";
-                option["properties"] = Options(nested);
+                option["properties"] = Options(value);
                 option["additionalProperties"] = false;
                 break;
             case OneOfAttribute one:
                 option["enum"] = new JsonArray([.. Enum.GetNames(one.Type).Select(static name => (JsonNode)name)]);
                 option["default"] = value!.ToString();
-                description += string.Concat(Enum.GetNames(one.Type).Select(name => $" {name}: {Summary($"F:{one.Type.FullName}.{name}")}"));
+                description += !one.Type.FullName!.StartsWith("Memcached", StringComparison.Ordinal) ? "" : string.Concat(Enum.GetNames(one.Type).Select(name => $" {name}: {Summary($"F:{one.Type.FullName}.{name}")}"));
+                break;
+            case TextAttribute or SecretAttribute:
+                option["type"] = "string";
+                option["minLength"] = 1;
+                break;
+            case TlsProtocolsAttribute:
+                option["enum"] = new JsonArray("None", "Tls12", "Tls13", "Tls12, Tls13");
+                option["default"] = value!.ToString();
                 break;
             case KeyNamespaceAttribute:
                 option["type"] = "string";

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Security;
+
+namespace MemcachedDistributedCache.Transport;
+
+/// <summary>
+/// Encrypts the connections of another factory. The handshake has the rest of the limit of the connect, less a little, so that
+/// its own error is told and not only that time ran out.
+/// </summary>
+internal sealed class TlsConnectionFactory(ConnectionFactory plain, TlsSettings settings) : ConnectionFactory
+{
+    private const double Share = 0.9;
+
+    /// <inheritdoc/>
+    public override async Task<IAsyncTransport> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
+    {
+        long began = Stopwatch.GetTimestamp();
+        IAsyncTransport transport = await plain.ConnectAsync(address, connectTimeout, cancellationToken).ConfigureAwait(false);
+        var handshake = new TlsHandshake(settings, address);
+        var inner = new AsyncTransportStream(transport);
+        var stream = new SslStream(inner);
+        try
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(Left(began, connectTimeout));
+
+            // On another thread than that which goes on to read: callbacks of the application may take their time, or all time.
+            Task authenticating = Task.Run(() => stream.AuthenticateAsClientAsync(handshake.Options(), limit.Token), limit.Token);
+            await authenticating.WaitAsync(limit.Token).ConfigureAwait(false);
+            return new TlsConnection(transport, stream);
+        }
+        catch (Exception exception)
+        {
+            transport.Dispose();
+            if (cancellationToken.IsCancellationRequested)
+            {
+                throw;
+            }
+
+            throw handshake.Explain(exception, inner, connectTimeout);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
+    {
+        long began = Stopwatch.GetTimestamp();
+        IBlockingTransport transport = plain.Connect(address, connectTimeout, sendTimeout);
+        var handshake = new TlsHandshake(settings, address);
+        var inner = new BlockingTransportStream(transport, () => Left(began, connectTimeout));
+        var stream = new SslStream(inner);
+        try
+        {
+            stream.AuthenticateAsClient(handshake.Options());
+            inner.IsOpen = true;
+            return new BlockingTlsConnection(transport, stream);
+        }
+        catch (Exception exception)
+        {
+            transport.Dispose();
+            throw handshake.Explain(exception, inner, connectTimeout);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Prefer(ServerAddress address, IPAddress first) => plain.Prefer(address, first);
+
+    private static TimeSpan Left(long began, TimeSpan connectTimeout)
+    {
+        TimeSpan left = (connectTimeout - Stopwatch.GetElapsedTime(began)) * Share;
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+}

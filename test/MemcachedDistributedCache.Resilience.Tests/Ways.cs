@@ -1,0 +1,59 @@
+using MemcachedDistributedCache.Testing;
+
+namespace MemcachedDistributedCache.Resilience.Tests;
+
+/// <summary>The ways in which a real memcached is reached, and the options that each takes.</summary>
+internal sealed class Ways : IDisposable
+{
+    private readonly TestCertificates _certificates = new();
+    private readonly string _way;
+    private int _started;
+
+    public Ways(string way)
+    {
+        _way = way;
+        _certificates.Issue("server");
+        _certificates.Issue("client");
+    }
+
+    /// <summary>All ways but plain TCP, which every other test has.</summary>
+    public static TheoryData<string> All => ["unix", "tls", "mutual tls"];
+
+    /// <summary>Those of them that a proxy can stand in.</summary>
+    public static TheoryData<string> OfTcp => ["tls", "mutual tls"];
+
+    /// <summary>The authority's certificate.</summary>
+    public string CaFile => _certificates.CaFile;
+
+    /// <summary>Starts a server.</summary>
+    public Task<MemcachedProcess> StartAsync()
+    {
+        string certificate = $"ssl_chain_cert={_certificates.PathOf("server.pem")},ssl_key={_certificates.PathOf("server.key")}";
+        return _way switch
+        {
+            "unix" => MemcachedProcess.StartOnSocketAsync(_certificates.PathOf($"mc{_started++}.sock")),
+            "tls" => MemcachedProcess.StartAsync("-Z", "-o", certificate),
+            _ => MemcachedProcess.StartAsync("-Z", "-o", $"{certificate},ssl_verify_mode=2,ssl_ca_cert={CaFile}"),
+        };
+    }
+
+    /// <summary>Sets the options by which the servers are reached.</summary>
+    public MemcachedCacheOptions Reach(MemcachedCacheOptions options)
+    {
+        if (_way.Contains("tls", StringComparison.Ordinal))
+        {
+            options.Tls.Enabled = true;
+            options.Tls.CaFile = CaFile;
+        }
+
+        if (_way == "mutual tls")
+        {
+            options.Tls.CertificateFile = _certificates.PathOf("client.pem");
+            options.Tls.KeyFile = _certificates.PathOf("client.key");
+        }
+
+        return options;
+    }
+
+    public void Dispose() => _certificates.Dispose();
+}
