@@ -10,6 +10,7 @@ internal static class CacheEventIds
     public const int OfferedServersNotUsed = 1030;
     public const int ChangeIgnored = 1031;
     public const int CertificatesNotReplaced = 1032;
+    public const int PasswordReadable = 1033;
 
     public const int ValueTooLarge = 2000;
     public const int EntryNotReadable = 2001;

@@ -57,6 +57,7 @@ internal static class Composition
             Factory = new ServerConnectionFactory(
                 names,
                 TlsRules.SettingsOf(options.Tls, reason => OptionsLog.CertificatesNotReplaced(logger, reason))),
+            Credentials = CredentialRules.Of(options),
             Clock = new OperationClock(ioTime, EffectiveTimes.AttemptTimeout(options)),
             HasPrefix = EntryFormat.HasPrefix,
             LargestKept = EffectiveSizes.LargestKept(options),

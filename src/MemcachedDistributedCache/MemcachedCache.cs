@@ -79,6 +79,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
         _telemetry = new CacheTelemetry(MetricHub.Of(meterFactory), name, _ioTime);
         ClusterSettings cluster = Composition.ClusterSettingsOf(options, _ioTime, names, _telemetry, new DetachedLogger(logger));
+        OptionsLog.WarnIfPasswordIsReadable(logger, CredentialRules.ReadableAt(options));
         _cluster = new ServerCluster(cluster, [.. options.Servers.Select(Parse)], names, logger);
         _metrics = new ClusterMetrics(_cluster, cluster.Connections);
         var settings = new EntryStoreSettings

@@ -185,6 +185,29 @@ public sealed class MemcachedCacheOptions
     [Count(64 * 1024, int.MaxValue)]
     public int MaximumBufferedBytes { get; set; } = 64 * 1024 * 1024;
 
+    /// <summary>
+    /// The user of servers that ask for one (memcached <c>-Y</c>). It may have no space, control character or colon. Each connection sends
+    /// user and password to a server that asks, before anything else; a server that does not ask gets neither. Default:
+    /// not set.
+    /// </summary>
+    [Text]
+    public string? UserName { get; set; }
+
+    /// <summary>
+    /// The password of <see cref="UserName"/>, without spaces and control characters; with the user at most 254 bytes in UTF-8. It crosses
+    /// the network as it is, so <see cref="Tls"/> belongs to it; a warning at the start says where it would be readable. Set
+    /// this or <see cref="PasswordFile"/>. Default: not set.
+    /// </summary>
+    [Secret]
+    public string? Password { get; set; }
+
+    /// <summary>
+    /// A file that holds the password alone; a line end at its end does not count. It is read anew for each new connection, so that a
+    /// password may be replaced while the application runs. Set this or <see cref="Password"/>. Default: not set.
+    /// </summary>
+    [Text]
+    public string? PasswordFile { get; set; }
+
     /// <summary>The options of encrypted connections; in configuration the sub-section <c>Tls</c>.</summary>
     [ValidateObjectMembers]
     public MemcachedTlsOptions Tls { get; set; } = new();

@@ -10,7 +10,7 @@ public sealed class WayTests(ITestOutputHelper output)
 {
     private const int Callers = 64;
     private static readonly DistributedCacheEntryOptions Default = new();
-    private static readonly TimeSpan Moment = TimeSpan.FromSeconds(0.3);
+    private static readonly TimeSpan Moment = TimeSpan.FromSeconds(0.15);
 
     [MemcachedTheory]
     [MemberData(nameof(Ways.All), MemberType = typeof(Ways))]

@@ -5,6 +5,12 @@ namespace MemcachedDistributedCache.Resilience.Tests;
 /// <summary>The ways in which a real memcached is reached, and the options that each takes.</summary>
 internal sealed class Ways : IDisposable
 {
+    /// <summary>The user of servers that ask for one.</summary>
+    public const string User = "shop";
+
+    /// <summary>The password of that user.</summary>
+    public const string Password = "s3cr3t-wörd";
+
     private readonly TestCertificates _certificates = new();
     private readonly string _way;
     private int _started;
@@ -17,10 +23,10 @@ internal sealed class Ways : IDisposable
     }
 
     /// <summary>All ways but plain TCP, which every other test has.</summary>
-    public static TheoryData<string> All => ["unix", "tls", "mutual tls"];
+    public static TheoryData<string> All => ["unix", "tls", "mutual tls", "auth", "auth tls"];
 
     /// <summary>Those of them that a proxy can stand in.</summary>
-    public static TheoryData<string> OfTcp => ["tls", "mutual tls"];
+    public static TheoryData<string> OfTcp => ["tls", "mutual tls", "auth", "auth tls"];
 
     /// <summary>The authority's certificate.</summary>
     public string CaFile => _certificates.CaFile;
@@ -32,6 +38,8 @@ internal sealed class Ways : IDisposable
         return _way switch
         {
             "unix" => MemcachedProcess.StartOnSocketAsync(_certificates.PathOf($"mc{_started++}.sock")),
+            "auth" => MemcachedProcess.StartAsync("-Y", Users()),
+            "auth tls" => MemcachedProcess.StartAsync("-Z", "-o", certificate, "-Y", Users()),
             "tls" => MemcachedProcess.StartAsync("-Z", "-o", certificate),
             _ => MemcachedProcess.StartAsync("-Z", "-o", $"{certificate},ssl_verify_mode=2,ssl_ca_cert={CaFile}"),
         };
@@ -46,6 +54,11 @@ internal sealed class Ways : IDisposable
             options.Tls.CaFile = CaFile;
         }
 
+        if (_way.StartsWith("auth", StringComparison.Ordinal))
+        {
+            (options.UserName, options.Password) = (User, Password);
+        }
+
         if (_way == "mutual tls")
         {
             options.Tls.CertificateFile = _certificates.PathOf("client.pem");
@@ -53,6 +66,12 @@ internal sealed class Ways : IDisposable
         }
 
         return options;
+    }
+
+    private string Users()
+    {
+        File.WriteAllText(_certificates.PathOf("users"), $"other:word\n{User}:{Password}\n");
+        return _certificates.PathOf("users");
     }
 
     public void Dispose() => _certificates.Dispose();

@@ -256,7 +256,7 @@ internal sealed class Connection
             Task<IAsyncTransport> connecting = _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token);
             IAsyncTransport transport = await connecting.ConfigureAwait(false);
             Attach(transport);
-            if (Open(await HandshakeExchange.RunAsync(Handshake, transport).ConfigureAwait(false)))
+            if (Open(await HandshakeExchange.RunAsync(Handshake, transport, _settings.Credentials).ConfigureAwait(false)))
             {
                 _sender.Begin(transport);
             }
@@ -282,7 +282,7 @@ internal sealed class Connection
         {
             IBlockingTransport transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.AttemptTimeout);
             Attach(transport);
-            if (Open(HandshakeExchange.Run(Handshake, transport)))
+            if (Open(HandshakeExchange.Run(Handshake, transport, _settings.Credentials)))
             {
                 _sender.Begin(transport);
             }

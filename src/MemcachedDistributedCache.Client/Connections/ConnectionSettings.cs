@@ -9,6 +9,9 @@ internal sealed record ConnectionSettings
     /// <summary>Opens the sockets.</summary>
     public required ConnectionFactory Factory { get; init; }
 
+    /// <summary>The user and the password of the servers; null where none is sent.</summary>
+    public Credentials? Credentials { get; init; }
+
     /// <summary>The clock of operation deadlines.</summary>
     public required OperationClock Clock { get; init; }
 

@@ -7,12 +7,17 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>Holds the <see cref="Handshake"/> with a peer. Its time limit is the connection's: who breaks it ends the exchange.</summary>
 internal static class HandshakeExchange
 {
-    /// <summary>Shakes hands, and returns what is wrong with the peer, or null.</summary>
-    public static async Task<string?> RunAsync(Handshake handshake, IAsyncTransport transport)
+    /// <summary>Authenticates where there are credentials, shakes hands, and returns what is wrong with the peer, or null.</summary>
+    public static async Task<string?> RunAsync(Handshake handshake, IAsyncTransport transport, Credentials? credentials)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try
         {
+            if (credentials is not null && await AuthenticationExchange.RunAsync(credentials, transport).ConfigureAwait(false) is { } refusal)
+            {
+                return handshake.Refuse(refusal);
+            }
+
             await transport.SendAsync(Handshake.Request.ToArray()).ConfigureAwait(false);
             int length = 0;
             int count;
@@ -35,11 +40,16 @@ internal static class HandshakeExchange
     }
 
     /// <summary>The blocking twin of <see cref="RunAsync"/>.</summary>
-    public static string? Run(Handshake handshake, IBlockingTransport transport)
+    public static string? Run(Handshake handshake, IBlockingTransport transport, Credentials? credentials)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try
         {
+            if (credentials is not null && AuthenticationExchange.Run(credentials, transport) is { } refusal)
+            {
+                return handshake.Refuse(refusal);
+            }
+
             transport.Send(Handshake.Request);
             int length = 0;
             int count;

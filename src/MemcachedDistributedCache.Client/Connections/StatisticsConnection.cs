@@ -30,7 +30,7 @@ internal sealed class StatisticsConnection(ConnectionSettings settings, ServerAd
             closings = _closings;
         }
 
-        return (kept is null ? null : await AskAsync(kept.Transport, closings, either.Token).ConfigureAwait(false))
+        return (kept is null ? null : await AskAsync(kept.Transport, isNew: false, closings, either.Token).ConfigureAwait(false))
             ?? await AskAnewAsync(closings, either.Token).ConfigureAwait(false);
     }
 
@@ -54,7 +54,7 @@ internal sealed class StatisticsConnection(ConnectionSettings settings, ServerAd
             IAsyncTransport transport = await settings
                 .Factory.ConnectAsync(address, settings.ConnectTimeout, cancellationToken)
                 .ConfigureAwait(false);
-            return await AskAsync(transport, closings, cancellationToken).ConfigureAwait(false);
+            return await AskAsync(transport, isNew: true, closings, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception)
         {
@@ -64,7 +64,7 @@ internal sealed class StatisticsConnection(ConnectionSettings settings, ServerAd
     }
 
     /// <summary>Asks on a connection, which is kept or ended then.</summary>
-    private async Task<ServerStatistics?> AskAsync(IAsyncTransport transport, int closings, CancellationToken cancellationToken)
+    private async Task<ServerStatistics?> AskAsync(IAsyncTransport transport, bool isNew, int closings, CancellationToken cancellationToken)
     {
         ServerStatistics? statistics = null;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(ServerStatistics.MaximumLength);
@@ -73,6 +73,16 @@ internal sealed class StatisticsConnection(ConnectionSettings settings, ServerAd
             using CancellationTokenRegistration ends = cancellationToken.UnsafeRegister(
                 static state => ((ITransport)state!).Dispose(),
                 transport);
+            bool isRefused = isNew
+                && settings.Credentials is { } credentials
+                && await AuthenticationExchange.RunAsync(credentials, transport).ConfigureAwait(false) is not null;
+            if (isRefused)
+            {
+                // The node's own connections are refused too, and they log it.
+                transport.Dispose();
+                return null;
+            }
+
             await transport.SendAsync(ServerStatistics.Request.ToArray()).ConfigureAwait(false);
             var progress = ServerStatistics.Progress.Incomplete;
             for (int length = 0, count = 1; count != 0 && length < buffer.Length && progress == ServerStatistics.Progress.Incomplete;)

@@ -38,6 +38,9 @@ internal sealed class Handshake
     /// <summary>How many bytes more are read than this the peer may not send.</summary>
     public static int BufferLength => MaximumLength;
 
+    /// <summary>The peer cannot be used for a reason that came before the exchange; gives that reason.</summary>
+    public string Refuse(string reason) => Error = reason;
+
     /// <summary>Reads on in all that has come so far; true when the exchange is over, well or with an <see cref="Error"/>.</summary>
     public bool Advance(ReadOnlySpan<byte> received)
     {

@@ -34,7 +34,7 @@ internal static class PeerDiagnosis
         string said = $"it answered '{Handshake.Printable(line)}' when asked for its version";
         string? hint =
             line.SequenceEqual("CLIENT_ERROR unauthenticated"u8)
-                ? "It asks for authentication (memcached -Y), which this cache does not do: start it without -Y"
+                ? "It asks for authentication (memcached -Y): set UserName, and Password or PasswordFile"
             : line.StartsWith("ERROR Too many open connections"u8) ? "Raise its -c, or lower ConnectionsPerNode"
             : MetaReplyParser.IsError(line) ? null
             : line.StartsWith("-ERR"u8) || line.StartsWith("-NOAUTH"u8) || line.StartsWith("-DENIED"u8)

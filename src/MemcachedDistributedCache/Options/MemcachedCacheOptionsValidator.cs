@@ -33,6 +33,11 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
             result.AddError("Hybrid is null; leave it as it is and set its members.", nameof(options.Hybrid));
         }
 
+        if (CredentialRules.Error(options) is { } credentials)
+        {
+            result.AddError(credentials, nameof(options.UserName));
+        }
+
         foreach (string error in TlsRules.Errors(options.Tls))
         {
             result.AddError(error, nameof(options.Tls));

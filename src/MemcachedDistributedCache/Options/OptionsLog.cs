@@ -19,4 +19,16 @@ internal static partial class OptionsLog
 
     [LoggerMessage(CacheEventIds.CertificatesNotReplaced, LogLevel.Warning, "A file of certificates has changed to what cannot be used, so new connections to memcached have the certificates from before: {Reason}")]
     public static partial void CertificatesNotReplaced(ILogger logger, string reason);
+
+    /// <summary>Warns where there are such servers.</summary>
+    public static void WarnIfPasswordIsReadable(ILogger logger, string[] servers)
+    {
+        if (servers.Length != 0)
+        {
+            PasswordReadable(logger, string.Join(", ", servers));
+        }
+    }
+
+    [LoggerMessage(CacheEventIds.PasswordReadable, LogLevel.Warning, "The password crosses the network to memcached {Servers} unencrypted, and whoever reads along can use it. Set Tls:Enabled to true and start the servers with -Z")]
+    private static partial void PasswordReadable(ILogger logger, string servers);
 }

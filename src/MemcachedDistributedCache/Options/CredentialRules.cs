@@ -1,0 +1,36 @@
+using System.Net;
+using MemcachedDistributedCache.Cluster;
+using MemcachedDistributedCache.Connections;
+
+namespace MemcachedDistributedCache.Options;
+
+/// <summary>The rules between the options of authentication. No message has the password.</summary>
+internal static class CredentialRules
+{
+    /// <summary>The first broken rule with its remedy, or null. A file is read: a wrong path is to end the start.</summary>
+    public static string? Error(MemcachedCacheOptions options)
+        => (options.UserName, options.Password, options.PasswordFile) switch
+        {
+            (null, null, null) => null,
+            (null, _, _) => "Password or PasswordFile is set without UserName; set UserName to the user of the password, or take them out.",
+            (_, null, null) => "UserName is set without a password; set Password or PasswordFile.",
+            (_, not null, not null) => "Password and PasswordFile are both set; set one of them.",
+            ({ } name, _, _) when name.Any(static letter => char.IsWhiteSpace(letter) || char.IsControl(letter) || letter == ':') =>
+                "UserName has a space, a control character or a colon, which memcached -Y does not take; name another user.",
+            _ => Of(options)!.TryGetPassword(out _, out string? error) ? null : $"{error!.TrimEnd('.')}. Correct it.",
+        };
+
+    /// <summary>The user and the password; null where there are none.</summary>
+    public static Credentials? Of(MemcachedCacheOptions options)
+        => options.UserName is { } name ? new Credentials(name, options.Password, options.PasswordFile) : null;
+
+    /// <summary>The servers to which a password would cross a network that others may read. A name may lead anywhere, except that of this machine.</summary>
+    public static string[] ReadableAt(MemcachedCacheOptions options)
+        => options.UserName is null || options.Tls.Enabled ? [] : [.. options.Servers.Where(static server => !IsThisMachine(server))];
+
+    private static bool IsThisMachine(string text)
+        => !ServerSpec.TryParse(text, out ServerSpec? server, out _)
+            || server.Address.IsUnixSocket
+            || string.Equals(server.Address.Host, "localhost", StringComparison.Ordinal)
+            || (IPAddress.TryParse(server.Address.Host, out IPAddress? address) && IPAddress.IsLoopback(address));
+}
