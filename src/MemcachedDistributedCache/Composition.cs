@@ -75,6 +75,7 @@ internal static class Composition
         ProbeKey = new KeyEncoder(options.Namespace).ProbeKey,
         GutterSeconds = options.Failover == MemcachedFailover.Gutter ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds) : 0,
         DnsRefreshInterval = options.DnsRefreshInterval,
+        DiscoveryInterval = options.DiscoveryInterval,
         NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), ioTime),
     };
 

@@ -21,7 +21,8 @@ using Polly;
 namespace MemcachedDistributedCache;
 
 /// <summary>
-/// A distributed cache on a cluster of memcached servers (1.6.10 or newer). Thread-safe, and meant to live as long as the application.
+/// A distributed cache on a cluster of memcached servers (1.6.10 or newer; from 1.4.15 on with weaker promises).
+/// Thread-safe, and meant to live as long as the application.
 /// <para>
 /// Every entry has a time to live. Absolute expirations are exact to the millisecond; a sliding window has the resolution of the
 /// server's clock, so an entry that nobody reads goes between its window and three seconds more. A server that gives no answer makes
@@ -80,7 +81,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _telemetry = new CacheTelemetry(MetricHub.Of(meterFactory), name, _ioTime);
         ClusterSettings cluster = Composition.ClusterSettingsOf(options, _ioTime, names, _telemetry, new DetachedLogger(logger));
         OptionsLog.WarnIfPasswordIsReadable(logger, CredentialRules.ReadableAt(options));
-        _cluster = new ServerCluster(cluster, [.. options.Servers.Select(Parse)], names, logger);
+        _cluster = new ServerCluster(cluster, DiscoveryEndpoint.Without(options.Servers), names, logger, DiscoveryEndpoint.Of(options));
         _metrics = new ClusterMetrics(_cluster, cluster.Connections);
         var settings = new EntryStoreSettings
         {
@@ -380,10 +381,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
     internal void Own(IDisposable following) => _following = following;
 
     /// <summary>Changes the servers. Those that stay keep their connections; those that go end what they have been asked.</summary>
-    internal Task ReloadAsync(IEnumerable<string> servers) => _cluster.ReloadAsync([.. servers.Select(Parse)]);
-
-    private static ServerSpec Parse(string server)
-        => ServerSpec.TryParse(server, out ServerSpec? spec, out string? error) ? spec : throw new FormatException(error);
+    internal Task ReloadAsync(IEnumerable<string> servers) => _cluster.ReloadAsync(DiscoveryEndpoint.Without(servers));
 
     /// <summary>A synchronous call has blocked in the client already: its task is complete here, and nothing is waited for.</summary>
     private static T Complete<T>(ValueTask<T> task)

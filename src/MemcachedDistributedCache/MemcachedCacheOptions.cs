@@ -15,13 +15,32 @@ public sealed class MemcachedCacheOptions
     /// The servers, each <c>host[:port][;weight=n][;addresses=each]</c>; the port is 11211 by default, the weight 1 (1
     /// to 100). IPv6 addresses stand in brackets. With <c>addresses=each</c> every address of the name is a server of
     /// its own, as with a Kubernetes headless service. A server of this machine may be named by its Unix socket:
-    /// <c>unix:/run/memcached.sock[;weight=n]</c>. At least one, none twice. Where none is named and the container
-    /// has embedded nodes, those are used. All processes that share a cache must name the servers alike: the text, or
+    /// <c>unix:/run/memcached.sock[;weight=n]</c>. At least one, unless <see cref="Discovery"/> is set; none twice. Where none is
+    /// named and the container has embedded nodes, those are used. One of them may be who tells the servers,
+    /// <c>host[:port];discover=cluster</c> or <c>name;discover=srv</c>, which means the same as <see cref="Discovery"/>.
+    /// All processes that share a cache must name the servers alike: the text, or
     /// the address, decides which server has which key. Changes of the configuration are followed while the application
     /// runs. Default: empty, which is refused at start.
     /// </summary>
     [Servers]
     public IList<string> Servers { get; set; } = [];
+
+    /// <summary>
+    /// Who is asked which servers there are: a configuration endpoint, <c>host[:port]</c>
+    /// (<c>config get cluster</c>), as ElastiCache and Memorystore have it, its port 11211 by default; or the name of a
+    /// service in DNS that begins with <c>_</c>, such as <c>_memcached._tcp.mc.default.svc</c> (SRV records), which has
+    /// no port. The servers that are found take the place of <see cref="Servers"/>, which are used until the first answer. Without them every
+    /// call is a miss until then. Default: not set, so that <see cref="Servers"/> names them.
+    /// </summary>
+    [Endpoint]
+    public string? Discovery { get; set; }
+
+    /// <summary>
+    /// How often it is asked which servers there are, with <see cref="Discovery"/>; besides soon after a server has
+    /// failed, at most every 5 seconds. 1 second to 1 day. Default: 1 minute.
+    /// </summary>
+    [Duration("00:00:01", "1.00:00:00")]
+    public TimeSpan DiscoveryInterval { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// Stands before every key, so that applications share a cluster without meeting. Up to 205 printable ASCII characters, no

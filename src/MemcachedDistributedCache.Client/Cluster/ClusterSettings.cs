@@ -47,6 +47,12 @@ internal sealed record ClusterSettings
     /// <summary>Told where the connections of a node lead, each time that this changes. Called under a lock; must not block.</summary>
     public Action<Transport.ServerAddress, System.Net.IPAddress>? AddressChanged { get; init; }
 
+    /// <summary>Told when a node goes down. Must not block.</summary>
+    public Action? NodeDown { get; init; }
+
+    /// <summary>How often it is asked which servers there are, where that is asked.</summary>
+    public TimeSpan DiscoveryInterval { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>How often names are looked up again; infinite for never.</summary>
     public required TimeSpan DnsRefreshInterval { get; init; }
 }

@@ -223,6 +223,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
         Counters.NodeStateChanged(MemcachedNodeState.Down);
         _outages.Begin(reason);
         _gutter.OnDown(this);
+        _settings.NodeDown?.Invoke();
     }
 
     /// <inheritdoc/>

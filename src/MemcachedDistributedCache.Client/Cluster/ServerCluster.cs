@@ -26,6 +26,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     private readonly Gutter _gutter;
     private readonly SharedAddresses _sharedAddresses;
     private readonly ServerDirectory _directory;
+    private readonly ServerDiscovery? _discovery;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _changing = new();
     private readonly HashSet<ServerAddress> _leftUncertain = [];
@@ -34,19 +35,28 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     private bool _hasLostChanges;
     private int _disposed;
 
-    public ServerCluster(ClusterSettings settings, IReadOnlyList<ServerSpec> servers, NameResolver names, ILogger logger)
+    public ServerCluster(
+        ClusterSettings settings,
+        IReadOnlyList<ServerSpec> servers,
+        NameResolver names,
+        ILogger logger,
+        ServerSpec? endpoint = null)
     {
         _logger = new DetachedLogger(logger);
         _sharedAddresses = new SharedAddresses(_logger);
-        _settings = settings with { AddressChanged = _sharedAddresses.Note, Logger = _logger };
+        _settings = settings with { AddressChanged = _sharedAddresses.Note, NodeDown = OnNodeDown, Logger = _logger };
         _gutter = new Gutter(settings.GutterSeconds != 0);
         _directory = new ServerDirectory(names, settings, servers, Apply, _logger, _stop.Token);
+        _discovery = endpoint is null
+            ? null
+            : new ServerDiscovery(_settings, endpoint, names.Services, _directory.UseDiscovered, IsAnyUp, _logger, _stop.Token);
         _directory.ResolveFirst();
         using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
         _scanner = new TimeoutScanner(settings.Connections.TimeProvider, settings.Connections.Clock, Scan, IsQuiet);
 
         // In this order: a name that is found meanwhile is seen by one of them.
         _directory.Follow();
+        _discovery?.AskFirst();
         Apply();
     }
 
@@ -109,7 +119,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
 
     /// <summary>
     /// Follows a change of the configuration. Nodes that stay keep their connections; those that go end what they have
-    /// been asked.
+    /// been asked. Once servers have been discovered, those stay.
     /// </summary>
     public Task ReloadAsync(IReadOnlyList<ServerSpec> servers) => _directory.UseAsync(servers);
 
@@ -162,6 +172,10 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             await Task.Delay(DeliveryPause, TimeProvider.System, CancellationToken.None).ConfigureAwait(false);
         }
     }
+
+    private void OnNodeDown() => _discovery?.OnNodeDown();
+
+    private bool IsAnyUp() => Nodes.Any(static node => node.State == MemcachedNodeState.Up);
 
     private IEnumerable<Node> AllNodes()
     {

@@ -25,6 +25,7 @@ internal sealed class ServerDirectory
     private readonly ConcurrentDictionary<string, bool> _failing = new(StringComparer.Ordinal);
     private readonly BackgroundLoop _following;
     private IReadOnlyList<ServerSpec> _specs;
+    private IReadOnlyList<ServerSpec>? _discovered;
 
     public ServerDirectory(
         NameResolver names,
@@ -43,12 +44,15 @@ internal sealed class ServerDirectory
         _following = new BackgroundLoop(() => NamesToFollow().Length != 0, FollowAsync, stop);
     }
 
+    /// <summary>What has been discovered, in place of what is configured.</summary>
+    private IReadOnlyList<ServerSpec> Specs => Volatile.Read(ref _discovered) ?? Volatile.Read(ref _specs);
+
     /// <summary>The addresses of a name as they were found last; null where it has not been looked up.</summary>
     public IPAddress[]? AddressesOf(string host) => _addresses.GetValueOrDefault(host);
 
     /// <summary>The addresses of the servers, each once. Empty while no name has been resolved.</summary>
     public IReadOnlyList<(ServerAddress Address, int Weight)> Servers
-        => [.. Volatile.Read(ref _specs).SelectMany(Expand).DistinctBy(static server => server.Address.ToString(), StringComparer.Ordinal)];
+        => [.. Specs.SelectMany(Expand).DistinctBy(static server => server.Address.ToString(), StringComparer.Ordinal)];
 
     /// <summary>
     /// Looks up, within the limit of a connect, the names of which the nodes cannot be told without. On threads of
@@ -82,10 +86,10 @@ internal sealed class ServerDirectory
     public async Task UseAsync(IReadOnlyList<ServerSpec> specs)
     {
         Volatile.Write(ref _specs, specs);
-        ForgetOthers(specs);
+        ForgetOthers(Specs);
         try
         {
-            if (specs.Any(spec => spec.IsEachAddress && !_addresses.ContainsKey(spec.Address.Host)))
+            if (Specs.Any(spec => spec.IsEachAddress && !_addresses.ContainsKey(spec.Address.Host)))
             {
                 await RefreshAsync().ConfigureAwait(false);
             }
@@ -97,6 +101,15 @@ internal sealed class ServerDirectory
         {
             // The cache is gone.
         }
+    }
+
+    /// <summary>These servers have been found, and are used in place of those that are configured.</summary>
+    public void UseDiscovered(IReadOnlyList<ServerSpec> specs)
+    {
+        Volatile.Write(ref _discovered, specs);
+        ForgetOthers(specs);
+        Follow();
+        _changed();
     }
 
     private IEnumerable<(ServerAddress Address, int Weight)> Expand(ServerSpec spec)
@@ -120,8 +133,7 @@ internal sealed class ServerDirectory
 
     private string[] NamesToFollow()
         => [
-            .. Volatile
-                .Read(ref _specs)
+            .. Specs
                 .Where(spec =>
                     !spec.Address.IsUnixSocket
                     && !IPAddress.TryParse(spec.Address.Host, out _)
@@ -154,7 +166,7 @@ internal sealed class ServerDirectory
 
     private void Note(string host, IPAddress[] found)
     {
-        if (!Array.Exists([.. Volatile.Read(ref _specs)], spec => spec.Address.Host == host))
+        if (!Array.Exists([.. Specs], spec => spec.Address.Host == host))
         {
             // It has left while it was looked up.
             return;

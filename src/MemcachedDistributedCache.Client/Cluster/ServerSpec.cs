@@ -8,13 +8,16 @@ namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
 /// One server of the configuration: <c>host[:port][;weight=n][;addresses=each]</c>, IPv6 addresses in brackets when a port follows,
-/// or <c>unix:path[;weight=n]</c>.
+/// or <c>unix:path[;weight=n]</c>. Or who tells the servers: <c>host[:port];discover=cluster</c>, <c>name;discover=srv</c>.
 /// </summary>
 /// <param name="Address">Where it listens.</param>
 /// <param name="Weight">Its share of the keys in relation to the others', 1 to 100.</param>
 /// <param name="IsEachAddress">Whether each address of the name is a server of its own.</param>
 internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEachAddress = false)
 {
+    /// <summary>The address is no server, but tells which servers there are; <see cref="DiscoveryKind.None"/> for a server.</summary>
+    public DiscoveryKind Discovers { get; init; }
+
     /// <summary>memcached's port.</summary>
     public const int DefaultPort = 11211;
 
@@ -35,9 +38,10 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         string[] parts = (text ?? "").Split(';', StringSplitOptions.TrimEntries);
         int weight = 1;
         bool isEachAddress = false;
+        DiscoveryKind discovers = DiscoveryKind.None;
         if (parts[1..].DistinctBy(static part => part.Split('=')[0], StringComparer.OrdinalIgnoreCase).Count() != parts.Length - 1)
         {
-            error = "each setting, 'weight' and 'addresses', may follow the address once";
+            error = "each setting, 'weight', 'addresses' and 'discover', may follow the address once";
             return false;
         }
 
@@ -56,14 +60,22 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
             {
                 isEachAddress = true;
             }
+            else if (part.Equals("discover=cluster", StringComparison.OrdinalIgnoreCase))
+            {
+                discovers = DiscoveryKind.Cluster;
+            }
+            else if (part.Equals("discover=srv", StringComparison.OrdinalIgnoreCase))
+            {
+                discovers = DiscoveryKind.Service;
+            }
             else
             {
-                error = $"'{part}' is not a server setting; servers are separated by commas ('mc1:11211,mc2:11211'), and the settings are 'weight=<1 to {MaximumWeight}>' and 'addresses=each'";
+                error = $"'{part}' is not a server setting; servers are separated by commas ('mc1:11211,mc2:11211'), and the settings are 'weight=<1 to {MaximumWeight}>', 'addresses=each', 'discover=cluster' and 'discover=srv'";
                 return false;
             }
         }
 
-        if (!TryParseAddress(parts[0], out ServerAddress? address, out error))
+        if (!TryParseAddress(parts[0], discovers == DiscoveryKind.Service, out ServerAddress? address, out error))
         {
             return false;
         }
@@ -74,7 +86,19 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
             return false;
         }
 
-        spec = new ServerSpec(address, weight, isEachAddress);
+        if (discovers != DiscoveryKind.None && parts.Length > 2)
+        {
+            error = "'discover' goes with no other setting: the address is no server, but tells which servers there are";
+            return false;
+        }
+
+        if (discovers == DiscoveryKind.Service && address.Port != DefaultPort)
+        {
+            error = "a service in DNS has no port: its records name the port of each server";
+            return false;
+        }
+
+        spec = new ServerSpec(address, weight, isEachAddress) { Discovers = discovers };
         return true;
     }
 
@@ -112,7 +136,11 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         return error is null;
     }
 
-    private static bool TryParseAddress(string text, [NotNullWhen(true)] out ServerAddress? address, [NotNullWhen(false)] out string? error)
+    private static bool TryParseAddress(
+        string text,
+        bool isService,
+        [NotNullWhen(true)] out ServerAddress? address,
+        [NotNullWhen(false)] out string? error)
     {
         if (text.StartsWith(ServerAddress.UnixPrefix + "/", StringComparison.OrdinalIgnoreCase))
         {
@@ -156,7 +184,8 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
         {
             error = $"'{host}' stands in brackets and is no IPv6 address";
         }
-        else if (Uri.CheckHostName(host) == UriHostNameType.Unknown || host.Contains('/', StringComparison.Ordinal))
+        else if (Uri.CheckHostName(isService ? host.Replace("_", "", StringComparison.Ordinal) : host) == UriHostNameType.Unknown
+            || host.Contains('/', StringComparison.Ordinal))
         {
             error = "it must begin with a host name or an IP address: 'mc1:11211', '10.0.0.5', '[::1]:11211'";
         }

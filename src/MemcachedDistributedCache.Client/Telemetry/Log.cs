@@ -47,6 +47,15 @@ internal static partial class Log
     [LoggerMessage(EventIds.FencesBypassed, LogLevel.Warning, "memcached {Server}, version {Version}, has given items new numbers while it moved them in its memory, or does not tell. What is old there cannot be told from what is new, and nothing that it had stored by now is read. Upgrade it to 1.6.24 or newer, or start it with -o no_slab_reassign")]
     public static partial void FencesBypassed(ILogger logger, string server, string version);
 
+    [LoggerMessage(EventIds.ServersDiscovered, LogLevel.Information, "{Endpoint} names {Count} memcached servers{Version}")]
+    public static partial void ServersDiscovered(ILogger logger, string endpoint, int count, string version);
+
+    [LoggerMessage(
+        EventIds.DiscoveryFailed,
+        LogLevel.Warning,
+        "{Endpoint} does not tell which memcached servers there are: {Reason}. The {Count} that it has named before are kept, and it is asked again")]
+    public static partial void DiscoveryFailed(ILogger logger, string endpoint, string reason, int count);
+
     [LoggerMessage(EventIds.ServersShareAddress, LogLevel.Warning, "The memcached servers {Server} and {Other} lead to one address, {Address}: that server has the shares of both, and no other serves its keys when it is down. Name it once")]
     public static partial void ServersShareAddress(ILogger logger, string server, string other, string address);
 }

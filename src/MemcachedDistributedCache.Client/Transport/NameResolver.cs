@@ -9,6 +9,9 @@ internal abstract class NameResolver
     /// <summary>The resolver of the operating system.</summary>
     public static NameResolver System { get; } = new SystemResolver();
 
+    /// <summary>Finds the servers of a service.</summary>
+    public virtual ServiceResolver Services => ServiceResolver.System;
+
     /// <summary>All addresses of a name, in the resolver's order.</summary>
     /// <exception cref="SocketException">The name is not known, or nobody can be asked.</exception>
     public abstract Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken);

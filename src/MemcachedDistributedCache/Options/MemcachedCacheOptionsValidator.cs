@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Cluster;
 using Microsoft.Extensions.Options;
 
 namespace MemcachedDistributedCache.Options;
@@ -26,6 +27,22 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
         if (options.NamedServers.Contradiction is { } contradiction)
         {
             result.AddError(contradiction, nameof(options.Servers));
+        }
+
+        bool isDiscoverySet = options.Discovery is { Length: > 0 };
+        ServerSpec[] endpoints = EndpointsIn(options.Servers ?? []);
+        if (options.Servers is not { Count: > 0 } && !isDiscoverySet)
+        {
+            result.AddError(
+                $"Servers is {(options.Servers is null ? "null" : "[]")}; name at least one server, such as 'mc1:11211', in the connection string or under Servers of the configuration section, or set Discovery; or call AddEmbeddedMemcached() for nodes inside the process, in development and tests.",
+                nameof(options.Servers));
+        }
+
+        if (endpoints.Length > 1 || (endpoints.Length == 1 && isDiscoverySet && endpoints[0] != DiscoveryEndpoint.Of(options)))
+        {
+            result.AddError(
+                $"Servers has '{endpoints[^1].Address.Host}' to be asked for servers ('discover='), and another endpoint is named as well, by Discovery or in Servers; name one.",
+                nameof(options.Discovery));
         }
 
         if (options.Hybrid is null)
@@ -73,4 +90,12 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
 
         return result.Build();
     }
+
+    private static ServerSpec[] EndpointsIn(IEnumerable<string> servers)
+        => [
+            .. servers
+                .Select(static server => ServerSpec.TryParse(server, out ServerSpec? spec, out _) ? spec : null)
+                .OfType<ServerSpec>()
+                .Where(static spec => spec.Discovers != DiscoveryKind.None),
+        ];
 }

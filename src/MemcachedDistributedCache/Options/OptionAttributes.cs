@@ -126,19 +126,25 @@ internal sealed class KeyNamespaceAttribute : OptionAttribute
             : $"use up to {KeyEncoder.MaximumNamespaceLength} printable ASCII characters without spaces or '|', not beginning with '#', such as 'shop:'.";
 }
 
+/// <summary>A configuration endpoint.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class EndpointAttribute : OptionAttribute
+{
+    protected override string? Remedy(object? value)
+        => value is not string { Length: > 0 } text || DiscoveryEndpoint.TryParse(text, out _, out string? error)
+            ? null
+            : $"name a configuration endpoint, such as 'mc.cfg.example.com:11211', or a DNS service, such as '_memcached._tcp.mc.default.svc': {error}.";
+}
+
 /// <summary>A list of servers.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class ServersAttribute : OptionAttribute
 {
     protected override string? Remedy(object? value)
     {
-        if (value is not IList<string> { Count: > 0 } servers)
-        {
-            return "name at least one server, such as 'mc1:11211', in the connection string or under Servers of the configuration section; or call AddEmbeddedMemcached() for nodes inside the process, in development and tests.";
-        }
-
+        // That there is one at all is a rule between options.
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (string server in servers)
+        foreach (string server in value as IList<string> ?? [])
         {
             if (!ServerSpec.TryParse(server, out ServerSpec? spec, out string? error))
             {

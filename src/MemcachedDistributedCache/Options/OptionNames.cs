@@ -29,6 +29,9 @@ internal static class OptionNames
             values.Add(property.Name, property.GetValue(options));
         }
 
+        // Also where it stands among the servers.
+        values[nameof(options.Discovery)] = DiscoveryEndpoint.Of(options)?.Address.ToString();
+
         foreach (PropertyInfo property in options.Hybrid is null ? [] : Hybrid)
         {
             values.Add(HybridPrefix + property.Name, property.GetValue(options.Hybrid));

@@ -74,6 +74,10 @@ public sealed class ServerSpecTests
     [InlineData("unix:/run/", "the path of its file")]
     [InlineData("unix:", "port")]
     [InlineData("unix:/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012", "may have 103 bytes, and this one has 104")]
+    [InlineData("mc.cfg;discover=dns", "'discover=srv'")]
+    [InlineData("_mc._tcp.test:11212;discover=srv", "has no port")]
+    [InlineData("mc.cfg;discover=cluster;weight=2", "goes with no other setting")]
+    [InlineData("mc.cfg;discover=cluster;discover=cluster", "once")]
     public void Refuses_nonsense_and_says_what_is_right(string? text, string expected)
     {
         Assert.False(ServerSpec.TryParse(text, out _, out string? error));

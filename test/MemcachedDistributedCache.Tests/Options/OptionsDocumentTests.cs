@@ -184,6 +184,7 @@ public sealed partial class OptionsDocumentTests
         ShareAttribute range => string.Create(CultureInfo.InvariantCulture, $"{range.Minimum} to {range.Maximum}"),
         OneOfAttribute one => string.Join(", ", Enum.GetNames(one.Type).Select(static name => $"`{name}`")),
         KeyNamespaceAttribute => $"up to {MemcachedDistributedCache.Layout.KeyEncoder.MaximumNamespaceLength} characters",
+        EndpointAttribute => "one address",
         ServersAttribute => "at least one, none twice",
         TextAttribute or SecretAttribute => "a text",
         TlsProtocolsAttribute => "`None`, `Tls12`, `Tls13`, `Tls12, Tls13`",

@@ -46,6 +46,15 @@ public sealed class OptionsTests
             Durations(nameof(MemcachedCacheOptions.BreakerSamplingDuration), TimeSpan.FromSeconds(0.5), TimeSpan.FromMinutes(10));
             Durations(nameof(MemcachedCacheOptions.DnsRefreshInterval), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
             data.Add(nameof(MemcachedCacheOptions.DnsRefreshInterval), Timeout.InfiniteTimeSpan, true);
+            Durations(nameof(MemcachedCacheOptions.DiscoveryInterval), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
+            data.Add(nameof(MemcachedCacheOptions.Discovery), "mc.cfg.example.com", true);
+            data.Add(nameof(MemcachedCacheOptions.Discovery), "mc.cfg.example.com:11212;discover=cluster", true);
+            data.Add(nameof(MemcachedCacheOptions.Discovery), "_memcached._tcp.mc.default.svc", true);
+            data.Add(nameof(MemcachedCacheOptions.Discovery), "mc.default.svc;discover=srv", true);
+            data.Add(nameof(MemcachedCacheOptions.Discovery), "mc.cfg.example.com:0", false);
+            data.Add(nameof(MemcachedCacheOptions.Discovery), "mc.cfg.example.com;weight=2", false);
+            data.Add(nameof(MemcachedCacheOptions.Discovery), "mc1.cfg,mc2.cfg", false);
+            data.Add(nameof(MemcachedCacheOptions.Servers), new[] { "mc1", "mc.cfg;discover=cluster" }, true);
             Counts(nameof(MemcachedCacheOptions.MaximumRetries), 0, 10);
             Counts(nameof(MemcachedCacheOptions.BreakerMinimumThroughput), 2, 1_000_000);
             data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), 0.01, true);
@@ -172,6 +181,21 @@ public sealed class OptionsTests
     [Fact]
     public void The_defaults_are_valid_but_for_the_servers()
         => Assert.Contains("name at least one server", Assert.Single(Failures(new MemcachedCacheOptions())), StringComparison.Ordinal);
+
+    [Fact]
+    public void An_endpoint_takes_the_place_of_servers_and_is_named_once()
+    {
+        var options = new MemcachedCacheOptions { Discovery = "mc.cfg.example.com" };
+        Assert.Empty(Failures(options));
+        options.Servers = ["mc1", "mc.cfg.example.com:11211;discover=cluster"];
+        Assert.Empty(Failures(options));
+        options.Servers = ["mc1", "other.cfg.example.com;discover=cluster"];
+        Assert.Matches("Servers has 'other.cfg.example.com' to be asked for servers .'discover='., and another endpoint", Assert.Single(Failures(options)));
+        options.Discovery = "";
+        Assert.Empty(Failures(options));
+        options.Servers = ["mc1.cfg;discover=cluster", "mc2.cfg;discover=cluster"];
+        Assert.Matches("another endpoint", Assert.Single(Failures(options)));
+    }
 
     [Fact]
     public void All_faults_are_reported_together()

@@ -184,6 +184,10 @@ public sealed partial class SchemaTests
                 option["pattern"] = "^([!-\"$-{}~][!-{}~]*)?$";
                 option["default"] = (string)value!;
                 break;
+            case EndpointAttribute:
+                option["type"] = "string";
+                option["minLength"] = 1;
+                break;
             case ServersAttribute:
                 option["anyOf"] = new JsonArray(
                     new JsonObject { ["type"] = "array", ["items"] = new JsonObject { ["type"] = "string" }, ["minItems"] = 1, ["uniqueItems"] = true },

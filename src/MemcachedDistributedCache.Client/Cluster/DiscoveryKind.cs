@@ -1,0 +1,14 @@
+namespace MemcachedDistributedCache.Cluster;
+
+/// <summary>Who is asked which servers there are.</summary>
+internal enum DiscoveryKind
+{
+    /// <summary>Nobody: the address is a server.</summary>
+    None,
+
+    /// <summary>The address is a configuration endpoint (<c>config get cluster</c>).</summary>
+    Cluster,
+
+    /// <summary>DNS is asked for the address's SRV records.</summary>
+    Service,
+}

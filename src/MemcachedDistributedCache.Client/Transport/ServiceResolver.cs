@@ -1,0 +1,95 @@
+using System.Net;
+using DnsClient;
+using DnsClient.Protocol;
+
+namespace MemcachedDistributedCache.Transport;
+
+/// <summary>
+/// Asks DNS which servers a service has (SRV, RFC 2782). The operating system's resolver, which knows addresses only,
+/// cannot be asked that. Blocks, and needs no thread pool.
+/// </summary>
+/// <param name="nameServers">Who is asked; those of the operating system where nothing is given.</param>
+/// <param name="searchDomains">What a name that is not found is tried with; those of the operating system.</param>
+internal sealed class ServiceResolver(IPEndPoint[]? nameServers = null, string[]? searchDomains = null)
+{
+    private const string ResolverConfiguration = "/etc/resolv.conf";
+
+    private readonly Lazy<LookupClient> _client = new(() => new LookupClient(OptionsFor(nameServers)));
+
+    /// <summary>Asks the name servers of the operating system.</summary>
+    public static ServiceResolver System { get; } = new();
+
+    /// <summary>
+    /// The records of a service, of the lowest priority only: the others are for the case that those are away, and that
+    /// is the business of failover. Where there are none tells why.
+    /// </summary>
+    public (IReadOnlyList<ServiceRecord> Records, string? Error) Resolve(string name, TimeSpan limit)
+    {
+        string? error = null;
+        foreach (string candidate in Candidates(name))
+        {
+            try
+            {
+                var question = new DnsQuestion(candidate, QueryType.SRV);
+                IDnsQueryResponse response = _client.Value.Query(question, OptionsFor(limit));
+                SrvRecord[] records = [.. response.Answers.SrvRecords().Where(static record => record.Target.Value.TrimEnd('.').Length != 0)];
+                if (records.Length != 0)
+                {
+                    int lowest = records.Min(static record => record.Priority);
+                    return ([.. records.Where(record => record.Priority == lowest).Select(Read)], null);
+                }
+
+                // Only a name that is surely not there is looked for elsewhere: the servers found there would be others.
+                error ??= response.HasError ? response.ErrorMessage : "the name has no SRV records";
+                if (response.HasError && response.Header.ResponseCode != DnsHeaderResponseCode.NotExistentDomain)
+                {
+                    return ([], response.ErrorMessage);
+                }
+            }
+            catch (Exception exception) when (exception is DnsResponseException or InvalidOperationException or ArgumentException)
+            {
+                return ([], exception.Message);
+            }
+        }
+
+        return ([], error);
+    }
+
+    private static ServiceRecord Read(SrvRecord record) => new(record.Target.Value.TrimEnd('.').ToLowerInvariant(), record.Port, record.Weight);
+
+    private static LookupClientOptions OptionsFor(IPEndPoint[]? nameServers)
+        => nameServers is null ? new LookupClientOptions() : new LookupClientOptions(nameServers);
+
+    private DnsQueryAndServerOptions OptionsFor(TimeSpan limit)
+    {
+        DnsQueryAndServerOptions options = nameServers is null ? new DnsQueryAndServerOptions() : new DnsQueryAndServerOptions(nameServers);
+        options.UseCache = false;
+        options.Timeout = limit / 2;
+        options.Retries = 1;
+        return options;
+    }
+
+    /// <summary>The name as it is, and then within each search domain, unless it ends with a dot.</summary>
+    private IEnumerable<string> Candidates(string name)
+        => name.EndsWith('.') ? [name] : [name, .. (searchDomains ?? ReadSearchDomains()).Select(domain => $"{name}.{domain}")];
+
+    private static string[] ReadSearchDomains()
+    {
+        try
+        {
+            return File.ReadLines(ResolverConfiguration)
+                .Select(static line => line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
+                .LastOrDefault(static words => words is ["search", ..])?[1..] ?? [];
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}
+
+/// <summary>One server of a service.</summary>
+/// <param name="Host">Its name, in lower case and without the last dot.</param>
+/// <param name="Port">Its port.</param>
+/// <param name="Weight">Its share in relation to the others', 0 to 65535.</param>
+internal sealed record ServiceRecord(string Host, int Port, int Weight);
