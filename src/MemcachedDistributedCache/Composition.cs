@@ -54,6 +54,7 @@ internal static class Composition
     {
         Connections = new ConnectionSettings
         {
+            IsShared = options.Topology == MemcachedTopology.Shared,
             Factory = new ServerConnectionFactory(
                 names,
                 TlsRules.SettingsOf(options.Tls, reason => OptionsLog.CertificatesNotReplaced(logger, reason))),
@@ -73,7 +74,11 @@ internal static class Composition
         ReconnectDelay = options.ReconnectDelay,
         MaximumUncertainKeys = options.MaximumUncertainKeys,
         ProbeKey = new KeyEncoder(options.Namespace).ProbeKey,
-        GutterSeconds = options.Failover == MemcachedFailover.Gutter ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds) : 0,
+
+        // Without fences nothing tells what a gutter node holds from an earlier outage.
+        GutterSeconds = options is { Failover: MemcachedFailover.Gutter, Topology: MemcachedTopology.Nodes }
+            ? (int)Math.Ceiling(options.GutterTimeToLive.TotalSeconds)
+            : 0,
         DnsRefreshInterval = options.DnsRefreshInterval,
         DiscoveryInterval = options.DiscoveryInterval,
         NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), ioTime),

@@ -43,6 +43,14 @@ public sealed class MemcachedCacheOptions
     public TimeSpan DiscoveryInterval { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
+    /// What stands behind the address of a server. Set it to <see cref="MemcachedTopology.Shared"/> for a proxy, a balancer, or
+    /// ElastiCache Serverless: then nothing rests on CAS tokens across an outage, keys of a server that is down are misses
+    /// whatever <see cref="Failover"/> says, and servers are not asked for their statistics. Default: <see cref="MemcachedTopology.Nodes"/>.
+    /// </summary>
+    [OneOf(typeof(MemcachedTopology))]
+    public MemcachedTopology Topology { get; set; } = MemcachedTopology.Nodes;
+
+    /// <summary>
     /// Stands before every key, so that applications share a cluster without meeting. Up to 205 printable ASCII characters, no
     /// space and no <c>|</c>, not beginning with <c>#</c>. Default: empty.
     /// </summary>
@@ -102,8 +110,8 @@ public sealed class MemcachedCacheOptions
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromMilliseconds(10);
 
     /// <summary>
-    /// The server, if any, that serves the keys of a server that is down. Default:
-    /// <see cref="MemcachedFailover.Gutter"/>.
+    /// The server, if any, that serves the keys of a server that is down; none with <see cref="MemcachedTopology.Shared"/>.
+    /// Default: <see cref="MemcachedFailover.Gutter"/>.
     /// </summary>
     [OneOf(typeof(MemcachedFailover))]
     public MemcachedFailover Failover { get; set; } = MemcachedFailover.Gutter;

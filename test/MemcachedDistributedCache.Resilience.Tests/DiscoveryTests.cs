@@ -36,6 +36,7 @@ public sealed class DiscoveryTests
             string[] list = lists[version % lists.Length];
             endpoint.Tell(version, list);
             await Eventually.True(() => Servers(cache).ToHashSet().SetEquals(list), $"list {version} is used");
+            await ReadAllAsync(cache, (byte)(version - 1));
             await SetAllAsync(cache, version);
             await ReadAllAsync(cache, version);
         }

@@ -89,9 +89,12 @@ internal sealed class ClusterMetrics : IClusterReadings, IDisposable
         }
     }
 
-    /// <summary>A node that is down is tried by those whose task it is.</summary>
+    /// <summary>
+    /// A node that is down is tried by those whose task it is. Where servers are shared each answer would be of another
+    /// one, and most such addresses refuse the question.
+    /// </summary>
     private Task<ServerStatistics?> AskAsync(Node node)
-        => node.State == MemcachedNodeState.Down
+        => node.State == MemcachedNodeState.Down || _settings.IsShared
             ? Task.FromResult<ServerStatistics?>(null)
             : ((Consistency.INodeChannel)node).GetStatisticsAsync(_stop.Token);
 }

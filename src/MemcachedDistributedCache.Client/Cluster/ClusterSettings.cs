@@ -42,6 +42,7 @@ internal sealed record ClusterSettings
         OperationTimeout = OperationTimeout,
         RetryPause = ReconnectDelay,
         MaximumUncertainKeys = MaximumUncertainKeys,
+        IsShared = Connections.IsShared,
     };
 
     /// <summary>Told where the connections of a node lead, each time that this changes. Called under a lock; must not block.</summary>

@@ -129,7 +129,8 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
 
     /// <summary>
     /// Sends a request whose condition is a CAS token that <paramref name="origin"/> told. By another connection, or to
-    /// another node, nothing is sent, and the condition does not hold: a server that was restarted counts anew.
+    /// another node, nothing is sent, and the condition does not hold: a server that was restarted counts anew. Where
+    /// servers are shared a connection tells nothing of that, and any connection of the node will do.
     /// </summary>
     public ValueTask<OperationResult> ExecuteOn<TRequest>(
         object? origin,
@@ -138,7 +139,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
         CancellationToken cancellationToken)
         where TRequest : struct, IRequest, allows ref struct =>
         _connections.Acquire(hash, CallMode.Async, changes: false) is { } connection
-        && connection == origin
+        && (_settings.Connections.IsShared ? Address : (object)connection) == origin
         && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
             ? result
             : new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));

@@ -36,6 +36,12 @@ internal sealed class NodeAddress(
     /// <returns>Whether it is to be used.</returns>
     public bool Arrive(Connection connection, bool mayLead = true)
     {
+        if (settings.IsShared)
+        {
+            // A balancer gives out several addresses, and means the same by all of them.
+            return true;
+        }
+
         lock (_lock)
         {
             if (connection.RemoteAddress is not { } address || address.Equals(_current))
@@ -74,7 +80,7 @@ internal sealed class NodeAddress(
     {
         lock (_lock)
         {
-            return (connection.RemoteAddress is not { } address || address.Equals(_current)) && slot.TryInstall(connection);
+            return (settings.IsShared || connection.RemoteAddress is not { } address || address.Equals(_current)) && slot.TryInstall(connection);
         }
     }
 }

@@ -254,6 +254,12 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         }
 
         Log.ServersChanged(_logger, before.Nodes.Count, members.Length);
+        if (_settings.Connections.IsShared)
+        {
+            // Nothing tells what a new owner held before.
+            return [];
+        }
+
         ImmutableArray<Topology.Move> moves = before.Moves;
         Topology.Move? repeated = moves.FirstOrDefault(move => move.Before.SharesLike(before));
         if (repeated is null && moves.Length == Topology.MostMoves)

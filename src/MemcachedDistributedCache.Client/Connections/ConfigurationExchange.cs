@@ -26,6 +26,11 @@ internal static class ConfigurationExchange
             using CancellationTokenRegistration ends = either.Token.UnsafeRegister(
                 static state => ((ITransport)state!).Dispose(),
                 transport);
+            if (settings.Credentials is { } credentials && AuthenticationExchange.Run(credentials, transport) is { } refusal)
+            {
+                return (null, refusal);
+            }
+
             transport.Send(ClusterConfiguration.Request);
             for (int length = 0; length < ClusterConfiguration.MaximumLength;)
             {

@@ -48,7 +48,7 @@ internal sealed class Connection
         _sender = new RequestSender(_writer, _counters, BreakBy);
         _reader = new ReplyReader(_pending, settings.HasPrefix, owner)
         {
-            Origin = this,
+            Origin = settings.IsShared ? address : this,
             Changes = _changes,
             LargestKept = settings.LargestKept,
 

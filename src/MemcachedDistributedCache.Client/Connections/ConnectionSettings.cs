@@ -6,6 +6,12 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>The settings that all connections of a cluster share.</summary>
 internal sealed record ConnectionSettings
 {
+    /// <summary>
+    /// Behind an address stand several servers: its connections are alike, and what one of them is told of an item holds
+    /// on all of them as far as it holds at all.
+    /// </summary>
+    public bool IsShared { get; init; }
+
     /// <summary>Opens the sockets.</summary>
     public required ConnectionFactory Factory { get; init; }
 

@@ -59,6 +59,13 @@ internal sealed class CasFence
         Volatile.Write(ref _value, Unknown);
     }
 
+    /// <summary>Admits everything: no number tells old from new.</summary>
+    internal void Open_NeedsLock()
+    {
+        Close_NeedsLock(ask: false);
+        Volatile.Write(ref _value, 0);
+    }
+
     /// <summary>
     /// A connection was opened: the server behind it may count from the beginning, and what another connection was told
     /// is void.

@@ -12,6 +12,12 @@ internal sealed record ConsistencySettings
     /// <summary>The pause before a request of this room is made again.</summary>
     public required TimeSpan RetryPause { get; init; }
 
+    /// <summary>
+    /// Behind the node stand several servers, which act in whatever order, and whose numbers say nothing of each other:
+    /// no fence is found, and only a removal makes up for a write.
+    /// </summary>
+    public bool IsShared { get; init; }
+
     /// <summary>How many keys with an uncertain write are remembered.</summary>
     public required int MaximumUncertainKeys { get; init; }
 }

@@ -54,18 +54,35 @@ internal sealed class FenceKeeper
     /// </summary>
     public Action? Unanswered { get; init; }
 
-    /// <summary>Lets nothing pass a fence until it is renewed.</summary>
+    /// <summary>
+    /// Lets nothing pass a fence until it is renewed. Where servers are shared that is of use for the whole node only,
+    /// for a while: see <see cref="InvalidationReplay.SharedPause"/>.
+    /// </summary>
     public void Close(CasFence fence)
     {
+        if (_settings.IsShared && fence != WholeNode)
+        {
+            return;
+        }
+
         lock (_lock)
         {
             fence.Close_NeedsLock(ask: false);
         }
     }
 
-    /// <summary>Lets nothing pass a fence that is stored by now, and everything that is stored from now on.</summary>
+    /// <summary>
+    /// Lets nothing pass a fence that is stored by now, and everything that is stored from now on. Where servers are
+    /// shared everything: one number cannot stand for all of them.
+    /// </summary>
     public void Renew(CasFence fence)
     {
+        if (_settings.IsShared)
+        {
+            Open(fence);
+            return;
+        }
+
         lock (_lock)
         {
             fence.Close_NeedsLock(ask: true);
@@ -129,6 +146,21 @@ internal sealed class FenceKeeper
         _loop.Wake();
     }
 
+    private void Open(CasFence fence)
+    {
+        bool isReadAgain;
+        lock (_lock)
+        {
+            isReadAgain = fence == WholeNode && fence.IsSet;
+            fence.Open_NeedsLock();
+        }
+
+        if (isReadAgain)
+        {
+            Log.FenceRenewed(_logger, _counters.Server, "what it had stored before is too, as far as it has not been removed");
+        }
+    }
+
     private bool HasWork()
     {
         lock (_lock)
@@ -163,7 +195,7 @@ internal sealed class FenceKeeper
 
         if (isReadAgain)
         {
-            Log.FenceRenewed(_logger, _counters.Server);
+            Log.FenceRenewed(_logger, _counters.Server, "what it had stored before is not");
         }
     }
 

@@ -20,6 +20,13 @@ internal sealed class InvalidationReplay
     /// <summary>However slow a server may be to answer, it has read its sockets by then.</summary>
     private const long LongestGrace = 5 * TimeSpan.TicksPerSecond;
 
+    /// <summary>
+    /// For how long nothing is read of a node with shared servers after too many writes have failed, in place of a fence.
+    /// What a proxy still has of those writes has come to its server by then. Old values of keys that nobody remembers
+    /// may be read afterwards, until their time to live ends.
+    /// </summary>
+    public static readonly TimeSpan SharedPause = TimeSpan.FromMinutes(1);
+
     private readonly INodeChannel _node;
     private readonly UncertainWrites _writes;
     private readonly ConsistencySettings _settings;
@@ -125,7 +132,7 @@ internal sealed class InvalidationReplay
         // First, so that what fails during the pause is remembered and has a pause of its own.
         _writes.BeginAnew();
         _removedAt.Clear();
-        await Task.Delay(_grace, _settings.TimeProvider, _stop).ConfigureAwait(false);
+        await Task.Delay(_settings.IsShared ? SharedPause : _grace, _settings.TimeProvider, _stop).ConfigureAwait(false);
         _writes.TryRenewFence();
     }
 

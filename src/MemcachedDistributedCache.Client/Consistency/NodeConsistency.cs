@@ -58,6 +58,12 @@ internal sealed class NodeConsistency
             _counters.AddUncertain();
         }
 
+        if (_settings.IsShared && settledBy != SettlingConnection.Any)
+        {
+            // What stands between may carry the requests of one connection to its servers in any order.
+            (mayOvertakeRemoval, settledBy) = (true, SettlingConnection.None);
+        }
+
         if (Writes.Add(key, mayOvertakeRemoval, settledBy, _settings.TimeProvider.GetTimestamp()))
         {
             Log.UncertainWritesOverflowed(_logger, _counters.Server, _settings.MaximumUncertainKeys);

@@ -32,8 +32,8 @@ internal static partial class Log
     [LoggerMessage(EventIds.UncertainWritesOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]
     public static partial void UncertainWritesOverflowed(ILogger logger, string server, int maximum);
 
-    [LoggerMessage(EventIds.FenceRenewed, LogLevel.Information, "memcached {Server} is read again; what it had stored before is not")]
-    public static partial void FenceRenewed(ILogger logger, string server);
+    [LoggerMessage(EventIds.FenceRenewed, LogLevel.Information, "memcached {Server} is read again; {Before}")]
+    public static partial void FenceRenewed(ILogger logger, string server, string before);
 
     [LoggerMessage(
         EventIds.NameNotResolved,

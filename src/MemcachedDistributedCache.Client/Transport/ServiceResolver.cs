@@ -46,8 +46,9 @@ internal sealed class ServiceResolver(IPEndPoint[]? nameServers = null, string[]
                     return ([], response.ErrorMessage);
                 }
             }
-            catch (Exception exception) when (exception is DnsResponseException or InvalidOperationException or ArgumentException)
+            catch (Exception exception)
             {
+                // Whatever it is: the thread is the cache's own, and the question is asked again.
                 return ([], exception.Message);
             }
         }

@@ -5,7 +5,7 @@ namespace MemcachedDistributedCache.Vocabulary;
 /// told the state, for a number means nothing to another server, nor to the same one once it has been restarted.
 /// </summary>
 /// <param name="Cas">The number of the state.</param>
-/// <param name="Origin">The connection that told it.</param>
+/// <param name="Origin">The connection that told it; the address where servers are shared.</param>
 internal readonly record struct CasToken(ulong Cas, object? Origin)
 {
     /// <summary>There is a state to be held against; a server with CAS switched off (-C) tells none.</summary>

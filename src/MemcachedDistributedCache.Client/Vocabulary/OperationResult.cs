@@ -24,7 +24,7 @@ internal readonly struct OperationResult
     /// <summary>The number of the item's state, where it was asked for.</summary>
     public ulong Cas { get; init; }
 
-    /// <summary>The connection that told the CAS.</summary>
+    /// <summary>The connection that told the CAS; the address where servers are shared.</summary>
     public object? Origin { get; init; }
 
     /// <summary>Who is to make the value, where it was asked for with a lease.</summary>

@@ -25,6 +25,32 @@ public sealed class AddressTests : IDisposable
 
     public void Dispose() => _log.Dispose();
 
+    [Fact]
+    public async Task Connections_of_shared_servers_may_lead_to_several_addresses()
+    {
+        var factory = new FakeFactory(static attempt => new FakeTransport { Address = attempt % 2 == 0 ? Second : First, AnswersNoOp = true });
+        ClusterSettings settings = ClusterRig.Settings(factory, _time, connections: 2);
+        using var cluster = new ServerCluster(
+            settings with { Connections = settings.Connections with { IsShared = true } },
+            [new ServerSpec(new ServerAddress("mc1", 11211), 1)],
+            NameResolver.System,
+            _log);
+        Node node = cluster.Nodes[0];
+        var client = new MemcachedClient(cluster);
+        for (int key = 0; key < 20; key++)
+        {
+            _ = client.GetAsync(System.Text.Encoding.ASCII.GetBytes($"key{key}"), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask();
+        }
+
+        await Eventually.True(
+            () => factory.Opened.Count == 2 && factory.Opened.All(static one => one.Sent.Contains("mg key", StringComparison.Ordinal)),
+            "both are used");
+        Assert.NotEqual(factory.Opened[0].Address, factory.Opened[1].Address);
+        Assert.All(factory.Opened, static one => Assert.False(one.IsDisposed));
+        Assert.False(node.Consistency.Writes.AreAllUncertain);
+        Assert.Equal(MemcachedNodeState.Up, node.State);
+    }
+
     [Theory]
     [InlineData(0ul)]
     [InlineData(3ul)]

@@ -62,6 +62,8 @@ public sealed class OptionsTests
             data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), 0.0, false);
             data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), 1.01, false);
             data.Add(nameof(MemcachedCacheOptions.BreakerFailureRatio), double.NaN, false);
+            data.Add(nameof(MemcachedCacheOptions.Topology), MemcachedTopology.Shared, true);
+            data.Add(nameof(MemcachedCacheOptions.Topology), (MemcachedTopology)2, false);
             data.Add(nameof(MemcachedCacheOptions.Failover), MemcachedFailover.None, true);
             data.Add(nameof(MemcachedCacheOptions.Failover), (MemcachedFailover)2, false);
             Counts(nameof(MemcachedCacheOptions.MaximumValueBytes), 1, 1_073_741_824);
