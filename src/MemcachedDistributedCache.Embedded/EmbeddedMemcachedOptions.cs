@@ -53,6 +53,12 @@ public sealed class EmbeddedMemcachedOptions
     /// <summary>The clock that items expire by. Default the system's; a test may pass one that it moves.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
+    /// <summary>
+    /// The release of memcached that is imitated. Default 1.6.18. An older one shows how a client fares that finds no
+    /// meta commands.
+    /// </summary>
+    public EmbeddedMemcachedRelease Release { get; set; } = EmbeddedMemcachedRelease.Release1618;
+
     internal EmbeddedMemcachedOptions Copy() => (EmbeddedMemcachedOptions)MemberwiseClone();
 
     internal void Validate()
@@ -76,6 +82,8 @@ public sealed class EmbeddedMemcachedOptions
             MemoryLimitBytes,
             $"use at least twice {nameof(MaximumItemBytes)} ({MaximumItemBytes}), or lower that");
         Require(MaximumConnections >= 1, nameof(MaximumConnections), MaximumConnections, "use at least 1");
+        string releases = string.Join(", ", Enum.GetNames<EmbeddedMemcachedRelease>());
+        Require(Enum.IsDefined(Release), nameof(Release), Release, $"use one of {releases}");
         Require(TimeProvider is not null, nameof(TimeProvider), "null", "use TimeProvider.System, or a clock of the test's own");
     }
 

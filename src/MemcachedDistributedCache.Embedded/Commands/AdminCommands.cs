@@ -25,7 +25,7 @@ internal static class AdminCommands
     public static void Version(CommandContext context, in CommandLine line)
     {
         context.Reply.Append("VERSION "u8);
-        context.Reply.Append(ServerState.Version);
+        context.Reply.Append(context.Server.Version);
         context.Reply.Append("\r\n"u8);
     }
 

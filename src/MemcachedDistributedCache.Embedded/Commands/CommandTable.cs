@@ -64,6 +64,12 @@ internal static class CommandTable
             return Next.Line;
         }
 
+        EmbeddedMemcachedRelease release = context.Server.Release;
+        if (release != EmbeddedMemcachedRelease.Release1618 && OldMetaCommands.TryRefuse(context, line, verb, release))
+        {
+            return Next.Line;
+        }
+
         switch (verb)
         {
             case (byte)'g':

@@ -14,7 +14,7 @@ internal static class GeneralStats
         StatsCommand.Stat(context, "pid", Environment.ProcessId);
         StatsCommand.Stat(context, "uptime", store.Clock.Uptime);
         StatsCommand.Stat(context, "time", store.Clock.UnixSeconds);
-        StatsCommand.Stat(context, "version", ServerState.Version);
+        StatsCommand.Stat(context, "version", context.Server.Version);
         StatsCommand.Stat(context, "pointer_size", IntPtr.Size * 8);
         StatsCommand.Stat(context, "max_connections", server.MaximumConnections);
         StatsCommand.Stat(context, "curr_connections", server.CurrentConnections);

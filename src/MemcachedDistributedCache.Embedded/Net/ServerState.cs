@@ -4,10 +4,18 @@ using MemcachedDistributedCache.Embedded.Commands;
 namespace MemcachedDistributedCache.Embedded.Net;
 
 /// <summary>The connections of a node and their counts, for itself and for <c>stats</c>.</summary>
-internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections, long lineMemory)
+internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections, long lineMemory, EmbeddedMemcachedRelease release)
 {
+    /// <summary>The release that the node imitates.</summary>
+    public EmbeddedMemcachedRelease Release { get; } = release;
+
     /// <summary>Three numbers first, so that clients which compare versions take it for the memcached it imitates.</summary>
-    public const string Version = "1.6.18-embedded";
+    public string Version { get; } = release switch
+    {
+        EmbeddedMemcachedRelease.Release1522 => "1.5.22-embedded",
+        EmbeddedMemcachedRelease.Release169 => "1.6.9-embedded",
+        _ => "1.6.18-embedded",
+    };
 
     private readonly Lock _lock = new();
     private readonly Dictionary<long, ClientConnection> _connections = [];

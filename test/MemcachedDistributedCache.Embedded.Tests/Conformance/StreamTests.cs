@@ -93,7 +93,8 @@ public sealed class StreamTests(ServerPair servers) : IClassFixture<ServerPair>
     {
         var reply = new ReplyBuffer();
         var store = new ItemStore(new ManualTimeProvider(), 64 << 20, 1 << 20, evict: true);
-        var session = new Session(new CommandContext(store, new ServerState(new System.Net.IPEndPoint(0, 0), 1, 1 << 20), reply));
+        var server = new ServerState(new System.Net.IPEndPoint(0, 0), 1, 1 << 20, EmbeddedMemcachedRelease.Release1618);
+        var session = new Session(new CommandContext(store, server, reply));
         var output = new StringBuilder();
         byte[] pending = [];
         SessionStep step = SessionStep.NeedInput;
