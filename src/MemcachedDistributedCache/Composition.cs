@@ -60,6 +60,7 @@ internal static class Composition
                 TlsRules.SettingsOf(options.Tls, reason => OptionsLog.CertificatesNotReplaced(logger, reason))),
             Credentials = CredentialRules.Of(options),
             Clock = new OperationClock(ioTime, EffectiveTimes.AttemptTimeout(options)),
+            Protocol = options.Protocol,
             HasPrefix = EntryFormat.HasPrefix,
             LargestKept = EffectiveSizes.LargestKept(options),
             TimeProvider = ioTime,

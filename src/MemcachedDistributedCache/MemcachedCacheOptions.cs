@@ -110,6 +110,15 @@ public sealed class MemcachedCacheOptions
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromMilliseconds(10);
 
     /// <summary>
+    /// The commands that servers are asked by. <see cref="MemcachedProtocol.Auto"/> finds out at each connection; the
+    /// others are for a proxy that closes the connection at a question that it does not know
+    /// (<see cref="MemcachedProtocol.Classic"/>), and to refuse servers without meta commands
+    /// (<see cref="MemcachedProtocol.Meta"/>). Default: <see cref="MemcachedProtocol.Auto"/>.
+    /// </summary>
+    [OneOf(typeof(MemcachedProtocol))]
+    public MemcachedProtocol Protocol { get; set; } = MemcachedProtocol.Auto;
+
+    /// <summary>
     /// The server, if any, that serves the keys of a server that is down; none with <see cref="MemcachedTopology.Shared"/>.
     /// Default: <see cref="MemcachedFailover.Gutter"/>.
     /// </summary>

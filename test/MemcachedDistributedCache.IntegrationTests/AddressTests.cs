@@ -30,7 +30,12 @@ public sealed class AddressTests
         int port = process.EndPoint.Port;
         var log = new RecordingLogger();
         await using var cache = new MemcachedCache(
-            new MemcachedCacheOptions { Servers = [$"localhost:{port}", $"127.0.0.1:{port}"], FailureMode = MemcachedFailureMode.Throw },
+            new MemcachedCacheOptions
+            {
+                Servers = [$"localhost:{port}", $"127.0.0.1:{port}"],
+                Protocol = Caches.Protocol,
+                FailureMode = MemcachedFailureMode.Throw,
+            },
             log);
         for (int i = 0; i < 64; i++)
         {

@@ -157,7 +157,7 @@ public sealed class ExpiryTests : IAsyncLifetime
         Assert.Null(await _cache.GetAsync("unread"));
     }
 
-    [ServerClockTheory]
+    [ServerClockTheory(MetaOnly = "A classic command tells the flags of an item with its value.")]
     [InlineData(false)]
     [InlineData(true)]
     public async Task Refresh_moves_the_window_and_downloads_no_value(bool synchronous)
@@ -197,7 +197,7 @@ public sealed class ExpiryTests : IAsyncLifetime
         Assert.Null(await _cache.GetAsync("default"));
     }
 
-    [ServerClockFact]
+    [ServerClockFact(MetaOnly = "No classic command tells the time to live: see ClassicTests.")]
     public async Task A_sliding_read_is_one_round_trip_and_at_most_one_touch_a_second_behind_it()
     {
         await _cache.SetAsync("key", [1], new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromSeconds(30) });

@@ -154,30 +154,38 @@ public sealed class LyingServerTests
     }
 
     [Theory]
-    [InlineData("1.4.39")]
-    [InlineData("1.5.22")]
-    [InlineData("1.6.0")]
-    [InlineData("1.6.9")]
-    public async Task A_server_that_is_too_old_is_named_and_hears_nothing_but_the_handshake(string version)
+    [InlineData("1.4.14", MemcachedProtocol.Auto, "1.4.15 or newer is needed")]
+    [InlineData("1.2.8", MemcachedProtocol.Auto, "1.4.15 or newer is needed")]
+    [InlineData("1.5.22", MemcachedProtocol.Meta, "1.6.10 or newer is needed")]
+    [InlineData("1.6.9", MemcachedProtocol.Meta, "1.6.10 or newer is needed")]
+    public async Task A_server_that_is_too_old_is_named_and_hears_nothing_but_the_handshake(
+        string version,
+        MemcachedProtocol protocol,
+        string needed)
     {
         var logger = new RecordingLogger();
         await using var server = new ScriptedServer(static _ => "ERROR\r\n", $"VERSION {version}\r\nSTAT item_size_max 1048576\r\nEND\r\n");
-        await using MemcachedCache cache = On(server.Server, logger, TimeSpan.FromSeconds(1));
+        await using MemcachedCache cache = On(server.Server, logger, TimeSpan.FromSeconds(1), protocol);
 
         // A value that such a server would take for its next commands.
         await cache.SetAsync("key", "flush_all\r\n"u8.ToArray(), Default);
         cache.Set("key", "flush_all\r\n"u8.ToArray(), Default);
         Assert.Null(await cache.GetAsync("key"));
         await Eventually.True(() => server.Accepted >= 3, "it is tried again");
-        await logger.SeesAsync($"memcached {server.Server} is down: it is memcached {version}, and 1.6.10 or newer is needed", 1);
+        await logger.SeesAsync($"memcached {server.Server} is down: it is memcached {version}, and {needed}", 1);
         Assert.Equal(MemcachedNodeState.Down, cache.GetNodes()[0].State);
         Assert.Empty(server.Heard.Split('\n', StringSplitOptions.RemoveEmptyEntries).Except(["version", "stats settings", "mn"]));
     }
 
-    private static MemcachedCache On(string server, RecordingLogger? logger = null, TimeSpan? limit = null) => new(
+    private static MemcachedCache On(
+        string server,
+        RecordingLogger? logger = null,
+        TimeSpan? limit = null,
+        MemcachedProtocol protocol = MemcachedProtocol.Auto) => new(
         new MemcachedCacheOptions
         {
             Servers = [server],
+            Protocol = protocol,
             OperationTimeout = limit ?? OperationTimeout,
             ConnectTimeout = limit ?? Eventually.Limit,
             MaximumRetries = 0, // each attempt is judged by itself

@@ -160,14 +160,14 @@ public sealed class OutageTests
 
     public static TheoryData<string, string> BadHandshakes => new()
     {
-        { "VERSION 1.4\r\n", "1.6.10 or newer is needed" },
+        { "VERSION 1.4\r\n", "1.4.15 or newer is needed" },
         { "ERROR\r\n", "when asked for its version" },
         { "ERROR Too many open connections\r\n", "Too many open connections" },
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP/1.1 400 Bad Request" },
         { "-ERR unknown command 'version'\r\n", "unknown command" },
         { "\n\n\n", "does not speak the memcached protocol" },
         { "VERSION 1.6.18\r\nEND\r\nMN\r\nEND\r\n", "more than was asked for" },
-        { "VERSION 37.0.0 mcrouter\r\nERROR\r\nERROR\r\n", "speaks no meta protocol" },
+        { "VERSION 37.0.0 mcrouter\r\nERROR\r\nEND\r\n", "speaks no meta protocol" },
         { "", "closed the connection" },
     };
 

@@ -5,6 +5,15 @@ namespace MemcachedDistributedCache.Testing;
 /// <summary>Makes caches for tests.</summary>
 public static class Caches
 {
+    /// <summary>
+    /// The commands that tests ask their servers by, unless a test has its own reason: as the environment variable
+    /// <c>MEMCACHED_TEST_PROTOCOL</c> says (<c>Auto</c>, <c>Meta</c> or <c>Classic</c>), so that one suite runs with either dialect.
+    /// </summary>
+    public static MemcachedProtocol Protocol { get; } =
+        Environment.GetEnvironmentVariable("MEMCACHED_TEST_PROTOCOL") is { Length: > 0 } name
+            ? Enum.Parse<MemcachedProtocol>(name)
+            : MemcachedProtocol.Auto;
+
     /// <summary>A cache that throws and waits long, with a namespace that no other test uses.</summary>
     /// <param name="servers">Where.</param>
     /// <param name="configure">Sets other options.</param>
@@ -20,6 +29,7 @@ public static class Caches
         var options = new MemcachedCacheOptions
         {
             Servers = [.. servers],
+            Protocol = Protocol,
             Namespace = Guid.NewGuid().ToString("N") + ":",
             FailureMode = MemcachedFailureMode.Throw,
             OperationTimeout = TimeSpan.FromSeconds(10),

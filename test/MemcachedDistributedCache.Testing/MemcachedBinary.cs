@@ -23,10 +23,24 @@ public static class MemcachedBinary
 public sealed class MemcachedFactAttribute : Xunit.FactAttribute
 {
     public MemcachedFactAttribute() => Skip = MemcachedBinary.SkipReason;
+
+    /// <summary>Why the test says nothing of servers that are asked by classic commands, and is skipped where all are.</summary>
+    public string? MetaOnly
+    {
+        get => Skip;
+        set => Skip ??= Caches.Protocol == MemcachedProtocol.Classic ? value : null;
+    }
 }
 
 /// <summary>A theory that needs a real memcached, and says so when there is none.</summary>
 public sealed class MemcachedTheoryAttribute : Xunit.TheoryAttribute
 {
     public MemcachedTheoryAttribute() => Skip = MemcachedBinary.SkipReason;
+
+    /// <summary>Why the test says nothing of servers that are asked by classic commands, and is skipped where all are.</summary>
+    public string? MetaOnly
+    {
+        get => Skip;
+        set => Skip ??= Caches.Protocol == MemcachedProtocol.Classic ? value : null;
+    }
 }

@@ -89,10 +89,24 @@ public sealed class ServerClock : IAsyncDisposable
 public sealed class ServerClockFactAttribute : Xunit.FactAttribute
 {
     public ServerClockFactAttribute() => Skip = ServerClock.SkipReason;
+
+    /// <inheritdoc cref="MemcachedFactAttribute.MetaOnly"/>
+    public string? MetaOnly
+    {
+        get => Skip;
+        set => Skip ??= Caches.Protocol == MemcachedProtocol.Classic ? value : null;
+    }
 }
 
 /// <summary>A theory that needs a real memcached whose clock can be moved.</summary>
 public sealed class ServerClockTheoryAttribute : Xunit.TheoryAttribute
 {
     public ServerClockTheoryAttribute() => Skip = ServerClock.SkipReason;
+
+    /// <inheritdoc cref="MemcachedFactAttribute.MetaOnly"/>
+    public string? MetaOnly
+    {
+        get => Skip;
+        set => Skip ??= Caches.Protocol == MemcachedProtocol.Classic ? value : null;
+    }
 }

@@ -46,7 +46,17 @@ internal sealed class MemcachedClient(ServerCluster cluster)
     /// Reads an item, placeholders among them, with its flags, time to live and CAS token. Where there is none an empty
     /// one is made that lives <paramref name="seconds"/>, and who made it has won the lease.
     /// </summary>
-    public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
+    /// <param name="key">The key.</param>
+    /// <param name="seconds">How long the empty item lives.</param>
+    /// <param name="withValue">The value of an item that is there is wanted.</param>
+    /// <param name="ownFlags">The client flags of the empty item, if a classic command makes it. A meta command makes it with none.</param>
+    /// <param name="cancellationToken">The caller has left.</param>
+    public ValueTask<OperationResult> LeaseAsync(
+        WireKey key,
+        int seconds,
+        bool withValue,
+        uint ownFlags,
+        CancellationToken cancellationToken)
     {
         uint hash = HashRing.Hash(key);
         Route route = cluster.RouteOf(hash);
@@ -56,7 +66,7 @@ internal sealed class MemcachedClient(ServerCluster cluster)
         }
 
         ValueTask<OperationResult> reading = node.Execute(
-            new LeaseRequest(key, seconds, withValue),
+            new LeaseRequest(key, seconds, withValue, ownFlags),
             hash,
             ValueTarget.OwnArray,
             CallMode.Async,

@@ -240,7 +240,8 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
                 _settings.Logger,
                 Counters.Server,
                 ServerVersion!,
-                ItemSizeMax == 0 ? "and it does not tell how large items may be" : $"items up to {ItemSizeMax} bytes");
+                (ItemSizeMax == 0 ? "and it does not tell how large items may be" : $"items up to {ItemSizeMax} bytes")
+                    + (_connections.Handshake?.IsClassic == true ? ", asked by classic commands" : ""));
         }
 
         Consistency.OnConnected(isNews);

@@ -52,6 +52,22 @@ internal sealed class ChangeOutcomes(IConnectionOwner owner, CallMode mode, long
         }
     }
 
+    /// <summary>The connection has ended before the answer came.</summary>
+    /// <param name="operation">The change.</param>
+    /// <param name="wasSent">Any byte of the request may have reached the server.</param>
+    public void Ended(PendingOperation operation, bool wasSent)
+    {
+        if (wasSent || operation.IsClaimed)
+        {
+            // A caller who has cancelled hears of nothing, not even that nothing was sent.
+            Lost(operation);
+        }
+        else
+        {
+            Refused(operation);
+        }
+    }
+
     /// <summary>
     /// The server has answered, whether or not the caller still waits. A server that refused the change in words, or
     /// for want of memory, may have left the older item where it is.

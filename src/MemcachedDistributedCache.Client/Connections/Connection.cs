@@ -42,7 +42,7 @@ internal sealed class Connection
         _mode = mode;
         _owner = owner;
         _counters = owner.Counters;
-        _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes);
+        _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes, settings.Protocol);
         _changes = new ChangeOutcomes(owner, mode, _writer.Connection);
         _timingOut = operation => _changes.TimedOut(operation.ChangedKey);
         _sender = new RequestSender(_writer, _counters, BreakBy);
@@ -56,13 +56,14 @@ internal sealed class Connection
             LeaseUnheard = mode == CallMode.Async ? this.GiveBack : null,
             ProofNeeded = mode == CallMode.Async ? this.SendBarrier : null,
         };
+        Handshake = new Handshake(settings.Protocol);
         _failures = new FailureReasons(settings, _counters);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();
     }
 
     /// <summary>The server's answer to the handshake, once the connection is open.</summary>
-    public Handshake Handshake { get; } = new();
+    public Handshake Handshake { get; }
 
     /// <summary>It takes requests.</summary>
     public bool IsUsable => !_writer.IsClosed;
@@ -323,11 +324,8 @@ internal sealed class Connection
             return false;
         }
 
-        if (Handshake.ItemSizeMax != 0)
-        {
-            _reader.MaximumValueLength = Handshake.ItemSizeMax;
-        }
-
+        _writer.Decide(Handshake.IsClassic);
+        _reader.Begin(Handshake);
         _counters.AddOpened();
         Volatile.Write(ref _isOpen, true);
         _owner.OnOpened();
@@ -377,16 +375,7 @@ internal sealed class Connection
         _reader.FailAll(operation =>
         {
             bool sent = _writer.WasSent(operation.Position);
-            if (sent || operation.IsClaimed)
-            {
-                // A caller who has cancelled hears of nothing, not even that nothing was sent.
-                _changes.Lost(operation);
-            }
-            else
-            {
-                _changes.Refused(operation);
-            }
-
+            _changes.Ended(operation, sent);
             return _failures.Ended(end, sent, operation.StartedAt);
         });
         _counters.AddEnd(end.Reason, IsOpen);

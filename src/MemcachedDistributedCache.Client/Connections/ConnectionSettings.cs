@@ -18,6 +18,9 @@ internal sealed record ConnectionSettings
     /// <summary>The user and the password of the servers; null where none is sent.</summary>
     public Credentials? Credentials { get; init; }
 
+    /// <summary>The commands that servers are asked by.</summary>
+    public MemcachedProtocol Protocol { get; init; }
+
     /// <summary>The clock of operation deadlines.</summary>
     public required OperationClock Clock { get; init; }
 

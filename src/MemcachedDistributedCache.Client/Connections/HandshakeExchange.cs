@@ -18,7 +18,7 @@ internal static class HandshakeExchange
                 return handshake.Refuse(refusal);
             }
 
-            await transport.SendAsync(Handshake.Request.ToArray()).ConfigureAwait(false);
+            await transport.SendAsync(handshake.Request.ToArray()).ConfigureAwait(false);
             int length = 0;
             int count;
             do
@@ -50,7 +50,7 @@ internal static class HandshakeExchange
                 return handshake.Refuse(refusal);
             }
 
-            transport.Send(Handshake.Request);
+            transport.Send(handshake.Request);
             int length = 0;
             int count;
             do

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Tasks.Sources;
+using MemcachedDistributedCache.Protocol.Classic;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
 
@@ -38,7 +39,9 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
     private PendingQueue? _queue;
     private RequestTiming _timing;
     private byte[]? _changedKey;
+    private byte[]? _expectedKey;
     private int _changedKeyLength;
+    private int _expectedKeyLength;
     private int _owners;
     private int _startedAt;
     private CallMode _mode;
@@ -89,6 +92,18 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
             }
         }
     }
+
+    /// <summary>The key that an item in a classic reply must have.</summary>
+    public ReadOnlySpan<byte> ExpectedKey => _expectedKey.AsSpan(0, _expectedKeyLength);
+
+    /// <summary>Of what a classic reply consists.</summary>
+    public ClassicParts ExpectedParts { get; private set; }
+
+    /// <summary>The client flags of the item that a classic request stores.</summary>
+    public uint OwnFlags { get; private set; }
+
+    /// <summary>The length of that item's data.</summary>
+    public int OwnLength { get; private set; }
 
     /// <summary>It changes what its key holds; a lease only takes the place of nothing.</summary>
     public bool IsChange => _changedKeyLength != 0 && Kind != OperationKind.Lease;
@@ -150,6 +165,16 @@ internal sealed class PendingOperation : IValueTaskSource<OperationResult>
         TryComplete(default);
         Release();
         Release();
+    }
+
+    /// <summary>Notes what a classic reply is held against. A reply to a meta command needs none of that, and has none.</summary>
+    public void Expect(in ClassicExpectation expectation)
+    {
+        ExpectedParts = expectation.Parts;
+        OwnFlags = expectation.OwnFlags;
+        OwnLength = expectation.OwnLength;
+        _expectedKeyLength = expectation.Key.Length;
+        expectation.Key.CopyTo(_expectedKey ??= new byte[Protocol.MetaRequests.MaximumKeyLength]);
     }
 
     /// <summary>The caller's side of an asynchronous operation; the token may claim it from here on.</summary>

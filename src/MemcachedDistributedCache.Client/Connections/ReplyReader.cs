@@ -19,6 +19,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private const int HardLimit = 1024 * 1024 * 1024;
 
     private readonly NodeCounters _counters = owner.Counters;
+    private readonly ReplyResults _results = new(owner);
     private readonly IncomingValue _value = new(hasPrefix);
     private readonly UnplacedReplies _unplaced = new();
     private byte[] _buffer = ReadBuffer.Rent();
@@ -26,6 +27,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private int _end;
     private long _dropped;
     private bool _direct;
+    private ClassicReplies? _classic;
 
     /// <summary>Where the items' states come from, the connection or the address of shared servers; see <see cref="CasToken"/>.</summary>
     public object? Origin { get; init; }
@@ -44,6 +46,13 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
     /// <summary>The largest value that is kept, prefix included. A larger one, which another client may have stored, is a miss.</summary>
     public int LargestKept { get; init; } = HardLimit;
+
+    /// <summary>Takes what the server said of itself: which replies come, and how long a value may be. Before the first reply.</summary>
+    public void Begin(Handshake handshake)
+    {
+        _classic = handshake.IsClassic ? new ClassicReplies() : null;
+        MaximumValueLength = handshake.ItemSizeMax == 0 ? MaximumValueLength : handshake.ItemSizeMax;
+    }
 
     /// <summary>Where the next bytes go: the read buffer, or the array of a large value.</summary>
     public Memory<byte> GetMemory()
@@ -147,6 +156,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
 
     private string? ReadLine(ReadOnlySpan<byte> line)
     {
+        if (_classic is not null)
+        {
+            return ReadClassicLine(_classic, line);
+        }
+
         if (!MetaReplyParser.TryParse(line, out MetaReply reply))
         {
             return Describe("an unexpected line", line);
@@ -178,6 +192,27 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
 
         End(reply, reply.Code >= ReplyCode.TooLarge ? Handshake.Printable(line) : null);
+        return null;
+    }
+
+    private string? ReadClassicLine(ClassicReplies classic, ReadOnlySpan<byte> line)
+    {
+        if (queue.Peek() is not { } operation)
+        {
+            return Describe("a reply that nobody asked for", line);
+        }
+
+        switch (classic.Read(operation, line, out MetaReply reply))
+        {
+            case ClassicReplies.Step.Violation:
+                return Describe($"no reply to {operation.Kind} by classic commands", line);
+            case ClassicReplies.Step.Item:
+                return BeginValue(operation, reply, line);
+            case ClassicReplies.Step.Whole:
+                End(reply, classic.Error);
+                break;
+        }
+
         return null;
     }
 
@@ -229,7 +264,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             _counters.AddMiss();
         }
 
-        OperationResult result = ResultOf(operation, reply, error);
+        OperationResult result = _results.Of(operation, reply, error, Origin);
         Changes?.Answered(operation, result);
         if (!Complete(operation, result))
         {
@@ -237,39 +272,6 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
 
         operation.Release();
-    }
-
-    private OperationResult ResultOf(PendingOperation operation, in MetaReply reply, string? error) => reply.Code switch
-    {
-        ReplyCode.Done or ReplyCode.NoOp => new OperationResult
-        {
-            Status = ResultStatus.Success,
-            Flags = reply.Flags,
-            TimeToLive = reply.TimeToLive,
-            Cas = reply.Cas,
-            Origin = Origin,
-            Lease = LeaseStates.Of(reply),
-            IsUnreadable = reply.IsStale || !owner.Admits(reply.Cas),
-            Sequence = operation.Sequence,
-        },
-        ReplyCode.Miss => OperationResult.Of(ResultStatus.Miss),
-        ReplyCode.NotFound => OperationResult.Of(operation.Kind == OperationKind.Delete ? ResultStatus.Miss : ResultStatus.Conflict),
-        ReplyCode.TooLarge when operation.Kind is OperationKind.Store or OperationKind.Probe => TooLarge(),
-        ReplyCode.OutOfMemory when operation.Kind != OperationKind.Delete => Refused(_counters.OutOfMemory),
-        ReplyCode.TooLarge or ReplyCode.OutOfMemory or ReplyCode.Error => Refused(_counters.ServerError(error!)),
-        _ => OperationResult.Of(ResultStatus.Conflict),
-    };
-
-    private OperationResult Refused(OperationFailure failure)
-    {
-        _counters.AddErrors(1, failure.Reason);
-        return OperationResult.Failed(failure);
-    }
-
-    private OperationResult TooLarge()
-    {
-        _counters.AddOversized();
-        return OperationResult.Of(ResultStatus.TooLarge);
     }
 
     private string? BeginValue(PendingOperation operation, in MetaReply reply, ReadOnlySpan<byte> line)
@@ -282,7 +284,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         owner.LargeValues.Note(operation.ReadHash, reply.Length);
 
         // It stays in the queue while its value comes, so that its deadline is looked after.
-        _value.Begin(operation, reply, isWanted: !operation.IsClaimed && reply.Length <= LargestKept);
+        _value.Begin(operation, reply, reply.Code == ReplyCode.Value && !operation.IsClaimed && reply.Length <= LargestKept);
         return null;
     }
 
@@ -291,19 +293,29 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     {
         violation = null;
         _start += _value.Add(_buffer.AsSpan(_start, _end - _start));
-        if (!_value.IsWhole || _end - _start < 2)
+        ReadOnlySpan<byte> end = _classic is null ? "\r\n"u8 : ClassicReplies.ItemEnd;
+        if (!_value.IsWhole || _end - _start < end.Length)
         {
             return false;
         }
 
-        if (_buffer[_start] != '\r' || _buffer[_start + 1] != '\n')
+        if (!_buffer.AsSpan(_start, end.Length).SequenceEqual(end))
         {
-            violation = Describe("a value longer than announced", _buffer.AsSpan(_start, 2));
+            violation = Describe("a value longer than announced", _buffer.AsSpan(_start, end.Length));
             return false;
         }
 
-        _start += 2;
-        CompleteValue();
+        _start += end.Length;
+        if (_value.Reply.Code == ReplyCode.Value)
+        {
+            CompleteValue();
+            return true;
+        }
+
+        // No more than the flags and the CAS of the item were wanted.
+        MetaReply reply = _value.Reply;
+        _value.End(handedOver: false);
+        End(reply, _classic!.Error);
         return true;
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using MemcachedDistributedCache.Protocol;
+using MemcachedDistributedCache.Protocol.Classic;
 using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Connections;
@@ -19,11 +20,20 @@ internal interface IRequest
     /// </summary>
     uint ReadHash { get; }
 
-    /// <summary>No fewer bytes than <see cref="Write"/> fills.</summary>
+    /// <summary>
+    /// No fewer bytes than <see cref="Write"/> fills; <see cref="WriteClassic"/> fills up to <see
+    /// cref="ClassicRequests.AdditionalLength"/> more.
+    /// </summary>
     int MaximumLength { get; }
 
-    /// <summary>Writes the request and returns its length.</summary>
+    /// <summary>The marks by which the reply to <see cref="WriteClassic"/> is known.</summary>
+    ClassicExpectation Expectation { get; }
+
+    /// <summary>Writes the request as a meta command and returns its length.</summary>
     int Write(Span<byte> destination, uint opaque);
+
+    /// <summary>Writes the request as classic commands and returns their length.</summary>
+    int WriteClassic(Span<byte> destination);
 }
 
 /// <summary>A request that consists of a verb and a key.</summary>
@@ -50,6 +60,15 @@ internal readonly ref struct KeyRequest(OperationKind kind, WireKey key, int tim
     public int MaximumLength => MetaRequests.MaximumLineLength;
 
     /// <inheritdoc/>
+    public ClassicExpectation Expectation => new(_key, kind switch
+    {
+        OperationKind.Get => ClassicParts.Item | ClassicParts.Value,
+        OperationKind.Inspect => ClassicParts.Item,
+        OperationKind.Probe or OperationKind.Touch => ClassicParts.Line | ClassicParts.Item,
+        _ => ClassicParts.Line,
+    });
+
+    /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque) => kind switch
     {
         OperationKind.Get => MetaRequests.WriteGet(destination, _key, opaque, WithCas),
@@ -58,6 +77,16 @@ internal readonly ref struct KeyRequest(OperationKind kind, WireKey key, int tim
         OperationKind.Touch => MetaRequests.WriteTouch(destination, _key, timeToLive, opaque),
         OperationKind.Delete => MetaRequests.WriteDelete(destination, _key, opaque),
         _ => MetaRequests.WriteNoOp(destination),
+    };
+
+    /// <inheritdoc/>
+    public int WriteClassic(Span<byte> destination) => kind switch
+    {
+        OperationKind.Get or OperationKind.Inspect => ClassicRequests.WriteGet(destination, _key),
+        OperationKind.Probe => ClassicRequests.WriteProbe(destination, _key, timeToLive),
+        OperationKind.Touch => ClassicRequests.WriteTouch(destination, _key, timeToLive),
+        OperationKind.Delete => ClassicRequests.WriteDelete(destination, _key),
+        _ => ClassicRequests.WriteNoOp(destination),
     };
 }
 
@@ -75,6 +104,9 @@ internal readonly ref struct StoreRequest(
     private readonly ReadOnlySequence<byte> _value = value;
     private readonly int _length = prefix.Length + (int)value.Length;
 
+    /// <summary>Up to this length, in bytes, a value is read back for its CAS.</summary>
+    private const int LongestReadBack = 4096;
+
     /// <inheritdoc/>
     public OperationKind Kind => OperationKind.Store;
 
@@ -90,10 +122,31 @@ internal readonly ref struct StoreRequest(
     /// <inheritdoc/>
     public int MaximumLength => MetaRequests.MaximumLineLength + _length + 2;
 
+    /// <summary>
+    /// The CAS of what was stored is to be told. Of classic commands only a second one can ask for it, which may meet
+    /// another's item: length and flags tell, which whoever wants the CAS makes his own. The answer carries the
+    /// value, so for a large one this is not done, and whoever wants its CAS reads the item when the time comes.
+    /// </summary>
+    private bool IsReadBack => condition.ReturnsCas && _length <= LongestReadBack;
+
+    /// <inheritdoc/>
+    public ClassicExpectation Expectation
+        => new(_key, IsReadBack ? ClassicParts.Line | ClassicParts.Item : ClassicParts.Line, flags, _length);
+
     /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque)
+        => WriteData(destination, MetaRequests.WriteStore(destination, _key, _length, timeToLive, flags, opaque, condition));
+
+    /// <inheritdoc/>
+    public int WriteClassic(Span<byte> destination)
     {
-        int line = MetaRequests.WriteStore(destination, _key, _length, timeToLive, flags, opaque, condition);
+        int length = WriteData(destination, ClassicRequests.WriteStore(destination, _key, _length, timeToLive, flags, condition));
+        return IsReadBack ? length + ClassicRequests.WriteGet(destination[length..], _key) : length;
+    }
+
+    /// <summary>Writes the data block behind its line.</summary>
+    private int WriteData(Span<byte> destination, int line)
+    {
         Span<byte> data = destination[line..];
         _prefix.CopyTo(data);
         _value.CopyTo(data[_prefix.Length..]);
@@ -103,7 +156,11 @@ internal readonly ref struct StoreRequest(
 }
 
 /// <summary>A request for an item that takes the lease of a missing one.</summary>
-internal readonly ref struct LeaseRequest(WireKey key, int seconds, bool withValue) : IRequest
+/// <param name="key">The key.</param>
+/// <param name="seconds">How long the empty item of the lease lives.</param>
+/// <param name="withValue">The value is wanted.</param>
+/// <param name="ownFlags">The client flags of the empty item, where it is made by a classic command.</param>
+internal readonly ref struct LeaseRequest(WireKey key, int seconds, bool withValue, uint ownFlags) : IRequest
 {
     private readonly WireKey _key = key;
 
@@ -120,7 +177,14 @@ internal readonly ref struct LeaseRequest(WireKey key, int seconds, bool withVal
     public int MaximumLength => MetaRequests.MaximumLineLength;
 
     /// <inheritdoc/>
+    public ClassicExpectation Expectation
+        => new(_key, ClassicParts.Line | ClassicParts.Item | (withValue ? ClassicParts.Value : ClassicParts.None), ownFlags);
+
+    /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque) => MetaRequests.WriteLease(destination, _key, seconds, withValue, opaque);
+
+    /// <inheritdoc/>
+    public int WriteClassic(Span<byte> destination) => ClassicRequests.WriteLease(destination, _key, seconds, ownFlags);
 }
 
 /// <summary>A request that deletes an item in one state only, and so leaves nothing uncertain when its answer is lost.</summary>
@@ -141,5 +205,11 @@ internal readonly ref struct ConditionalDeleteRequest(WireKey key, ulong cas) : 
     public int MaximumLength => MetaRequests.MaximumLineLength;
 
     /// <inheritdoc/>
+    public ClassicExpectation Expectation => new(_key, ClassicParts.Line | ClassicParts.Expiry);
+
+    /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque) => MetaRequests.WriteDelete(destination, _key, opaque, cas);
+
+    /// <inheritdoc/>
+    public int WriteClassic(Span<byte> destination) => ClassicRequests.WriteExpiry(destination, _key, cas);
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using MemcachedDistributedCache.Protocol.Classic;
 
 namespace MemcachedDistributedCache.Connections;
 
@@ -6,7 +7,17 @@ namespace MemcachedDistributedCache.Connections;
 /// The sending half of a connection: encodes requests in the order of the pending queue, both under one lock, and gathers what
 /// comes while a send is under way into the next one. It never sends by itself; it says who has to.
 /// </summary>
-internal sealed class RequestWriter(PendingQueue pending, int maximumPending, long maximumBuffered)
+/// <param name="pending">The operations whose replies come, in order.</param>
+/// <param name="maximumPending">How many of them there may be.</param>
+/// <param name="maximumBuffered">How many bytes may wait to be sent.</param>
+/// <param name="protocol">
+/// The commands that the server is asked by; <see cref="MemcachedProtocol.Auto"/> until <see cref="Decide"/> says.
+/// </param>
+internal sealed class RequestWriter(
+    PendingQueue pending,
+    int maximumPending,
+    long maximumBuffered,
+    MemcachedProtocol protocol = MemcachedProtocol.Meta)
 {
     /// <summary>A request from this length on is encoded outside the lock, in an array of its own.</summary>
     private const int LargeRequest = 16 * 1024;
@@ -14,6 +25,10 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
     private readonly Lock _lock = new();
     private SendBuffer _gathering = new();
     private SendBuffer _sending = new();
+
+    // The same requests by classic commands, while nobody knows which will do.
+    private SendBuffer? _gatheringClassic = protocol == MemcachedProtocol.Auto ? new() : null;
+    private volatile MemcachedProtocol _protocol = protocol;
     private int _sendingLength;
     private int _gathered; // requests in _gathering
     private int _lastGathered; // requests in the send before
@@ -61,7 +76,7 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
         where TRequest : struct, IRequest, allows ref struct
     {
         int room = request.MaximumLength;
-        if (room >= LargeRequest)
+        if (room >= LargeRequest && _protocol != MemcachedProtocol.Auto)
         {
             return EnqueueLarge(request, operation, room);
         }
@@ -74,9 +89,38 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
             }
 
             long sequence = RequestSequence.FirstOf(Connection) + ++_count;
-            int length = request.Write(_gathering.GetSpan(room), (uint)sequence);
-            _gathering.Advance(length);
+            int length;
+            if (_protocol == MemcachedProtocol.Meta)
+            {
+                length = request.Write(_gathering.GetSpan(room), (uint)sequence);
+                _gathering.Advance(length);
+            }
+            else
+            {
+                length = WriteClassic_NeedsLock(request, operation, (uint)sequence, room);
+            }
+
             return Append_NeedsLock(operation, sequence, length);
+        }
+    }
+
+    /// <summary>
+    /// The server has told which commands it takes, before anything was sent. What was asked meanwhile is there in
+    /// both dialects: a request is encoded when it is asked, for the memory that it is made of is the caller's.
+    /// </summary>
+    public void Decide(bool isClassic)
+    {
+        lock (_lock)
+        {
+            if (_gatheringClassic is not { } classic)
+            {
+                return;
+            }
+
+            _gatheringClassic = null;
+            (_gathering, SendBuffer other) = isClassic ? (classic, _gathering) : (_gathering, classic);
+            other.Clear();
+            _protocol = isClassic ? MemcachedProtocol.Classic : MemcachedProtocol.Meta;
         }
     }
 
@@ -147,7 +191,27 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
         lock (_lock)
         {
             _gathering.Clear();
+            _gatheringClassic?.Clear();
         }
+    }
+
+    private int WriteClassic_NeedsLock<TRequest>(scoped in TRequest request, PendingOperation operation, uint opaque, int room)
+        where TRequest : struct, IRequest, allows ref struct
+    {
+        operation.Expect(request.Expectation);
+        if (_gatheringClassic is not { } classic)
+        {
+            int length = request.WriteClassic(_gathering.GetSpan(room + ClassicRequests.AdditionalLength));
+            _gathering.Advance(length);
+            return length;
+        }
+
+        // Neither counts before both are written: the memory behind a request may be a caller's own code, which throws.
+        int classicLength = request.WriteClassic(classic.GetSpan(room + ClassicRequests.AdditionalLength));
+        int metaLength = request.Write(_gathering.GetSpan(room), opaque);
+        classic.Advance(classicLength);
+        _gathering.Advance(metaLength);
+        return metaLength;
     }
 
     private Outcome EnqueueLarge<TRequest>(scoped in TRequest request, PendingOperation operation, int room)
@@ -165,11 +229,17 @@ internal sealed class RequestWriter(PendingQueue pending, int maximumPending, lo
             sequence = RequestSequence.FirstOf(Connection) + ++_count;
         }
 
-        byte[] array = ArrayPool<byte>.Shared.Rent(room);
+        bool isClassic = _protocol == MemcachedProtocol.Classic;
+        byte[] array = ArrayPool<byte>.Shared.Rent(isClassic ? room + ClassicRequests.AdditionalLength : room);
         int length;
         try
         {
-            length = request.Write(array, (uint)sequence);
+            if (isClassic)
+            {
+                operation.Expect(request.Expectation);
+            }
+
+            length = isClassic ? request.WriteClassic(array) : request.Write(array, (uint)sequence);
         }
         catch
         {

@@ -4,20 +4,28 @@ using System.Text;
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
-/// The exchange at the start of a connection. Request: <c>version\r\nstats settings\r\nmn\r\n</c>; reply:
-/// <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and <c>END\r\n</c>, then <c>MN\r\n</c>.
-/// A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item size, and judges
-/// by itself. A peer that does not answer <c>mn</c> knows no meta commands, whatever version it tells, and would take
-/// the value of a store for its next command.
+/// The exchange at the start of a connection, which tells whether a server is asked by meta commands or by classic ones. Request:
+/// <c>version\r\nstats settings\r\nmn\r\n</c>; reply: <c>VERSION &lt;text&gt;\r\n</c>, then <c>STAT &lt;name&gt; &lt;value&gt;\r\n</c>* and
+/// <c>END\r\n</c>, then <c>MN\r\n</c>. A server, or a proxy before it, that refuses <c>stats</c> with an error line does not tell its item
+/// size, and judges by itself. A peer that does not answer <c>mn</c> so knows no meta commands, whatever version it tells, and would take
+/// the value of a store for its next command; one that is older than 1.6.10 answers, and would do the same.
+/// <para>
+/// With <see cref="MemcachedProtocol.Classic"/> the request is <c>version\r\n</c> alone: twemproxy passes that on to
+/// a server, and closes the connection at the other two. So the item size is not known then.
+/// </para>
 /// </summary>
-internal sealed class Handshake
+internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.Auto)
 {
     private const int MaximumLength = 16 * 1024;
+    private const int LeastMetaPatch = 10;
     private int _consumed;
     private bool _hasSettings;
 
     /// <summary>The bytes to send.</summary>
-    public static ReadOnlySpan<byte> Request => "version\r\nstats settings\r\nmn\r\n"u8;
+    public ReadOnlySpan<byte> Request => protocol == MemcachedProtocol.Classic ? "version\r\n"u8 : "version\r\nstats settings\r\nmn\r\n"u8;
+
+    /// <summary>The server is asked by classic commands. Of use once the exchange is over.</summary>
+    public bool IsClassic { get; private set; } = protocol == MemcachedProtocol.Classic;
 
     /// <summary>The server's version as it says it, once read.</summary>
     public string? ServerVersion { get; private set; }
@@ -84,9 +92,7 @@ internal sealed class Handshake
 
         if (_hasSettings)
         {
-            Error = line.SequenceEqual("MN"u8)
-                ? null
-                : $"it answered '{Printable(line)}' to a meta command (mn), so it speaks no meta protocol, although it tells version {ServerVersion}. A proxy in between must speak it too";
+            ReadAnswerToMeta(line);
             return true;
         }
 
@@ -118,6 +124,21 @@ internal sealed class Handshake
         return !isEnd;
     }
 
+    /// <summary>
+    /// A server that may be asked by meta commands has answered <c>mn</c>. Older ones answer as they like: 1.6.9 says
+    /// <c>MN</c>, 1.5.22 <c>EN</c>, 1.4.15 <c>ERROR</c>.
+    /// </summary>
+    private void ReadAnswerToMeta(ReadOnlySpan<byte> line)
+    {
+        bool isAnswer = line.SequenceEqual("MN"u8);
+        bool isRefusal = MetaReplyParser.IsError(line) || (IsClassic && line.SequenceEqual("EN"u8));
+        IsClassic |= isRefusal;
+        Error = isAnswer || (isRefusal && protocol == MemcachedProtocol.Auto) ? null
+            : $"it answered '{Printable(line)}' to a meta command (mn), so it speaks no meta protocol, although it tells version "
+                + $"{ServerVersion}. "
+                + "A proxy in between must speak it too, or Protocol must be Auto or Classic";
+    }
+
     private bool ReadVersion(ReadOnlySpan<byte> line)
     {
         ReadOnlySpan<byte> name = "VERSION "u8;
@@ -128,16 +149,40 @@ internal sealed class Handshake
         }
 
         string version = Printable(line[name.Length..]);
-        // Up to 1.6.9 a store was written otherwise, and a server that does not understand ours takes its value for the next
-        // command: whoever chooses the value would choose the command. So this is asked before anything is stored.
-        if (!IsAtLeast(version, 10))
+        if (IsTooOld(version))
         {
-            Error = $"it is memcached {version}, and 1.6.10 or newer is needed";
+            Error = $"it is memcached {version}, and 1.4.15 or newer is needed";
             return true;
         }
 
+        // Up to 1.6.9 a store was written otherwise, and a server that does not understand ours takes its value for the next
+        // command: whoever chooses the value would choose the command. So this is asked before anything is stored.
+        if (!IsAtLeast(version, LeastMetaPatch))
+        {
+            IsClassic = true;
+            if (protocol == MemcachedProtocol.Meta)
+            {
+                Error =
+                    $"it is memcached {version}, and 1.6.10 or newer is needed by meta commands. "
+                    + "Set Protocol to Auto, and it is asked by classic ones";
+                return true;
+            }
+        }
+
         ServerVersion = version;
-        return false;
+        return protocol == MemcachedProtocol.Classic;
+    }
+
+    /// <summary>
+    /// A memcached before 1.4.15, the oldest that was tried. Proxies may tell a version of their own, such as <c>37.0.0 mcrouter</c>.
+    /// </summary>
+    private static bool IsTooOld(string version)
+    {
+        string[] parts = version.Split('.', '-', '_', ' ');
+        return parts.Length >= 2
+            && parts[0] == "1"
+            && int.TryParse(parts[1], out int minor)
+            && (minor < 4 || (minor == 4 && !(parts.Length > 2 && int.TryParse(parts[2], out int patch) && patch >= 15)));
     }
 
     /// <summary>A version is 1.6.<paramref name="leastPatch"/> or newer.</summary>

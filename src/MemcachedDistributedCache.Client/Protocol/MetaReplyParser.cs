@@ -31,7 +31,7 @@ internal static class MetaReplyParser
                 }
 
                 line = line[3..];
-                return TryReadNumber(ref line, int.MaxValue, out ulong length)
+                return WireNumber.TryRead(ref line, int.MaxValue, out ulong length)
                     && TryReadFlags(line, ref reply)
                     && Set(ref reply.Length, (int)length);
             case ('H' << 8) | 'D':
@@ -115,7 +115,7 @@ internal static class MetaReplyParser
             switch (flag)
             {
                 case (byte)'O':
-                    if (reply.HasOpaque || !TryReadNumber(ref rest, uint.MaxValue, out ulong opaque))
+                    if (reply.HasOpaque || !WireNumber.TryRead(ref rest, uint.MaxValue, out ulong opaque))
                     {
                         return false;
                     }
@@ -124,7 +124,7 @@ internal static class MetaReplyParser
                     reply.HasOpaque = true;
                     break;
                 case (byte)'c':
-                    if (!TryReadNumber(ref rest, ulong.MaxValue, out reply.Cas))
+                    if (!WireNumber.TryRead(ref rest, ulong.MaxValue, out reply.Cas))
                     {
                         return false;
                     }
@@ -133,7 +133,7 @@ internal static class MetaReplyParser
                 case (byte)'f':
                     // A server may be built with flags of 64 bits. Ours have 32; these are another client's, and no
                     // format of ours is marked as the largest is.
-                    if (!TryReadNumber(ref rest, ulong.MaxValue, out ulong clientFlags))
+                    if (!WireNumber.TryRead(ref rest, ulong.MaxValue, out ulong clientFlags))
                     {
                         return false;
                     }
@@ -150,7 +150,7 @@ internal static class MetaReplyParser
                 case (byte)'t':
                     bool never = rest.StartsWith("-"u8);
                     rest = never ? rest[1..] : rest;
-                    if (!TryReadNumber(ref rest, uint.MaxValue, out ulong seconds) || (never && seconds != 1))
+                    if (!WireNumber.TryRead(ref rest, uint.MaxValue, out ulong seconds) || (never && seconds != 1))
                     {
                         return false;
                     }
@@ -163,36 +163,6 @@ internal static class MetaReplyParser
         }
 
         return true;
-    }
-
-    /// <summary>Reads digits up to the next space or the end, and leaves the rest.</summary>
-    private static bool TryReadNumber(scoped ref ReadOnlySpan<byte> text, ulong maximum, out ulong number)
-    {
-        number = 0;
-        int i = 0;
-        for (; i < text.Length && text[i] != ' '; i++)
-        {
-            uint digit = (uint)(text[i] - '0');
-            if (digit > 9)
-            {
-                return false;
-            }
-
-            // Past 19 digits the product may not fit, and neither may what is added to it.
-            if (number > ulong.MaxValue / 10)
-            {
-                return false;
-            }
-
-            number = (number * 10) + digit;
-            if (number > maximum || number < digit)
-            {
-                return false;
-            }
-        }
-
-        text = text[i..];
-        return i > 0;
     }
 
     private static bool Set(ref int field, int value)

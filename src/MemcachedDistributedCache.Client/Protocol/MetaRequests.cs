@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
@@ -161,40 +159,4 @@ internal static class MetaRequests
     /// <param name="OnlyIfAbsent">Whether there must be no item.</param>
     /// <param name="ReturnsCas">Whether the reply tells the CAS of what was stored.</param>
     internal readonly record struct StoreCondition(ulong Cas, bool OnlyIfAbsent, bool ReturnsCas);
-
-    private ref struct LineWriter(Span<byte> destination)
-    {
-        private readonly Span<byte> _destination = destination;
-        private int _length;
-
-        public void Put(ReadOnlySpan<byte> bytes)
-        {
-            bytes.CopyTo(_destination[_length..]);
-            _length += bytes.Length;
-        }
-
-        public void Put(ulong number)
-        {
-            Utf8Formatter.TryFormat(number, _destination[_length..], out int written);
-            _length += written;
-        }
-
-        public void Put(uint number)
-        {
-            Utf8Formatter.TryFormat(number, _destination[_length..], out int written);
-            _length += written;
-        }
-
-        public void Put(int number)
-        {
-            Utf8Formatter.TryFormat(number, _destination[_length..], out int written);
-            _length += written;
-        }
-
-        public int End()
-        {
-            Put("\r\n"u8);
-            return _length;
-        }
-    }
 }

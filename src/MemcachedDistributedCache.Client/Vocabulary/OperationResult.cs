@@ -9,14 +9,18 @@ internal readonly struct OperationResult
     /// <summary>The client flags of the item that was read.</summary>
     public uint Flags { get; init; }
 
-    /// <summary>Remaining seconds of the item, -1 for ever.</summary>
+    /// <summary>The <see cref="TimeToLive"/> of an item whose server was asked by classic commands, none of which tells.</summary>
+    public const int UnknownTimeToLive = int.MinValue;
+
+    /// <summary>Remaining seconds of the item, -1 for ever, or <see cref="UnknownTimeToLive"/>.</summary>
     public int TimeToLive { get; init; }
 
     /// <summary>Which request was answered; see <c>RequestSequence</c>.</summary>
     public long Sequence { get; init; }
 
     /// <summary>
-    /// The value's length; the array may be longer if it was asked for as pooled. With <see cref="ResultStatus.TooLarge"/>: the longest
+    /// The value's length; the array may be longer if it was asked for as pooled. 0 where the value was not asked for and the server
+    /// did not say. With <see cref="ResultStatus.TooLarge"/>: the longest
     /// value that fits, or 0 where the server did not say.
     /// </summary>
     public int Length { get; init; }

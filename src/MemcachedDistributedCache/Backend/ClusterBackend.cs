@@ -29,8 +29,13 @@ internal sealed class ClusterBackend(MemcachedClient client) : ICacheBackend
     public ValueTask<OperationResult> GetFromAsync(IClusterNode? node, WireKey key, ReadRequirements needs) => client.GetFromAsync(node, key, needs);
 
     /// <inheritdoc/>
-    public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
-        => client.LeaseAsync(key, seconds, withValue, cancellationToken);
+    public ValueTask<OperationResult> LeaseAsync(
+        WireKey key,
+        int seconds,
+        bool withValue,
+        uint ownFlags,
+        CancellationToken cancellationToken)
+        => client.LeaseAsync(key, seconds, withValue, ownFlags, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<OperationResult> InspectAsync(WireKey key, bool withCas, CallMode mode, CancellationToken cancellationToken)

@@ -27,7 +27,12 @@ internal interface ICacheBackend
     ValueTask<OperationResult> GetFromAsync(IClusterNode? node, WireKey key, ReadRequirements needs);
 
     /// <inheritdoc cref="MemcachedClient.LeaseAsync"/>
-    ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken);
+    ValueTask<OperationResult> LeaseAsync(
+        WireKey key,
+        int seconds,
+        bool withValue,
+        uint ownFlags,
+        CancellationToken cancellationToken);
 
     /// <inheritdoc cref="MemcachedClient.InspectAsync"/>
     ValueTask<OperationResult> InspectAsync(WireKey key, bool withCas, CallMode mode, CancellationToken cancellationToken);

@@ -12,6 +12,9 @@ namespace MemcachedDistributedCache.Distributed;
 /// Keeps sliding entries alive. A read asks for the remaining seconds along with the value, and only when they are fewer than the
 /// window, which changes once a second, a touch follows that nobody waits for.
 /// <para>
+/// Classic commands do not tell the remaining seconds. There an entry that is read is touched once a second by this process.
+/// </para>
+/// <para>
 /// Between the read and the touch another client may have stored another entry, whose time to live the touch then spoils. The touch
 /// therefore reports the flags of the item it met: the same flags mean the same window, so no harm was done; other flags are put right.
 /// </para>
@@ -31,21 +34,20 @@ internal sealed class SlidingWindows(ICacheBackend backend, EntryStoreSettings s
     {
         // One that surely outlives its deadline needs nothing.
         long remaining = read.TimeToLive;
-        if (format.SlidingSeconds == 0 || !IsDue(remaining, format) || (remaining - Expiration.ClockSlackSeconds) * 1000 >= leftMilliseconds)
+        if (format.SlidingSeconds == 0 || !IsDue(read, format) || (remaining - Expiration.ClockSlackSeconds) * 1000 >= leftMilliseconds)
         {
             return;
         }
 
         Span<byte> buffer = stackalloc byte[MetaRequests.MaximumKeyLength];
         WireKey wireKey = keys.Encode(key, buffer);
-        if (_gate.TryEnter(Mark(wireKey), read.Sequence) is not { } gate)
+        if (_gate.TryEnter(Mark(wireKey), read.Sequence, MomentOf(read)) is not { } gate)
         {
             return;
         }
 
         // Asynchronous for every caller: a synchronous one has its value and shall not wait for the touch.
-        int timeToLive = Expiration.WireTimeOfWindow(format.SlidingSeconds, ioTime.GetUtcNow());
-        ValueTask<OperationResult> touch = backend.TouchAsync(wireKey, timeToLive, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> touch = backend.TouchAsync(wireKey, WholeWindow(format, read), CallMode.Async, CancellationToken.None);
         _ = FinishAsync(touch, keys, key, read.Flags, gate);
     }
 
@@ -56,25 +58,40 @@ internal sealed class SlidingWindows(ICacheBackend backend, EntryStoreSettings s
         if (seen.Status != ResultStatus.Success
             || !EntryFormat.TryRead(seen.Flags, out EntryFormat format)
             || format.SlidingSeconds == 0
-            || !IsDue(seen.TimeToLive, format))
+            || !IsDue(seen, format))
         {
             return seen;
         }
 
         // Once sent, a touch may have met another entry; it is followed to its end even when the caller has lost interest.
-        OperationResult touched = await Touch(keys, key, Expiration.WireTimeOfWindow(format.SlidingSeconds, ioTime.GetUtcNow()), mode)
-            .ConfigureAwait(false);
+        OperationResult touched = await Touch(keys, key, WholeWindow(format, seen), mode).ConfigureAwait(false);
         return await RepairAsync(touched, keys, key, seen.Flags, mode).ConfigureAwait(false);
     }
 
-    /// <summary>Less than the whole window is left; an item that never expires is none of ours.</summary>
-    private static bool IsDue(long remainingSeconds, EntryFormat format)
-        => remainingSeconds >= 0 && remainingSeconds < format.SlidingSeconds + Expiration.ClockSlackSeconds;
+    /// <summary>Less than the whole window is left, or may be; an item that never expires is none of ours.</summary>
+    private static bool IsDue(in OperationResult seen, EntryFormat format)
+        => seen.TimeToLive == OperationResult.UnknownTimeToLive
+            || (seen.TimeToLive >= 0 && seen.TimeToLive < format.SlidingSeconds + Expiration.ClockSlackSeconds);
+
+    /// <summary>
+    /// The time to live that gives an entry its whole window again. Where no server tells what is left an entry is touched once in
+    /// <see cref="TouchGate.Interval"/>, and has as much more.
+    /// </summary>
+    private int WholeWindow(EntryFormat format, in OperationResult seen)
+    {
+        bool isUnknown = seen.TimeToLive == OperationResult.UnknownTimeToLive;
+        int more = isUnknown ? (int)TouchGate.Interval.TotalSeconds : 0;
+        return Expiration.WireTimeOfWindow(format.SlidingSeconds + more, ioTime.GetUtcNow());
+    }
+
+    private TouchGate.Moment MomentOf(in OperationResult read)
+        => read.TimeToLive == OperationResult.UnknownTimeToLive ? TouchGate.Moment.Now(read.Cas, ioTime) : default;
 
     private async Task FinishAsync(ValueTask<OperationResult> touch, KeyEncoder keys, string key, uint flags, TouchGate.Touch gate)
     {
         OperationResult touched = await touch.ConfigureAwait(false);
-        TouchGate.Leave(gate, touched.Status == ResultStatus.Success ? touched.Sequence : 0);
+        bool isDone = touched.Status == ResultStatus.Success;
+        TouchGate.Leave(gate, isDone ? touched.Sequence : 0, isDone && touched.Flags == flags ? touched.Cas : 0);
         await RepairAsync(touched, keys, key, flags, CallMode.Async).ConfigureAwait(false);
     }
 
@@ -108,7 +125,7 @@ internal sealed class SlidingWindows(ICacheBackend backend, EntryStoreSettings s
 
         if (format.SlidingSeconds != 0)
         {
-            return Expiration.WireTimeOfWindow(format.SlidingSeconds, serverNow);
+            return WholeWindow(format, entry);
         }
 
         return !StoredTime.IsDeadline(entry.Prefix)

@@ -1,14 +1,22 @@
+using System.Runtime.InteropServices;
 using MemcachedDistributedCache.Connections;
 
 namespace MemcachedDistributedCache.Distributed;
 
 /// <summary>
 /// Keeps concurrent readers of one key from all moving its window: none does while a touch is under way, nor one whose read the
-/// server saw before the last touch, for that touch has moved the window already. A fixed table without locks; two keys that share
-/// a place cost a touch too many, never one too few.
+/// server saw before the last touch, for that touch has moved the window already. A reader that does not know how much time the
+/// item has left leaves it at a touch of the same item that was sent within <see cref="Interval"/>. A fixed table without locks;
+/// two keys that share a place cost a touch too many, never one too few.
 /// </summary>
 internal sealed class TouchGate
 {
+    /// <summary>
+    /// For how long a touch serves those who do not know the time to live. An item that they touch is given as much
+    /// more.
+    /// </summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
     private const int Places = 1024;
     private const long UnderWay = long.MaxValue;
     private readonly Touch?[] _last = new Touch?[Places];
@@ -16,36 +24,60 @@ internal sealed class TouchGate
     /// <summary>The touch that the caller is to send and then to <see cref="Leave"/>, or null if none is needed.</summary>
     /// <param name="mark">64 bits of the key.</param>
     /// <param name="readSequence">The request that found the window due.</param>
-    public Touch? TryEnter(ulong mark, long readSequence)
+    /// <param name="moment">Which item it found, and when, if the item's time to live is not known.</param>
+    public Touch? TryEnter(ulong mark, long readSequence, Moment moment = default)
     {
         ref Touch? place = ref _last[(mark >> 1) % Places];
         Touch? last = Volatile.Read(ref place);
-        if (last is not null && last.Covers(mark, readSequence))
+        if (last is not null && last.Covers(mark, readSequence, moment))
         {
             return null;
         }
 
-        var touch = new Touch(mark);
+        var touch = new Touch(mark, moment.At);
         Touch? other = Interlocked.CompareExchange(ref place, touch, last);
-        return other != last && other is not null && other.Covers(mark, readSequence) ? null : touch;
+        return other != last && other is not null && other.Covers(mark, readSequence, moment) ? null : touch;
     }
 
-    /// <summary>Ends a touch: done as this request, or 0 if it was not done.</summary>
-    public static void Leave(Touch touch, long sequence) => touch.Complete(sequence);
+    /// <summary>Ends a touch: done as this request, or 0 if it was not done, and of the item with this CAS, or 0.</summary>
+    public static void Leave(Touch touch, long sequence, ulong cas = 0) => touch.Complete(sequence, cas);
+
+    /// <summary>The moment at which an item was read whose time to live is not known; none by default.</summary>
+    /// <param name="Cas">The item's CAS.</param>
+    /// <param name="At">The moment, as a timestamp.</param>
+    /// <param name="Since">The moment one interval before.</param>
+    [StructLayout(LayoutKind.Auto)]
+    internal readonly record struct Moment(ulong Cas, long At, long Since)
+    {
+        /// <summary>The moment of now.</summary>
+        public static Moment Now(ulong cas, TimeProvider clock)
+        {
+            long now = clock.GetTimestamp();
+            return new Moment(cas, now, now - (long)(Interval.TotalSeconds * clock.TimestampFrequency));
+        }
+    }
 
     /// <summary>One touch of one key.</summary>
-    internal sealed class Touch(ulong mark)
+    internal sealed class Touch(ulong mark, long sentAt)
     {
         private long _sequence = UnderWay;
+        private ulong _cas;
 
         /// <summary>This touch serves a reader as well as one of its own would.</summary>
-        public bool Covers(ulong ofMark, long readSequence)
+        public bool Covers(ulong ofMark, long readSequence, Moment moment)
         {
             long sequence = Volatile.Read(ref _sequence);
-            return ofMark == mark && (sequence == UnderWay || RequestSequence.IsAfter(sequence, readSequence));
+            return ofMark == mark
+                && (sequence == UnderWay
+                    || RequestSequence.IsAfter(sequence, readSequence)
+                    || (moment.Cas != 0 && moment.Cas == _cas && sentAt > moment.Since));
         }
 
-        /// <summary>Notes which request it was.</summary>
-        public void Complete(long sequence) => Volatile.Write(ref _sequence, sequence);
+        /// <summary>Notes which request it was, and of which item.</summary>
+        public void Complete(long sequence, ulong cas)
+        {
+            _cas = cas;
+            Volatile.Write(ref _sequence, sequence);
+        }
     }
 }

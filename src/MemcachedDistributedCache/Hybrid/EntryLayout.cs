@@ -26,7 +26,7 @@ internal sealed class EntryLayout(KeyEncoder keys, TagTable tags, int maximumTag
 
     private const int FixedLength = 24 + TagVersion.Length;
 
-    /// <summary>The client flags of an entry.</summary>
+    /// <summary>The client flags of an entry, but for the bits that differ from one to the next.</summary>
     public static uint Flags { get; } = EntryFormat.FlagsOf(EntryKind.HybridEntry);
 
     /// <summary>Writes all that goes before the payload; the rest is filled in by <see cref="Complete"/>.</summary>

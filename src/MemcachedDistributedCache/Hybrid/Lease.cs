@@ -17,7 +17,7 @@ namespace MemcachedDistributedCache.Hybrid;
 internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken, int seconds, HeldLeases leases, TimeProvider ioTime)
 #pragma warning restore CA1001
 {
-    /// <summary>The client flags of a lease that was renewed; a new one is told by its reply.</summary>
+    /// <summary>The client flags of a lease, but for the bits that differ from one to the next; those of a new one may be 0.</summary>
     public static uint Flags { get; } = EntryFormat.FlagsOf(EntryKind.Lease);
 
     /// <summary>
@@ -39,8 +39,18 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
     public static bool IsHeld(in OperationResult reply)
         => !reply.IsUnreadable
             && reply.Length <= 0
-            && reply.TimeToLive is >= 0 and <= LongestSeconds
-            && (reply.Flags == Flags || (reply.Flags == 0 && reply.Lease == LeaseState.Taken));
+            && reply.TimeToLive is (>= 0 and <= LongestSeconds) or OperationResult.UnknownTimeToLive
+            && (IsLease(reply.Flags) || (reply.Flags == 0 && reply.Lease == LeaseState.Taken));
+
+    /// <summary>Client flags are those of a lease.</summary>
+    public static bool IsLease(uint flags) => EntryFormat.IsOf(flags, EntryKind.Lease);
+
+    /// <summary>
+    /// An item that was read by a classic command is empty, as a lease is that a process with meta commands has just won: they alone
+    /// tell such an item from another.
+    /// </summary>
+    public static bool MayBeNew(in OperationResult read)
+        => read is { Flags: 0, Length: 0, TimeToLive: OperationResult.UnknownTimeToLive };
 
     /// <summary>Begins to renew the lease.</summary>
     /// <param name="turns">How many leases may be renewed at once, for those that were won together and come due together.</param>
@@ -147,5 +157,10 @@ internal sealed class Lease(ICacheBackend backend, byte[] key, CasToken casToken
     }
 
     private Item Placeholder(CasToken held)
-        => new(default, ReadOnlySequence<byte>.Empty, Flags, seconds, int.MaxValue) { CasToken = held, ReturnsCas = true, IsPlaceholder = true };
+        => new(default, ReadOnlySequence<byte>.Empty, EntryFormat.NewFlagsOf(EntryKind.Lease), seconds, int.MaxValue)
+        {
+            CasToken = held,
+            ReturnsCas = true,
+            IsPlaceholder = true,
+        };
 }

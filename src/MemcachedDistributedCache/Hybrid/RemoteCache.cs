@@ -20,6 +20,9 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
     public const int MaximumDiscards = 3;
 
     private readonly int _leaseSeconds = (int)Math.Ceiling(context.Options.LeaseTime.TotalSeconds);
+    private readonly UntimedLeases _untimed = new(
+        context.Options.LeaseTime + TimeSpan.FromSeconds(Expiration.ClockSlackSeconds + 1),
+        context.IoTime);
     private readonly LogLimiter _unreadable = new();
     private int _saidNoCas;
 
@@ -38,7 +41,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
         try
         {
             OperationResult result = await backend
-                .LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, CancellationToken.None)
+                .LeaseAsync(WireKey.Of(key), _leaseSeconds, withValue, EntryFormat.NewFlagsOf(EntryKind.Lease), CancellationToken.None)
                 .ConfigureAwait(false);
             if (result.Status != ResultStatus.Success)
             {
@@ -57,7 +60,8 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
                 return new RemoteRead(RemoteState.Won, sentAt) { Lease = await HoldAsync(key, result.CasToken).ConfigureAwait(false) };
             }
 
-            if (Lease.IsHeld(result))
+            bool isUntimed = result.TimeToLive == OperationResult.UnknownTimeToLive;
+            if (Lease.IsHeld(result) && !(isUntimed && _untimed.IsNobodys(result.CasToken)))
             {
                 return new RemoteRead(RemoteState.Taken, sentAt) { CasToken = result.CasToken };
             }
@@ -81,7 +85,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
             .ConfigureAwait(false);
         return result.Status switch
         {
-            ResultStatus.Success when result.Flags == Lease.Flags => new RemoteRead(RemoteState.Absent, sentAt),
+            ResultStatus.Success when Lease.IsLease(result.Flags) || Lease.MayBeNew(result) => new RemoteRead(RemoteState.Absent, sentAt),
             ResultStatus.Success => Read(key, result, sentAt),
             ResultStatus.Miss => new RemoteRead(RemoteState.Absent, sentAt),
             _ => new RemoteRead(RemoteState.Unavailable, sentAt),
@@ -162,7 +166,8 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
 
         // Over 30 days it is a date, which the server holds against its own clock, and so against the system's.
         int wireTime = Expiration.WireTimeOf(lifetime, context.IoTime.GetUtcNow());
-        var entry = new Item(default, new ReadOnlySequence<byte>(item), EntryLayout.Flags, wireTime, int.MaxValue)
+        uint flags = EntryFormat.NewFlagsOf(EntryKind.HybridEntry);
+        var entry = new Item(default, new ReadOnlySequence<byte>(item), flags, wireTime, int.MaxValue)
         {
             CasToken = casToken,
             ReturnsCas = true,
@@ -186,7 +191,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
     private RemoteRead Read(byte[] key, in OperationResult result, long sentAt)
     {
         if (!result.IsUnreadable
-            && result.Flags == EntryLayout.Flags
+            && EntryFormat.IsOf(result.Flags, EntryKind.HybridEntry)
             && result.Value is { } item
             && layout.TryRead(item, key, result.CasToken) is { } entry)
         {

@@ -19,6 +19,7 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
     private Task _delivering = Task.CompletedTask;
     private Task? _waitingToDeliver;
     private long _readAt = long.MinValue;
+    private long? _extendedAt;
     private int _epoch;
     private int _refreshesBegun;
     private bool _isPending;
@@ -96,6 +97,20 @@ internal sealed class TagState(byte[] wireKey, IClusterNode? node)
             }
 
             return _isAnswered || _dead.Contains(version);
+        }
+    }
+
+    /// <summary>
+    /// This process has not given the version its whole time to live within the last day. For a server that does not tell what is
+    /// left of it.
+    /// </summary>
+    public bool TryBeginExtension(TimeProvider clock)
+    {
+        lock (_lock)
+        {
+            bool isDue = _extendedAt is not { } at || clock.GetElapsedTime(at) >= TimeSpan.FromDays(1);
+            _extendedAt = isDue ? clock.GetTimestamp() : _extendedAt;
+            return isDue;
         }
     }
 

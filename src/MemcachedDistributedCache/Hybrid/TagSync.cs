@@ -167,7 +167,10 @@ internal sealed class TagSync(ICacheBackend backend, HybridContext context)
     /// </summary>
     private void ExtendTimeToLive(TagState state, TagVersion version, in OperationResult read)
     {
-        if (!read.IsOfGutter && read.TimeToLive is >= 0 and < TimeToLive / 2)
+        bool isDue = read.TimeToLive == OperationResult.UnknownTimeToLive
+            ? version.IsOlderThan(TimeToLive / 2, context.UnixTime) && state.TryBeginExtension(context.Time)
+            : read.TimeToLive is >= 0 and < TimeToLive / 2;
+        if (!read.IsOfGutter && isDue)
         {
             _ = StoreAsync(state, version, read.CasToken, onlyIfAbsent: false).AsTask();
         }

@@ -20,6 +20,9 @@ internal sealed record TagVersion(ulong Time, ulong Random)
         return new TagVersion((ulong)timeProvider.GetUtcNow().ToUnixTimeMilliseconds(), BinaryPrimitives.ReadUInt64BigEndian(random));
     }
 
+    /// <summary>The version was made so many seconds before a moment, or earlier.</summary>
+    public bool IsOlderThan(int seconds, long unixTime) => unixTime - (long)Time >= seconds * 1000L;
+
     /// <summary>Reads the first bytes of a span.</summary>
     public static TagVersion Read(ReadOnlySpan<byte> source)
         => new(BinaryPrimitives.ReadUInt64BigEndian(source), BinaryPrimitives.ReadUInt64BigEndian(source[sizeof(ulong)..]));

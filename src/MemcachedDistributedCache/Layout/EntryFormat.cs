@@ -11,7 +11,8 @@ namespace MemcachedDistributedCache.Layout;
 ///                23      a deadline stands before the value
 ///                22..20  kind of the value: 0 = bytes; 1 to 3 = see <see cref="EntryKind"/>; others are for later versions
 ///                19..16  e, and
-///                15..0   m: the sliding window is m · 2^e seconds, rounded up; 0 = none
+///                15..0   m: the sliding window is m · 2^e seconds, rounded up; 0 = none. Of kinds 1 and 2 bits 19..0 are
+///                        free: whoever stores an item puts a random number there, and readers pay it no attention
 /// value:         [deadline: Unix time in milliseconds, 8 bytes, big-endian] bytes
 /// </code>
 /// The window stands in the flags because they can be read without the value: a refresh moves no bytes. The deadline is
@@ -77,8 +78,25 @@ internal readonly struct EntryFormat
         return true;
     }
 
+    /// <summary>The bits of the client flags of an item of the hybrid cache that its kind leaves free.</summary>
+    public const uint FreeBits = (1u << 20) - 1;
+
     /// <summary>The client flags of an item of the hybrid cache.</summary>
     public static uint FlagsOf(EntryKind kind) => (Mark << 24) | ((uint)kind << 20);
+
+    /// <summary>Client flags are those of such an item, whatever its free bits are.</summary>
+    public static bool IsOf(uint flags, EntryKind kind) => (flags & ~FreeBits) == FlagsOf(kind);
+
+    /// <summary>
+    /// The client flags of such an item that is stored now. Its free bits are random: where the server does not tell the CAS of what it
+    /// has stored, whoever stored it tells it from another's by them.
+    /// </summary>
+    public static uint NewFlagsOf(EntryKind kind)
+    {
+#pragma warning disable CA5394 // Two that are alike do harm only where one takes the place of the other between two commands of one packet.
+        return FlagsOf(kind) | (uint)Random.Shared.Next((int)FreeBits + 1);
+#pragma warning restore CA5394
+    }
 
     /// <summary>A prefix stands before the value of an item with these flags.</summary>
     public static bool HasPrefix(uint flags) => TryRead(flags, out EntryFormat format) && format.HasDeadline;

@@ -31,7 +31,7 @@ public sealed class BatchTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
     }
 
-    [MemcachedFact]
+    [MemcachedFact(MetaOnly = "A lease takes two classic commands.")]
     public async Task A_batch_asks_once_and_stores_once_for_each_key()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();

@@ -40,6 +40,7 @@ internal sealed class Instance : IAsyncDisposable, IDisposable
         services.AddMemcachedHybridCache(options =>
         {
             options.Servers = [.. servers];
+            options.Protocol = Caches.Protocol;
             options.Namespace = space;
             options.OperationTimeout = TimeSpan.FromSeconds(10);
             options.ReconnectDelay = TimeSpan.FromMilliseconds(20);

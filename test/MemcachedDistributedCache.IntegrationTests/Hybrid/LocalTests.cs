@@ -25,7 +25,7 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         }
     }
 
-    [MemcachedFact]
+    [MemcachedFact(MetaOnly = "A classic command tells the CAS of an item with its value.")]
     public async Task A_revalidation_moves_no_value_and_is_made_once_for_all_who_wait()
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();

@@ -27,7 +27,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         { "ms", $" 5 T0 F{Lease.Flags}\r\nhello" },
     };
 
-    [MemcachedTheory]
+    [MemcachedTheory(MetaOnly = "No classic command tells the time to live: see ClassicTests.")]
     [MemberData(nameof(Foreign))]
     public async Task What_is_nobodys_lease_is_replaced_at_once(string verb, string rest)
     {
@@ -62,7 +62,7 @@ public sealed class PlaceholderTests(ThreeNodes nodes) : HybridTestBase(nodes)
         Assert.Equal("batch", await _pair[1].PeekCluster<string>("key"));
     }
 
-    [MemcachedTheory]
+    [MemcachedTheory(MetaOnly = "No classic command tells the time to live: see ClassicTests.")]
     [MemberData(nameof(Foreign))]
     public async Task What_is_nobodys_lease_keeps_no_entry_from_being_refreshed(string verb, string rest)
     {

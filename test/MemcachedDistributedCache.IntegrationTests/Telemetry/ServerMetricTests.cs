@@ -124,5 +124,11 @@ public sealed class ServerMetricTests
     }
 
     private static MemcachedCache On(MetricRecorder metrics, TimeProvider time, string server)
-        => new(new MemcachedCacheOptions { Servers = [server], IdleTimeout = Timeout.InfiniteTimeSpan }, null, null, metrics, null, ioTime: time);
+        => new(
+            new MemcachedCacheOptions { Servers = [server], Protocol = Caches.Protocol, IdleTimeout = Timeout.InfiniteTimeSpan },
+            null,
+            null,
+            metrics,
+            null,
+            ioTime: time);
 }

@@ -10,6 +10,7 @@ internal static class Watched
         var options = new MemcachedCacheOptions
         {
             Servers = [server],
+            Protocol = Caches.Protocol,
             Namespace = "watched:",
             OperationTimeout = TimeSpan.FromSeconds(10),
             ReconnectDelay = TimeSpan.FromMilliseconds(20),

@@ -46,7 +46,7 @@ public sealed class OutageLogTests : IDisposable
                         {
                             Handshake = FakeTransport.Welcome.Replace(
                                 "1.6.18",
-                                attempt <= 4 ? "1.5.22" : "1.6.18",
+                                attempt <= 4 ? "1.4.14" : "1.6.18",
                                 StringComparison.Ordinal),
                             AnswersNoOp = true,
                         }));

@@ -100,7 +100,7 @@ public sealed class ConnectionTests
     }
 
     [Theory]
-    [InlineData("VERSION 1.5.22\r\n", "1.5.22")]
+    [InlineData("VERSION 1.4.14\r\n", "1.4.14")]
     [InlineData("HTTP/1.1 400\r\n", "HTTP")]
     public async Task An_unusable_peer_ends_it_with_a_reason(string handshake, string expected)
     {

@@ -34,7 +34,7 @@ public sealed class ConnectionTimeTests
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Assert.True(
             rig.Connection.TryExecute(
-                new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true),
+                new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true, ownFlags: 0),
                 ValueTarget.OwnArray,
                 CancellationToken.None,
                 out ValueTask<OperationResult> late));
@@ -61,7 +61,7 @@ public sealed class ConnectionTimeTests
         using ConnectionRig rig = await new ConnectionRig().Opened();
         Assert.True(
             rig.Connection.TryExecute(
-                new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true),
+                new LeaseRequest(WireKey.Of("key"u8), 10, withValue: true, ownFlags: 0),
                 ValueTarget.OwnArray,
                 CancellationToken.None,
                 out ValueTask<OperationResult> lost));

@@ -206,6 +206,53 @@ public sealed class RequestWriterTests
         return text.ToString();
     }
 
+    [Theory]
+    [InlineData(false, "md k O1\r\nms k 5 T60 O2\r\nvvvvv\r\n", "md k O3\r\n")]
+    [InlineData(true, "delete k\r\nset k 0 60 5\r\nvvvvv\r\n", "delete k\r\n")]
+    public void What_was_asked_before_the_server_told_its_commands_is_sent_in_those(bool isClassic, string first, string next)
+    {
+        var writer = new RequestWriter(_pending, 1000, 10_000_000, MemcachedProtocol.Auto);
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Store(writer, 5));
+        writer.Decide(isClassic);
+        SendBuffer buffer = writer.TakeForSending()!;
+        Assert.Equal(first, Text(buffer));
+        buffer.Clear();
+        writer.Decide(!isClassic); // decided once
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+        Assert.Equal(next, Text(writer.TakeForSending()!));
+    }
+
+    [Theory]
+    [InlineData(MemcachedProtocol.Auto)]
+    [InlineData(MemcachedProtocol.Classic)]
+    public void Large_requests_are_classic_too_and_keep_the_order(MemcachedProtocol protocol)
+    {
+        var writer = new RequestWriter(_pending, 1000, 10_000_000, protocol);
+        int[] sizes = [10, 20_000, 0, 300_000, 16_384];
+        Assert.All(sizes, size => Assert.Equal(RequestWriter.Outcome.Enqueued, Store(writer, size)));
+        writer.Decide(isClassic: true);
+        Assert.Equal(RequestWriter.Outcome.Enqueued, Store(writer, 50_000));
+        string expected = string.Concat(sizes.Append(50_000).Select(size => $"set k 0 60 {size}\r\n{new string('v', size)}\r\n"));
+        Assert.Equal(expected, Text(writer.TakeForSending()!));
+        Assert.Equal(6, _pending.Count);
+    }
+
+    [Fact]
+    public void A_request_that_cannot_be_encoded_leaves_no_trace_in_either_dialect()
+    {
+        foreach (bool isClassic in (bool[])[false, true])
+        {
+            var pending = new PendingQueue();
+            var writer = new RequestWriter(pending, 1000, 10_000_000, MemcachedProtocol.Auto);
+            Assert.Throws<ArgumentException>(() => writer.Enqueue(new KeyRequest(OperationKind.Delete, default), Rent(OperationKind.Delete)));
+            Assert.Equal(RequestWriter.Outcome.Enqueued, Delete(writer));
+            writer.Decide(isClassic);
+            Assert.Equal(isClassic ? "delete k\r\n" : "md k O2\r\n", Text(writer.TakeForSending()!));
+            Assert.Equal(1, pending.Count);
+        }
+    }
+
     private RequestWriter Writer(int maximumPending = 1000, long maximumBuffered = 10_000_000, bool open = true)
     {
         var writer = new RequestWriter(_pending, maximumPending, maximumBuffered);

@@ -63,6 +63,49 @@ public sealed class SlidingWindowsTests
         Assert.InRange(rig.Client.Count(OperationKind.Touch), 8, 11);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.999)]
+    public async Task Where_no_time_to_live_is_told_a_read_sends_a_touch_only_once_a_second_and_none_is_lost(double phase)
+    {
+        var rig = new StoreRig();
+        rig.Client.TellsTimeToLive = false;
+        rig.Client.Phase = TimeSpan.FromSeconds(phase);
+        await rig.Set(StoreRig.Sliding(10));
+        for (int i = 0; i < 100; i++)
+        {
+            rig.Pass(0.1);
+            Assert.NotNull(await rig.Get());
+        }
+
+        Assert.InRange(rig.Client.Count(OperationKind.Touch), 8, 11);
+
+        // The last read was served by a touch of almost a second before.
+        rig.Pass(9.9);
+        Assert.NotNull(await rig.Get());
+        await rig.Refresh();
+        rig.Pass(0.9);
+        Assert.NotNull(await rig.Get());
+        rig.Pass(9.9);
+        Assert.NotNull(await rig.Get());
+        rig.Pass(13.1);
+        Assert.Null(await rig.Get());
+    }
+
+    [Fact]
+    public async Task Where_no_time_to_live_is_told_a_touch_serves_readers_of_the_same_item_alone()
+    {
+        var rig = new StoreRig();
+        rig.Client.TellsTimeToLive = false;
+        await rig.Set(StoreRig.Sliding(10));
+        Assert.NotNull(await rig.Get());
+        Assert.NotNull(await rig.Get());
+        Assert.Equal(1, rig.Client.Count(OperationKind.Touch));
+        await rig.Set(StoreRig.Sliding(10));
+        Assert.NotNull(await rig.Get());
+        Assert.Equal(2, rig.Client.Count(OperationKind.Touch));
+    }
+
     [Fact]
     public async Task One_touch_per_key_is_under_way()
     {

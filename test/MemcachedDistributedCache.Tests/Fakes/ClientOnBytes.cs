@@ -22,8 +22,9 @@ internal static class ClientOnBytes
         ReadOnlySpan<byte> key,
         int seconds,
         bool withValue,
-        CancellationToken cancellationToken)
-        => client.LeaseAsync(WireKey.Of(key), seconds, withValue, cancellationToken);
+        CancellationToken cancellationToken,
+        uint ownFlags = 0)
+        => client.LeaseAsync(WireKey.Of(key), seconds, withValue, ownFlags, cancellationToken);
 
     public static ValueTask<OperationResult> InspectAsync(
         this MemcachedClient client,

@@ -192,7 +192,7 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(IsDisposed, this);
-            if (data.SequenceEqual(MemcachedDistributedCache.Protocol.Handshake.Request))
+            if (data.SequenceEqual("version\r\nstats settings\r\nmn\r\n"u8) || (Sends == 0 && data.SequenceEqual("version\r\n"u8)))
             {
                 _incoming.AddRange(Encoding.Latin1.GetBytes(Handshake ?? ""));
                 Wake_NeedsLock();

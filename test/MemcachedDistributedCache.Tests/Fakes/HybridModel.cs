@@ -143,7 +143,12 @@ internal sealed class HybridModelClient(HybridModel model) : ICacheBackend, IClu
     public ValueTask<OperationResult> GetFromAsync(IClusterNode? node, WireKey key, ReadRequirements needs)
         => GetAsync(key, needs, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
 
-    public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> LeaseAsync(
+        WireKey key,
+        int seconds,
+        bool withValue,
+        uint ownFlags,
+        CancellationToken cancellationToken)
         => Run("lease", key, name => model.Lease(name, seconds, Origin));
 
     public ValueTask<OperationResult> InspectAsync(WireKey key, bool withCas, CallMode mode, CancellationToken cancellationToken)

@@ -60,7 +60,7 @@ internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNo
         {
             Status = ResultStatus.Success,
             Flags = item.Flags,
-            TimeToLive = (int)(item.ExpiresAt - Tick),
+            TimeToLive = TellsTimeToLive ? (int)(item.ExpiresAt - Tick) : OperationResult.UnknownTimeToLive,
             Cas = CasOf(item.Data),
             Value = value,
             Length = whole ? length : -1,
@@ -111,6 +111,9 @@ internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNo
         return new(Before?.Invoke(OperationKind.Delete) ?? OperationResult.Of(Items.Remove(name) ? ResultStatus.Success : ResultStatus.Miss));
     }
 
+    /// <summary>A server that is asked by classic commands does not.</summary>
+    public bool TellsTimeToLive { get; set; } = true;
+
     /// <summary>Keys whose write ended without an answer.</summary>
     public List<string> Uncertain { get; } = [];
 
@@ -118,7 +121,12 @@ internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNo
 
     public IClusterNode NodeOf(ReadOnlySpan<byte> key) => this;
 
-    public ValueTask<OperationResult> LeaseAsync(WireKey key, int seconds, bool withValue, CancellationToken cancellationToken)
+    public ValueTask<OperationResult> LeaseAsync(
+        WireKey key,
+        int seconds,
+        bool withValue,
+        uint ownFlags,
+        CancellationToken cancellationToken)
         => throw new NotSupportedException("Plain caches take no leases.");
 
     public ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken)
@@ -154,7 +162,8 @@ internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNo
             Items[name] = item;
         }
 
-        return new OperationResult { Status = ResultStatus.Success, Flags = item.Flags, TimeToLive = (int)(item.ExpiresAt - Tick), Cas = CasOf(item.Data) };
+        int left = TellsTimeToLive ? (int)(item.ExpiresAt - Tick) : OperationResult.UnknownTimeToLive;
+        return new OperationResult { Status = ResultStatus.Success, Flags = item.Flags, TimeToLive = left, Cas = CasOf(item.Data) };
     }
 
     private string Note(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive)

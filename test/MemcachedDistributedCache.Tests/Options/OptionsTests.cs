@@ -66,6 +66,8 @@ public sealed class OptionsTests
             data.Add(nameof(MemcachedCacheOptions.Topology), (MemcachedTopology)2, false);
             data.Add(nameof(MemcachedCacheOptions.Failover), MemcachedFailover.None, true);
             data.Add(nameof(MemcachedCacheOptions.Failover), (MemcachedFailover)2, false);
+            data.Add(nameof(MemcachedCacheOptions.Protocol), MemcachedProtocol.Classic, true);
+            data.Add(nameof(MemcachedCacheOptions.Protocol), (MemcachedProtocol)3, false);
             Counts(nameof(MemcachedCacheOptions.MaximumValueBytes), 1, 1_073_741_824);
             Counts(nameof(MemcachedCacheOptions.ConnectionsPerNode), 1, 64);
             Counts(nameof(MemcachedCacheOptions.MaximumPendingOperations), 1, 1_000_000);

@@ -120,7 +120,9 @@ public sealed partial class ArchitectureTests
                 Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) || outer == typeof(MemcachedHybridCacheOptions) =>
                     isEngine ? "Vocabulary" : "Backend",
                 Root => isEngine ? "Engine" : "Cache",
-                { } name => name[(Root.Length + 1)..],
+    
+            // A folder within a room, such as that of a dialect, is the room's.
+            { } name => name[(Root.Length + 1)..].Split('.')[0],
                 _ => "",
             });
     }

@@ -8,7 +8,7 @@ public sealed class HandshakeTests
     private const string Settings = "STAT maxbytes 67108864\r\nSTAT item_size_max 2097152\r\nSTAT tcp_backlog 1024\r\nEND\r\nMN\r\n";
 
     [Fact]
-    public void Asks() => Assert.Equal("version\r\nstats settings\r\nmn\r\n", Encoding.ASCII.GetString(Handshake.Request));
+    public void Asks() => Assert.Equal("version\r\nstats settings\r\nmn\r\n", Encoding.ASCII.GetString(new Handshake().Request));
 
     [Theory]
     [InlineData("1.6.10")]
@@ -46,29 +46,58 @@ public sealed class HandshakeTests
     }
 
     [Theory]
-    [InlineData("1.4.39")]
-    [InlineData("1.5.22")]
+    [InlineData("1.4.14")]
+    [InlineData("1.4.0")]
+    [InlineData("1.4")]
     [InlineData("1.2.8")]
-    [InlineData("0.9")]
-    [InlineData("unknown")]
+    [InlineData("1.0")]
     public void Refuses_an_old_server_and_names_its_version(string version)
     {
-        var handshake = new Handshake();
-        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n")));
-        Assert.Contains(version, handshake.Error, StringComparison.Ordinal);
-        Assert.Contains("or newer", handshake.Error, StringComparison.Ordinal);
-        Assert.Null(handshake.ServerVersion);
+        foreach (MemcachedProtocol protocol in Enum.GetValues<MemcachedProtocol>())
+        {
+            var handshake = new Handshake(protocol);
+            Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n")));
+            Assert.Contains(version, handshake.Error, StringComparison.Ordinal);
+            Assert.Contains("1.4.15 or newer", handshake.Error, StringComparison.Ordinal);
+            Assert.Null(handshake.ServerVersion);
+        }
     }
 
     [Theory]
-    [InlineData("1.6")]
-    [InlineData("1.6.0")]
-    [InlineData("1.6.9")]
-    public void Refuses_a_server_that_would_take_a_value_for_a_command(string version)
+    [InlineData("1.4.15", "ERROR")] // each as that release answers
+    [InlineData("1.4.39", "ERROR")]
+    [InlineData("1.5.22", "EN")]
+    [InlineData("1.6", "MN")]
+    [InlineData("1.6.0", "MN")]
+    [InlineData("1.6.9", "MN")]
+    [InlineData("unknown", "ERROR")]
+    [InlineData("0.5.0", "ERROR")]
+    public void Asks_a_server_that_would_take_a_value_for_a_command_by_classic_commands(string version, string answer)
     {
         var handshake = new Handshake();
-        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{Settings}")));
-        Assert.Contains("1.6.10 or newer is needed", handshake.Error, StringComparison.Ordinal);
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\nSTAT item_size_max 2097152\r\nEND\r\n{answer}\r\n")));
+        Assert.Null(handshake.Error);
+        Assert.True(handshake.IsClassic);
+        Assert.Equal((version, 2097152), (handshake.ServerVersion, handshake.ItemSizeMax));
+
+        var meta = new Handshake(MemcachedProtocol.Meta);
+        Assert.True(meta.Advance(Bytes($"VERSION {version}\r\n")));
+        Assert.Contains("1.6.10 or newer is needed", meta.Error, StringComparison.Ordinal);
+        Assert.Contains("Protocol", meta.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("1.6.18")] // twemproxy passes the question on
+    [InlineData("1.4.15")]
+    [InlineData("0.5.0")]
+    [InlineData("37.0.0 mcrouter")]
+    public void Asks_for_no_more_than_the_version_where_the_peer_may_know_no_more(string version)
+    {
+        var handshake = new Handshake(MemcachedProtocol.Classic);
+        Assert.Equal("version\r\n", Encoding.ASCII.GetString(handshake.Request));
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n")));
+        Assert.Null(handshake.Error);
+        Assert.Equal((true, 0, version), (handshake.IsClassic, handshake.ItemSizeMax, handshake.ServerVersion));
     }
 
     [Theory]
@@ -136,14 +165,33 @@ public sealed class HandshakeTests
     [InlineData("37.0.0 mcrouter", "ERROR\r\n", "ERROR\r\n")]
     [InlineData("1.6.38", "END\r\n", "ERROR\r\n")]
     [InlineData("1.6.38", "END\r\n", "SERVER_ERROR unsupported command\r\n")]
-    [InlineData("1.6.38", "END\r\n", "END\r\n")]
-    public void Refuses_a_proxy_that_speaks_no_meta_protocol_whatever_version_it_tells(string version, string settings, string answer)
+    public void Asks_a_proxy_that_speaks_no_meta_protocol_by_classic_commands_whatever_version_it_tells(
+        string version,
+        string settings,
+        string answer)
     {
         var handshake = new Handshake();
         Assert.False(handshake.Advance(Bytes($"VERSION {version}\r\n{settings}")));
         Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n{settings}{answer}")));
+        Assert.Null(handshake.Error);
+        Assert.True(handshake.IsClassic);
+
+        var meta = new Handshake(MemcachedProtocol.Meta);
+        Assert.True(meta.Advance(Bytes($"VERSION {version}\r\n{settings}{answer}")));
+        Assert.Contains("speaks no meta protocol", meta.Error, StringComparison.Ordinal);
+        Assert.Contains(version, meta.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("END\r\n")]
+    [InlineData("EN\r\n")]
+    [InlineData("MN \r\n")]
+    [InlineData("hello\r\n")]
+    public void Refuses_what_is_no_answer_to_a_meta_command(string answer)
+    {
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.38\r\nEND\r\n" + answer)));
         Assert.Contains("speaks no meta protocol", handshake.Error, StringComparison.Ordinal);
-        Assert.Contains(version, handshake.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -70,7 +70,7 @@ public sealed class MetaRequestsTests
         Assert.False(new StoreRequest(WireKey.Of(Key), default, default, 1, 0, new(0, true, false)).ChangedKey.IsEmpty); // absence comes back
         Assert.False(new StoreRequest(WireKey.Of(Key), default, default, 1, 0, new(0, false, true)).ChangedKey.IsEmpty);
         Assert.True(new ConditionalDeleteRequest(WireKey.Of(Key), 5).ChangedKey.IsEmpty);
-        Assert.False(new LeaseRequest(WireKey.Of(Key), 5, true).ChangedKey.IsEmpty);
+        Assert.False(new LeaseRequest(WireKey.Of(Key), 5, true, ownFlags: 0).ChangedKey.IsEmpty);
     }
 
     [Fact]

@@ -62,7 +62,7 @@ public sealed class WireKeyTests
             Assert.Throws<ArgumentException>(() => new KeyRequest(kind, default, 1).Write(room, 1));
         }
 
-        Assert.Throws<ArgumentException>(() => new LeaseRequest(default, 1, withValue: true).Write(room, 1));
+        Assert.Throws<ArgumentException>(() => new LeaseRequest(default, 1, withValue: true, ownFlags: 0).Write(room, 1));
         Assert.Throws<ArgumentException>(() => new StoreRequest(default, default, ReadOnlySequence<byte>.Empty, 1, 0).Write(room, 1));
         Assert.Throws<ArgumentException>(() => new ConditionalDeleteRequest(default, 1).Write(room, 1));
     }
