@@ -26,7 +26,9 @@ internal static class CredentialRules
 
     /// <summary>The servers to which a password would cross a network that others may read. A name may lead anywhere, except that of this machine.</summary>
     public static string[] ReadableAt(MemcachedCacheOptions options)
-        => options.UserName is null || options.Tls.Enabled ? [] : [.. options.Servers.Where(static server => !IsThisMachine(server))];
+        => options.UserName is null || options.Tls.Enabled
+            ? []
+            : [.. options.Servers.Append(options.Discovery ?? "").Where(static server => !IsThisMachine(server))];
 
     private static bool IsThisMachine(string text)
         => !ServerSpec.TryParse(text, out ServerSpec? server, out _)
