@@ -123,7 +123,11 @@ public sealed class DiscoveryTests
         await using var endpoint = new ConfigurationEndpoint();
         await using MemcachedCache cache = Caches.On(
             [named.Server, endpoint.Address + ";discover=cluster"],
-            static options => options.DiscoveryInterval = TimeSpan.FromSeconds(1),
+            static options =>
+            {
+                options.DiscoveryInterval = TimeSpan.FromSeconds(1);
+                options.OperationTimeout = options.ConnectTimeout = TimeSpan.FromSeconds(20);
+            },
             ioTime: new HastyTimeProvider(10));
         Assert.Equal([named.Server], Servers(cache));
         await SetAllAsync(cache, 1);
@@ -161,7 +165,8 @@ public sealed class DiscoveryTests
             DiscoveryInterval = TimeSpan.FromSeconds(1),
             Namespace = "discovery",
             FailureMode = MemcachedFailureMode.Throw,
-            OperationTimeout = TimeSpan.FromSeconds(10),
+            OperationTimeout = TimeSpan.FromSeconds(20),
+            ConnectTimeout = TimeSpan.FromSeconds(20),
         };
         configure?.Invoke(options);
         return new MemcachedCache(options, logger, null, null, null, ioTime: new HastyTimeProvider(10));

@@ -80,7 +80,8 @@ public sealed class ServiceDiscoveryTests
             DiscoveryInterval = TimeSpan.FromSeconds(1),
             Namespace = "service",
             FailureMode = MemcachedFailureMode.Throw,
-            OperationTimeout = TimeSpan.FromSeconds(10),
+            OperationTimeout = TimeSpan.FromSeconds(20),
+            ConnectTimeout = TimeSpan.FromSeconds(6),
         };
         return new MemcachedCache(options, logger, null, null, null, new Pods(dns, searchDomains), new HastyTimeProvider(10));
     }
