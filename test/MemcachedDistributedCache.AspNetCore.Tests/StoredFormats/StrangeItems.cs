@@ -11,6 +11,9 @@ namespace MemcachedDistributedCache.AspNetCore.Tests.StoredFormats;
 internal sealed class StrangeItems(Random random)
 {
     private const uint Mark = 0xC5u << 24;
+    /// <summary>The bits of the flags of entries and leases that may be anything.</summary>
+    public const uint FreeBits = (1u << 20) - 1;
+
     public const uint EntryFlags = Mark | (1u << 20);
     public const uint LeaseFlags = Mark | (2u << 20);
     public const uint VersionFlags = Mark | (3u << 20);
@@ -88,11 +91,13 @@ internal sealed class StrangeItems(Random random)
         BinaryPrimitives.WriteInt32BigEndian(head.AsSpan(20), length);
         wildcard.CopyTo(head.AsSpan(24));
         byte[] item = [.. head, .. tags.SelectMany(static tag => (byte[])[(byte)tag.Key.Length, .. tag.Key, .. tag.Version]), .. payload];
-        return (random.Next(5) == 0 ? Spoil(item) : item, random.Next(20) == 0 ? AnyFlags() : EntryFlags);
+        return (random.Next(5) == 0 ? Spoil(item) : item, random.Next(20) == 0 ? AnyFlags() : EntryFlags | Free());
     }
 
     /// <summary>The empty place of a value that is being made, or of a lease; with or without something in it.</summary>
-    public (byte[] Data, uint Flags) Placeholder() => (random.Next(4) == 0 ? Bytes(random.Next(20)) : [], random.Next(3) == 0 ? AnyFlags() : LeaseFlags);
+    public (byte[] Data, uint Flags) Placeholder() => (random.Next(4) == 0 ? Bytes(random.Next(20)) : [], random.Next(3) == 0 ? AnyFlags() : LeaseFlags | Free());
+
+    private uint Free() => (uint)random.Next((int)FreeBits + 1);
 
     /// <summary>The version of a tag of the hybrid cache.</summary>
     public (byte[] Data, uint Flags) TagVersion(byte[] stored)

@@ -294,6 +294,7 @@ internal sealed class StrangeServer : IAsyncDisposable
         bool withValue = words.Contains("v");
         bool takesLease = NumberOf(words, 'N') is not null;
         uint stored = (uint)(NumberOf(words, 'F') ?? 0);
+        uint kindStored = stored & ~StrangeItems.FreeBits;
         return known && (words[0], kind) switch
         {
             // Each read of an entry here would make it, so one that would not was meant for a tag.
@@ -301,8 +302,8 @@ internal sealed class StrangeServer : IAsyncDisposable
             ("mg", KeyKind.Lease) => takesLease && !withValue,
             ("mg", KeyKind.Tag) => withValue && !takesLease,
             ("mg", _) => !takesLease,
-            ("ms", KeyKind.HybridEntry) => stored == StrangeItems.EntryFlags || (stored == StrangeItems.LeaseFlags && data.Length == 0),
-            ("ms", KeyKind.Lease) => stored == StrangeItems.LeaseFlags && data.Length == 0,
+            ("ms", KeyKind.HybridEntry) => kindStored == StrangeItems.EntryFlags || (kindStored == StrangeItems.LeaseFlags && data.Length == 0),
+            ("ms", KeyKind.Lease) => kindStored == StrangeItems.LeaseFlags && data.Length == 0,
             ("ms", KeyKind.Tag) => stored == StrangeItems.VersionFlags && data.Length == 16,
             ("ms", KeyKind.Probe) => data.Length == 0,
             ("ms", _) => NumberOf(words, 'T') is > 0,
