@@ -70,7 +70,16 @@ internal sealed class ServerDiscovery
     {
         var thread = new Thread(() =>
         {
-            Ask();
+            try
+            {
+                Ask();
+            }
+            catch (Exception exception)
+            {
+                // On a thread of its own it would end the process. It is asked again.
+                Log.DiscoveryFailed(_logger, _name, exception.Message, _servers.Count);
+            }
+
             Volatile.Write(ref _isFirstOver, true);
             _loop.Wake();
         })
@@ -130,7 +139,12 @@ internal sealed class ServerDiscovery
             return;
         }
 
-        bool isOther = _servers.Count == 0 || answer.Version != _version || (answer.Version is null && !answer.Servers!.SequenceEqual(_servers));
+
+        // A list without a version counts by what it names; and so does one of the same version where nobody of it answers:
+        // the cluster may have been made anew.
+        bool isOther = _servers.Count == 0
+            || answer.Version != _version
+            || ((answer.Version is null || !_isAnyUp()) && !answer.Servers!.SequenceEqual(_servers));
         if (isOther || isNews)
         {
             Log.ServersDiscovered(_logger, _name, answer.Servers!.Count, answer.Version is { } version ? $", version {version} of its list" : "");
@@ -138,9 +152,9 @@ internal sealed class ServerDiscovery
 
         if (isOther)
         {
+            _found(answer.Servers!);
             _version = answer.Version;
             _servers = answer.Servers!;
-            _found(_servers);
         }
     }
 

@@ -14,7 +14,9 @@ internal sealed class ServiceResolver(IPEndPoint[]? nameServers = null, string[]
 {
     private const string ResolverConfiguration = "/etc/resolv.conf";
 
-    private readonly Lazy<LookupClient> _client = new(() => new LookupClient(OptionsFor(nameServers)));
+    private readonly Lazy<LookupClient> _client = new(
+        () => new LookupClient(OptionsFor(nameServers)),
+        LazyThreadSafetyMode.PublicationOnly); // a failure is not kept
 
     /// <summary>Asks the name servers of the operating system.</summary>
     public static ServiceResolver System { get; } = new();

@@ -20,19 +20,32 @@ internal sealed class TlsConnectionFactory(ConnectionFactory plain, TlsSettings 
         var handshake = new TlsHandshake(settings, address);
         var inner = new AsyncTransportStream(transport);
         var stream = new SslStream(inner);
+        Task authenticating = Task.CompletedTask;
         try
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limit.CancelAfter(Left(began, connectTimeout));
 
             // On another thread than that which goes on to read: callbacks of the application may take their time, or all time.
-            Task authenticating = Task.Run(() => stream.AuthenticateAsClientAsync(handshake.Options(), limit.Token), limit.Token);
+            authenticating = Task.Run(() => stream.AuthenticateAsClientAsync(handshake.Options(connectTimeout / 2), limit.Token), limit.Token);
             await authenticating.WaitAsync(limit.Token).ConfigureAwait(false);
             return new TlsConnection(transport, stream);
         }
         catch (Exception exception)
         {
             transport.Dispose();
+
+            // When the handshake has ended, which a callback of the application may hold up.
+            _ = authenticating.ContinueWith(
+                static (ended, stream) =>
+                {
+                    _ = ended.Exception;
+                    ((SslStream)stream!).Dispose();
+                },
+                stream,
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
             if (cancellationToken.IsCancellationRequested)
             {
                 throw;
@@ -52,13 +65,14 @@ internal sealed class TlsConnectionFactory(ConnectionFactory plain, TlsSettings 
         var stream = new SslStream(inner);
         try
         {
-            stream.AuthenticateAsClient(handshake.Options());
+            stream.AuthenticateAsClient(handshake.Options(connectTimeout / 2));
             inner.IsOpen = true;
             return new BlockingTlsConnection(transport, stream);
         }
         catch (Exception exception)
         {
             transport.Dispose();
+            stream.Dispose();
             throw handshake.Explain(exception, inner, connectTimeout);
         }
     }

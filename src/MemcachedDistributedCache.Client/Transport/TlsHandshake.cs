@@ -17,7 +17,8 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
     /// The options of one connection. They run code of the application (<see cref="TlsSettings.Configure"/>), and so does the
     /// handshake with them (a callback that validates certificates).
     /// </summary>
-    public SslClientAuthenticationOptions Options()
+    /// <param name="limit">How long the platform may ask others whether a certificate is revoked.</param>
+    public SslClientAuthenticationOptions Options(TimeSpan limit)
     {
         TlsCertificates.Set certificates = settings.Certificates.Read();
         var options = new SslClientAuthenticationOptions
@@ -27,6 +28,9 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
 
             // A server that began anew in the middle would run the application's callbacks on the read loop.
             AllowRenegotiation = false,
+
+            // memcached with client certificates refuses a session that is taken up again, and connections are few.
+            AllowTlsResume = false,
             ClientCertificateContext = certificates.Client,
             CertificateChainPolicy = new X509ChainPolicy
             {
@@ -34,6 +38,7 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
 
                 // A server sends its chain. To look for a part of it elsewhere would take time and threads nobody reckons with.
                 DisableCertificateDownloads = settings.RevocationMode != X509RevocationMode.Online,
+                UrlRetrievalTimeout = limit,
             },
         };
         if (certificates.Authorities is { } authorities)
@@ -104,19 +109,23 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
             X509Certificate2 invalid = chain!.ChainElements
                 .FirstOrDefault(static element => element.ChainElementStatus.Any(static state => state.Status == X509ChainStatusFlags.NotTimeValid))
                 ?.Certificate ?? certificate;
-            return $"its certificate '{invalid.Subject}' is valid from {invalid.NotBefore.ToUniversalTime():u} to {invalid.NotAfter.ToUniversalTime():u}, and not now. Give the server a new certificate, or correct the clock of this machine";
+            return $"its certificate '{Printable(invalid.Subject)}' is valid from {invalid.NotBefore.ToUniversalTime():u} to {invalid.NotAfter.ToUniversalTime():u}, and not now. Give the server a new certificate, or correct the clock of this machine";
         }
 
         if ((all & (X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.PartialChain)) != X509ChainStatusFlags.NoError)
         {
-            return $"its certificate '{certificate.Subject}' was issued by '{certificate.Issuer}', which is not trusted. Name a file with the certificate of that authority in Tls:CaFile";
+            return $"its certificate '{Printable(certificate.Subject)}' was issued by '{Printable(certificate.Issuer)}', which is not trusted. Name a file with the certificate of that authority in Tls:CaFile";
         }
 
         const X509ChainStatusFlags Revocation = X509ChainStatusFlags.Revoked | X509ChainStatusFlags.RevocationStatusUnknown | X509ChainStatusFlags.OfflineRevocation;
         return (all & Revocation) != X509ChainStatusFlags.NoError
-            ? $"its certificate '{certificate.Subject}' is revoked, or nobody tells whether it is ({all}). Give the server a new certificate, or set Tls:RevocationMode to NoCheck"
-            : $"its certificate '{certificate.Subject}' is not valid ({all}). Give the server another certificate";
+            ? $"its certificate '{Printable(certificate.Subject)}' is revoked, or nobody tells whether it is ({all}). Give the server a new certificate, or set Tls:RevocationMode to NoCheck"
+            : $"its certificate '{Printable(certificate.Subject)}' is not valid ({all}). Give the server another certificate";
     }
+
+    /// <summary>Text of a certificate that nobody vouches for, as it may stand in a log.</summary>
+    private static string Printable(string text)
+        => string.Concat(text.Take(120).Select(static letter => char.IsControl(letter) || char.IsSurrogate(letter) ? '?' : letter));
 
     private static string Names(X509Certificate2 certificate)
     {
@@ -127,6 +136,6 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
                 .SelectMany(static extension => extension.EnumerateDnsNames().Concat(extension.EnumerateIPAddresses().Select(static ip => ip.ToString())))
                 .Take(8),
         ];
-        return names.Length == 0 ? $"'{certificate.Subject}'" : string.Join(", ", names.Select(static name => $"'{name}'"));
+        return names.Length == 0 ? $"'{Printable(certificate.Subject)}'" : string.Join(", ", names.Select(static name => $"'{Printable(name)}'"));
     }
 }

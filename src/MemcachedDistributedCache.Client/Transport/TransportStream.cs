@@ -83,7 +83,7 @@ internal sealed class BlockingTransportStream(IBlockingTransport transport, Func
 
     /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
-        => IsOpen || transport.WaitToReceive(left())
+        => IsOpen || (left() is { Ticks: > 0 } rest && transport.WaitToReceive(rest))
             ? Note(buffer[..transport.Receive(buffer)])
             : throw new TimeoutException("Nothing was received within the limit of the handshake.");
 

@@ -61,7 +61,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
             }
 
             bool isUntimed = result.TimeToLive == OperationResult.UnknownTimeToLive;
-            if (Lease.IsHeld(result) && !(isUntimed && _untimed.IsNobodys(result.CasToken)))
+            if (Lease.IsHeld(result) && !(isUntimed && _untimed.IsNobodys(key, result.CasToken)))
             {
                 return new RemoteRead(RemoteState.Taken, sentAt) { CasToken = result.CasToken };
             }

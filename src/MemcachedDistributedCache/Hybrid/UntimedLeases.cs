@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Hybrid;
@@ -15,17 +16,18 @@ internal sealed class UntimedLeases(TimeSpan limit, TimeProvider ioTime)
     private readonly Sighting?[] _seen = new Sighting?[Places];
 
     /// <summary>Notes an empty item that was read; true if it has been there for too long to be a lease.</summary>
-    public bool IsNobodys(CasToken item)
+    public bool IsNobodys(byte[] key, CasToken item)
     {
-        ref Sighting? place = ref _seen[item.Cas % Places];
-        if (Volatile.Read(ref place) is { } before && before.Item == item)
+        int hash = KeyedKeyComparer.Instance.GetHashCode(key);
+        ref Sighting? place = ref _seen[(uint)hash % Places];
+        if (Volatile.Read(ref place) is { } before && before.Item == item && before.KeyHash == hash)
         {
             return ioTime.GetElapsedTime(before.Since) > limit;
         }
 
-        Volatile.Write(ref place, new Sighting(item, ioTime.GetTimestamp()));
+        Volatile.Write(ref place, new Sighting(item, hash, ioTime.GetTimestamp()));
         return false;
     }
 
-    private sealed record Sighting(CasToken Item, long Since);
+    private sealed record Sighting(CasToken Item, int KeyHash, long Since);
 }

@@ -17,6 +17,9 @@ internal static class CredentialRules
             (_, not null, not null) => "Password and PasswordFile are both set; set one of them.",
             ({ } name, _, _) when name.Any(static letter => char.IsWhiteSpace(letter) || char.IsControl(letter) || letter == ':') =>
                 "UserName has a space, a control character or a colon, which memcached -Y does not take; name another user.",
+            _ when options.Topology == MemcachedTopology.Shared =>
+                "UserName is set with Topology = Shared; a proxy passes the password on to whichever server it likes, which may store it as a value. "
+                + "Take UserName out, or name the servers themselves.",
             _ => Of(options)!.TryGetPassword(out _, out string? error) ? null : $"{error!.TrimEnd('.')}. Correct it.",
         };
 
@@ -28,7 +31,8 @@ internal static class CredentialRules
     public static string[] ReadableAt(MemcachedCacheOptions options)
         => options.UserName is null || options.Tls.Enabled
             ? []
-            : [.. options.Servers.Append(options.Discovery ?? "").Where(static server => !IsThisMachine(server))];
+            : DiscoveryEndpoint.Of(options) is { } endpoint ? [endpoint.Address.ToString()] // the servers that it tells may be anywhere
+            : [.. options.Servers.Where(static server => !IsThisMachine(server))];
 
     private static bool IsThisMachine(string text)
         => !ServerSpec.TryParse(text, out ServerSpec? server, out _)

@@ -60,6 +60,13 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
             result.AddError(error, nameof(options.Tls));
         }
 
+        if (options.Tls is { Enabled: true, ServerName: null, CaFile: null } && DiscoveryEndpoint.Of(options) is { Discovers: DiscoveryKind.Service })
+        {
+            result.AddError(
+                "Discovery asks DNS for the servers, and Tls takes any certificate of a public authority for the name that DNS tells, which proves nothing; set Tls:ServerName or Tls:CaFile.",
+                nameof(options.Tls));
+        }
+
         if (options.MaximumReconnectDelay < options.ReconnectDelay)
         {
             result.AddError(

@@ -66,6 +66,11 @@ public sealed class ServerDiscoveryTests : IDisposable
         Tells(1, "c||3");
         await AskAgainAsync();
         Assert.Equal("c:3", _found[2]);
+
+        // And once more, with as high a version as the first time.
+        Tells(1, "d||4");
+        await AskAgainAsync();
+        Assert.Equal("d:4", _found[3]);
     }
 
     [Fact]

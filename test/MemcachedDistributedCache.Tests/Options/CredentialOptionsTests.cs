@@ -27,6 +27,26 @@ public sealed class CredentialOptionsTests
     }
 
     [Fact]
+    public void A_password_is_not_given_to_a_proxy()
+    {
+        var options = new MemcachedCacheOptions { Servers = ["mc1"], UserName = "user", Password = "secret", Topology = MemcachedTopology.Shared };
+        Assert.Contains("UserName is set with Topology = Shared", Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_name_that_only_DNS_tells_proves_no_server()
+    {
+        var options = new MemcachedCacheOptions { Discovery = "_memcached._tcp.mc", Tls = { Enabled = true } };
+        Assert.Contains("set Tls:ServerName or Tls:CaFile", Assert.Throws<OptionsValidationException>(() => new MemcachedCache(options)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("_memcached._tcp.mc", "_memcached._tcp.mc")]
+    [InlineData("localhost:11211", "localhost:11211")]
+    public void Whoever_tells_the_servers_may_tell_any(string endpoint, string named)
+        => Assert.StartsWith(named, Assert.Single(CredentialRules.ReadableAt(new MemcachedCacheOptions { Discovery = endpoint, UserName = "user", Password = "secret" })), StringComparison.Ordinal);
+
+    [Fact]
     public void A_pair_that_memcached_cannot_hold_is_refused()
     {
         var options = new MemcachedCacheOptions { Servers = ["mc1"], UserName = "user", Password = new string('x', 250) };
