@@ -42,17 +42,22 @@ public sealed class LocalTests(ThreeNodes nodes) : HybridTestBase(nodes)
         for (int round = 1; round <= 3; round++)
         {
             long before = one.Statistics.Revalidations;
+            TimeSpan took = TimeSpan.Zero;
             await Eventually.True(
                 async () =>
                 {
+                    long began = Stopwatch.GetTimestamp();
                     await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => one.Get<byte[]>("key", static _ => throw new InvalidOperationException()).AsTask()));
+                    took = Stopwatch.GetElapsedTime(began);
                     return one.Statistics.Revalidations > before;
                 },
                 "it is revalidated");
-            Assert.Equal(before + 1, one.Statistics.Revalidations);
+
+            // On a busy machine the fifty may take longer than a copy is good for, and the last of them find it due again.
+            Assert.InRange(one.Statistics.Revalidations - before, 1, 1 + (long)(took / TimeSpan.FromMilliseconds(300)));
         }
 
-        Assert.Equal(3, await Stat(server, "cmd_get") - touched);
+        Assert.Equal(one.Statistics.Revalidations, await Stat(server, "cmd_get") - touched);
         Assert.InRange(await Stat(server, "bytes_written") - sent, 1, 20_000); // the statistics themselves among them
     }
 
