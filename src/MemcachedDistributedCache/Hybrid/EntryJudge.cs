@@ -55,6 +55,26 @@ internal sealed class EntryJudge(LocalCache local, RemoteCache remote, TagTracke
         return (null, now == RemoteState.Unread ? copy : null);
     }
 
+    /// <summary>
+    /// The local copy, or null once the cluster has told that the key has another entry or none. A copy that could not be held
+    /// against the cluster must not be served after that, also if the cluster cannot be asked again.
+    /// </summary>
+    public CachedEntry? KeepUnlessAnswered<T>(Call<T> call, CachedEntry? copy, in RemoteRead read)
+    {
+        bool isAnswered = copy is { IsDetached: false } && read.State switch
+        {
+            RemoteState.Entry => read.Entry!.CreatedAt != copy.CreatedAt || read.Entry.ExpiresAt != copy.ExpiresAt,
+            RemoteState.Won or RemoteState.Taken or RemoteState.Absent => true,
+            _ => false,
+        };
+        if (isAnswered)
+        {
+            local.Drop(call.Key, copy!);
+        }
+
+        return isAnswered ? null : copy;
+    }
+
     /// <summary>Serves the local copy, where the cluster cannot say otherwise.</summary>
     public Outcome<T>? ServeUnseen<T>(Call<T> call, CachedEntry? copy)
     {

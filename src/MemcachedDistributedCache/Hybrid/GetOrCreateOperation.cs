@@ -90,6 +90,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
                 ? await steps.Remote.LeaseAsync(_call.WireKey, _call.Options.MayReadRemote).ConfigureAwait(false)
                 : await steps.Remote.GetAsync(_call.WireKey).ConfigureAwait(false);
             await tagsKnown.ConfigureAwait(false);
+            _local = steps.Judge.KeepUnlessAnswered(_call, _local, read);
             if (await AnswerAsync(read).ConfigureAwait(false) is { } outcome)
             {
                 return outcome;

@@ -53,4 +53,40 @@ public sealed class CopyTests : IDisposable
         Assert.Equal(expected, await _one.Get("key", "mine"));
         Assert.Equal(1, _one[HybridEvent.Revalidated]);
     }
+
+    /// <summary>Its state is of another connection, so that looking at the entry has told nothing.</summary>
+    [Fact]
+    public async Task What_the_cluster_has_called_gone_is_not_served_when_the_new_value_cannot_be_had()
+    {
+        Assert.Equal("old", await _one.Get("key", "old"));
+        _one.Pass(2);
+        _one.Client.Origin = new object();
+        int asked = 0;
+        _one.Client.Before = (verb, _) =>
+        {
+            if (verb != "lease")
+            {
+                return null;
+            }
+
+            if (++asked > 1)
+            {
+                return OperationResult.Failed(new OperationFailure(MemcachedFailureReason.TimedOut, new NodeCounters("mc1:11211"), WasSent: true));
+            }
+
+            // Removed between the look and the question, and made by another.
+            _model.Delete("#=key", cas: null);
+            _model.Lease("#=key", 10, new object());
+            return null;
+        };
+        Task<string> mine = _one.Get("key", "mine");
+        await Eventually.True(
+            () =>
+            {
+                _one.Pass(0.01);
+                return mine.IsCompleted;
+            },
+            "the key is asked for again");
+        Assert.Equal("mine", await mine);
+    }
 }
