@@ -70,7 +70,9 @@ internal sealed record ServerSpec(ServerAddress Address, int Weight, bool IsEach
             }
             else
             {
-                error = $"'{part}' is not a server setting; servers are separated by commas ('mc1:11211,mc2:11211'), and the settings are 'weight=<1 to {MaximumWeight}>', 'addresses=each', 'discover=cluster' and 'discover=srv'";
+                // The name alone: a password may have been put here.
+                error = $"'{part.Split('=')[0]}' is not a server setting; servers are separated by commas ('mc1:11211,mc2:11211'), and the settings are "
+                    + $"'weight=<1 to {MaximumWeight}>', 'addresses=each', 'discover=cluster' and 'discover=srv'";
                 return false;
             }
         }
