@@ -51,7 +51,7 @@ internal sealed record ClusterSettings
     /// <summary>Told when a node goes down. Must not block.</summary>
     public Action? NodeDown { get; init; }
 
-    /// <summary>How often it is asked which servers there are, where that is asked.</summary>
+    /// <summary>The pause between two questions for the list of servers, where that is discovered.</summary>
     public TimeSpan DiscoveryInterval { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>How often names are looked up again; infinite for never.</summary>

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Cluster;
 
-/// <summary>Who is asked which servers there are.</summary>
+/// <summary>The kind of address that tells the list of servers.</summary>
 internal enum DiscoveryKind
 {
     /// <summary>Nobody: the address is a server.</summary>

@@ -44,7 +44,7 @@ internal sealed class ServerDirectory
         _following = new BackgroundLoop(() => NamesToFollow().Length != 0, FollowAsync, stop);
     }
 
-    /// <summary>What has been discovered, in place of what is configured.</summary>
+    /// <summary>The discovered servers, in place of the configured ones.</summary>
     private IReadOnlyList<ServerSpec> Specs => Volatile.Read(ref _discovered) ?? Volatile.Read(ref _specs);
 
     /// <summary>The addresses of a name as they were found last; null where it has not been looked up.</summary>

@@ -92,6 +92,10 @@ internal sealed class ClassicReplies
         }
 
         bool expires = (operation.ExpectedParts & ClassicParts.Expiry) != ClassicParts.None;
+
+        // A store without a condition is made or fails: a refusal there belongs to another request, or is a proxy's word for a lost value.
+        bool adds = (operation.ExpectedParts & ClassicParts.Add) != ClassicParts.None;
+        bool compares = (operation.ExpectedParts & ClassicParts.Cas) != ClassicParts.None;
         return (operation.Kind, line) switch
         {
             (OperationKind.NoOp, ClassicLine.Version) => ReplyCode.NoOp,
@@ -102,9 +106,9 @@ internal sealed class ClassicReplies
             (OperationKind.Delete, ClassicLine.Stored) when expires => ReplyCode.Done,
             (OperationKind.Delete, ClassicLine.Exists) when expires => ReplyCode.Exists,
             (OperationKind.Store or OperationKind.Probe or OperationKind.Lease, ClassicLine.Stored) => ReplyCode.Done,
-            (OperationKind.Store or OperationKind.Lease, ClassicLine.NotStored) => ReplyCode.NotStored,
-            (OperationKind.Store, ClassicLine.Exists) => ReplyCode.Exists,
-            (OperationKind.Store, ClassicLine.NotFound) => ReplyCode.NotFound,
+            (OperationKind.Store or OperationKind.Lease, ClassicLine.NotStored) when adds => ReplyCode.NotStored,
+            (OperationKind.Store, ClassicLine.Exists) when compares => ReplyCode.Exists,
+            (OperationKind.Store, ClassicLine.NotFound) when compares => ReplyCode.NotFound,
             _ => null,
         };
     }

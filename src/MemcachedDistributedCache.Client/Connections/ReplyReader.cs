@@ -29,7 +29,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private bool _direct;
     private ClassicReplies? _classic;
 
-    /// <summary>Where the items' states come from, the connection or the address of shared servers; see <see cref="CasToken"/>.</summary>
+    /// <summary>The origin of the items' states, the connection or the address of shared servers; see <see cref="CasToken"/>.</summary>
     public object? Origin { get; init; }
 
     /// <summary>Told of a lease that was won by a request whose caller is gone, by its key and the number of its state.</summary>

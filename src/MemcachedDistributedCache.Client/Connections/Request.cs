@@ -131,7 +131,10 @@ internal readonly ref struct StoreRequest(
 
     /// <inheritdoc/>
     public ClassicExpectation Expectation
-        => new(_key, IsReadBack ? ClassicParts.Line | ClassicParts.Item : ClassicParts.Line, flags, _length);
+        => new(_key, ClassicParts.Line | Condition | (IsReadBack ? ClassicParts.Item : ClassicParts.None), flags, _length);
+
+    private ClassicParts Condition
+        => condition.Cas != 0 ? ClassicParts.Cas : condition.OnlyIfAbsent ? ClassicParts.Add : ClassicParts.None;
 
     /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque)
@@ -178,7 +181,7 @@ internal readonly ref struct LeaseRequest(WireKey key, int seconds, bool withVal
 
     /// <inheritdoc/>
     public ClassicExpectation Expectation
-        => new(_key, ClassicParts.Line | ClassicParts.Item | (withValue ? ClassicParts.Value : ClassicParts.None), ownFlags);
+        => new(_key, ClassicParts.Line | ClassicParts.Add | ClassicParts.Item | (withValue ? ClassicParts.Value : ClassicParts.None), ownFlags);
 
     /// <inheritdoc/>
     public int Write(Span<byte> destination, uint opaque) => MetaRequests.WriteLease(destination, _key, seconds, withValue, opaque);

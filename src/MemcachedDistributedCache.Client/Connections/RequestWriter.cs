@@ -268,7 +268,7 @@ internal sealed class RequestWriter(
         }
 
         // A request larger than the bound passes when it is alone, or it would never pass.
-        long waiting = _gathering.Length + _sendingLength;
+        long waiting = _gathering.Length + (_gatheringClassic?.Length ?? 0) + _sendingLength;
         return pending.Count >= maximumPending || (waiting != 0 && waiting + length > maximumBuffered) ? Outcome.Overloaded : null;
     }
 

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Transport;
 
-/// <summary>Where a server listens: a host name or an IP address, and a TCP port; or a Unix socket.</summary>
+/// <summary>The address of a server: a host name or an IP address, and a TCP port; or a Unix socket.</summary>
 /// <param name="Host">
 /// The name or address, an IPv6 address without brackets, in lower case; of a Unix socket the path of its file.
 /// </param>

@@ -25,7 +25,7 @@ internal sealed class TlsCertificates(string? authorityFile, string? certificate
     /// <summary>Told of files that cannot be used while others are in force, once for each content.</summary>
     public Action<string>? Refused { get; set; }
 
-    /// <summary>What was read.</summary>
+    /// <summary>The result of the read.</summary>
     /// <param name="Authorities">The authorities that are trusted; null for the system's.</param>
     /// <param name="Client">This client's certificate with its chain; null for none.</param>
     internal sealed record Set(X509Certificate2Collection? Authorities, SslStreamCertificateContext? Client);

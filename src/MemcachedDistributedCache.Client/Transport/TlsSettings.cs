@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace MemcachedDistributedCache.Transport;
 
-/// <summary>How connections are encrypted. No record: what it holds is in no text.</summary>
+/// <summary>The settings of encryption. No record: what it holds is in no text.</summary>
 internal sealed class TlsSettings
 {
     /// <summary>The certificates of both sides.</summary>
@@ -16,7 +16,7 @@ internal sealed class TlsSettings
     /// <summary>The versions of TLS; <see cref="SslProtocols.None"/> leaves them to the operating system.</summary>
     public SslProtocols Protocols { get; init; }
 
-    /// <summary>How a certificate is checked for being revoked.</summary>
+    /// <summary>The check of certificates for being revoked.</summary>
     public X509RevocationMode RevocationMode { get; init; }
 
     /// <summary>The application's own changes, made for each connection.</summary>

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Transport;
 
-/// <summary>What <see cref="System.Net.Security.SslStream"/> needs of a stream, on a connection; and the first byte that came.</summary>
+/// <summary>The stream that <see cref="System.Net.Security.SslStream"/> needs, on a connection; and the first byte that came.</summary>
 internal abstract class TransportStream : Stream
 {
     /// <summary>The first byte that the peer sent; null while nothing came.</summary>

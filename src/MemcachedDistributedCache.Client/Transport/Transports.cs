@@ -11,7 +11,7 @@ internal interface ITransport : IDisposable
     /// <summary>The address at the other end, null where there is none to tell.</summary>
     IPAddress? RemoteAddress { get; }
 
-    /// <summary>What is sent and received is encrypted.</summary>
+    /// <summary>The connection is encrypted.</summary>
     bool IsEncrypted => false;
 }
 

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache;
 
-/// <summary>What stands behind the address of a server.</summary>
+/// <summary>The kind of thing behind the address of a server.</summary>
 public enum MemcachedTopology
 {
     /// <summary>One memcached, which this process speaks to itself. The default.</summary>

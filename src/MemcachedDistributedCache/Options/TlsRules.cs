@@ -57,7 +57,7 @@ internal static class TlsRules
         }
     }
 
-    /// <summary>How connections are encrypted; null where they are not.</summary>
+    /// <summary>The settings of encryption; null where there is none.</summary>
     public static TlsSettings? SettingsOf(MemcachedTlsOptions tls, Action<string>? refused)
     {
         if (!tls.Enabled)

@@ -31,6 +31,8 @@ internal sealed class ClassicReaderRig : IDisposable
             "Lease" => Ask(new LeaseRequest(wireKey, 10, withValue: true, OwnFlags)),
             "LeaseOnly" => Ask(new LeaseRequest(wireKey, 10, withValue: false, OwnFlags)),
             "Store" => Ask(new StoreRequest(wireKey, default, default, 10, 0)),
+            "Add" => Ask(new StoreRequest(wireKey, default, default, 10, 0, new(0, true, false))),
+            "Over" => Ask(new StoreRequest(wireKey, default, default, 10, 0, new(5, false, false))),
             "Renew" => Ask(new StoreRequest(wireKey, default, default, 10, OwnFlags, new(5, false, true))),
             "Mark" => Ask(new StoreRequest(wireKey, default, new ReadOnlySequence<byte>("abc"u8.ToArray()), 10, OwnFlags, new(5, false, true))),
             "Expire" => Ask(new ConditionalDeleteRequest(wireKey, 5)),

@@ -18,6 +18,12 @@ internal enum ClassicParts : byte
 
     /// <summary>The line is the answer to a <c>cas</c> that makes the item expire (<see cref="ClassicRequests.WriteExpiry"/>).</summary>
     Expiry = 8,
+
+    /// <summary>The line is the answer to an <c>add</c>, which may say <c>NOT_STORED</c>.</summary>
+    Add = 16,
+
+    /// <summary>The line is the answer to a <c>cas</c>, which may say <c>EXISTS</c> or <c>NOT_FOUND</c>.</summary>
+    Cas = 32,
 }
 
 /// <summary>The marks by which the reply to a classic request is known, as it carries no token.</summary>

@@ -68,9 +68,9 @@ public sealed class ClassicRequestsTests
     public void A_lease_says_so_too()
     {
         var wanted = new LeaseRequest(WireKey.Of(Key), 10, withValue: true, ownFlags: 77);
-        AssertRequest(wanted, "add k 77 10 0\r\n\r\ngets k\r\n", Line | Item | ClassicParts.Value);
+        AssertRequest(wanted, "add k 77 10 0\r\n\r\ngets k\r\n", Line | ClassicParts.Add | Item | ClassicParts.Value);
         Assert.Equal((77u, 0), (wanted.Expectation.OwnFlags, wanted.Expectation.OwnLength));
-        AssertRequest(new LeaseRequest(WireKey.Of(Key), 10, withValue: false, ownFlags: 77), "add k 77 10 0\r\n\r\ngets k\r\n", Line | Item);
+        AssertRequest(new LeaseRequest(WireKey.Of(Key), 10, withValue: false, ownFlags: 77), "add k 77 10 0\r\n\r\ngets k\r\n", Line | ClassicParts.Add | Item);
         AssertRequest(new ConditionalDeleteRequest(WireKey.Of(Key), 9), "cas k 0 2592001 0 9\r\n\r\n", Line | ClassicParts.Expiry);
     }
 
@@ -87,7 +87,7 @@ public sealed class ClassicRequestsTests
         AssertRequest(
             request,
             $"cas k 3 9 {5 + length} 8\r\nstart{value}\r\n" + (isReadBack ? "gets k\r\n" : ""),
-            isReadBack ? Line | Item : Line);
+            Line | ClassicParts.Cas | (isReadBack ? Item : ClassicParts.None));
         Assert.Equal((3u, 5 + length), (request.Expectation.OwnFlags, request.Expectation.OwnLength));
     }
 
