@@ -83,7 +83,7 @@ smoke() {
   if ! command -v memcached >/dev/null; then
     echo "no memcached"
     echo skipped
-  elif ! dotnet publish test/AotSmoke/AotSmoke.csproj --nologo -v quiet -m:1 -p:Smoke="$way" -o "$results/smoke-$way" >"$results/publish-$way" 2>&1; then
+  elif ! dotnet publish test/AotSmoke/AotSmoke.csproj -c Debug --nologo -v quiet -m:1 -p:Smoke="$way" -o "$results/smoke-$way" >"$results/publish-$way" 2>&1; then
     cat "$results/publish-$way"
     if grep -Eqi 'NU110[0-9].*(NativeAOT|ILCompiler|App\.Runtime\.)' "$results/publish-$way"; then
       echo "the package sources of this machine do not have the runtime pack for it"
