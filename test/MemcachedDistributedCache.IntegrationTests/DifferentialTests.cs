@@ -16,7 +16,7 @@ public sealed class DifferentialTests
     private static readonly DateTimeOffset Start = new(2030, 6, 15, 8, 30, 0, 250, TimeSpan.Zero);
     private static readonly TimeSpan DefaultTimeToLive = TimeSpan.FromSeconds(45);
 
-    private static readonly int[] AllSeeds = [1, 2, Random.Shared.Next()];
+    private static readonly int[] AllSeeds = [1, Random.Shared.Next()];
 
     /// <summary>All seeds at once, begun by the first test: each step waits for the servers to see their new time.</summary>
     private static readonly Lazy<Dictionary<int, Task>> RunsOnRealServers = new(

@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.IntegrationTests;
 public sealed class LoadTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
 {
     private const int Callers = 64;
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(5);
 
     public static TheoryData<int> Seed => [Random.Shared.Next()];
 

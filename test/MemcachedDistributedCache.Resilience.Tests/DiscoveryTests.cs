@@ -165,11 +165,11 @@ public sealed class DiscoveryTests
             DiscoveryInterval = TimeSpan.FromSeconds(1),
             Namespace = "discovery",
             FailureMode = MemcachedFailureMode.Throw,
-            OperationTimeout = TimeSpan.FromSeconds(20),
+            OperationTimeout = TimeSpan.FromSeconds(40),
             ConnectTimeout = TimeSpan.FromSeconds(20),
         };
         configure?.Invoke(options);
-        return new MemcachedCache(options, logger, null, null, null, ioTime: new HastyTimeProvider(10));
+        return new MemcachedCache(options, logger, null, null, null, ioTime: new HastyTimeProvider(20));
     }
 
     private static string[] Servers(MemcachedCache cache) => [.. cache.GetNodes().Select(static node => node.Server)];

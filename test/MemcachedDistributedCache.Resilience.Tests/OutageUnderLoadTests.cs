@@ -65,7 +65,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
 
     [MemcachedTheory]
     [MemberData(nameof(Failovers.All), MemberType = typeof(Failovers))]
-    public async Task All_nodes_are_cut_off_for_five_seconds_and_keep_their_memory(string failover)
+    public async Task All_nodes_are_cut_off_for_three_seconds_and_keep_their_memory(string failover)
     {
         var servers = new List<MemcachedProcess>();
         var proxies = new List<FaultProxy>();
@@ -89,7 +89,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
 
             await Eventually.True(() => cache.GetNodes().All(node => node.State == MemcachedNodeState.Down), "all nodes are down");
             long hits = cache.GetNodes().Sum(node => node.Hits);
-            await AnswerAtOnceAsync(callers, TimeSpan.FromSeconds(5), calls: 1000);
+            await AnswerAtOnceAsync(callers, TimeSpan.FromSeconds(3), calls: 1000);
             Assert.Equal(hits, cache.GetNodes().Sum(node => node.Hits));
             Assert.All(cache.GetNodes(), node => Assert.True(node.UncertainKeys > 0));
 
@@ -122,7 +122,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
 
     [MemcachedTheory]
     [MemberData(nameof(Failovers.All), MemberType = typeof(Failovers))]
-    public async Task For_four_seconds_packets_vanish_on_the_way_to_all_nodes_and_back(string failover)
+    public async Task For_three_seconds_packets_vanish_on_the_way_to_all_nodes_and_back(string failover)
     {
         var vanishing = new StreamFault { Stall = true };
         var limit = TimeSpan.FromSeconds(1);
@@ -152,7 +152,7 @@ public sealed class OutageUnderLoadTests(ITestOutputHelper output)
             TimeSpan noticed = Stopwatch.GetElapsedTime(cut);
             Assert.True(noticed < (limit * 3.5) + (2 * machine.LongestSince(cut)), $"down after {noticed}");
             long hits = cache.GetNodes().Sum(node => node.Hits);
-            await AnswerAtOnceAsync(callers, TimeSpan.FromSeconds(Math.Max(0.5, 4 - Stopwatch.GetElapsedTime(cut).TotalSeconds)), calls: 300);
+            await AnswerAtOnceAsync(callers, TimeSpan.FromSeconds(Math.Max(0.5, 3 - Stopwatch.GetElapsedTime(cut).TotalSeconds)), calls: 300);
             Assert.Equal(hits, cache.GetNodes().Sum(node => node.Hits));
             Assert.All(cache.GetNodes(), node => Assert.True(node.UncertainKeys > 0 && node.Timeouts > 0));
 

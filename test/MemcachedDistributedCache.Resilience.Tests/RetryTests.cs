@@ -7,7 +7,6 @@ using Polly;
 namespace MemcachedDistributedCache.Resilience.Tests;
 
 /// <summary>What fails by the way is tried again, within the operation's limit.</summary>
-[Trait("Machine", "Quiet")]
 public sealed class RetryTests
 {
     private static readonly DistributedCacheEntryOptions Default = new();

@@ -194,7 +194,7 @@ public sealed class TopologyTests
         await using MemcachedProcess third = await MemcachedProcess.StartBesideAsync(first, IPAddress.Parse("127.0.0.3"));
         await using MemcachedProcess fourth = await MemcachedProcess.StartBesideAsync(first, IPAddress.Parse("127.0.0.4"));
         var names = new Names { ["mc.test"] = [first.EndPoint.Address, second.EndPoint.Address, third.EndPoint.Address] };
-        await using MemcachedCache cache = On(names, new HastyTimeProvider(10), $"mc.test:{first.EndPoint.Port};addresses=each");
+        await using MemcachedCache cache = On(names, $"mc.test:{first.EndPoint.Port};addresses=each");
         await Eventually.True(() => cache.GetNodes().Count == 3, "three nodes");
         await SetAllAsync(cache, 1);
         Dictionary<string, long> before = cache.GetNodes().ToDictionary(static node => node.Server, static node => node.Hits);
@@ -306,14 +306,13 @@ public sealed class TopologyTests
         return [.. Enumerable.Range(0, 20_000).Select(key => servers[ring.Find(HashRing.Hash(Encoding.ASCII.GetBytes("topology|" + Name(key))))].Server)];
     }
 
-    private static MemcachedCache On(Names names, params string[] servers) => On(names, null, servers);
-
-    private static MemcachedCache On(Names names, TimeProvider? ioTime, params string[] servers) => new(
+    private static MemcachedCache On(Names names, params string[] servers) => new(
         new MemcachedCacheOptions
         {
             Servers = servers,
             Namespace = "topology",
             OperationTimeout = TimeSpan.FromSeconds(30),
+            ConnectTimeout = TimeSpan.FromSeconds(30),
             DnsRefreshInterval = TimeSpan.FromSeconds(1),
         },
         loggerFactory: null,
@@ -321,7 +320,7 @@ public sealed class TopologyTests
         meterFactory: null,
         name: null,
         names,
-        ioTime);
+        ioTime: new HastyTimeProvider(10));
 
     private static async Task SetAllAsync(MemcachedCache cache, byte version)
     {

@@ -52,7 +52,7 @@ public sealed class WayTests(ITestOutputHelper output)
         using var ways = new Ways(way);
         await using MemcachedProcess victim = await ways.StartAsync();
         await using MemcachedProcess other = await ways.StartAsync();
-        await using var cache = new MemcachedCache(ways.Reach(new MemcachedCacheOptions { Servers = [victim.Server, other.Server] }), new RecordingLogger());
+        await using MemcachedCache cache = On(ways, victim.Server, other.Server);
         await using CallerGroup callers = await StartAsync(cache);
         for (int round = 0; round < 2; round++)
         {
@@ -80,7 +80,7 @@ public sealed class WayTests(ITestOutputHelper output)
         using var ways = new Ways(way);
         await using MemcachedProcess server = await ways.StartAsync();
         await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint);
-        await using var cache = new MemcachedCache(ways.Reach(new MemcachedCacheOptions { Servers = [proxy.Server] }), new RecordingLogger());
+        await using MemcachedCache cache = On(ways, proxy.Server);
         await using CallerGroup callers = await StartAsync(cache);
         var garbage = new byte[] { 0x17, 0x03, 0x03, 0x00, 0x05, 1, 2, 3, 4, 5 };
         StreamFault[] faults =
@@ -132,10 +132,20 @@ public sealed class WayTests(ITestOutputHelper output)
         await Eventually.True(() => cache.GetNodes()[0].Hits > hits, "the node serves again");
     }
 
+    /// <summary>With short pauses before it connects again, which the faults would lengthen from one to the next.</summary>
+    private static MemcachedCache On(Ways ways, params string[] servers) => new(
+        ways.Reach(new MemcachedCacheOptions
+        {
+            Servers = servers,
+            ReconnectDelay = TimeSpan.FromMilliseconds(20),
+            MaximumReconnectDelay = TimeSpan.FromMilliseconds(200),
+        }),
+        new RecordingLogger());
+
     private async Task<CallerGroup> StartAsync(MemcachedCache cache)
     {
         int seed = Random.Shared.Next();
         output.WriteLine($"seed {seed}");
-        return await CallerGroup.StartAsync(cache, Callers, firstUnpaced: 1, seed);
+        return await CallerGroup.StartAsync(cache, Callers, firstUnpaced: cache.GetNodes().Count, seed);
     }
 }

@@ -69,7 +69,7 @@ public sealed class ServerClock : IAsyncDisposable
         // new connection wakes it. The first may be served before the timer was; the second comes after. What it
         // then shows is less than a second old, and is made of two clocks, the monotonic and the other, whose
         // seconds do not begin together.
-        await server.StatsAsync();
+        await server.CommandAsync("version");
         long seen = long.Parse((await server.StatsAsync())["time"], CultureInfo.InvariantCulture);
         if (seen < _now.ToUnixTimeSeconds() - 2 || seen > _now.ToUnixTimeSeconds())
         {

@@ -92,7 +92,13 @@ public sealed class ServerMetricTests
     {
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         using var metrics = new MetricRecorder();
-        await using MemcachedCache cache = Watched.On(metrics, server.Server, options => options.OperationTimeout = TimeSpan.FromMilliseconds(500));
+
+        // A server is asked every five seconds at most.
+        await using MemcachedCache cache = Watched.On(
+            metrics,
+            server.Server,
+            static options => (options.OperationTimeout, options.ConnectTimeout) = (TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30)),
+            ioTime: new HastyTimeProvider(10));
         await cache.GetAsync("key");
         await Eventually.True(() => metrics.Points("memcached.server.items").Count == 1, "the server has been asked");
         server.Freeze();

@@ -5,7 +5,12 @@ namespace MemcachedDistributedCache.IntegrationTests.Telemetry;
 /// <summary>Makes caches that a recorder listens to.</summary>
 internal static class Watched
 {
-    public static MemcachedCache On(MetricRecorder? recorder, string server, Action<MemcachedCacheOptions>? configure = null, string? name = null)
+    public static MemcachedCache On(
+        MetricRecorder? recorder,
+        string server,
+        Action<MemcachedCacheOptions>? configure = null,
+        string? name = null,
+        TimeProvider? ioTime = null)
     {
         var options = new MemcachedCacheOptions
         {
@@ -18,7 +23,7 @@ internal static class Watched
             MaximumRetries = 0, // each request is one attempt
         };
         configure?.Invoke(options);
-        return new MemcachedCache(options, null, null, recorder, name);
+        return new MemcachedCache(options, null, null, recorder, name, ioTime: ioTime);
     }
 
     public static string[] TagsOf(MemcachedProcess server) => ["server.address=127.0.0.1", $"server.port={server.EndPoint.Port}"];
