@@ -4,9 +4,9 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 
 results=$(mktemp -d)
-server_pid= smoke_pid= beside_pid=
+server_pid= smoke_pid=
 finish() {
-  for pid in $server_pid $smoke_pid $beside_pid; do kill "$pid" 2>/dev/null; done
+  for pid in $server_pid $smoke_pid; do kill "$pid" 2>/dev/null; done
   rm -rf "$results"
 }
 trap finish EXIT
@@ -128,30 +128,24 @@ fi
 smoke_all &
 smoke_pid=$!
 
-# Two rows of projects side by side, of about the same length: most of these tests wait for something most of their time.
-first=MemcachedDistributedCache.IntegrationTests
+# Three workers, and each takes the next piece when it is free, the longest first: most of these tests wait for something most of
+# their time. The hybrid cache's are a piece of their own, and so are those that need the machine for themselves, at the end.
+integration=MemcachedDistributedCache.IntegrationTests
 resilience=MemcachedDistributedCache.Resilience.Tests
-run_row() {
-  local name
-  for name in "$@"; do
-    case $name in
-      "$resilience") run_tests "$name" "$name" "Machine!=Quiet" ;;
-      *) run_tests "$name" "$name" ;;
-    esac
-  done
-}
-
-rest=()
+pieces=(
+  "$resilience $resilience Machine!=Quiet"
+  "$integration.Hybrid $integration FullyQualifiedName~$integration.Hybrid."
+  "$integration $integration FullyQualifiedName!~$integration.Hybrid."
+)
 for project in test/*Tests/*.csproj; do
   name=$(basename "$project" .csproj)
-  case $name in "$first" | "$resilience") ;; *) rest+=("$name") ;; esac
+  case $name in "$integration" | "$resilience") ;; *) pieces+=("$name $name") ;; esac
 done
-run_row "$first" "${rest[@]:0:2}" &
-beside_pid=$!
-run_row "$resilience" "${rest[@]:2}"
-wait "$beside_pid"
-beside_pid=
-for name in "$first" "${rest[@]}" "$resilience"; do count_tests "$name"; done
+export results
+export -f run_tests
+# In the foreground: a background command ignores interrupts, and one test interrupts a program.
+printf '%s\n' "${pieces[@]}" | xargs -P 3 -L 1 bash -c 'run_tests "$@"' run_tests
+for piece in "${pieces[@]}"; do count_tests "${piece%% *}"; done
 
 wait "$smoke_pid"
 smoke_pid=
