@@ -9,11 +9,17 @@ namespace MemcachedDistributedCache.Connections;
 /// knows one kind of reply. The order tells whose line it is; the key behind <c>VALUE</c>, and that each command has
 /// answers of its own, prove it. A line that does not fit is a violation. Used by the read loop alone, and keeps no
 /// more than the first line of the oldest operation.
+/// <para>
+/// <c>SERVER_ERROR</c> answers a request that was read, with one line. <c>CLIENT_ERROR</c> and <c>ERROR</c> do so where
+/// the command is one line. Behind a store that was not understood its data are read as commands, which draw lines that
+/// nothing tells from the next requests' replies: there they are a violation.
+/// </para>
 /// </summary>
 internal sealed class ClassicReplies
 {
     private ReplyCode? _first;
     private string? _firstError;
+    private bool _isBarrierAsked;
 
     /// <summary>The place of a line in its reply.</summary>
     public enum Step
@@ -37,6 +43,12 @@ internal sealed class ClassicReplies
     /// <summary>The server's words, where the reply is an error.</summary>
     public string? Error { get; private set; }
 
+    /// <summary>
+    /// A command was not understood, and a server might say so twice. A barrier behind it shows: its answer comes in its
+    /// turn, or the connection ends.
+    /// </summary>
+    public bool NeedsBarrier { get; private set; }
+
     /// <summary>Reads a line of the oldest operation's reply.</summary>
     /// <param name="operation">The operation.</param>
     /// <param name="line">The line.</param>
@@ -52,6 +64,9 @@ internal sealed class ClassicReplies
             return Step.Violation;
         }
 
+        _isBarrierAsked &= operation.Kind != OperationKind.NoOp;
+        NeedsBarrier = said.Line == ClassicLine.NotUnderstood && operation.Kind != OperationKind.NoOp && !_isBarrierAsked;
+        _isBarrierAsked |= NeedsBarrier;
         string? error = said.Line >= ClassicLine.TooLarge ? Handshake.Printable(line) : null;
         bool hasItem = (operation.ExpectedParts & ClassicParts.Item) != ClassicParts.None;
         if (_first is null && (operation.ExpectedParts & ClassicParts.Line) != ClassicParts.None)
@@ -86,12 +101,15 @@ internal sealed class ClassicReplies
     /// <summary>The answer that a line is to the command that changes something; null where it is none.</summary>
     private static ReplyCode? CodeOf(PendingOperation operation, ClassicLine line)
     {
+        bool expires = (operation.ExpectedParts & ClassicParts.Expiry) != ClassicParts.None;
         if (line >= ClassicLine.TooLarge)
         {
-            return operation.Kind == OperationKind.NoOp ? null : ErrorOf(line);
+            // A barrier is answered by whatever line comes for it: twemproxy passes it on to a server that may be away.
+            bool hasData = expires || operation.Kind is OperationKind.Store or OperationKind.Probe or OperationKind.Lease;
+            return operation.Kind == OperationKind.NoOp ? ReplyCode.NoOp
+                : line == ClassicLine.NotUnderstood && hasData ? null
+                : ErrorOf(line);
         }
-
-        bool expires = (operation.ExpectedParts & ClassicParts.Expiry) != ClassicParts.None;
 
         // A store without a condition is made or fails: a refusal there belongs to another request, or is a proxy's word for a lost value.
         bool adds = (operation.ExpectedParts & ClassicParts.Add) != ClassicParts.None;

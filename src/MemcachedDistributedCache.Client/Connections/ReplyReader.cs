@@ -202,7 +202,13 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
             return Describe("a reply that nobody asked for", line);
         }
 
-        switch (classic.Read(operation, line, out MetaReply reply))
+        ClassicReplies.Step step = classic.Read(operation, line, out MetaReply reply);
+        if (classic.NeedsBarrier && step != ClassicReplies.Step.Violation)
+        {
+            ProofNeeded?.Invoke();
+        }
+
+        switch (step)
         {
             case ClassicReplies.Step.Violation:
                 return Describe($"no reply to {operation.Kind} by classic commands", line);

@@ -106,11 +106,11 @@ public sealed class ClassicReplyFuzzTests
                     break;
                 case 3:
                     Ask(queue, new KeyRequest(OperationKind.Delete, key), fill);
-                    Put(_random.Next(2) == 0 ? "DELETED\r\n" : "NOT_FOUND\r\n");
+                    Put(_random.Next(20) == 0 ? "ERROR\r\n" : _random.Next(2) == 0 ? "DELETED\r\n" : "NOT_FOUND\r\n");
                     break;
                 case 4:
                     Ask(queue, new KeyRequest(OperationKind.NoOp, default), fill);
-                    Put("VERSION 1.5.22\r\n");
+                    Put(_random.Next(20) == 0 ? "SERVER_ERROR Connection refused\r\n" : "VERSION 1.5.22\r\n");
                     break;
                 default:
                     Ask(queue, new KeyRequest(_random.Next(3) == 0 ? OperationKind.Inspect : OperationKind.Get, key), fill);
@@ -139,7 +139,7 @@ public sealed class ClassicReplyFuzzTests
         {
             if (_random.Next(3) == 0)
             {
-                Put("END\r\n");
+                Put(_random.Next(20) == 0 ? "CLIENT_ERROR bad command line format\r\n" : "END\r\n");
                 return;
             }
 
@@ -204,7 +204,7 @@ public sealed class ClassicReplyFuzzTests
                 OperationResult result = task.GetAwaiter().GetResult();
                 anyDamageBefore |= isDamaged;
                 Assert.True(
-                    anyDamageBefore || result.Status != ResultStatus.Failed,
+                    anyDamageBefore || result.Status != ResultStatus.Failed || result.Failure!.Reason == MemcachedFailureReason.ServerError,
                     $"{kind} failed before any damage, {(broke ? "" : "and the stream did not break")}");
                 _intact += result.Status == ResultStatus.Failed ? 0 : 1;
                 if (result.Value is { } value && !isDamaged)

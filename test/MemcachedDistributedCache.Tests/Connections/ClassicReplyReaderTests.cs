@@ -16,6 +16,16 @@ public sealed class ClassicReplyReaderTests
     [InlineData("Get", Entry, "Success", 12ul)]
     [InlineData("Get", Nothing, "Miss", 0ul)]
     [InlineData("Get", "SERVER_ERROR backend failure\r\n", "Failed", 0ul)]
+    [InlineData("Get", "ERROR\r\n", "Failed", 0ul)]
+    [InlineData("Get", "CLIENT_ERROR bad command line format\r\n", "Failed", 0ul)]
+    [InlineData("Inspect", "CLIENT_ERROR\r\n", "Failed", 0ul)]
+    [InlineData("Touch", "CLIENT_ERROR invalid exptime argument\r\n" + Entry, "Failed", 0ul)]
+    [InlineData("Touch", "ERROR\r\nERROR\r\n", "Failed", 0ul)]
+    [InlineData("Delete", "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n", "Failed", 0ul)]
+    [InlineData("Delete", "ERROR\r\n", "Failed", 0ul)]
+    [InlineData("Renew", "STORED\r\nCLIENT_ERROR bad command line format\r\n", "Success", 0ul)]
+    [InlineData("NoOp", "SERVER_ERROR Connection refused\r\n", "Success", 0ul)]
+    [InlineData("NoOp", "ERROR\r\n", "Success", 0ul)]
     [InlineData("Inspect", Entry, "Success", 12ul)]
     [InlineData("Inspect", Nothing, "Miss", 0ul)]
     [InlineData("Touch", "TOUCHED\r\n" + Entry, "Success", 12ul)]
@@ -121,8 +131,6 @@ public sealed class ClassicReplyReaderTests
     [InlineData("Get", "VALUE key 0 1 1\r\nx\r\nENDS\r\n")]
     [InlineData("Get", "VALUE key 0 1 1\r\nx\r\nVALUE key 0 1 1\r\nx\r\nEND\r\n")]
     [InlineData("Get", "VALUE key 0 1 1\r\nxy\r\nEND\r\n")]
-    [InlineData("Get", "ERROR\r\n")]
-    [InlineData("Get", "CLIENT_ERROR bad command line format\r\n")]
     [InlineData("Get", "NOT_FOUND\r\n")]
     [InlineData("Get", "VA 1 f0 t1 O1\r\nx\r\n")]
     [InlineData("Get", "EN\r\n")]
@@ -142,6 +150,11 @@ public sealed class ClassicReplyReaderTests
     [InlineData("Store", "END\r\n")]
     [InlineData("Store", "ERROR\r\n")]
     [InlineData("Store", "CLIENT_ERROR bad data chunk\r\n")]
+    [InlineData("Add", "CLIENT_ERROR bad command line format\r\n")] // its data are a command to the server
+    [InlineData("Probe", "CLIENT_ERROR bad command line format\r\n")]
+    [InlineData("Lease", "ERROR\r\n")]
+    [InlineData("Renew", "ERROR\r\n")]
+    [InlineData("Expire", "ERROR\r\n")]
     [InlineData("Renew", "STORED\r\nVALUE other 77 0 1\r\n\r\nEND\r\n")]
     [InlineData("Delete", "STORED\r\n")]
     [InlineData("Delete", "EXISTS\r\n")]
@@ -152,8 +165,6 @@ public sealed class ClassicReplyReaderTests
     [InlineData("Lease", "NOT_FOUND\r\n")]
     [InlineData("Lease", "STORED\r\nVALUE other 77 0 1\r\n\r\nEND\r\n")]
     [InlineData("NoOp", "MN\r\n")]
-    [InlineData("NoOp", "ERROR\r\n")]
-    [InlineData("NoOp", "SERVER_ERROR backend failure\r\n")]
     [InlineData("NoOp", "END\r\n")]
     [InlineData("Get", "VALUE key 0 4294967296 1\r\n")]
     [InlineData("Get", "VALUE key 0 1073741825 1\r\n")] // larger than any item
@@ -171,6 +182,46 @@ public sealed class ClassicReplyReaderTests
             Assert.Equal(ResultStatus.Failed, ReaderRig.Now(task).Status);
             Assert.Equal(ResultStatus.Failed, ReaderRig.Now(next).Status);
         }
+    }
+
+    [Fact]
+    public void A_server_that_refuses_a_command_twice_is_found_out_by_a_barrier()
+    {
+        using var rig = new ClassicReaderRig();
+        ValueTask<OperationResult> first = rig.Ask("Delete");
+        ValueTask<OperationResult> second = rig.Ask("Delete", "other");
+        Assert.Null(rig.Feed("ERROR\r\n"));
+        Assert.Equal(1, rig.Barriers);
+        ValueTask<OperationResult> barrier = rig.Ask("NoOp");
+        Assert.Null(rig.Feed("ERROR\r\n")); // of the first, for all we know
+        Assert.Equal(1, rig.Barriers); // there is one
+        Assert.Contains("no reply to NoOp", rig.Feed("DELETED\r\n"), StringComparison.Ordinal);
+        rig.End();
+        Assert.Equal(ResultStatus.Failed, ReaderRig.Now(first).Status);
+        Assert.Equal(ResultStatus.Failed, ReaderRig.Now(second).Status); // uncertain, and removed again
+        Assert.Equal(ResultStatus.Failed, ReaderRig.Now(barrier).Status);
+    }
+
+    [Fact]
+    public void Each_barrier_that_was_answered_lets_the_next_refusal_have_one()
+    {
+        using var rig = new ClassicReaderRig();
+        for (int i = 1; i <= 3; i++)
+        {
+            ValueTask<OperationResult> refused = rig.Ask("Get");
+            Assert.Null(rig.Feed("CLIENT_ERROR bad command line format\r\n"));
+            Assert.Equal(i, rig.Barriers);
+            ValueTask<OperationResult> barrier = rig.Ask("NoOp");
+            Assert.Null(rig.Feed("VERSION 1.5.22\r\n"));
+            Assert.Equal(ResultStatus.Failed, ReaderRig.Now(refused).Status);
+            Assert.Equal(ResultStatus.Success, ReaderRig.Now(barrier).Status);
+        }
+
+        // A server error is the answer to a request that was read, and needs none.
+        ValueTask<OperationResult> failed = rig.Ask("Get");
+        Assert.Null(rig.Feed("SERVER_ERROR out of memory\r\n"));
+        Assert.Equal(3, rig.Barriers);
+        Assert.Equal(ResultStatus.Failed, ReaderRig.Now(failed).Status);
     }
 
     [Theory]

@@ -18,6 +18,8 @@ internal sealed class ClassicReaderRig : IDisposable
 
     public FakeOwner Owner => _rig.Owner;
 
+    public int Barriers => _rig.Barriers;
+
     public PendingQueue Queue => _rig.Queue;
 
     public ReplyReader Reader => _rig.Reader;

@@ -14,7 +14,14 @@ internal sealed class ReaderRig : IDisposable
     private uint _opaque;
 
     public ReaderRig(int largestKept = int.MaxValue)
-        => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Owner) { LargestKept = largestKept };
+        => Reader = new ReplyReader(Queue, static flags => flags == Prefixed, Owner)
+        {
+            LargestKept = largestKept,
+            ProofNeeded = () => Barriers++,
+        };
+
+    /// <summary>How often a barrier was asked for.</summary>
+    public int Barriers { get; private set; }
 
     public PendingQueue Queue { get; } = new();
 

@@ -38,6 +38,9 @@ internal enum ClassicLine : byte
 
     /// <summary>Any other <c>SERVER_ERROR</c>.</summary>
     ServerError,
+
+    /// <summary><c>CLIENT_ERROR …</c> or <c>ERROR</c>: the command was not understood, and data behind it are read as commands.</summary>
+    NotUnderstood,
 }
 
 /// <summary>One line of a classic reply. A field that the line does not carry has its default.</summary>

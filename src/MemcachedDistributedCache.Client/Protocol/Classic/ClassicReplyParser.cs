@@ -11,12 +11,8 @@ internal static class ClassicReplyParser
     /// <summary>
     /// <c>VALUE &lt;key&gt; &lt;flags:u64|i32&gt; &lt;length:u31&gt; [&lt;cas:u64&gt;]</c> | <c>END</c> | <c>STORED</c> |
     /// <c>NOT_STORED</c> | <c>EXISTS</c> | <c>NOT_FOUND</c> | <c>DELETED</c> | <c>TOUCHED</c> | <c>VERSION
-    /// &lt;text&gt;</c> | <c>SERVER_ERROR[ &lt;text&gt;]</c>, with one space between two words.
-    /// <para>
-    /// <c>ERROR</c> and <c>CLIENT_ERROR</c> are refused: they tell of a request that the server could not read, which
-    /// may draw two lines, and nothing here would tell the second from the next request's reply. <c>SERVER_ERROR</c>
-    /// answers a request that was read, with one line.
-    /// </para>
+    /// &lt;text&gt;</c> | <c>SERVER_ERROR[ &lt;text&gt;]</c> | <c>CLIENT_ERROR[ &lt;text&gt;]</c> | <c>ERROR[
+    /// &lt;text&gt;]</c>, with one space between two words.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out ClassicReply reply)
     {
@@ -31,7 +27,8 @@ internal static class ClassicReplyParser
             return true;
         }
 
-        return line.StartsWith("SERVER_ERROR"u8) && MetaReplyParser.IsError(line) && Is(ref reply, ErrorOf(line));
+        return MetaReplyParser.IsError(line)
+            && Is(ref reply, line.StartsWith("SERVER_ERROR"u8) ? ErrorOf(line) : ClassicLine.NotUnderstood);
     }
 
     private static bool TryReadWord(ReadOnlySpan<byte> line, out ClassicLine word)

@@ -20,6 +20,10 @@ public sealed class ClassicReplyParserTests
     [InlineData("SERVER_ERROR Out of memory during read", "OutOfMemory")]
     [InlineData("SERVER_ERROR connection refused", "ServerError")]
     [InlineData("SERVER_ERROR", "ServerError")]
+    [InlineData("ERROR", "NotUnderstood")]
+    [InlineData("ERROR unknown", "NotUnderstood")]
+    [InlineData("CLIENT_ERROR bad command line format", "NotUnderstood")]
+    [InlineData("CLIENT_ERROR", "NotUnderstood")]
     public void Every_line_is_known(string line, string expected)
     {
         Assert.True(ClassicReplyParser.TryParse(Bytes(line), out ClassicReply reply));
@@ -73,9 +77,8 @@ public sealed class ClassicReplyParserTests
     [InlineData("EN")]
     [InlineData("MN")]
     [InlineData("5")]
-    [InlineData("ERROR")]
-    [InlineData("ERROR unknown")]
-    [InlineData("CLIENT_ERROR bad command line format")]
+    [InlineData("CLIENT_ERRORS")]
+    [InlineData("ERRORS")]
     [InlineData("SERVER_ERRORS")]
     public void Anything_else_is_refused(string line) => Assert.False(ClassicReplyParser.TryParse(Bytes(line), out _));
 
