@@ -92,7 +92,7 @@ internal sealed class CasStabilityMonitor
         _fences.RenewAll();
         if (before is not null || now is not null)
         {
-            Log.FencesBypassed(_logger, _counters.Server, _node.ServerVersion!);
+            Log.FencesBypassed(_logger, _counters.Server, _node.ServerVersion ?? "unknown");
         }
     }
 

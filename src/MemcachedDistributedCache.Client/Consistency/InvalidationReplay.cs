@@ -36,6 +36,7 @@ internal sealed class InvalidationReplay
     private readonly TimeSpan _grace;
     private readonly BackgroundLoop _loop;
     private readonly Dictionary<long, long> _removedAt = []; // of uncertain writes that wait for their second removal, by version; used by the loop alone
+    private readonly RefusedRemovals _refused;
     private bool _wasDown;
     private bool _isEnding;
     private long _removedUpTo;
@@ -55,6 +56,7 @@ internal sealed class InvalidationReplay
         _counters = counters;
         _logger = logger;
         _stop = stop;
+        _refused = new RefusedRemovals(settings, counters, logger);
         _grace = TimeSpan.FromTicks(Math.Min(settings.OperationTimeout.Ticks * 2, LongestGrace));
         _loop = new BackgroundLoop(HasWork, RunOnceAsync, stop);
     }
@@ -96,6 +98,7 @@ internal sealed class InvalidationReplay
         if (Interlocked.Exchange(ref _wasDown, false))
         {
             _removedAt.Clear();
+            _refused.Clear();
         }
 
         bool wasFull = _writes.IsFull;
@@ -111,6 +114,7 @@ internal sealed class InvalidationReplay
         {
             // Some are of uncertain writes that newer ones have taken the place of.
             _removedAt.Clear();
+            _refused.Clear();
             if (Interlocked.Exchange(ref _removed, 0) is > 0 and int removed)
             {
                 Log.UncertainKeysReplayed(_logger, _counters.Server, removed);
@@ -132,11 +136,14 @@ internal sealed class InvalidationReplay
         // First, so that what fails during the pause is remembered and has a pause of its own.
         _writes.BeginAnew();
         _removedAt.Clear();
+        _refused.Clear();
         await Task.Delay(_settings.IsShared ? SharedPause : _grace, _settings.TimeProvider, _stop).ConfigureAwait(false);
         _writes.TryRenewFence();
     }
 
-    /// <summary>Removes what is due; true if every removal was answered.</summary>
+    /// <summary>
+    /// Removes what is due; true if nothing is left to wait for: every removal was made, or was refused for long enough.
+    /// </summary>
     private async Task<bool> RemoveAsync()
     {
         bool all = true;
@@ -148,7 +155,11 @@ internal sealed class InvalidationReplay
             OperationResult[] results = await Task.WhenAll(batch.Select(write => _node.DeleteAsync(write.Key))).ConfigureAwait(false);
             for (int i = 0; i < batch.Length; i++)
             {
-                if (results[i].Status is not (ResultStatus.Success or ResultStatus.Miss))
+                if (results[i].Failure is { Reason: MemcachedFailureReason.ServerError or MemcachedFailureReason.ServerOutOfMemory } refusal)
+                {
+                    _refused.Add(batch[i].Value.Version, refusal);
+                }
+                else if (results[i].Status is not (ResultStatus.Success or ResultStatus.Miss))
                 {
                     all = false;
                 }
@@ -166,12 +177,13 @@ internal sealed class InvalidationReplay
         }
 
         ForgetOthers(writes);
-        return all;
+        return all && !Array.Exists(writes, write => _writes.IsCurrent(write) && _refused.IsAwaited(write.Value.Version));
     }
 
     /// <summary>Forgets the first removals of keys that were settled, or written again, before their second.</summary>
     private void ForgetOthers(KeyValuePair<byte[], UncertainWrites.UncertainWrite>[] writes)
     {
+        _refused.KeepOnly(writes.Select(static write => write.Value.Version));
         if (_removedAt.Count > writes.Length)
         {
             HashSet<long> current = [.. writes.Select(static write => write.Value.Version)];
@@ -186,6 +198,7 @@ internal sealed class InvalidationReplay
     private bool IsDue(KeyValuePair<byte[], UncertainWrites.UncertainWrite> write)
         => _writes.IsCurrent(write)
             && !IsHeldBack(write.Value)
+            && !_refused.IsPaused(write.Value.Version)
             && (!_removedAt.TryGetValue(write.Value.Version, out long at) || _settings.TimeProvider.GetElapsedTime(at) >= _grace);
 
     /// <summary>

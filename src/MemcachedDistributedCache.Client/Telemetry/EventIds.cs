@@ -19,6 +19,7 @@ internal static class EventIds
     public const int ServersChanged = 1009;
     public const int FencesBypassed = 1011;
     public const int ServersShareAddress = 1012;
+    public const int RemovalRefused = 1013;
     public const int ServersDiscovered = 1020;
     public const int DiscoveryFailed = 1021;
 }

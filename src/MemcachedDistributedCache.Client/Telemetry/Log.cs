@@ -29,6 +29,12 @@ internal static partial class Log
         "{Count} keys have been removed from memcached {Server}, which their last write or removal may not have reached, and can be read again")]
     public static partial void UncertainKeysReplayed(ILogger logger, string server, int count);
 
+    [LoggerMessage(
+        EventIds.RemovalRefused,
+        LogLevel.Warning,
+        "memcached {Server} refuses to remove a key whose last write or removal may not have reached it: {Answer}. The key is not read, and its removal is tried again at growing pauses, up to ten seconds ({Suppressed} more since the last such warning)")]
+    public static partial void RemovalRefused(ILogger logger, string server, string answer, long suppressed);
+
     [LoggerMessage(EventIds.UncertainWritesOverflowed, LogLevel.Warning, "More than {Maximum} keys on memcached {Server} have had a write or removal fail. Nothing that the server holds is read any more; what is stored from its return on will be")]
     public static partial void UncertainWritesOverflowed(ILogger logger, string server, int maximum);
 

@@ -2,6 +2,7 @@ using MemcachedDistributedCache.Consistency;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
+using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Tests.Consistency;
 
@@ -14,6 +15,9 @@ public sealed class InvalidationReplayTests : IDisposable
     private int _probes;
     private volatile bool _isSilent;
     private volatile bool _holdsRemovals;
+    private volatile string? _refusal;
+
+    private const string Classic = "VERSION 1.4.15\r\nEND\r\nERROR\r\n";
 
     public void Dispose() => _log.Dispose();
 
@@ -162,8 +166,71 @@ public sealed class InvalidationReplayTests : IDisposable
             what);
     }
 
-    /// <summary>A server that removes what it is told to, and counts.</summary>
-    private FakeFactory Factory() => new((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Answer = Answer }));
+    [Theory]
+    [InlineData(FakeTransport.Modern, "CLIENT_ERROR bad command line format")]
+    [InlineData(FakeTransport.Modern, "SERVER_ERROR backend failure")]
+    [InlineData(Classic, "CLIENT_ERROR bad command line format")]
+    [InlineData(Classic, "SERVER_ERROR Connection refused")]
+    [InlineData(Classic, "ERROR")]
+    public async Task A_removal_that_the_server_refuses_is_tried_at_growing_pauses_on_the_same_connection(string handshake, string refusal)
+    {
+        _refusal = refusal;
+        FakeFactory factory = Factory(handshake);
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        node.Consistency.Record("key"u8, mayOvertakeRemoval: false);
+        node.Consistency.Record("other"u8, mayOvertakeRemoval: false);
+        for (int i = 0; i < 150; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(200));
+            await Task.Delay(1);
+        }
+
+        // In thirty seconds some nine times each, and not at every pause of the replay; and the end of the cache waits for neither.
+        Assert.InRange(Volatile.Read(ref _removals), 8, 24);
+        Assert.True(node.Consistency.Writes.Contains("key"u8));
+        Assert.False(node.Consistency.HasUndelivered);
+        Assert.Equal((1, MemcachedNodeState.Up), (factory.Attempts, node.State));
+        Assert.Contains(refusal, Assert.Single(_log.Texts(LogLevel.Warning)), StringComparison.Ordinal);
+
+        _refusal = null;
+        DateTimeOffset takes = _time.GetUtcNow();
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(200));
+                return node.Consistency.Writes.IsEmpty;
+            },
+            "it is readable again");
+        Assert.True(_time.GetUtcNow() - takes <= TimeSpan.FromSeconds(20), $"read after {_time.GetUtcNow() - takes}");
+        Assert.Equal(1, factory.Attempts);
+    }
+
+    [Fact]
+    public async Task A_key_that_cannot_be_removed_does_not_hold_all_others_back_for_ever()
+    {
+        _refusal = "CLIENT_ERROR bad command line format";
+        using ServerCluster cluster = ClusterRig.Start(Factory(), _time, _log, maximumUncertain: 1);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
+        node.Consistency.Record("key"u8, mayOvertakeRemoval: false);
+        node.Consistency.Record("other"u8, mayOvertakeRemoval: false);
+        Assert.True(node.Consistency.Writes.AreAllUncertain);
+        DateTimeOffset refused = _time.GetUtcNow();
+        await Eventually.True(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(500));
+                return !node.Consistency.Writes.AreAllUncertain;
+            },
+            "the fence tells what is old");
+        Assert.True(_time.GetUtcNow() - refused >= TimeSpan.FromMinutes(1), $"after {_time.GetUtcNow() - refused}");
+    }
+
+    /// <summary>A server that removes what it is told to, or refuses, and counts.</summary>
+    private FakeFactory Factory(string handshake = FakeTransport.Modern)
+        => new((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = handshake, Answer = Answer }));
 
     private string? Answer(string sent)
     {
@@ -173,13 +240,16 @@ public sealed class InvalidationReplayTests : IDisposable
             replies.Append(line.Split(' ')[0] switch
             {
                 "md" when _holdsRemovals => "",
+                "md" or "delete" when _refusal is { } refusal => refusal + "\r\n",
+                "delete" => "DELETED\r\n",
+                "version" => "VERSION 1.4.15\r\n",
                 "md" => $"HD {ClusterRig.TokenOf(line)}\r\n",
                 "ms" when _isSilent => "",
                 "ms" => $"HD c{100 + Volatile.Read(ref _probes)} {ClusterRig.TokenOf(line)}\r\n",
                 "mn" => "MN\r\n",
                 _ => "",
             });
-            Interlocked.Add(ref _removals, line.StartsWith("md ", StringComparison.Ordinal) ? 1 : 0);
+            Interlocked.Add(ref _removals, line.StartsWith("md ", StringComparison.Ordinal) || line.StartsWith("delete ", StringComparison.Ordinal) ? 1 : 0);
             Interlocked.Add(ref _probes, line.StartsWith("ms ", StringComparison.Ordinal) ? 1 : 0);
         }
 
