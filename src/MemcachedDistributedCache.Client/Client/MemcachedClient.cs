@@ -84,12 +84,8 @@ internal sealed class MemcachedClient(ServerCluster cluster)
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
-        ValueTask<OperationResult> reading = node.Execute(
-            new KeyRequest(OperationKind.Inspect, key) { WithCas = withCas },
-            hash,
-            ValueTarget.OwnArray,
-            mode,
-            cancellationToken);
+        var request = new KeyRequest(OperationKind.Inspect, key) { WithCas = withCas, ReadHash = hash };
+        ValueTask<OperationResult> reading = node.Look(request, hash, mode, cancellationToken);
         return route.Fence is null || !withCas ? reading : RouteChecks.MarkAsync(reading, route);
     }
 
@@ -106,7 +102,7 @@ internal sealed class MemcachedClient(ServerCluster cluster)
         // What is held for a node that is down has a short life, which nothing makes longer.
         return route.IsGutter
             ? new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Miss))
-            : node.Execute(new KeyRequest(OperationKind.Touch, key, timeToLive), hash, ValueTarget.OwnArray, mode, cancellationToken);
+            : node.Look(new KeyRequest(OperationKind.Touch, key, timeToLive) { ReadHash = hash }, hash, mode, cancellationToken);
     }
 
     /// <summary>Deletes an item.</summary>

@@ -128,6 +128,18 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
             : Execute(request, hash, target, CallMode.Async, cancellationToken);
 
     /// <summary>
+    /// Sends a touch or an inspection. Classic commands bring the value with the answer, so there a large one goes the way of
+    /// <see cref="Read"/>; but a CAS token would be another connection's there, unless servers are shared.
+    /// </summary>
+    public ValueTask<OperationResult> Look(scoped in KeyRequest request, uint hash, CallMode mode, CancellationToken cancellationToken)
+        => mode == CallMode.Async
+            && (!request.WithCas || _settings.Connections.IsShared)
+            && _connections.AcquireForLargeValue(hash) is { Handshake.IsClassic: true } connection
+            && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
+            ? result
+            : Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
+
+    /// <summary>
     /// Sends a request whose condition is a CAS token that <paramref name="origin"/> told. By another connection, or to
     /// another node, nothing is sent, and the condition does not hold: a server that was restarted counts anew. Where
     /// servers are shared a connection tells nothing of that, and any connection of the node will do.
@@ -239,7 +251,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
             Log.NodeUp(
                 _settings.Logger,
                 Counters.Server,
-                ServerVersion!,
+                ServerVersion ?? "unknown",
                 (ItemSizeMax == 0 ? "and it does not tell how large items may be" : $"items up to {ItemSizeMax} bytes")
                     + (_connections.Handshake?.IsClassic == true ? ", asked by classic commands" : ""));
         }

@@ -2,6 +2,7 @@ using System.Net;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Vocabulary;
@@ -70,6 +71,49 @@ public sealed class LargeValueNodeTests : IDisposable
         await LargeValueRig.UntilItServesAsync(client, factory, number: 3);
         Assert.Equal((MemcachedNodeState.Up, 0L), (node.State, node.Counters.Errors));
         Assert.Equal(0, node.Counters.StateChanges(MemcachedNodeState.Down));
+    }
+
+    /// <summary>Classic commands bring the value with the answer, and a small one must not wait behind it.</summary>
+    [Fact]
+    public async Task It_takes_the_touches_and_inspections_of_large_values_where_their_answer_is_the_value()
+    {
+        FakeFactory factory = _rig.Factory(static (_, answer) => new FakeTransport { Handshake = "VERSION 1.4.15\r\nEND\r\nERROR\r\n", Answer = answer });
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        await Eventually.True(
+            async () =>
+            {
+                await TouchAsync("big");
+                return factory.Opened.Count == 2 && Count(1, "touch big 5") == 1;
+            },
+            "the length of what a touch brings is remembered");
+        int ordinary = Count(0, "gets big");
+        await TouchAsync("big");
+        await client.InspectAsync(WireKey.Of("big"u8), withCas: false, CallMode.Async, CancellationToken.None);
+        Assert.Equal((ordinary, 3), (Count(0, "gets big"), Count(1, "gets big")));
+
+        // What the token of another connection is held against must come by that connection.
+        await client.InspectAsync(WireKey.Of("big"u8), withCas: true, CallMode.Async, CancellationToken.None);
+        await TouchAsync("small");
+        Assert.Equal((ordinary + 1, 3), (Count(0, "gets big"), Count(1, "gets big")));
+        Assert.Equal((1, 0), (Count(0, "touch small 5"), Count(1, "touch small 5")));
+
+        async Task TouchAsync(string key)
+            => await client.TouchAsync(WireKey.Of(System.Text.Encoding.ASCII.GetBytes(key)), 5, CallMode.Async, CancellationToken.None).AsTask().WaitAsync(Eventually.Limit);
+
+        int Count(int connection, string request) => factory.Opened[connection].Sent.Split("\r\n").Count(line => line == request);
+    }
+
+    [Fact]
+    public async Task It_takes_no_touch_where_the_answer_is_short()
+    {
+        FakeFactory factory = _rig.Factory();
+        using ServerCluster cluster = await _rig.StartAsync(factory);
+        var client = new MemcachedClient(cluster);
+        await LargeValueRig.UntilItServesAsync(client, factory);
+        await client.TouchAsync(WireKey.Of("big"u8), 5, CallMode.Async, CancellationToken.None);
+        await client.InspectAsync(WireKey.Of("big"u8), withCas: false, CallMode.Async, CancellationToken.None);
+        Assert.DoesNotContain(factory.Opened[1].Sent.Split("\r\n"), static line => line.StartsWith("mg big ", StringComparison.Ordinal) && !line.Contains(" v "));
     }
 
     [Fact]

@@ -87,6 +87,8 @@ internal sealed class LargeValueRig : IDisposable
         ["ms", .. string[] flags] => $"HD{(flags.Contains("c") ? " c5" : "")} {ClusterRig.TokenOf(line)}\r\n",
         ["md" or "mt", ..] => $"HD {ClusterRig.TokenOf(line)}\r\n",
         ["mn"] => "MN\r\n",
+        ["gets", string key] => Lengths.TryGetValue(key, out int length) ? $"VALUE {key} 0 {length} 7\r\n{Body[..length]}\r\nEND\r\n" : "END\r\n",
+        ["touch", ..] => "TOUCHED\r\n",
         _ => "",
     }));
 }
