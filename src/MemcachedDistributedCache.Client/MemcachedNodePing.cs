@@ -14,7 +14,7 @@ public sealed record MemcachedNodePing
     /// <summary>The server's address as configured, <c>host:port</c> or <c>unix:path</c>.</summary>
     public required string Server { get; init; }
 
-    /// <summary>The version that the server reported, or null before it has answered.</summary>
+    /// <summary>The version that the server reported; null before it has answered, and where a proxy does not tell.</summary>
     public required string? ServerVersion { get; init; }
 
     /// <summary>How long the answer took, or null where there was none.</summary>

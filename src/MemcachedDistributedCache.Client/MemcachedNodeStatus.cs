@@ -13,7 +13,7 @@ public sealed record MemcachedNodeStatus
     /// <summary>It is worth asking.</summary>
     public required MemcachedNodeState State { get; init; }
 
-    /// <summary>The version that the server reported, or null before it has answered.</summary>
+    /// <summary>The version that the server reported; null before it has answered, and where a proxy does not tell.</summary>
     public required string? ServerVersion { get; init; }
 
     /// <summary>Reads that the server answered with an item. One past its exact deadline counts here and is a miss to the caller.</summary>

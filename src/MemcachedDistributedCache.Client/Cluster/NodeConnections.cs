@@ -32,7 +32,11 @@ internal sealed class NodeConnections
         _outages = outages;
         _slots = new ConnectionSlots(
             settings.ConnectionsPerNode,
-            mode => new ConnectionSlot(mode, NewConnection, settings.Connections.TimeProvider, settings.ReconnectDelay));
+            mode => new ConnectionSlot(
+                mode,
+                slot => NewConnection(slot, Handshake?.AsksForVersionAlone == true),
+                settings.Connections.TimeProvider,
+                settings.ReconnectDelay));
         _address = new NodeAddress(
             server,
             _slots,
@@ -117,10 +121,10 @@ internal sealed class NodeConnections
         return _slots.Close();
     }
 
-    private Connection NewConnection(ConnectionSlot slot)
+    private Connection NewConnection(ConnectionSlot slot, bool asksForVersionAlone)
     {
         var owner = new ConnectionOwner(this, slot);
-        return owner.Connection = new Connection(_settings.Connections, _server, slot.Mode, owner);
+        return owner.Connection = new Connection(_settings.Connections, _server, slot.Mode, owner, asksForVersionAlone);
     }
 
     private void OnOpened(ConnectionSlot slot, Connection connection)
@@ -219,7 +223,8 @@ internal sealed class NodeConnections
     /// <summary>Opens a connection for the probe of a node that is down, and puts it in place.</summary>
     private async Task<Connection?> ReconnectAsync(CancellationToken cancellationToken)
     {
-        Connection connection = NewConnection(_slots.First);
+        // Asked in full: another server may have taken the place of the one that was there.
+        Connection connection = NewConnection(_slots.First, asksForVersionAlone: false);
         Volatile.Write(ref _recovering, connection);
         connection.Start();
         ConnectionEnd? end;

@@ -35,7 +35,8 @@ internal sealed class Connection
     private long _answeredBefore;
     private bool _isOpen;
 
-    public Connection(ConnectionSettings settings, ServerAddress address, CallMode mode, IConnectionOwner owner)
+    public Connection(
+        ConnectionSettings settings, ServerAddress address, CallMode mode, IConnectionOwner owner, bool asksForVersionAlone = false)
     {
         _settings = settings;
         _address = address;
@@ -56,7 +57,7 @@ internal sealed class Connection
             LeaseUnheard = mode == CallMode.Async ? this.GiveBack : null,
             ProofNeeded = mode == CallMode.Async ? this.SendBarrier : null,
         };
-        Handshake = new Handshake(settings.Protocol);
+        Handshake = new Handshake(settings.Protocol, asksForVersionAlone);
         _failures = new FailureReasons(settings, _counters);
         _watch = new ConnectionWatch(settings);
         _createdAt = settings.TimeProvider.GetTimestamp();
@@ -254,10 +255,9 @@ internal sealed class Connection
     {
         try
         {
-            Task<IAsyncTransport> connecting = _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token);
-            IAsyncTransport transport = await connecting.ConfigureAwait(false);
-            Attach(transport);
-            if (Open(await HandshakeExchange.RunAsync(Handshake, transport, _settings.Credentials).ConfigureAwait(false)))
+            (IAsyncTransport transport, string? error) =
+                await HandshakeExchange.OpenAsync(Handshake, ConnectAsync, _settings.Credentials).ConfigureAwait(false);
+            if (Open(error))
             {
                 _sender.Begin(transport);
             }
@@ -281,9 +281,8 @@ internal sealed class Connection
     {
         try
         {
-            IBlockingTransport transport = _settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.AttemptTimeout);
-            Attach(transport);
-            if (Open(HandshakeExchange.Run(Handshake, transport, _settings.Credentials)))
+            (IBlockingTransport transport, string? error) = HandshakeExchange.Open(Handshake, Connect, _settings.Credentials);
+            if (Open(error))
             {
                 _sender.Begin(transport);
             }
@@ -302,14 +301,23 @@ internal sealed class Connection
         }
     }
 
-    private void Attach(ITransport transport)
+    private async Task<IAsyncTransport> ConnectAsync()
+        => Attach(await _settings.Factory.ConnectAsync(_address, _settings.ConnectTimeout, _connecting.Token).ConfigureAwait(false));
+
+    private IBlockingTransport Connect()
+        => Attach(_settings.Factory.Connect(_address, _settings.ConnectTimeout, _settings.Clock.AttemptTimeout));
+
+    private TTransport Attach<TTransport>(TTransport transport)
+        where TTransport : class, ITransport
     {
         // Either we see the end that came while the socket was opened, or Abort sees the socket.
-        Interlocked.Exchange(ref _transport, transport);
+        Interlocked.Exchange(ref _transport, transport)?.Dispose();
         if (_writer.IsClosed)
         {
             transport.Dispose();
         }
+
+        return transport;
     }
 
     private bool Open(string? error)

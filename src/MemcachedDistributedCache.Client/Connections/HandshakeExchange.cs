@@ -7,8 +7,45 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>Holds the <see cref="Handshake"/> with a peer. Its time limit is the connection's: who breaks it ends the exchange.</summary>
 internal static class HandshakeExchange
 {
+    /// <summary>
+    /// Connects and shakes hands, anew where the peer closes the connection at a question that it does not know.
+    /// </summary>
+    /// <returns>The transport, and what is wrong with the peer, or null.</returns>
+    public static async Task<(IAsyncTransport Transport, string? Error)> OpenAsync(
+        Handshake handshake,
+        Func<Task<IAsyncTransport>> connect,
+        Credentials? credentials)
+    {
+        while (true)
+        {
+            IAsyncTransport transport = await connect().ConfigureAwait(false);
+            string? error = await RunAsync(handshake, transport, credentials).ConfigureAwait(false);
+            if (!handshake.TryBeginAnew(IsClosed(error)))
+            {
+                return (transport, error);
+            }
+        }
+    }
+
+    /// <summary>The blocking twin of <see cref="OpenAsync"/>.</summary>
+    public static (IBlockingTransport Transport, string? Error) Open(
+        Handshake handshake,
+        Func<IBlockingTransport> connect,
+        Credentials? credentials)
+    {
+        while (true)
+        {
+            IBlockingTransport transport = connect();
+            string? error = Run(handshake, transport, credentials);
+            if (!handshake.TryBeginAnew(IsClosed(error)))
+            {
+                return (transport, error);
+            }
+        }
+    }
+
     /// <summary>Authenticates where there are credentials, shakes hands, and returns what is wrong with the peer, or null.</summary>
-    public static async Task<string?> RunAsync(Handshake handshake, IAsyncTransport transport, Credentials? credentials)
+    private static async Task<string?> RunAsync(Handshake handshake, IAsyncTransport transport, Credentials? credentials)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try
@@ -40,7 +77,7 @@ internal static class HandshakeExchange
     }
 
     /// <summary>The blocking twin of <see cref="RunAsync"/>.</summary>
-    public static string? Run(Handshake handshake, IBlockingTransport transport, Credentials? credentials)
+    private static string? Run(Handshake handshake, IBlockingTransport transport, Credentials? credentials)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Handshake.BufferLength);
         try
@@ -70,6 +107,9 @@ internal static class HandshakeExchange
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
+
+    /// <summary>With TLS it is most likely the certificate, and another handshake would be as useless.</summary>
+    private static bool IsClosed(string? error) => error == PeerDiagnosis.Closed;
 
     private static string? Judgement(Handshake handshake, int lastCount, ITransport transport)
         => lastCount != 0 ? handshake.Error

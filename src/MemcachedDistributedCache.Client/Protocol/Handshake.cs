@@ -11,23 +11,35 @@ namespace MemcachedDistributedCache.Protocol;
 /// the value of a store for its next command; one that is older than 1.6.10 answers, and would do the same.
 /// <para>
 /// With <see cref="MemcachedProtocol.Classic"/> the request is <c>version\r\n</c> alone: twemproxy passes that on to
-/// a server, and closes the connection at the other two. So the item size is not known then.
+/// a server, and closes the connection at the other two. So the item size is not known then. Whoever is to find out the
+/// dialect asks such a peer again, on a new connection; see <see cref="TryBeginAnew"/>.
 /// </para>
 /// </summary>
-internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.Auto)
+/// <param name="protocol">The dialect that is to be spoken, or is to be found out.</param>
+/// <param name="asksForVersionAlone">The peer is known to close the connection at the other questions.</param>
+internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.Auto, bool asksForVersionAlone = false)
 {
     private const int MaximumLength = 16 * 1024;
     private const int LeastMetaPatch = 10;
     private int _consumed;
+    private bool _hasVersion;
     private bool _hasSettings;
+    private bool _mayClose;
+    private bool _wasClosed;
 
     /// <summary>The bytes to send.</summary>
-    public ReadOnlySpan<byte> Request => protocol == MemcachedProtocol.Classic ? "version\r\n"u8 : "version\r\nstats settings\r\nmn\r\n"u8;
+    public ReadOnlySpan<byte> Request => AsksForVersionAlone ? "version\r\n"u8 : "version\r\nstats settings\r\nmn\r\n"u8;
+
+    /// <summary>The request is no more than the question for the version.</summary>
+    public bool AsksForVersionAlone { get; private set; } = asksForVersionAlone || protocol == MemcachedProtocol.Classic;
 
     /// <summary>The server is asked by classic commands. Of use once the exchange is over.</summary>
-    public bool IsClassic { get; private set; } = protocol == MemcachedProtocol.Classic;
+    public bool IsClassic { get; private set; } = asksForVersionAlone || protocol == MemcachedProtocol.Classic;
 
-    /// <summary>The server's version as it says it, once read.</summary>
+    /// <summary>
+    /// The server's version as it says it, once read; null where a proxy does not tell, as its answer is an error line.
+    /// twemproxy passes the question on, and answers so while that server is away.
+    /// </summary>
     public string? ServerVersion { get; private set; }
 
     /// <summary>
@@ -49,10 +61,31 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
     /// <summary>The peer cannot be used for a reason that came before the exchange; gives that reason.</summary>
     public string Refuse(string reason) => Error = reason;
 
+    /// <summary>
+    /// Begins anew for a new connection; false where that helps nothing. It helps where the peer closes the connection
+    /// at a question that it does not know (twemproxy), or is about to, as it has answered <c>CLIENT_ERROR</c> to
+    /// <c>mn</c> (mcrouter); memcached says <c>ERROR</c>, and stays. Such a peer is asked for its version alone. One that
+    /// has closed is first asked for everything once more: a server that speaks meta may have been on its way down.
+    /// </summary>
+    /// <param name="isClosed">The peer has closed the connection before the exchange was over.</param>
+    public bool TryBeginAnew(bool isClosed)
+    {
+        if (protocol != MemcachedProtocol.Auto || AsksForVersionAlone || Error is not null || !(isClosed || _mayClose))
+        {
+            return false;
+        }
+
+        AsksForVersionAlone = !isClosed || _wasClosed;
+        IsClassic = AsksForVersionAlone;
+        (ServerVersion, ItemSizeMax) = (null, 0);
+        (_consumed, _hasVersion, _hasSettings, _mayClose, _wasClosed) = (0, false, false, false, true);
+        return true;
+    }
+
     /// <summary>Reads on in all that has come so far; true when the exchange is over, well or with an <see cref="Error"/>.</summary>
     public bool Advance(ReadOnlySpan<byte> received)
     {
-        if (ServerVersion is null && PeerDiagnosis.IsTls(received))
+        if (!_hasVersion && PeerDiagnosis.IsTls(received))
         {
             Error = PeerDiagnosis.Tls;
         }
@@ -85,7 +118,7 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
 
     private bool ReadLine(ReadOnlySpan<byte> line)
     {
-        if (ServerVersion is null)
+        if (!_hasVersion)
         {
             return ReadVersion(line);
         }
@@ -133,15 +166,24 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         bool isAnswer = line.SequenceEqual("MN"u8);
         bool isRefusal = MetaReplyParser.IsError(line) || (IsClassic && line.SequenceEqual("EN"u8));
         IsClassic |= isRefusal;
+        _mayClose = line.StartsWith("CLIENT_ERROR"u8);
         Error = isAnswer || (isRefusal && protocol == MemcachedProtocol.Auto) ? null
             : $"it answered '{Printable(line)}' to a meta command (mn), so it speaks no meta protocol, although it tells version "
-                + $"{ServerVersion}. "
+                + $"{ServerVersion ?? "none"}. "
                 + "A proxy in between must speak it too, or Protocol must be Auto or Classic";
     }
 
     private bool ReadVersion(ReadOnlySpan<byte> line)
     {
         ReadOnlySpan<byte> name = "VERSION "u8;
+        _hasVersion = true;
+        if (protocol != MemcachedProtocol.Meta && (line.SequenceEqual("ERROR"u8) || line.StartsWith("SERVER_ERROR"u8)))
+        {
+            // A proxy, as every memcached tells its version. A command that it does not know it refuses in words.
+            IsClassic = true;
+            return AsksForVersionAlone;
+        }
+
         if (!line.StartsWith(name))
         {
             Error = PeerDiagnosis.OfLine(line);
@@ -170,14 +212,20 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         }
 
         ServerVersion = version;
-        return protocol == MemcachedProtocol.Classic;
+        return AsksForVersionAlone;
     }
 
     /// <summary>
-    /// A memcached before 1.4.15, the oldest that was tried. Proxies may tell a version of their own, such as <c>37.0.0 mcrouter</c>.
+    /// A memcached before 1.4.15, the oldest that was tried. Proxies may tell a version of their own, such as <c>37.0.0
+    /// mcrouter</c>, or <c>1.0.0 mcrouter</c>, which is no old memcached.
     /// </summary>
     private static bool IsTooOld(string version)
     {
+        if (version.EndsWith(" mcrouter", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
         string[] parts = version.Split('.', '-', '_', ' ');
         return parts.Length >= 2
             && parts[0] == "1"

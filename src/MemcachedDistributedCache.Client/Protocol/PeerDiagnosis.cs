@@ -10,7 +10,8 @@ internal static class PeerDiagnosis
     public const string Closed =
         "the server closed the connection before it had answered. It may ask for TLS (memcached -Z): set Tls:Enabled to true. It may speak nothing but the "
         + "binary protocol (-B binary, -S), which this cache does not: start it without. Or it has as many connections as it takes (-c). "
-        + "Or it is a proxy that closes the connection at a question that it does not know: set Protocol to Classic";
+        + "Or it is a proxy that closes the connection at a question that it does not know: set Protocol to Auto or Classic; twemproxy before 0.5.0 does so "
+        + "even at version";
 
     /// <summary>The peer ended an encrypted connection before it had said anything. With TLS 1.3 a client learns only then that its certificate was refused.</summary>
     public const string ClosedEncrypted =

@@ -101,6 +101,68 @@ public sealed class HandshakeTests
     }
 
     [Theory]
+    [InlineData("SERVER_ERROR Connection refused")] // twemproxy, when the server that it passes the question to is away
+    [InlineData("SERVER_ERROR Connection timed out")]
+    [InlineData("ERROR")]
+    public void Takes_a_proxy_that_does_not_tell_a_version_for_one_without_meta_commands(string answer)
+    {
+        var alone = new Handshake(MemcachedProtocol.Classic);
+        Assert.True(alone.Advance(Bytes(answer + "\r\n")));
+        Assert.Equal((null, null, true), (alone.Error, alone.ServerVersion, alone.IsClassic));
+
+        var whole = new Handshake();
+        Assert.True(whole.Advance(Bytes($"{answer}\r\n{answer}\r\n{answer}\r\n")));
+        Assert.Equal((null, null, true), (whole.Error, whole.ServerVersion, whole.IsClassic));
+
+        var meta = new Handshake(MemcachedProtocol.Meta);
+        Assert.True(meta.Advance(Bytes(answer + "\r\n")));
+        Assert.Contains(answer, meta.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Asks_a_peer_that_closes_the_connection_twice_for_its_version_alone()
+    {
+        var handshake = new Handshake();
+        Assert.True(handshake.TryBeginAnew(isClosed: true));
+        Assert.False(handshake.AsksForVersionAlone); // it may have been on its way down
+        Assert.True(handshake.TryBeginAnew(isClosed: true));
+        Assert.Equal("version\r\n", Encoding.ASCII.GetString(handshake.Request));
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n")));
+        Assert.Equal((null, "1.6.18", true), (handshake.Error, handshake.ServerVersion, handshake.IsClassic));
+        Assert.False(handshake.TryBeginAnew(isClosed: true));
+    }
+
+    [Fact]
+    public void Takes_a_peer_that_has_closed_once_for_what_it_says_then()
+    {
+        var handshake = new Handshake();
+        Assert.False(handshake.Advance(Bytes("VERSION 1.6.17\r\nSTAT item_size_max 5000\r\n")));
+        Assert.True(handshake.TryBeginAnew(isClosed: true));
+        Assert.True(handshake.Advance(Bytes("VERSION 1.6.18\r\n" + Settings)));
+        Assert.Equal((null, "1.6.18", false, 2097152), (handshake.Error, handshake.ServerVersion, handshake.IsClassic, handshake.ItemSizeMax));
+        Assert.False(handshake.TryBeginAnew(isClosed: false));
+    }
+
+    [Theory]
+    [InlineData("37.0.0 mcrouter")]
+    [InlineData("1.0.0 mcrouter")] // as its sources say where they are built without their own script; no old memcached
+    public void Asks_a_peer_that_refuses_in_words_and_closes_for_its_version_alone(string version)
+    {
+        var handshake = new Handshake();
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\nCLIENT_ERROR bad stats command\r\nCLIENT_ERROR malformed request\r\n")));
+        Assert.Null(handshake.Error);
+        Assert.True(handshake.TryBeginAnew(isClosed: false));
+        Assert.True(handshake.Advance(Bytes($"VERSION {version}\r\n")));
+        Assert.Equal((null, version, true), (handshake.Error, handshake.ServerVersion, handshake.IsClassic));
+    }
+
+    [Theory]
+    [InlineData(MemcachedProtocol.Meta)]
+    [InlineData(MemcachedProtocol.Classic)]
+    public void Asks_nothing_else_where_the_dialect_is_given(MemcachedProtocol protocol)
+        => Assert.False(new Handshake(protocol).TryBeginAnew(isClosed: true));
+
+    [Theory]
     [InlineData("ERROR\r\n")]
     [InlineData("CLIENT_ERROR unauthenticated\r\n")]
     [InlineData("SERVER_ERROR not here\r\n")]
