@@ -44,6 +44,9 @@ internal class CachedEntry
     /// <inheritdoc cref="EntryHead.Tags"/>
     public TagStamp[] Tags => Head.Tags;
 
+    /// <summary>No answer came in time when the cluster was last asked about it, and the copy was served all the same.</summary>
+    public bool IsUnanswered { get; set; }
+
     /// <summary>Until when it is served without asking anybody.</summary>
     public long FreshUntil
     {

@@ -43,10 +43,16 @@ internal sealed class EntryJudge(LocalCache local, RemoteCache remote, TagTracke
 
         long sentAt = context.Now;
         RemoteState now = await remote.LookAsync(call.WireKey, copy.CasToken).ConfigureAwait(false);
-        if (now is RemoteState.Entry or RemoteState.Unavailable)
+        switch (now)
         {
-            local.Confirm(copy, now == RemoteState.Entry ? sentAt : context.Now);
-            return (Serve(call, copy), copy);
+            case RemoteState.Entry:
+                copy.IsUnanswered = false;
+                local.Confirm(copy, sentAt);
+                return (Serve(call, copy), copy);
+
+            case RemoteState.Unavailable or RemoteState.Unanswered:
+                // Once no answer has come in time the value itself is read, perhaps by another connection.
+                return (ServeUnseen(call, copy, isTimedOut: now == RemoteState.Unanswered), copy);
         }
 
         // What the cluster has called changed is not served any more, also if the cluster cannot be asked for the new value. Of a
@@ -75,15 +81,22 @@ internal sealed class EntryJudge(LocalCache local, RemoteCache remote, TagTracke
         return isAnswered ? null : copy;
     }
 
-    /// <summary>Serves the local copy, where the cluster cannot say otherwise.</summary>
-    public Outcome<T>? ServeUnseen<T>(Call<T> call, CachedEntry? copy)
+    /// <summary>
+    /// Serves the local copy, where the cluster cannot say otherwise. A server that is up and does not answer in time may do so
+    /// for as long as the copy lives, as the value is large. So that is good for one more interval, and not for a second.
+    /// </summary>
+    public Outcome<T>? ServeUnseen<T>(Call<T> call, CachedEntry? copy, bool isTimedOut)
     {
         long now = context.Now;
-        if (copy is null || now >= copy.LocalUntil || tags.Check(copy.Tags, now) is TagCheck.Invalid or TagCheck.Unverifiable)
+        if (copy is null
+            || now >= copy.LocalUntil
+            || (isTimedOut && copy.IsUnanswered)
+            || tags.Check(copy.Tags, now) is TagCheck.Invalid or TagCheck.Unverifiable)
         {
             return null;
         }
 
+        copy.IsUnanswered |= isTimedOut;
         local.Confirm(copy, now);
         return Serve(call, copy);
     }

@@ -125,7 +125,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
                 return MakeAloneAsync(StoreTarget.Local, DetachedFallback());
 
             case RemoteState.Unavailable:
-                return steps.Judge.ServeUnseen(_call, _local) is { } unseen
+                return steps.Judge.ServeUnseen(_call, _local, read.IsTimedOut) is { } unseen
                     ? new ValueTask<Outcome<T>?>(unseen)
                     : MakeAloneAsync(
                         _call.Options.MayWriteRemote ? StoreTarget.LocalUntilSeen : StoreTarget.Local,
@@ -149,7 +149,7 @@ internal sealed class GetOrCreateOperation<TState, T>(
                 return new Outcome<T>(judgement.Value!, MemcachedHybridSource.DistributedCache, entry);
 
             case Judgement.Unverifiable:
-                return steps.Judge.ServeUnseen(_call, _local) ?? await MakeAloneAsync(StoreTarget.LocalUntilSeen).ConfigureAwait(false);
+                return steps.Judge.ServeUnseen(_call, _local, isTimedOut: false) ?? await MakeAloneAsync(StoreTarget.LocalUntilSeen).ConfigureAwait(false);
 
             case Judgement.Elsewhere:
                 context.Counters.Add(HybridEvent.RemoteMiss);

@@ -50,7 +50,9 @@ internal sealed class MadeValues(RemoteCache remote, EntryWriter writer, HybridC
     {
         long lookedAt = context.Now;
         CasToken casToken = fallback.Entry.CasToken;
-        if (!casToken.IsKnown || await remote.LookAsync(call.WireKey, casToken).ConfigureAwait(false) is RemoteState.Entry or RemoteState.Unavailable)
+        if (!casToken.IsKnown
+            || await remote.LookAsync(call.WireKey, casToken).ConfigureAwait(false)
+                is RemoteState.Entry or RemoteState.Unavailable or RemoteState.Unanswered)
         {
             writer.KeepStale(call, fallback, lookedAt, context.Options.MaxStale);
         }

@@ -46,7 +46,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
             if (result.Status != ResultStatus.Success)
             {
                 // A miss is an uncertain key, or a server without room for the placeholder: there is nothing to hold a store against.
-                return new RemoteRead(RemoteState.Unavailable, sentAt);
+                return new RemoteRead(RemoteState.Unavailable, sentAt) { IsTimedOut = IsTimedOut(result) };
             }
 
             if (!result.CasToken.IsKnown)
@@ -88,7 +88,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
             ResultStatus.Success when Lease.IsLease(result.Flags) || Lease.MayBeNew(result) => new RemoteRead(RemoteState.Absent, sentAt),
             ResultStatus.Success => Read(key, result, sentAt),
             ResultStatus.Miss => new RemoteRead(RemoteState.Absent, sentAt),
-            _ => new RemoteRead(RemoteState.Unavailable, sentAt),
+            _ => new RemoteRead(RemoteState.Unavailable, sentAt) { IsTimedOut = IsTimedOut(result) },
         };
     }
 
@@ -105,7 +105,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
             ResultStatus.Success when result.CasToken == casToken => RemoteState.Entry,
             ResultStatus.Success => result.Origin == casToken.Origin ? RemoteState.Changed : RemoteState.Unread,
             ResultStatus.Miss => RemoteState.Absent,
-            _ => RemoteState.Unavailable,
+            _ => IsTimedOut(result) ? RemoteState.Unanswered : RemoteState.Unavailable,
         };
     }
 
@@ -131,7 +131,7 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
         // Whoever had the lease before may have done the work.
         Lease lease = read.Lease!;
         RemoteState now = await LookAsync(wireKey, casToken).ConfigureAwait(false);
-        if (now is RemoteState.Entry or RemoteState.Unavailable)
+        if (now is RemoteState.Entry or RemoteState.Unavailable or RemoteState.Unanswered)
         {
             return (RemoteState.Won, lease);
         }
@@ -209,6 +209,8 @@ internal sealed class RemoteCache(ICacheBackend backend, KeyEncoder keys, EntryL
 
         return new RemoteRead(RemoteState.Unread, sentAt) { CasToken = result.CasToken };
     }
+
+    private static bool IsTimedOut(in OperationResult result) => result.Failure?.Reason == MemcachedFailureReason.TimedOut;
 
     private void NoteNoCas()
     {

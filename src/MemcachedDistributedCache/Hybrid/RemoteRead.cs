@@ -24,8 +24,11 @@ internal enum RemoteState : byte
     /// <summary>Something else than before.</summary>
     Changed,
 
-    /// <summary>Nobody knows.</summary>
+    /// <summary>Nobody knows: the server is away, or does not say.</summary>
     Unavailable,
+
+    /// <summary>Nobody knows: no answer came in time, from a server that is not known to be away. Of a look only.</summary>
+    Unanswered,
 }
 
 /// <summary>The answer to a read.</summary>
@@ -42,6 +45,9 @@ internal readonly record struct RemoteRead(RemoteState State, long SentAt)
 
     /// <summary>The lease, if it was won.</summary>
     public Lease? Lease { get; init; }
+
+    /// <summary>No answer came in time, from a server that is not known to be away.</summary>
+    public bool IsTimedOut { get; init; }
 
     /// <summary>A value may be stored over that state; if not, it can only be removed.</summary>
     public bool MayBeReplaced { get; init; }

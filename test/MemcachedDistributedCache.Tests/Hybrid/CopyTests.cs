@@ -54,6 +54,71 @@ public sealed class CopyTests : IDisposable
         Assert.Equal(1, _one[HybridEvent.Revalidated]);
     }
 
+    /// <summary>A value that is too large for the time limit would time out each time, for as long as the copy lives.</summary>
+    [Fact]
+    public async Task A_look_that_times_out_is_good_for_one_more_interval_and_not_for_a_second()
+    {
+        Assert.Equal("old", await _one.Get("key", "old"));
+        await _other.Set("key", "new");
+        OperationResult timedOut = Failure(MemcachedFailureReason.TimedOut);
+        _one.Client.Before = (verb, _) => verb == "look" ? timedOut : null;
+        _one.Pass(2);
+        Assert.Equal("old", await _one.Get("key", "mine"));
+        _one.Pass(0.5);
+        Assert.Equal("old", await _one.Get("key", "mine"));
+        Assert.Equal(1, _one[HybridEvent.Revalidated]);
+
+        // The second look is as late, and the value is read.
+        _one.Pass(2);
+        Assert.Equal("new", await _one.Get("key", "mine"));
+    }
+
+    [Fact]
+    public async Task What_cannot_be_read_in_time_either_is_made()
+    {
+        Assert.Equal("old", await _one.Get("key", "old"));
+        OperationResult timedOut = Failure(MemcachedFailureReason.TimedOut);
+        _one.Client.Before = (verb, _) => verb is "look" or "lease" ? timedOut : null;
+        _one.Pass(2);
+        Assert.Equal("old", await _one.Get("key", "mine"));
+        _one.Pass(2);
+        Assert.Equal("mine", await _one.Get("key", "mine"));
+    }
+
+    [Theory]
+    [InlineData(MemcachedFailureReason.Unavailable)]
+    [InlineData(MemcachedFailureReason.ConnectionLost)]
+    public async Task While_the_server_is_away_a_copy_is_served_until_it_ends(MemcachedFailureReason reason)
+    {
+        Assert.Equal("old", await _one.Get("key", "old"));
+        OperationResult failure = Failure(reason);
+        _one.Client.Before = (_, _) => failure;
+        for (int i = 0; i < 5; i++)
+        {
+            _one.Pass(2);
+            Assert.Equal("old", await _one.Get("key", "mine"));
+        }
+    }
+
+    [Fact]
+    public async Task An_answer_in_time_makes_up_for_one_that_was_late()
+    {
+        Assert.Equal("old", await _one.Get("key", "old"));
+        OperationResult timedOut = Failure(MemcachedFailureReason.TimedOut);
+        for (int i = 0; i < 3; i++)
+        {
+            _one.Client.Before = (_, _) => timedOut;
+            _one.Pass(2);
+            Assert.Equal("old", await _one.Get("key", "mine"));
+            _one.Client.Before = null;
+            _one.Pass(2);
+            Assert.Equal("old", await _one.Get("key", "mine"));
+        }
+    }
+
+    private static OperationResult Failure(MemcachedFailureReason reason)
+        => OperationResult.Failed(new OperationFailure(reason, new NodeCounters("mc1:11211"), WasSent: true));
+
     /// <summary>Its state is of another connection, so that looking at the entry has told nothing.</summary>
     [Fact]
     public async Task What_the_cluster_has_called_gone_is_not_served_when_the_new_value_cannot_be_had()
