@@ -85,13 +85,13 @@ internal sealed class SlidingWindows(ICacheBackend backend, EntryStoreSettings s
     }
 
     private TouchGate.Moment MomentOf(in OperationResult read)
-        => read.TimeToLive == OperationResult.UnknownTimeToLive ? TouchGate.Moment.Now(read.Cas, ioTime) : default;
+        => read.TimeToLive == OperationResult.UnknownTimeToLive ? TouchGate.Moment.Now(TouchGate.ItemOf(read), ioTime) : default;
 
     private async Task FinishAsync(ValueTask<OperationResult> touch, KeyEncoder keys, string key, uint flags, TouchGate.Touch gate)
     {
         OperationResult touched = await touch.ConfigureAwait(false);
         bool isDone = touched.Status == ResultStatus.Success;
-        TouchGate.Leave(gate, isDone ? touched.Sequence : 0, isDone && touched.Flags == flags ? touched.Cas : 0);
+        TouchGate.Leave(gate, isDone ? touched.Sequence : 0, isDone && touched.Flags == flags ? TouchGate.ItemOf(touched) : 0);
         await RepairAsync(touched, keys, key, flags, CallMode.Async).ConfigureAwait(false);
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Distributed;
 
@@ -19,6 +20,9 @@ internal sealed class TouchGate
 
     private const int Places = 1024;
     private const long UnderWay = long.MaxValue;
+
+    // No server counts so far.
+    private const ulong NoCas = 1ul << 63;
     private readonly Touch?[] _last = new Touch?[Places];
 
     /// <summary>The touch that the caller is to send and then to <see cref="Leave"/>, or null if none is needed.</summary>
@@ -39,21 +43,27 @@ internal sealed class TouchGate
         return other != last && other is not null && other.Covers(mark, readSequence, moment) ? null : touch;
     }
 
-    /// <summary>Ends a touch: done as this request, or 0 if it was not done, and of the item with this CAS, or 0.</summary>
-    public static void Leave(Touch touch, long sequence, ulong cas = 0) => touch.Complete(sequence, cas);
+    /// <summary>Ends a touch: done as this request, or 0 if it was not done, and of this item, or 0 if that is not known.</summary>
+    public static void Leave(Touch touch, long sequence, ulong item = 0) => touch.Complete(sequence, item);
+
+    /// <summary>
+    /// Tells one item of a key from the next: by its CAS, or by its client flags where the server counts none (<c>-C</c>). Two items with
+    /// the same flags have the same window, so what is lost is the second that the later one is younger at most.
+    /// </summary>
+    public static ulong ItemOf(in OperationResult result) => result.Cas != 0 ? result.Cas : NoCas | result.Flags;
 
     /// <summary>The moment at which an item was read whose time to live is not known; none by default.</summary>
-    /// <param name="Cas">The item's CAS.</param>
+    /// <param name="Item">The item; see <see cref="ItemOf"/>.</param>
     /// <param name="At">The moment, as a timestamp.</param>
     /// <param name="Since">The moment one interval before.</param>
     [StructLayout(LayoutKind.Auto)]
-    internal readonly record struct Moment(ulong Cas, long At, long Since)
+    internal readonly record struct Moment(ulong Item, long At, long Since)
     {
         /// <summary>The moment of now.</summary>
-        public static Moment Now(ulong cas, TimeProvider clock)
+        public static Moment Now(ulong item, TimeProvider clock)
         {
             long now = clock.GetTimestamp();
-            return new Moment(cas, now, now - (long)(Interval.TotalSeconds * clock.TimestampFrequency));
+            return new Moment(item, now, now - (long)(Interval.TotalSeconds * clock.TimestampFrequency));
         }
     }
 
@@ -61,7 +71,7 @@ internal sealed class TouchGate
     internal sealed class Touch(ulong mark, long sentAt)
     {
         private long _sequence = UnderWay;
-        private ulong _cas;
+        private ulong _item;
 
         /// <summary>This touch serves a reader as well as one of its own would.</summary>
         public bool Covers(ulong ofMark, long readSequence, Moment moment)
@@ -70,13 +80,13 @@ internal sealed class TouchGate
             return ofMark == mark
                 && (sequence == UnderWay
                     || RequestSequence.IsAfter(sequence, readSequence)
-                    || (moment.Cas != 0 && moment.Cas == _cas && sentAt > moment.Since));
+                    || (moment.Item != 0 && moment.Item == _item && sentAt > moment.Since));
         }
 
         /// <summary>Notes which request it was, and of which item.</summary>
-        public void Complete(long sequence, ulong cas)
+        public void Complete(long sequence, ulong item)
         {
-            _cas = cas;
+            _item = item;
             Volatile.Write(ref _sequence, sequence);
         }
     }

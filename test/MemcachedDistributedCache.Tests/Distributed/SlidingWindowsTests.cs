@@ -222,6 +222,36 @@ public sealed class SlidingWindowsTests
         }
     }
 
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)] // by its client flags the item is known as well
+    public async Task Many_reads_in_a_second_touch_twice_at_most(bool tellsTimeToLive, bool countsCas)
+    {
+        var rig = new StoreRig();
+        rig.Client.TellsTimeToLive = tellsTimeToLive;
+        rig.Client.CountsCas = countsCas;
+        await rig.Set(StoreRig.Sliding(10));
+        for (int second = 1; second <= 5; second++)
+        {
+            rig.Pass(1);
+            for (int i = 0; i < 20; i++)
+            {
+                Assert.NotNull(await rig.Get());
+            }
+
+            Assert.InRange(rig.Client.Count(OperationKind.Touch), second - 1, 2 * second);
+        }
+
+        // Another window is another entry, which nobody has touched yet.
+        await rig.Set(StoreRig.Sliding(20));
+        int before = rig.Client.Count(OperationKind.Touch);
+        rig.Pass(tellsTimeToLive ? 1 : 0);
+        await rig.Get();
+        Assert.Equal(before + 1, rig.Client.Count(OperationKind.Touch));
+    }
+
     [Fact]
     public async Task A_cancelled_refresh_puts_its_touch_right_all_the_same()
     {

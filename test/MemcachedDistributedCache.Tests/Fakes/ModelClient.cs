@@ -114,6 +114,9 @@ internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNo
     /// <summary>A server that is asked by classic commands does not.</summary>
     public bool TellsTimeToLive { get; set; } = true;
 
+    /// <summary>A server that was started with <c>-C</c> does not.</summary>
+    public bool CountsCas { get; set; } = true;
+
     /// <summary>Keys whose write ended without an answer.</summary>
     public List<string> Uncertain { get; } = [];
 
@@ -141,7 +144,7 @@ internal sealed class ModelClient(TimeProvider time) : ICacheBackend, IClusterNo
     public void RecordUncertain(WireKey key, bool mayOvertakeRemoval) => Uncertain.Add(Encoding.UTF8.GetString(key));
 
     /// <summary>Each store makes an array of its own, whose identity serves as the number of the item's state.</summary>
-    private static ulong CasOf(byte[] data) => (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);
+    private ulong CasOf(byte[] data) => !CountsCas ? 0 : (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(data);
 
     private OperationResult Describe(OperationKind kind, ReadOnlySpan<byte> key, int timeToLive, bool note = true)
     {
