@@ -13,9 +13,7 @@ internal static class OldMetaCommands
     {
         ReadOnlySpan<byte> answer = release switch
         {
-            EmbeddedMemcachedRelease.Release169 => verb != 's' ? default
-                : line.Count < 3 ? "CLIENT_ERROR bad command line format"u8
-                : "CLIENT_ERROR invalid flag"u8,
+            EmbeddedMemcachedRelease.Release169 => AnswerOf169(line, verb),
             EmbeddedMemcachedRelease.Release1522 => AnswerOf1522(line, verb),
             _ => default,
         };
@@ -27,18 +25,74 @@ internal static class OldMetaCommands
         return !answer.IsEmpty;
     }
 
+    /// <summary>1.6.9 had no length in the line of a store, and took the length for a flag that it did not know.</summary>
+    private static ReadOnlySpan<byte> AnswerOf169(in CommandLine line, byte verb)
+    {
+        if (verb is not ((byte)'g' or (byte)'s' or (byte)'d' or (byte)'a'))
+        {
+            return default;
+        }
+
+        if (line.Count < 3)
+        {
+            return verb is (byte)'g' or (byte)'s' ? "CLIENT_ERROR bad command line format"u8 : default;
+        }
+
+        // Of a deletion and of arithmetic the release did not say which of the two it was.
+        bool saysWhich = verb is (byte)'g' or (byte)'s';
+        for (int i = 2; i < line.Count; i++)
+        {
+            byte flag = line[i][0];
+            for (int before = 2; before < i; before++)
+            {
+                if (line[before][0] == flag)
+                {
+                    return saysWhich ? "CLIENT_ERROR duplicate flag"u8 : "CLIENT_ERROR invalid or duplicate flag"u8;
+                }
+            }
+
+            if (!"CDFIJMNORSTcfhklqstuv"u8.Contains(flag))
+            {
+                return saysWhich ? "CLIENT_ERROR invalid flag"u8 : "CLIENT_ERROR invalid or duplicate flag"u8;
+            }
+        }
+
+        // Its own form of a store is not imitated.
+        return verb == (byte)'s' ? "CLIENT_ERROR invalid flag"u8 : default;
+    }
+
     /// <summary>1.5.22 had its flags in one word, such as <c>ftv</c>, and their arguments in words behind it.</summary>
     private static ReadOnlySpan<byte> AnswerOf1522(in CommandLine line, byte verb) => verb switch
     {
         (byte)'n' => "EN"u8,
         (byte)'a' => "ERROR"u8,
-        (byte)'g' when line.Count == 2 => "EN"u8,
-        (byte)'g' when line[2].ContainsAnyInRange((byte)'0', (byte)'9') => "CLIENT_ERROR invalid or duplicate flag"u8,
-        (byte)'g' when line.Count > 3 => "CLIENT_ERROR incorrect number of tokens supplied"u8,
-        (byte)'g' => "EN"u8,
         (byte)'s' when line.Count == 2 => "CLIENT_ERROR bad command line format"u8,
-        (byte)'d' when line.Count == 2 => "NF "u8,
-        (byte)'s' or (byte)'d' => "CLIENT_ERROR invalid or duplicate flag"u8,
+        (byte)'g' or (byte)'s' or (byte)'d' when line.Count > 2 && ArgumentsOf1522(line[2]) < 0
+            => "CLIENT_ERROR invalid or duplicate flag"u8,
+        (byte)'g' or (byte)'s' or (byte)'d' when line.Count > 2 && ArgumentsOf1522(line[2]) != line.Count - 3
+            => "CLIENT_ERROR incorrect number of tokens supplied"u8,
+        (byte)'g' => "EN"u8,
+        (byte)'d' => "NF "u8,
+
+        // Its own form of a store is not imitated.
+        (byte)'s' => "CLIENT_ERROR invalid or duplicate flag"u8,
         _ => default,
     };
+
+    /// <summary>How many words must follow a word of flags; -1 where a flag is unknown or doubled.</summary>
+    private static int ArgumentsOf1522(ReadOnlySpan<byte> flags)
+    {
+        int arguments = 0;
+        for (int i = 0; i < flags.Length; i++)
+        {
+            if (!"CFINORSTcfhklqstuv"u8.Contains(flags[i]) || flags[..i].Contains(flags[i]))
+            {
+                return -1;
+            }
+
+            arguments += "CFNORST"u8.Contains(flags[i]) ? 1 : 0;
+        }
+
+        return arguments;
+    }
 }
