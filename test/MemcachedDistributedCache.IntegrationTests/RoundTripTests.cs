@@ -115,7 +115,7 @@ public sealed class RoundTripTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
         {
             Assert.Equal(MemcachedNodeState.Up, node.State);
             Assert.InRange(node.Misses, 60, 140);
-            Assert.StartsWith("1.6", node.ServerVersion, StringComparison.Ordinal);
+            Assert.StartsWith("1.", node.ServerVersion, StringComparison.Ordinal);
         });
     }
 
