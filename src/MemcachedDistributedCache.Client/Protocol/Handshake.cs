@@ -23,12 +23,22 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
     private const int LeastMetaPatch = 10;
     private int _consumed;
     private bool _hasVersion;
+    private int _versionsRead;
     private bool _hasSettings;
     private bool _mayClose;
     private bool _wasClosed;
 
     /// <summary>The bytes to send.</summary>
-    public ReadOnlySpan<byte> Request => AsksForVersionAlone ? "version\r\n"u8 : "version\r\nstats settings\r\nmn\r\n"u8;
+    public ReadOnlySpan<byte> Request
+        => !AsksForVersionAlone ? "version\r\nstats settings\r\nmn\r\n"u8
+            : Versions == 1 ? "version\r\n"u8
+            : "version\r\nversion\r\nversion\r\n"u8;
+
+    /// <summary>
+    /// How often the version is asked for. A peer that closes the connection may speak the binary protocol alone: such a
+    /// server waits for 24 bytes before it closes, and would leave a shorter question without any answer.
+    /// </summary>
+    private int Versions => AsksForVersionAlone && protocol == MemcachedProtocol.Auto ? 3 : 1;
 
     /// <summary>The request is no more than the question for the version.</summary>
     public bool AsksForVersionAlone { get; private set; } = asksForVersionAlone || protocol == MemcachedProtocol.Classic;
@@ -78,7 +88,7 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         AsksForVersionAlone = !isClosed || _wasClosed;
         IsClassic = AsksForVersionAlone;
         (ServerVersion, ItemSizeMax) = (null, 0);
-        (_consumed, _hasVersion, _hasSettings, _mayClose, _wasClosed) = (0, false, false, false, true);
+        (_consumed, _versionsRead, _hasVersion, _hasSettings, _mayClose, _wasClosed) = (0, 0, false, false, false, true);
         return true;
     }
 
@@ -121,6 +131,12 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         if (!_hasVersion)
         {
             return ReadVersion(line);
+        }
+
+        if (AsksForVersionAlone)
+        {
+            Error = line.StartsWith("VERSION "u8) || MetaReplyParser.IsError(line) ? null : PeerDiagnosis.OfLine(line);
+            return ++_versionsRead == Versions || Error is not null;
         }
 
         if (_hasSettings)
@@ -181,7 +197,7 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         {
             // A proxy, as every memcached tells its version. A command that it does not know it refuses in words.
             IsClassic = true;
-            return AsksForVersionAlone;
+            return AsksForVersionAlone && ++_versionsRead == Versions;
         }
 
         if (!line.StartsWith(name))
@@ -212,7 +228,7 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         }
 
         ServerVersion = version;
-        return AsksForVersionAlone;
+        return AsksForVersionAlone && ++_versionsRead == Versions;
     }
 
     /// <summary>
