@@ -55,7 +55,6 @@ public sealed class DiscoveryTests
         string huge = string.Join(' ', Enumerable.Repeat("mc||11211", 20_000));
         (string Answer, string Reason)[] lies =
         [
-            ("CONFIG cluster 0 9\r\n6\nmc||1\n\n\r\nEND\r\n", "version 6 of the list, after version 7"),
             ("CONFIG cluster 0 3\r\n8\n\n\r\nEND\r\n", "names 0 servers"),
             ("CONFIG cluster 0 9\r\n8\nmc||0\n\n\r\nEND\r\n", "'mc||0', which is no server"),
             ("CONFIG cluster 0 12\r\n8\nmc|11211\n\n\r\nEND\r\n", "'mc|11211', which is no server"),
@@ -77,6 +76,24 @@ public sealed class DiscoveryTests
         Assert.Equal(lies.Length, logger.Count("does not tell which"));
         Assert.Equal([first.Server, second.Server], Servers(cache));
         await ReadAllAsync(cache, 1);
+    }
+
+    [MemcachedFact]
+    public async Task A_list_of_the_highest_version_that_there_is_does_not_hold_for_ever()
+    {
+        await using MemcachedProcess first = await MemcachedProcess.StartAsync();
+        await using MemcachedProcess second = await MemcachedProcess.StartAsync();
+        await using var endpoint = new ConfigurationEndpoint();
+        endpoint.Tell(long.MaxValue, first.Server);
+        var logger = new RecordingLogger();
+        await using MemcachedCache cache = On(endpoint, logger);
+        await SetAllAsync(cache, 1);
+        endpoint.Tell(7, first.Server, second.Server);
+        await logger.SeesAsync($"version 7 of the list, after version {long.MaxValue}", 1);
+        await Eventually.True(() => cache.GetNodes().Count == 2, "the endpoint keeps to its list, which is used");
+        await ReadAllAsync(cache, 1);
+        endpoint.Tell(8, second.Server);
+        await Eventually.True(() => Servers(cache) is [{ } server] && server == second.Server, "a newer one is used at once");
     }
 
     [MemcachedFact]

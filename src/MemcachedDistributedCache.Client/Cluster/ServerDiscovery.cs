@@ -24,11 +24,10 @@ internal sealed class ServerDiscovery
     private readonly Func<bool> _isAnyUp;
     private readonly ILogger _logger;
     private readonly CancellationToken _stop;
+    private readonly ListVersions _lists;
     private readonly BackgroundLoop _loop;
     private TaskCompletionSource _nodeFailed = NewSignal();
-    private IReadOnlyList<ServerSpec> _servers = [];
     private bool _isFirstOver;
-    private long? _version;
     private long _askedAt;
     private string? _failure;
 
@@ -57,6 +56,7 @@ internal sealed class ServerDiscovery
         _isAnyUp = isAnyUp;
         _logger = logger;
         _stop = stop;
+        _lists = new ListVersions(Time, settings.DiscoveryInterval);
         _loop = new BackgroundLoop(() => Volatile.Read(ref _isFirstOver), PauseAndAskAsync, stop);
     }
 
@@ -77,7 +77,7 @@ internal sealed class ServerDiscovery
             catch (Exception exception)
             {
                 // On a thread of its own it would end the process. It is asked again.
-                Log.DiscoveryFailed(_logger, _name, exception.Message, _servers.Count);
+                Log.DiscoveryFailed(_logger, _name, exception.Message, _lists.Servers.Count);
             }
 
             Volatile.Write(ref _isFirstOver, true);
@@ -98,7 +98,7 @@ internal sealed class ServerDiscovery
 
     private async Task PauseAndAskAsync()
     {
-        TimeSpan pause = _servers.Count == 0 ? ServerDirectory.RetryPause : _settings.DiscoveryInterval;
+        TimeSpan pause = _lists.Servers.Count == 0 ? ServerDirectory.RetryPause : _settings.DiscoveryInterval;
         try
         {
             await _nodeFailed.Task.WaitAsync(pause, Time, _stop).ConfigureAwait(false);
@@ -121,30 +121,25 @@ internal sealed class ServerDiscovery
     {
         _askedAt = Time.GetTimestamp();
         Answer answer = _endpoint.Discovers == DiscoveryKind.Service ? AskNames() : AskEndpoint();
-        string? failure = answer.Error ?? Objection(answer);
-        bool isNews = failure != _failure;
-        _failure = failure;
         if (_stop.IsCancellationRequested)
         {
             return;
         }
 
+        string? failure = answer.Error ?? _lists.Objection(answer.Version, answer.Servers!, _isAnyUp());
+        bool isNews = failure != _failure;
+        _failure = failure;
         if (failure is not null)
         {
             if (isNews)
             {
-                Log.DiscoveryFailed(_logger, _name, failure, _servers.Count);
+                Log.DiscoveryFailed(_logger, _name, failure, _lists.Servers.Count);
             }
 
             return;
         }
 
-
-        // A list without a version counts by what it names; and so does one of the same version where nobody of it answers:
-        // the cluster may have been made anew.
-        bool isOther = _servers.Count == 0
-            || answer.Version != _version
-            || ((answer.Version is null || !_isAnyUp()) && !answer.Servers!.SequenceEqual(_servers));
+        bool isOther = _lists.IsOther(answer.Version, answer.Servers!);
         if (isOther || isNews)
         {
             Log.ServersDiscovered(_logger, _name, answer.Servers!.Count, answer.Version is { } version ? $", version {version} of its list" : "");
@@ -153,8 +148,7 @@ internal sealed class ServerDiscovery
         if (isOther)
         {
             _found(answer.Servers!);
-            _version = answer.Version;
-            _servers = answer.Servers!;
+            _lists.Use(answer.Version, answer.Servers!);
         }
     }
 
@@ -187,16 +181,6 @@ internal sealed class ServerDiscovery
         (IReadOnlyList<ServerSpec>? servers, string? mistake) = error is null ? ServiceServers.Of(records) : (null, null);
         return new Answer(Servers: servers, Error: error ?? mistake);
     }
-
-    /// <summary>
-    /// A reason not to use a list that can be read. Each node of a service tells the list as far as it knows it, so an
-    /// older one can come after a newer one. Where nobody answers of the newer one, the older is no loss: the cluster
-    /// may have been made anew, and count from the beginning.
-    /// </summary>
-    private string? Objection(in Answer answer)
-        => _servers.Count != 0 && answer.Version < _version && _isAnyUp()
-            ? $"it tells version {answer.Version} of the list, after version {_version}"
-            : null;
 
     private readonly record struct Answer(long? Version = null, IReadOnlyList<ServerSpec>? Servers = null, string? Error = null);
 }

@@ -46,9 +46,11 @@ public sealed class ServerDiscoveryTests : IDisposable
         _discovery.AskFirst();
         Assert.Equal(["a:1,b:2"], _found);
 
-        Tells(5, "a||1");
+        // The order says nothing.
+        Tells(5, "b||2 a||1");
         await AskAgainAsync();
         Assert.Single(_found);
+        Assert.Empty(Failures());
 
         Tells(4, "a||1");
         await AskAgainAsync();
@@ -71,6 +73,70 @@ public sealed class ServerDiscoveryTests : IDisposable
         Tells(1, "d||4");
         await AskAgainAsync();
         Assert.Equal("d:4", _found[3]);
+    }
+
+    [Theory]
+    [InlineData(long.MaxValue)]
+    [InlineData(7)]
+    public async Task A_version_that_is_too_high_holds_the_list_for_three_answers_at_most(long wrong)
+    {
+        Tells(wrong, "liar||1");
+        _discovery.AskFirst();
+        Tells(7, "a||1 b||2");
+        await AskAgainAsync();
+        await AskAgainAsync();
+        Assert.Equal(["liar:1"], _found);
+        Assert.Single(Failures());
+        await AskAgainAsync();
+        Assert.Equal(["liar:1", "a:1,b:2"], _found);
+
+        // From there on it counts as before.
+        Tells(6, "c||3");
+        await AskAgainAsync();
+        Assert.Equal(2, _found.Count);
+        Tells(8, "b||2");
+        await AskAgainAsync();
+        Assert.Equal("b:2", _found[2]);
+    }
+
+    [Fact]
+    public async Task Answers_that_differ_are_not_taken_for_a_list_that_is_kept_to()
+    {
+        Tells(9, "a||1");
+        _discovery.AskFirst();
+        foreach (int version in (int[])[4, 4, 9, 4, 4, 3, 3])
+        {
+            Tells(version, version == 9 ? "a||1" : "b||2");
+            await AskAgainAsync();
+        }
+
+        Assert.Equal(["a:1"], _found);
+        Tells(4, "c||3");
+        await AskAgainAsync();
+        Assert.Equal("c:3", _found[1]);
+    }
+
+    [Fact]
+    public async Task Questions_that_failing_nodes_set_off_do_not_make_an_older_list_true_sooner()
+    {
+        Tells(9, "a||1");
+        _discovery.AskFirst();
+        Tells(4, "b||2");
+        await AskAgainAsync();
+        for (int i = 0; i < 5; i++)
+        {
+            await Eventually.True(() => _time.IsPausing(Interval), "it waits");
+            int before = _factory.Attempts;
+            _discovery.OnNodeDown();
+            await Eventually.True(() => _time.IsPausing(ServerDiscovery.ShortestPause), "it puts the question off");
+            _time.Advance(ServerDiscovery.ShortestPause);
+            await Eventually.True(() => _factory.Attempts > before, "it asks");
+        }
+
+        await AskAgainAsync();
+        Assert.Equal(["a:1"], _found);
+        await AskAgainAsync();
+        Assert.Equal(["a:1", "b:2"], _found);
     }
 
     [Fact]
@@ -151,7 +217,7 @@ public sealed class ServerDiscoveryTests : IDisposable
         Assert.Equal(3, _factory.Attempts);
     }
 
-    private void Tells(int version, string servers)
+    private void Tells(long version, string servers)
     {
         string payload = $"{version}\n{servers}\n";
         _answer = $"CONFIG cluster 0 {payload.Length}\r\n{payload}\r\nEND\r\n";
