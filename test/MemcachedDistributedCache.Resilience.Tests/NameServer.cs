@@ -17,6 +17,7 @@ internal sealed class NameServer : IAsyncDisposable
     private readonly ConcurrentDictionary<string, Record[]> _services = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _asked = new();
     private readonly Task _serving;
+    private int _silences;
 
     public NameServer() => _serving = ServeAsync();
 
@@ -31,6 +32,9 @@ internal sealed class NameServer : IAsyncDisposable
 
     /// <summary>Says nothing.</summary>
     public bool IsSilent { get; set; }
+
+    /// <summary>The questions that it has heard and not answered.</summary>
+    public int Silences => Volatile.Read(ref _silences);
 
     /// <summary>The records of a name from now on; a name that was never set is not there.</summary>
     public void Set(string name, params Record[] records) => _services[name] = records;
@@ -51,7 +55,11 @@ internal sealed class NameServer : IAsyncDisposable
             while (true)
             {
                 UdpReceiveResult question = await _socket.ReceiveAsync(_stop.Token);
-                if (!IsSilent)
+                if (IsSilent)
+                {
+                    Interlocked.Increment(ref _silences);
+                }
+                else
                 {
                     await _socket.SendAsync(Answer(question.Buffer), question.RemoteEndPoint, _stop.Token);
                 }
