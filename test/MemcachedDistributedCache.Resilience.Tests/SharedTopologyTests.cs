@@ -139,6 +139,40 @@ public sealed class SharedTopologyTests : IAsyncLifetime
     }
 
     [MemcachedFact]
+    public async Task An_engine_that_is_killed_takes_its_own_keys_along_and_nothing_older_comes_back()
+    {
+        await using MemcachedCache cache = On(static options => options.MaximumRetries = 0);
+        await SetAllAsync(cache, 1);
+        await _servers[1].KillAsync();
+        await SetAllAsync(cache, 2);
+        await AssertNothingOlderAsync(cache, 2, key => Proxy.OwnerOf("shared:|" + key) != 1);
+        await _servers[1].StartAgainAsync();
+        await cache.ReadableAsync();
+        await AssertNothingOlderAsync(cache, 2);
+        await SetAllAsync(cache, 3);
+        await AssertNothingOlderAsync(cache, 3, static _ => true);
+        AssertNoFence();
+    }
+
+    [MemcachedFact]
+    public async Task An_engine_that_freezes_and_does_late_what_it_was_asked_brings_nothing_older_back()
+    {
+        await using MemcachedCache cache = On(static options => options.MaximumRetries = 0);
+        await SetAllAsync(cache, 1);
+        _servers[1].Freeze();
+        await SetAllAsync(cache, 2);
+        await SetAllAsync(cache, 3);
+        await AssertNothingOlderAsync(cache, 3);
+        _servers[1].Thaw();
+        await AssertNothingOlderAsync(cache, 3);
+        await cache.ReadableAsync();
+        await AssertNothingOlderAsync(cache, 3);
+        await SetAllAsync(cache, 4);
+        await AssertNothingOlderAsync(cache, 4, static _ => true);
+        AssertNoFence();
+    }
+
+    [MemcachedFact]
     public async Task A_lease_outlives_the_connection_by_which_it_was_won()
     {
         await using ServiceProvider first = Hybrid();
@@ -180,6 +214,17 @@ public sealed class SharedTopologyTests : IAsyncLifetime
             () => other.GetOrCreateAsync("tagged", static _ => ValueTask.FromResult("c"), tags: ["tag"]).AsTask().GetAwaiter().GetResult() == "c",
             "the other process makes the value anew");
     }
+
+    private static Task SetAllAsync(MemcachedCache cache, byte version)
+        => Task.WhenAll(Enumerable.Range(0, 30).Select(key => cache.SetAsync($"key{key}", [version], Default)));
+
+    private static Task AssertNothingOlderAsync(MemcachedCache cache, byte version, Func<string, bool>? isThere = null)
+        => Task.WhenAll(Enumerable.Range(0, 30).Select(async i =>
+        {
+            string key = $"key{i}";
+            byte[]? value = await cache.GetAsync(key);
+            Assert.True(value is null ? isThere?.Invoke(key) != true : value[0] == version, $"{key} is {value?[0]} instead of {version}");
+        }));
 
     private async Task AssertMadeUpForAsync(MemcachedCache cache)
     {

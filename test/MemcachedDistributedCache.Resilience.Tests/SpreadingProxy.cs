@@ -83,14 +83,7 @@ internal sealed class SpreadingProxy : IAsyncDisposable
         {
             client.NoDelay = true;
             var from = new Wire(client.GetStream());
-            var wires = new List<Wire>();
-            foreach (MemcachedProcess server in _servers)
-            {
-                var one = new TcpClient { NoDelay = true };
-                servers.Add(one);
-                await one.ConnectAsync(server.EndPoint, _stop.Token);
-                wires.Add(new Wire(one.GetStream()));
-            }
+            var wires = new Wire?[_servers.Count];
 
             while (await from.ReadLineAsync(_stop.Token) is { } line)
             {
@@ -107,7 +100,7 @@ internal sealed class SpreadingProxy : IAsyncDisposable
                 {
                     "version" => "VERSION 1.6.18\r\n"u8.ToArray(),
                     "mn" => "MN\r\n"u8.ToArray(),
-                    "mg" or "ms" or "md" or "ma" => await AskAsync(wires[OwnerOf(words[1])], line, data),
+                    "mg" or "ms" or "md" or "ma" => await AskAsync(OwnerOf(words[1]), wires, servers, line, data),
                     _ => "ERROR\r\n"u8.ToArray(),
                 };
                 await from.WriteAsync(reply, _stop.Token);
@@ -125,6 +118,28 @@ internal sealed class SpreadingProxy : IAsyncDisposable
         }
     }
 
+    /// <summary>A server that is away costs its own keys only, as behind memcached's own proxy.</summary>
+    private async Task<byte[]> AskAsync(int owner, Wire?[] wires, List<TcpClient> clients, string line, byte[] data)
+    {
+        try
+        {
+            if (wires[owner] is null)
+            {
+                var client = new TcpClient { NoDelay = true };
+                clients.Add(client);
+                await client.ConnectAsync(_servers[owner].EndPoint, _stop.Token);
+                wires[owner] = new Wire(client.GetStream());
+            }
+
+            return await AskAsync(wires[owner]!, line, data);
+        }
+        catch (Exception exception) when (exception is IOException or SocketException)
+        {
+            wires[owner] = null;
+            return "SERVER_ERROR backend failure\r\n"u8.ToArray();
+        }
+    }
+
     private async Task<byte[]> AskAsync(Wire server, string line, byte[] data)
     {
         await server.WriteAsync([.. Encoding.Latin1.GetBytes(line + "\r\n"), .. data], _stop.Token);
@@ -135,7 +150,8 @@ internal sealed class SpreadingProxy : IAsyncDisposable
         return [.. Encoding.Latin1.GetBytes(reply + "\r\n"), .. value];
     }
 
-    private int OwnerOf(string key) => key.Sum(static letter => letter) % _servers.Count;
+    /// <summary>Which of the servers has a key, with the cache's namespace before it.</summary>
+    public int OwnerOf(string key) => key.Sum(static letter => letter) % _servers.Count;
 
     /// <summary>Lines and blocks of one stream.</summary>
     private sealed class Wire(NetworkStream stream)
