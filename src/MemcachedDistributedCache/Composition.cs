@@ -85,6 +85,16 @@ internal static class Composition
         NewCircuit = () => new CircuitBreaker(BreakerSettingsOf(options), ioTime),
     };
 
+    /// <summary>Who tells which servers there are; null where they are named.</summary>
+    public static IServerLister? ListerOf(MemcachedCacheOptions options, ClusterSettings settings, NameResolver names)
+        => (options.ServerSource, DiscoveryEndpoint.Of(options)) switch
+        {
+            ({ } source, _) => new SourceLister(source, options.ConnectTimeout, settings.Connections.TimeProvider),
+            (_, { Discovers: DiscoveryKind.Service } service) => new ServiceLister(names.Services, service.Address.Host, options.ConnectTimeout),
+            (_, { } endpoint) => new EndpointLister(settings.Connections, endpoint.Address),
+            _ => null,
+        };
+
     private static BreakerSettings BreakerSettingsOf(MemcachedCacheOptions options) => new()
     {
         FailureRatio = options.BreakerFailureRatio,

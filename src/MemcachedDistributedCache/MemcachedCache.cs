@@ -81,7 +81,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _telemetry = new CacheTelemetry(MetricHub.Of(meterFactory), name, _ioTime);
         ClusterSettings cluster = Composition.ClusterSettingsOf(options, _ioTime, names, _telemetry, new DetachedLogger(logger));
         OptionsLog.WarnIfPasswordIsReadable(logger, CredentialRules.ReadableAt(options));
-        _cluster = new ServerCluster(cluster, DiscoveryEndpoint.Without(options.Servers), names, logger, DiscoveryEndpoint.Of(options));
+        _cluster = new ServerCluster(cluster, DiscoveryEndpoint.Without(options.Servers), names, logger, Composition.ListerOf(options, cluster, names));
         _metrics = new ClusterMetrics(_cluster, cluster.Connections);
         var settings = new EntryStoreSettings
         {

@@ -258,6 +258,9 @@ public sealed class MemcachedCacheOptions
     /// <summary>Which servers the registrations name.</summary>
     internal NamedServers NamedServers { get; } = new();
 
+    /// <summary>The source that <see cref="UseServerSource"/> was given.</summary>
+    internal IMemcachedServerSource? ServerSource { get; private set; }
+
     /// <summary>The callback that <see cref="ConfigureResilience"/> was given.</summary>
     internal Action<ResiliencePipelineBuilder>? Resilience { get; private set; }
 
@@ -273,5 +276,18 @@ public sealed class MemcachedCacheOptions
     {
         ArgumentNullException.ThrowIfNull(configure);
         Resilience += configure;
+    }
+
+    /// <summary>
+    /// Lets the servers be told by code of your own, in place of <see cref="Servers"/>, which are used until the first answer.
+    /// The source is asked as an endpoint of <see cref="Discovery"/> is: at the start, which waits for
+    /// <see cref="ConnectTimeout"/> at most, every <see cref="DiscoveryInterval"/>, after a server has failed, and when the source
+    /// says so. Together with <see cref="Discovery"/> it is refused at start. Read at the start only; of several calls the last counts.
+    /// </summary>
+    /// <param name="source">Tells the servers. The cache does not dispose it.</param>
+    public void UseServerSource(IMemcachedServerSource source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ServerSource = source;
     }
 }

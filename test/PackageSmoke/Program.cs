@@ -21,7 +21,11 @@ builder.Configuration["Memcached:Servers"] = server;
 builder.Configuration["Memcached:Namespace"] = $"packages-{Guid.NewGuid():N}:";
 builder.Configuration["Memcached:OperationTimeout"] = "00:00:05";
 builder.Configuration["Memcached:FailureMode"] = "Throw";
+builder.Configuration["Services:mc:tcp:0"] = $"tcp://{server}";
+builder.Services.AddServiceDiscovery();
 builder.Services
+    .AddKeyedMemcachedDistributedCache("discovered", Strict())
+    .AddKeyedMemcachedServiceDiscovery("discovered", "_tcp.mc")
     .AddMemcachedHybridCache(builder.Configuration.GetSection("Memcached"))
     .AddKeyedMemcachedDistributedCache("tool", Strict(tool))
     .AddKeyedMemcachedDistributedCache("embedded", Strict())
@@ -39,6 +43,7 @@ await app.StartAsync();
 await KeepsAsync("memcached", app.Services.GetRequiredService<IDistributedCache>());
 await KeepsAsync("the tool", app.Services.GetRequiredKeyedService<IDistributedCache>("tool"));
 await KeepsAsync("the embedded server", app.Services.GetRequiredKeyedService<IDistributedCache>("embedded"));
+await KeepsAsync("a server from service discovery", app.Services.GetRequiredKeyedService<IDistributedCache>("discovered"));
 Check.That(app.Services.GetRequiredKeyedService<EmbeddedMemcached>("embedded").Nodes.Count == 3, "the embedded server has its nodes");
 
 var hybrid = app.Services.GetRequiredService<HybridCache>();

@@ -40,16 +40,16 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
         IReadOnlyList<ServerSpec> servers,
         NameResolver names,
         ILogger logger,
-        ServerSpec? endpoint = null)
+        IServerLister? lister = null)
     {
         _logger = new DetachedLogger(logger);
         _sharedAddresses = new SharedAddresses(_logger);
         _settings = settings with { AddressChanged = _sharedAddresses.Note, NodeDown = OnNodeDown, Logger = _logger };
         _gutter = new Gutter(settings.GutterSeconds != 0);
         _directory = new ServerDirectory(names, settings, servers, Apply, _logger, _stop.Token);
-        _discovery = endpoint is null
+        _discovery = lister is null
             ? null
-            : new ServerDiscovery(_settings, endpoint, names.Services, _directory.UseDiscovered, IsAnyUp, _logger, _stop.Token);
+            : new ServerDiscovery(_settings, lister, _directory.UseDiscovered, IsAnyUp, _logger, _stop.Token);
         _directory.ResolveFirst();
         using FlowGuard.Suppression noFlow = FlowGuard.Suppress();
         _scanner = new TimeoutScanner(settings.Connections.TimeProvider, settings.Connections.Clock, Scan, IsQuiet);

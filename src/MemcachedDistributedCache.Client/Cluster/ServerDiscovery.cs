@@ -1,13 +1,12 @@
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Telemetry;
-using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace MemcachedDistributedCache.Cluster;
 
 /// <summary>
-/// Asks which servers there are: at the start, from time to time, and soon after a node has failed. An answer that
+/// Asks which servers there are: at the start, from time to time, and soon after a node has failed or the one who is
+/// asked has told of a change. An answer that
 /// cannot be used changes nothing, and is logged once until it is another. One question at a time, each on a thread of
 /// its own. docs/discovery.md describes the whole.
 /// </summary>
@@ -17,41 +16,35 @@ internal sealed class ServerDiscovery
     public static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(5);
 
     private readonly ClusterSettings _settings;
-    private readonly ServerSpec _endpoint;
-    private readonly string _name;
-    private readonly ServiceResolver _services;
+    private readonly IServerLister _lister;
     private readonly Action<IReadOnlyList<ServerSpec>> _found;
     private readonly Func<bool> _isAnyUp;
     private readonly ILogger _logger;
     private readonly CancellationToken _stop;
     private readonly ListVersions _lists;
     private readonly BackgroundLoop _loop;
-    private TaskCompletionSource _nodeFailed = NewSignal();
+    private TaskCompletionSource<TimeSpan> _hastened = NewSignal();
     private bool _isFirstOver;
     private long _askedAt;
     private string? _failure;
 
     /// <summary>Makes it; nothing is asked yet.</summary>
     /// <param name="settings">The interval, and how to connect.</param>
-    /// <param name="endpoint">Who is asked.</param>
-    /// <param name="services">Asks DNS.</param>
+    /// <param name="lister">Who is asked.</param>
     /// <param name="found">Told of the servers, each time that they are others.</param>
     /// <param name="isAnyUp">A node of the present list answers.</param>
     /// <param name="logger">Where to log.</param>
     /// <param name="stop">Ends it.</param>
     public ServerDiscovery(
         ClusterSettings settings,
-        ServerSpec endpoint,
-        ServiceResolver services,
+        IServerLister lister,
         Action<IReadOnlyList<ServerSpec>> found,
         Func<bool> isAnyUp,
         ILogger logger,
         CancellationToken stop)
     {
         _settings = settings;
-        _endpoint = endpoint;
-        _services = services;
-        _name = endpoint.Discovers == DiscoveryKind.Service ? endpoint.Address.Host : endpoint.Address.ToString();
+        _lister = lister;
         _found = found;
         _isAnyUp = isAnyUp;
         _logger = logger;
@@ -77,7 +70,7 @@ internal sealed class ServerDiscovery
             catch (Exception exception)
             {
                 // On a thread of its own it would end the process. It is asked again.
-                Log.DiscoveryFailed(_logger, _name, exception.Message, _lists.Servers.Count);
+                Log.DiscoveryFailed(_logger, _lister.Name, exception.Message, _lists.Servers.Count);
             }
 
             Volatile.Write(ref _isFirstOver, true);
@@ -92,17 +85,20 @@ internal sealed class ServerDiscovery
     }
 
     /// <summary>A node has failed: the list may be another by now.</summary>
-    public void OnNodeDown() => Volatile.Read(ref _nodeFailed).TrySetResult();
+    public void OnNodeDown() => Volatile.Read(ref _hastened).TrySetResult(ShortestPause);
 
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>Who is asked has another list, and says so. That is no guess, and followed sooner than a failure.</summary>
+    private void OnChanged() => Volatile.Read(ref _hastened).TrySetResult(ServerDirectory.RetryPause);
+
+    private static TaskCompletionSource<TimeSpan> NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private async Task PauseAndAskAsync()
     {
         TimeSpan pause = _lists.Servers.Count == 0 ? ServerDirectory.RetryPause : _settings.DiscoveryInterval;
         try
         {
-            await _nodeFailed.Task.WaitAsync(pause, Time, _stop).ConfigureAwait(false);
-            TimeSpan rest = ShortestPause - Time.GetElapsedTime(_askedAt);
+            TimeSpan shortest = await _hastened.Task.WaitAsync(pause, Time, _stop).ConfigureAwait(false);
+            TimeSpan rest = shortest - Time.GetElapsedTime(_askedAt);
             if (rest > TimeSpan.Zero)
             {
                 await Task.Delay(rest, Time, _stop).ConfigureAwait(false);
@@ -110,17 +106,17 @@ internal sealed class ServerDiscovery
         }
         catch (TimeoutException)
         {
-            // No node has failed, and it is time.
+            // Nothing has happened, and it is time.
         }
 
-        Volatile.Write(ref _nodeFailed, NewSignal());
+        Volatile.Write(ref _hastened, NewSignal());
         await Task.Factory.StartNew(Ask, _stop, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
     }
 
     private void Ask()
     {
         _askedAt = Time.GetTimestamp();
-        Answer answer = _endpoint.Discovers == DiscoveryKind.Service ? AskNames() : AskEndpoint();
+        ServerList answer = _lister.Ask(OnChanged, _stop);
         if (_stop.IsCancellationRequested)
         {
             return;
@@ -133,7 +129,7 @@ internal sealed class ServerDiscovery
         {
             if (isNews)
             {
-                Log.DiscoveryFailed(_logger, _name, failure, _lists.Servers.Count);
+                Log.DiscoveryFailed(_logger, _lister.Name, failure, _lists.Servers.Count);
             }
 
             return;
@@ -142,7 +138,7 @@ internal sealed class ServerDiscovery
         bool isOther = _lists.IsOther(answer.Version, answer.Servers!);
         if (isOther || isNews)
         {
-            Log.ServersDiscovered(_logger, _name, answer.Servers!.Count, answer.Version is { } version ? $", version {version} of its list" : "");
+            Log.ServersDiscovered(_logger, _lister.Name, answer.Servers!.Count, answer.Version is { } version ? $", version {version} of its list" : "");
         }
 
         if (isOther)
@@ -151,36 +147,4 @@ internal sealed class ServerDiscovery
             _lists.Use(answer.Version, answer.Servers!);
         }
     }
-
-    private Answer AskEndpoint()
-    {
-        (ClusterConfiguration? configuration, string? error) = ConfigurationExchange.Run(_settings.Connections, _endpoint.Address, _stop);
-        if (configuration is null)
-        {
-            return new Answer(Error: error);
-        }
-
-        var servers = new List<ServerSpec>(configuration.Servers.Count);
-        foreach ((string host, int port) in configuration.Servers)
-        {
-            string text = new ServerAddress(host, port).ToString();
-            if (!ServerSpec.TryParse(text, out ServerSpec? server, out string? mistake))
-            {
-                return new Answer(Error: $"it names the server '{text}': {mistake}");
-            }
-
-            servers.Add(server);
-        }
-
-        return new Answer(configuration.Version, servers);
-    }
-
-    private Answer AskNames()
-    {
-        (IReadOnlyList<ServiceRecord> records, string? error) = _services.Resolve(_endpoint.Address.Host, _settings.Connections.ConnectTimeout);
-        (IReadOnlyList<ServerSpec>? servers, string? mistake) = error is null ? ServiceServers.Of(records) : (null, null);
-        return new Answer(Servers: servers, Error: error ?? mistake);
-    }
-
-    private readonly record struct Answer(long? Version = null, IReadOnlyList<ServerSpec>? Servers = null, string? Error = null);
 }

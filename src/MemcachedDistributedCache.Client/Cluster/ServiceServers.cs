@@ -5,15 +5,12 @@ namespace MemcachedDistributedCache.Cluster;
 /// <summary>Makes servers of the SRV records of a service.</summary>
 internal static class ServiceServers
 {
-    /// <summary>More than any cluster has: each takes connections and a place on the ring.</summary>
-    private const int Most = 512;
-
     /// <summary>The servers, in an order of their own: DNS shuffles them. Where one is none, all are refused.</summary>
     public static (IReadOnlyList<ServerSpec>? Servers, string? Error) Of(IReadOnlyList<ServiceRecord> records)
     {
-        if (records.Count is 0 or > Most)
+        if (records.Count is 0 or > ServerList.Most)
         {
-            return (null, $"it names {records.Count} servers, and 1 to {Most} can be");
+            return (null, $"it names {records.Count} servers, and 1 to {ServerList.Most} can be");
         }
 
         var servers = new List<ServerSpec>(records.Count);

@@ -31,6 +31,7 @@ internal static class CredentialRules
     public static string[] ReadableAt(MemcachedCacheOptions options)
         => options.UserName is null || options.Tls.Enabled
             ? []
+            : options.ServerSource is { } source ? [source.Name]
             : DiscoveryEndpoint.Of(options) is { } endpoint ? [endpoint.Address.ToString()] // the servers that it tells may be anywhere
             : [.. options.Servers.Where(static server => !IsThisMachine(server))];
 

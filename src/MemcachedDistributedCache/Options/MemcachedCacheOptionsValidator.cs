@@ -31,7 +31,7 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
 
         bool isDiscoverySet = options.Discovery is { Length: > 0 };
         ServerSpec[] endpoints = EndpointsIn(options.Servers ?? []);
-        if (options.Servers is not { Count: > 0 } && !isDiscoverySet)
+        if (options.Servers is not { Count: > 0 } && !isDiscoverySet && options.ServerSource is null)
         {
             result.AddError(
                 $"Servers is {(options.Servers is null ? "null" : "[]")}; name at least one server, such as 'mc1:11211', in the connection string or under Servers of the configuration section, or set Discovery; or call AddEmbeddedMemcached() for nodes inside the process, in development and tests.",
@@ -42,6 +42,13 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
         {
             result.AddError(
                 $"Servers has '{endpoints[^1].Address.Host}' to be asked for servers ('discover='), and another endpoint is named as well, by Discovery or in Servers; name one.",
+                nameof(options.Discovery));
+        }
+
+        if (options.ServerSource is { } source && (isDiscoverySet || endpoints.Length != 0))
+        {
+            result.AddError(
+                $"Discovery, or 'discover=' in Servers, names who tells the servers, and {source.Name} is to tell them as well (UseServerSource); leave out one of them.",
                 nameof(options.Discovery));
         }
 

@@ -19,7 +19,7 @@ internal sealed class OfferedServers(IServiceProvider provider) : IPostConfigure
     /// <inheritdoc/>
     public void PostConfigure(string? name, MemcachedCacheOptions options)
     {
-        if (options.Servers is { Count: 0 } && string.IsNullOrEmpty(options.Discovery) && Find(provider, name ?? "") is { } offered)
+        if (options.Servers is { Count: 0 } && string.IsNullOrEmpty(options.Discovery) && options.ServerSource is null && Find(provider, name ?? "") is { } offered)
         {
             options.Servers = [.. offered];
         }
@@ -30,7 +30,7 @@ internal sealed class OfferedServers(IServiceProvider provider) : IPostConfigure
     {
         if (logger is not null && Find(provider, name) is { } offered && !offered.ToHashSet(StringComparer.Ordinal).SetEquals(options.Servers))
         {
-            string named = string.Join(", ", options.Servers.Append(options.Discovery).OfType<string>());
+            string named = string.Join(", ", options.Servers.Append(options.Discovery).Append(options.ServerSource?.Name).OfType<string>());
             OptionsLog.OfferedServersNotUsed(logger, named, string.Join(", ", offered));
         }
     }

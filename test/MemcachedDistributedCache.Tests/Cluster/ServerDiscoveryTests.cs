@@ -22,10 +22,10 @@ public sealed class ServerDiscoveryTests : IDisposable
     public ServerDiscoveryTests()
     {
         _factory = new FakeFactory(_ => new FakeTransport { Answer = asked => asked == "config get cluster\r\n" ? _answer : "ERROR\r\n" });
+        ClusterSettings settings = ClusterRig.Settings(_factory, _time) with { DiscoveryInterval = Interval };
         _discovery = new ServerDiscovery(
-            ClusterRig.Settings(_factory, _time) with { DiscoveryInterval = Interval },
-            new ServerSpec(new ServerAddress("mc.cfg.test", 11211), 1) { Discovers = DiscoveryKind.Cluster },
-            ServiceResolver.System,
+            settings,
+            new EndpointLister(settings.Connections, new ServerAddress("mc.cfg.test", 11211)),
             servers => _found.Add(string.Join(',', servers.Select(static server => server.Address.ToString()))),
             () => _isAnyUp,
             _log,

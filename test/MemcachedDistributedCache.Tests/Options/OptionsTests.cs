@@ -202,6 +202,20 @@ public sealed class OptionsTests
     }
 
     [Fact]
+    public void A_source_takes_the_place_of_servers_and_is_the_only_one_to_tell_them()
+    {
+        var options = new MemcachedCacheOptions();
+        options.UseServerSource(new SourceListerTests());
+        Assert.Empty(Failures(options));
+        options.Servers = ["mc1"];
+        Assert.Empty(Failures(options));
+        options.Servers = ["mc.cfg;discover=cluster"];
+        Assert.Matches("service 'mc' is to tell them as well", Assert.Single(Failures(options)));
+        (options.Servers, options.Discovery) = ([], "mc.cfg");
+        Assert.Matches("service 'mc' is to tell them as well", Assert.Single(Failures(options)));
+    }
+
+    [Fact]
     public void All_faults_are_reported_together()
     {
         var options = new MemcachedCacheOptions
