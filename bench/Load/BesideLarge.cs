@@ -54,17 +54,16 @@ internal sealed record BesideLarge
         Console.WriteLine();
         Console.WriteLine("| connections | alone ops/s | alone p50 µs | alone p99 µs | beside ops/s | beside p50 µs | beside p99 µs | large/s | p99 ÷ |");
         Console.WriteLine("|-------------|------------:|-------------:|-------------:|-------------:|--------------:|--------------:|--------:|------:|");
-        await using LocalServers servers = await LocalServers.StartAsync(1, TimeSpan.FromMinutes(30), cancellationToken);
-        string[] nodes = [.. servers.Nodes];
-        var bareLoop = new BareLoopSubject("bare loop", nodes, Flush.Pool);
+        await using LocalServers servers = await LocalServers.StartAsync(Transport.Tcp, 1, TimeSpan.FromMinutes(30), cancellationToken);
+        var bareLoop = new BareLoopSubject("bare loop", servers.Way, Flush.Pool);
         bool isWrong = await MeasureAsync(
             "bare loop",
             bareLoop,
-            new BareLoopSubject("large", nodes, Flush.Pool, sharesConnectionsOf: bareLoop),
+            new BareLoopSubject("large", servers.Way, Flush.Pool, sharesConnectionsOf: bareLoop),
             cancellationToken);
         foreach (int connections in Connections)
         {
-            var setup = new CacheSetup(nodes, connections, Resilience.On, Watched.No);
+            var setup = new CacheSetup(servers.Way, connections, Resilience.On, Watched.No);
             var cache = new DistributedSubject("small", setup, Expiry.Default);
             isWrong |= await MeasureAsync(
                 $"cache, {connections}",

@@ -18,14 +18,15 @@ internal enum Expiry
 }
 
 /// <summary>How the cache of a subject is made.</summary>
-internal sealed record CacheSetup(string[] Nodes, int Connections, Resilience Resilience, Watched Watched)
+internal sealed record CacheSetup(Way Way, int Connections, Resilience Resilience, Watched Watched)
 {
     /// <summary>The cache's options.</summary>
     public MemcachedCacheOptions Options
     {
         get
         {
-            var options = new MemcachedCacheOptions { Servers = Nodes, FailureMode = MemcachedFailureMode.Throw, ConnectionsPerNode = Connections };
+            var options = new MemcachedCacheOptions { FailureMode = MemcachedFailureMode.Throw, ConnectionsPerNode = Connections };
+            Way.Apply(options);
             if (Resilience == Resilience.Off)
             {
                 // Whatever is kept ready for a failure and can be left out: the comparison shows its price while nothing fails.
@@ -40,7 +41,7 @@ internal sealed record CacheSetup(string[] Nodes, int Connections, Resilience Re
 }
 
 /// <summary>What the subjects on the product have in common: each has a cache of its own, unless it is given another one's.</summary>
-internal abstract class CacheSubject(string name, CacheSetup setup, Expiry expiry, MemcachedCache? shared = null) : Subject(name)
+internal abstract class CacheSubject(string name, CacheSetup setup, Expiry expiry, MemcachedCache? shared = null) : Subject(name, setup.Way)
 {
     protected MemcachedCache Cache { get; } = shared ?? new(setup.Options, setup.Watched == Watched.Logged ? new NoteTaker() : null);
 

@@ -23,13 +23,13 @@ internal static class IdleCost
 
     private static async Task<int> RunAsync(int count, TimeSpan duration, CancellationToken cancellationToken)
     {
-        await using LocalServers servers = await LocalServers.StartAsync(count, TimeSpan.FromMinutes(10) + duration, cancellationToken);
+        await using LocalServers servers = await LocalServers.StartAsync(Transport.Tcp, count, TimeSpan.FromMinutes(10) + duration, cancellationToken);
         (double share, _) = await IdleAsync(duration, cancellationToken);
         Console.WriteLine($"{Report.Machine}; {count} servers, {duration.TotalSeconds:0.##} s");
         Console.WriteLine($"this process without a cache: {share:0.00%} of one core");
 
         long heap = GC.GetTotalMemory(forceFullCollection: true);
-        await using var cache = new MemcachedCache(new MemcachedCacheOptions { Servers = [.. servers.Nodes] });
+        await using var cache = new MemcachedCache(new MemcachedCacheOptions { Servers = servers.Way.Nodes });
         for (int key = 0; key < count * KeysPerServer; key++)
         {
             await cache.SetAsync($"idle:{key}", [1], new(), cancellationToken);

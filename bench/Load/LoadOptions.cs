@@ -28,7 +28,7 @@ internal enum Resilience
 /// <summary>The command line.</summary>
 internal sealed record LoadOptions
 {
-    /// <summary>Servers as <c>host:port</c>; none means that the run starts its own.</summary>
+    /// <summary>Servers as <c>host:port</c>, plain; none means that the run starts its own.</summary>
     public required string[] Nodes { get; init; }
 
     /// <summary>Numbers of concurrent callers.</summary>
@@ -54,6 +54,12 @@ internal sealed record LoadOptions
 
     /// <summary>Connections per node of the cache.</summary>
     public required int Connections { get; init; }
+
+    /// <summary>Transports that are driven beside plain TCP.</summary>
+    public required Transport[] Transports { get; init; }
+
+    /// <summary>The commands that the cache speaks over plain TCP; with several, each of its subjects once with each.</summary>
+    public required MemcachedProtocol[] Protocols { get; init; }
 
     /// <summary>Whether the cache runs a second time, with a listener to its metrics.</summary>
     public required bool Metrics { get; init; }
@@ -94,6 +100,12 @@ internal sealed record LoadOptions
             "--resilience",
             "on (the default options), off (whatever can be turned off is), or both, compared round by round",
             "on");
+        Option<bool> tls = new("--tls") { Description = "also drive all subjects over TLS, with servers and a certificate of their own" };
+        Option<bool> unix = new("--unix") { Description = "also drive all subjects over Unix sockets, with servers of their own" };
+        Option<string> protocol = Text(
+            "--protocol",
+            "meta, classic, or both, compared round by round: the commands that the cache speaks over plain TCP",
+            "meta");
         Option<bool> json = new("--json") { Description = "write JSON instead of a table" };
         var command = new RootCommand("Drives the cache and a bare socket loop in turn, and gives their ratio.")
         {
@@ -109,10 +121,20 @@ internal sealed record LoadOptions
             resilience,
             metrics,
             logging,
+            tls,
+            unix,
+            protocol,
             json,
             BesideLarge.Command(),
             IdleCost.Command(),
         };
+        command.Validators.Add(result =>
+        {
+            if (!string.IsNullOrEmpty(result.GetValue(nodes)) && (result.GetValue(tls) || result.GetValue(unix)))
+            {
+                result.AddError("--tls and --unix start servers of their own: leave --nodes out.");
+            }
+        });
         command.SetAction(
             (parsed, cancellationToken) =>
                 run(
@@ -121,7 +143,7 @@ internal sealed record LoadOptions
                         Nodes = Split(parsed.GetValue(nodes)),
                         Callers = Numbers(parsed.GetValue(callers), 1, 512),
                         Sizes = Numbers(parsed.GetValue(sizes), sizeof(long), 1_000_000),
-                        Verbs = [.. Split(parsed.GetValue(verbs)).Select(static text => Enum.Parse<Verb>(text, ignoreCase: true))],
+                        Verbs = Words<Verb>(parsed.GetValue(verbs)),
                         Subjects = Split(parsed.GetValue(subjects)),
                         Duration = TimeSpan.FromSeconds(Math.Clamp(parsed.GetValue(seconds), 0.05, 600)),
                         Rounds = Math.Clamp(parsed.GetValue(rounds), 1, 101),
@@ -129,12 +151,9 @@ internal sealed record LoadOptions
                         Connections = parsed.GetValue(connections),
                         Metrics = parsed.GetValue(metrics),
                         Logging = parsed.GetValue(logging),
-                        Resilience =
-                        [
-                            .. Split(parsed.GetValue(resilience))
-                                .Select(static text => Enum.Parse<Resilience>(text, ignoreCase: true))
-                                .Distinct(),
-                        ],
+                        Transports = [.. parsed.GetValue(tls) ? [Transport.Tls] : (Transport[])[], .. parsed.GetValue(unix) ? [Transport.Unix] : (Transport[])[]],
+                        Protocols = Words<MemcachedProtocol>(parsed.GetValue(protocol)),
+                        Resilience = Words<Resilience>(parsed.GetValue(resilience)),
                         Json = parsed.GetValue(json),
                     },
                     cancellationToken));
@@ -145,6 +164,10 @@ internal sealed record LoadOptions
         => new(name) { Description = description, DefaultValueFactory = _ => value };
 
     private static string[] Split(string? text) => (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    private static TEnum[] Words<TEnum>(string? text)
+        where TEnum : struct, Enum
+        => [.. Split(text).Select(static word => Enum.Parse<TEnum>(word, ignoreCase: true)).Distinct()];
 
     /// <summary>Numbers with commas.</summary>
     public static int[] Numbers(string? text, int minimum, int maximum) => [.. Split(text).Select(int.Parse).Select(n => Math.Clamp(n, minimum, maximum))];

@@ -1,17 +1,27 @@
 using System.Diagnostics;
-using MemcachedDistributedCache.Load.Fence;
 using MemcachedDistributedCache.Load;
 
 return await LoadOptions.Command(RunAsync).Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
 
 static async Task<int> RunAsync(LoadOptions options, CancellationToken cancellationToken)
 {
-    LocalServers? local = null;
+    var servers = new List<LocalServers>();
     try
     {
-        local = options.Nodes.Length == 0 ? await LocalServers.StartAsync(3, options.Limit + TimeSpan.FromMinutes(10), cancellationToken) : null;
-        string[] nodes = local is null ? options.Nodes : [.. local.Nodes];
-        await using var subjects = new Subjects(nodes, options);
+        async Task<Way> StartAsync(Transport transport)
+        {
+            servers.Add(await LocalServers.StartAsync(transport, 3, options.Limit + TimeSpan.FromMinutes(10), cancellationToken));
+            return servers[^1].Way;
+        }
+
+        Way plain = options.Nodes.Length == 0 ? await StartAsync(Transport.Tcp) : new Way(Transport.Tcp, options.Nodes);
+        List<Way> ways = [.. options.Protocols.Select(protocol => plain with { Protocol = protocol })];
+        foreach (Transport transport in options.Transports)
+        {
+            ways.Add(await StartAsync(transport));
+        }
+
+        await using var subjects = new Subjects(ways, options);
         return await MeasureAsync(subjects, options, cancellationToken);
     }
     catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -20,7 +30,7 @@ static async Task<int> RunAsync(LoadOptions options, CancellationToken cancellat
     }
     finally
     {
-        if (local is not null)
+        foreach (LocalServers local in servers)
         {
             await local.DisposeAsync();
         }
@@ -33,7 +43,7 @@ static async Task<int> MeasureAsync(Subjects subjects, LoadOptions options, Canc
     var all = new List<Row>();
     if (!options.Json)
     {
-        Report.WriteHead(Console.Out, options);
+        Report.WriteHead(Console.Out, options, await Neighbours.LookAsync(cancellationToken));
     }
 
     foreach (int size in options.Sizes)
@@ -44,11 +54,12 @@ static async Task<int> MeasureAsync(Subjects subjects, LoadOptions options, Canc
             var workload = new Workload(verb, size);
             foreach (int width in options.Callers.TakeWhile(_ => Stopwatch.GetElapsedTime(started) < options.Limit))
             {
+                var neighbours = new Neighbours();
                 IReadOnlyList<Row> rows = await subjects.MeasureAsync(workload, width, options, cancellationToken);
                 all.AddRange(rows);
                 if (!options.Json)
                 {
-                    Report.Write(Console.Out, rows);
+                    Report.Write(Console.Out, rows, neighbours.Share());
                 }
             }
         }

@@ -15,7 +15,10 @@ internal sealed record Row
     /// <summary>The subject.</summary>
     public required string Subject { get; init; }
 
-    /// <summary>Whether it is the bare loop that the others of its workload are compared with.</summary>
+    /// <summary>Whether it is the cache by another way, or watched, which is held against the plain one.</summary>
+    public required bool IsBesidePlain { get; init; }
+
+    /// <summary>Whether it is the bare loop that the others of its workload and transport are compared with.</summary>
     public required bool IsBareLoop { get; init; }
 
     /// <summary>Each number is the median of the rounds; errors and wrong values are their sum.</summary>
@@ -46,16 +49,11 @@ internal sealed record Row
     public double? CpuToBare { get; init; }
 
     /// <summary>
-    /// Makes the rows of one workload. The faster bare loop counts, with one caller the inline one. A ratio is the
+    /// Makes the rows of one workload. The faster bare loop of a transport counts, with one caller the inline one. A ratio is the
     /// median of the ratios taken round by round: the neighbours in time saw the same machine.
     /// </summary>
     public static IReadOnlyList<Row> Of(Workload workload, int callers, IReadOnlyList<(Subject Subject, List<Measurement> Rounds)> results)
     {
-        // Alone, a caller is not served by any gathering, and the inline bare loop, which is the first, is the one that
-        // latency is held against.
-        IEnumerable<List<Measurement>> bareLoops = results.Where(static r => r.Subject.IsBareLoop).Select(static r => r.Rounds);
-        List<Measurement> bareLoop =
-            callers == 1 ? bareLoops.First() : bareLoops.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
         List<Measurement>? plain = results
             .Where(static r => r.Subject.Name == Subjects.PlainName)
             .Select(static r => r.Rounds)
@@ -67,6 +65,7 @@ internal sealed record Row
                     (
                         result.Subject,
                         result.Rounds,
+                        BareLoop: BareLoopOf(result.Subject.Way.Transport, callers, results),
                         Bare: results.FirstOrDefault(other => other.Subject.Name == result.Subject.Name + Subjects.Bare).Rounds))
                 .Select(result => new Row
                 {
@@ -74,12 +73,13 @@ internal sealed record Row
                     Size = workload.Size,
                     Callers = callers,
                     Subject = result.Subject.Name,
-                    IsBareLoop = ReferenceEquals(result.Rounds, bareLoop),
+                    IsBesidePlain = !result.Subject.IsBareLoop && (!result.Subject.Way.IsPlain || result.Subject.Name is Subjects.MetricsName or Subjects.LoggingName),
+                    IsBareLoop = ReferenceEquals(result.Rounds, result.BareLoop),
                     Median = MedianOf(result.Rounds),
-                    RateRatio = Ratio(result.Rounds, bareLoop, static m => m.Rate),
-                    CpuRatio = Ratio(result.Rounds, bareLoop, static m => m.Cpu),
-                    P50Ratio = Ratio(result.Rounds, bareLoop, static m => m.P50),
-                    P99Ratio = Ratio(result.Rounds, bareLoop, static m => m.P99),
+                    RateRatio = Ratio(result.Rounds, result.BareLoop, static m => m.Rate),
+                    CpuRatio = Ratio(result.Rounds, result.BareLoop, static m => m.Cpu),
+                    P50Ratio = Ratio(result.Rounds, result.BareLoop, static m => m.P50),
+                    P99Ratio = Ratio(result.Rounds, result.BareLoop, static m => m.P99),
                     RateToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Rate),
                     CpuToPlain = plain is null ? null : Ratio(result.Rounds, plain, static m => m.Cpu),
                     RateToBare = result.Bare is null ? null : Ratio(result.Rounds, result.Bare, static m => m.Rate),
@@ -88,9 +88,21 @@ internal sealed record Row
         ];
     }
 
+    /// <summary>
+    /// Alone, a caller is not served by any gathering, and the inline bare loop, which is the first, is the one that latency is held
+    /// against.
+    /// </summary>
+    private static List<Measurement> BareLoopOf(Transport transport, int callers, IReadOnlyList<(Subject Subject, List<Measurement> Rounds)> results)
+    {
+        IEnumerable<List<Measurement>> bareLoops = results
+            .Where(result => result.Subject.IsBareLoop && result.Subject.Way.Transport == transport)
+            .Select(static result => result.Rounds);
+        return callers == 1 ? bareLoops.First() : bareLoops.MaxBy(static rounds => Middle(rounds.Select(static m => m.Rate)))!;
+    }
+
     /// <summary>The median of the ratios taken round by round.</summary>
-    public static double Ratio(List<Measurement> rounds, List<Measurement> bareLoop, Func<Measurement, double> number)
-        => Middle(rounds.Zip(bareLoop, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
+    public static double Ratio(List<Measurement> rounds, List<Measurement> others, Func<Measurement, double> number)
+        => Middle(rounds.Zip(others, (mine, its) => number(mine) / Math.Max(number(its), double.Epsilon)));
 
     /// <summary>The medians of the rounds.</summary>
     public static Measurement MedianOf(List<Measurement> rounds) => new()

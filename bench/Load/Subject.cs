@@ -1,10 +1,13 @@
 namespace MemcachedDistributedCache.Load;
 
 /// <summary>Something that is driven by callers.</summary>
-internal abstract class Subject(string name) : IAsyncDisposable
+internal abstract class Subject(string name, Way way) : IAsyncDisposable
 {
     /// <summary>Its name in the table.</summary>
     public string Name { get; } = name;
+
+    /// <summary>How it reaches its servers.</summary>
+    public Way Way { get; } = way;
 
     /// <summary>Whether it counts as the bare loop that others are compared with.</summary>
     public virtual bool IsBareLoop => false;

@@ -21,13 +21,13 @@ internal sealed class Subjects : IAsyncDisposable
     /// <summary>Ends the name of a cache with resilience off.</summary>
     public const string Bare = ", bare";
 
-    public Subjects(string[] nodes, LoadOptions options)
+    public Subjects(IReadOnlyList<Way> ways, LoadOptions options)
     {
-        (string Name, Func<string, Subject> Make)[] bareLoops =
+        (string Name, Func<string, Way, Subject> Make)[] bareLoops =
         [
-            ("bare loop inline", name => new BareLoopSubject(name, nodes, Flush.Inline)),
-            ("bare loop pool", name => new BareLoopSubject(name, nodes, Flush.Pool)),
-            ("unsafe bare", name => new BareLoopSubject(name, nodes, Flush.Pool, completeInline: true)),
+            ("bare loop inline", (name, way) => new BareLoopSubject(name, way, Flush.Inline)),
+            ("bare loop pool", (name, way) => new BareLoopSubject(name, way, Flush.Pool)),
+            ("unsafe bare", (name, way) => new BareLoopSubject(name, way, Flush.Pool, completeInline: true)),
         ];
         (string Name, Func<string, CacheSetup, Subject> Make)[] caches =
         [
@@ -44,12 +44,21 @@ internal sealed class Subjects : IAsyncDisposable
             || name is MetricsName or LoggingName
             || (name == PlainName && (options.Metrics || options.Logging))
             || Array.Exists(options.Subjects, wanted => name.Equals(wanted, StringComparison.OrdinalIgnoreCase)));
-        _subjects = [.. bareLoops.Where(entry => Wanted(entry.Name)).Select(static entry => entry.Make(entry.Name))];
-        foreach ((string name, Func<string, CacheSetup, Subject> make) in caches.Where(entry => Wanted(entry.Name)))
+        _subjects = [];
+        foreach (Way way in ways)
         {
-            _subjects.AddRange(options.Resilience.Select(resilience => make(
-                resilience == Resilience.Off ? name + Bare : name,
-                new CacheSetup(nodes, options.Connections, resilience, Watched.No))));
+            if (!_subjects.Exists(subject => subject.Way.Transport == way.Transport))
+            {
+                Way bare = way with { Protocol = MemcachedProtocol.Meta };
+                _subjects.AddRange(bareLoops.Where(entry => Wanted(entry.Name)).Select(entry => entry.Make(entry.Name + bare.Suffix, bare)));
+            }
+
+            foreach ((string name, Func<string, CacheSetup, Subject> make) in caches.Where(entry => Wanted(entry.Name)))
+            {
+                _subjects.AddRange(options.Resilience.Select(resilience => make(
+                    name + way.Suffix + (resilience == Resilience.Off ? Bare : ""),
+                    new CacheSetup(way, options.Connections, resilience, Watched.No))));
+            }
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Net.Sockets;
 
 namespace MemcachedDistributedCache.Load.Fence;
 
@@ -50,39 +49,19 @@ internal sealed class BareLoopBatch
     }
 
     /// <summary>Sends everything and forgets it.</summary>
-    public async ValueTask SendAsync(Socket socket)
+    public async ValueTask SendAsync(BareLoopTransport transport)
     {
         int sent = 0;
         foreach ((int before, byte[] value) in _large)
         {
-            await SendAsync(socket, _bytes.AsMemory(sent, before - sent));
-            await SendAsync(socket, value);
+            await transport.SendAsync(_bytes.AsMemory(sent, before - sent));
+            await transport.SendAsync(value);
             sent = before;
         }
 
-        await SendAsync(socket, _bytes.AsMemory(sent, _length - sent));
+        await transport.SendAsync(_bytes.AsMemory(sent, _length - sent));
         _large.Clear();
         _length = 0;
-    }
-
-    private static ValueTask SendAsync(Socket socket, ReadOnlyMemory<byte> bytes)
-    {
-        ValueTask<int> sending = socket.SendAsync(bytes, SocketFlags.None);
-        if (!sending.IsCompletedSuccessfully)
-        {
-            return SendRestAsync(socket, sending, bytes);
-        }
-
-        int sent = sending.Result;
-        return sent == bytes.Length ? default : SendRestAsync(socket, new ValueTask<int>(sent), bytes);
-    }
-
-    private static async ValueTask SendRestAsync(Socket socket, ValueTask<int> sending, ReadOnlyMemory<byte> bytes)
-    {
-        for (bytes = bytes[await sending..]; !bytes.IsEmpty;)
-        {
-            bytes = bytes[await socket.SendAsync(bytes, SocketFlags.None)..];
-        }
     }
 
     private void Ensure(int room)

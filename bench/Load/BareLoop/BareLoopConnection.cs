@@ -1,6 +1,4 @@
 using System.Buffers.Text;
-using System.Net.Sockets;
-using System.Net;
 
 namespace MemcachedDistributedCache.Load.Fence;
 
@@ -15,7 +13,7 @@ internal enum Flush
 }
 
 /// <summary>
-/// One socket: requests gathered under a lock, replies matched in order. No deadlines, no cancellation, no bounds, no tokens checked:
+/// One connection: requests gathered under a lock, replies matched in order. No deadlines, no cancellation, no bounds, no tokens checked:
 /// what it lacks is what a cache has to pay for.
 /// </summary>
 internal sealed class BareLoopConnection : IThreadPoolWorkItem, IDisposable
@@ -24,7 +22,7 @@ internal sealed class BareLoopConnection : IThreadPoolWorkItem, IDisposable
     private const int DirectThreshold = 4 * 1024;
 
     private readonly Lock _lock = new();
-    private readonly Socket _socket;
+    private readonly BareLoopTransport _transport;
     private readonly Flush _flush;
     private readonly BareLoopOperation[] _pending = new BareLoopOperation[MaximumPending];
     private readonly byte[] _buffer = new byte[64 * 1024];
@@ -38,19 +36,16 @@ internal sealed class BareLoopConnection : IThreadPoolWorkItem, IDisposable
     private byte[]? _value;
     private int _received;
 
-    private BareLoopConnection(Socket socket, Flush flush)
+    private BareLoopConnection(BareLoopTransport transport, Flush flush)
     {
-        _socket = socket;
+        _transport = transport;
         _flush = flush;
     }
 
     /// <summary>Connects and begins to read.</summary>
-    public static async Task<BareLoopConnection> ConnectAsync(string node, Flush flush)
+    public static async Task<BareLoopConnection> ConnectAsync(Way way, string node, Flush flush)
     {
-        string[] parts = node.Split(':');
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(parts[0], int.Parse(parts[1]));
-        var connection = new BareLoopConnection(socket, flush);
+        var connection = new BareLoopConnection(await way.ConnectAsync(node), flush);
         _ = connection.ReadAsync();
         return connection;
     }
@@ -94,7 +89,7 @@ internal sealed class BareLoopConnection : IThreadPoolWorkItem, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _socket.Dispose();
+    public void Dispose() => _transport.Dispose();
 
     void IThreadPoolWorkItem.Execute() => _ = SendAsync();
 
@@ -133,7 +128,7 @@ internal sealed class BareLoopConnection : IThreadPoolWorkItem, IDisposable
                 (_gathering, _sending) = (_sending, _gathering);
             }
 
-            await _sending.SendAsync(_socket);
+            await _sending.SendAsync(_transport);
         }
     }
 
@@ -144,7 +139,7 @@ internal sealed class BareLoopConnection : IThreadPoolWorkItem, IDisposable
             while (true)
             {
                 bool direct = _value is not null && _start == _end && _value.Length - _received >= DirectThreshold;
-                int count = await _socket.ReceiveAsync(direct ? _value.AsMemory(_received) : Room(), SocketFlags.None);
+                int count = await _transport.ReceiveAsync(direct ? _value.AsMemory(_received) : Room());
                 if (count == 0)
                 {
                     throw new InvalidOperationException("The server closed the connection.");

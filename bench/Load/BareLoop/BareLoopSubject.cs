@@ -8,10 +8,10 @@ namespace MemcachedDistributedCache.Load.Fence;
 /// </summary>
 internal sealed class BareLoopSubject(
     string name,
-    string[] nodes,
+    Way way,
     Flush flush,
     bool completeInline = false,
-    BareLoopSubject? sharesConnectionsOf = null) : Subject(name)
+    BareLoopSubject? sharesConnectionsOf = null) : Subject(name, way)
 {
     private readonly List<BareLoopConnection> _connections = sharesConnectionsOf?._connections ?? [];
     private byte[][] _keys = [];
@@ -25,9 +25,9 @@ internal sealed class BareLoopSubject(
     {
         if (_connections.Count == 0)
         {
-            foreach (string node in nodes)
+            foreach (string node in Way.Nodes)
             {
-                _connections.Add(await BareLoopConnection.ConnectAsync(node, flush));
+                _connections.Add(await BareLoopConnection.ConnectAsync(Way, node, flush));
             }
         }
 
