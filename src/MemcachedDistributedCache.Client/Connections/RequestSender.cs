@@ -101,22 +101,25 @@ internal sealed class RequestSender(RequestWriter writer, NodeCounters counters,
 
     private void SendAll(int turn)
     {
+        bool isCaller = turn != int.MaxValue;
         SendBuffer? buffer = null;
         try
         {
             for (; (buffer = writer.TakeForSending()) is not null; turn--)
             {
                 int count = buffer.CloseAndCount();
+                long waitingSince = 0;
                 for (int i = 0; i < count; i++)
                 {
-                    _blocking!.Send(buffer.Piece(i).Span);
+                    _blocking!.Send(buffer.Piece(i).Span, ref waitingSince);
                 }
 
                 counters.AddSent(buffer.Length);
 
                 buffer.Clear();
-                if (turn == 1)
+                if (turn == 1 || (isCaller && waitingSince != 0))
                 {
+                    // A caller whose own send had to wait does not wait for those of others as well.
                     if (!writer.EndTurnIfEmpty())
                     {
                         // Not the pool: those who block may have all of it. Where so many ask at once, the thread has work for long.

@@ -34,9 +34,8 @@ internal sealed class BlockingSocketConnection(Socket socket, IPAddress? address
     }
 
     /// <inheritdoc/>
-    public void Send(ReadOnlySpan<byte> data)
+    public void Send(ReadOnlySpan<byte> data, ref long waitingSince)
     {
-        long began = 0;
         while (!data.IsEmpty)
         {
             int count = socket.Send(data, SocketFlags.None, out SocketError error);
@@ -49,8 +48,8 @@ internal sealed class BlockingSocketConnection(Socket socket, IPAddress? address
             ThrowUnlessBlocked(error);
 
             // The limit is for all of it: a receiver that takes a little now and then would hold the sender for ever.
-            began = began == 0 ? TimeProvider.System.GetTimestamp() : began;
-            TimeSpan left = sendTimeout - TimeProvider.System.GetElapsedTime(began);
+            waitingSince = waitingSince == 0 ? TimeProvider.System.GetTimestamp() : waitingSince;
+            TimeSpan left = sendTimeout - TimeProvider.System.GetElapsedTime(waitingSince);
             if (left <= TimeSpan.Zero || !socket.Poll(left, SelectMode.SelectWrite))
             {
                 throw new SocketException((int)SocketError.TimedOut);

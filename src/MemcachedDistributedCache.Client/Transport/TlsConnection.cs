@@ -33,7 +33,7 @@ internal sealed class TlsConnection(IAsyncTransport plain, SslStream stream) : I
 /// The blocking twin of <see cref="TlsConnection"/>. Blocking reads and writes of an <see cref="SslStream"/> block in those of
 /// the stream below, and need no thread of the pool.
 /// </summary>
-internal sealed class BlockingTlsConnection(IBlockingTransport plain, SslStream stream) : IBlockingTransport
+internal sealed class BlockingTlsConnection(IBlockingTransport plain, BlockingTransportStream inner, SslStream stream) : IBlockingTransport
 {
     /// <inheritdoc/>
     public IPAddress? RemoteAddress => plain.RemoteAddress;
@@ -48,7 +48,20 @@ internal sealed class BlockingTlsConnection(IBlockingTransport plain, SslStream 
     public int Receive(Span<byte> buffer) => stream.Read(buffer);
 
     /// <inheritdoc/>
-    public void Send(ReadOnlySpan<byte> data) => stream.Write(data);
+    public void Send(ReadOnlySpan<byte> data, ref long waitingSince)
+    {
+        // What is sent goes out in records, one after the other.
+        inner.WaitingSince = waitingSince;
+        try
+        {
+            stream.Write(data);
+        }
+        finally
+        {
+            waitingSince = inner.WaitingSince;
+            inner.WaitingSince = 0;
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()

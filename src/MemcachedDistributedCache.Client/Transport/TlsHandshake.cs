@@ -8,7 +8,10 @@ namespace MemcachedDistributedCache.Transport;
 /// One TLS handshake: its options, what was found wrong with the server's certificate, and the words for a failure. The
 /// certificate is judged by the rules of the platform and the options; the callback here only notes the judgement.
 /// </summary>
-internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
+/// <param name="settings">How connections are encrypted.</param>
+/// <param name="address">The server.</param>
+/// <param name="turn">The right to run the application's callbacks; null where there are none.</param>
+internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address, CallbackTurn? turn)
 {
     private readonly string _name = settings.NameOf(address);
     private string? _refusal;
@@ -47,7 +50,11 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
             options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
         }
 
-        settings.Configure?.Invoke(options);
+        if (turn is not null)
+        {
+            Configure(options, turn);
+        }
+
         options.RemoteCertificateValidationCallback ??= Judge;
         return options;
     }
@@ -75,7 +82,9 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
         if (exception is OperationCanceledException or TimeoutException)
         {
             return new TlsException(
-                stream.FirstByte is null
+                turn?.Running is { } callback
+                    ? $"{callback} has not returned within {limit.TotalSeconds:0.###} s. Correct the callback that Tls.ConfigureAuthentication was given, or raise ConnectTimeout"
+                    : stream.FirstByte is null
                     ? $"it did not answer the beginning of TLS within {limit.TotalSeconds:0.###} s: it may listen without TLS. Set Tls:Enabled to false, or start memcached with -Z; if it is only slow, raise ConnectTimeout"
                     : $"the TLS handshake did not end within {limit.TotalSeconds:0.###} s. Raise ConnectTimeout, or look at what Tls:RevocationMode and callbacks of the application wait for",
                 exception);
@@ -86,6 +95,27 @@ internal sealed class TlsHandshake(TlsSettings settings, ServerAddress address)
                 $"the TLS handshake failed: {SocketEnd.MessageOf(exception)} Check Tls:Protocols, and Tls:CertificateFile if the server asks for a client's certificate".Replace("..", ".", StringComparison.Ordinal),
                 exception)
             : exception;
+    }
+
+    /// <summary>Has the application change the options; what it sets of callbacks runs by the turn.</summary>
+    private void Configure(SslClientAuthenticationOptions options, CallbackTurn callbacks)
+    {
+        callbacks.Run("the callback of Tls.ConfigureAuthentication", () =>
+        {
+            settings.Configure!(options);
+            return true;
+        });
+        if (options.RemoteCertificateValidationCallback is { } validate)
+        {
+            options.RemoteCertificateValidationCallback = (sender, certificate, chain, errors)
+                => callbacks.Run("the RemoteCertificateValidationCallback", () => validate(sender, certificate, chain, errors));
+        }
+
+        if (options.LocalCertificateSelectionCallback is { } select)
+        {
+            options.LocalCertificateSelectionCallback = (sender, host, local, remote, issuers)
+                => callbacks.Run("the LocalCertificateSelectionCallback", () => select(sender, host, local, remote, issuers));
+        }
     }
 
     private bool Judge(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)

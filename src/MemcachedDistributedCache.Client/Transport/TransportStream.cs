@@ -81,6 +81,9 @@ internal sealed class BlockingTransportStream(IBlockingTransport transport, Func
     /// <summary>The handshake is over.</summary>
     public bool IsOpen { get; set; }
 
+    /// <summary>When the send under way had to wait for the first time; 0 while it has not.</summary>
+    public long WaitingSince { get; set; }
+
     /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
         => IsOpen || (left() is { Ticks: > 0 } rest && transport.WaitToReceive(rest))
@@ -88,5 +91,16 @@ internal sealed class BlockingTransportStream(IBlockingTransport transport, Func
             : throw new TimeoutException("Nothing was received within the limit of the handshake.");
 
     /// <inheritdoc/>
-    public override void Write(ReadOnlySpan<byte> buffer) => transport.Send(buffer);
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        long waitingSince = WaitingSince;
+        try
+        {
+            transport.Send(buffer, ref waitingSince);
+        }
+        finally
+        {
+            WaitingSince = waitingSince;
+        }
+    }
 }

@@ -34,8 +34,19 @@ internal interface IBlockingTransport : ITransport
     /// <summary>Receives at least one byte; 0 when the server has closed.</summary>
     int Receive(Span<byte> buffer);
 
-    /// <summary>Sends all bytes.</summary>
-    void Send(ReadOnlySpan<byte> data);
+    /// <summary>Sends all bytes, within the limit of a send.</summary>
+    void Send(ReadOnlySpan<byte> data)
+    {
+        long waitingSince = 0;
+        Send(data, ref waitingSince);
+    }
+
+    /// <summary>Sends all bytes as a part of one send, whose limit is for all of its parts together.</summary>
+    /// <param name="data">The bytes.</param>
+    /// <param name="waitingSince">
+    /// When the send had to wait for the first time, by the system's monotonic clock; 0 while it has not, and before its first part.
+    /// </param>
+    void Send(ReadOnlySpan<byte> data, ref long waitingSince);
 }
 
 /// <summary>Opens streams.</summary>

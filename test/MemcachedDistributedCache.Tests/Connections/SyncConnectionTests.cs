@@ -96,6 +96,57 @@ public sealed class SyncConnectionTests
     }
 
     [Fact]
+    public async Task A_caller_whose_send_had_to_wait_does_not_wait_for_the_sends_of_others()
+    {
+        var sends = new System.Collections.Concurrent.ConcurrentQueue<int>();
+        var transport = new FakeTransport { Waits = true };
+        using var rig = new ConnectionRig(new FakeFactory(_ => transport), CallMode.Sync, TimeSpan.FromSeconds(60));
+        await rig.Opened();
+        Task<OperationResult>? other = null;
+        transport.Sending = _ =>
+        {
+            sends.Enqueue(Environment.CurrentManagedThreadId);
+            if (other is null)
+            {
+                int before = rig.Connection.PendingCount;
+                other = Task.Factory.StartNew(() => rig.Execute(OperationKind.Get).Result, TaskCreationOptions.LongRunning);
+                Assert.True(SpinWait.SpinUntil(() => rig.Connection.PendingCount > before, Eventually.Limit), "the next request does not come");
+            }
+
+            return Task.CompletedTask;
+        };
+        int first = 0;
+        Task<OperationResult> caller = Task.Factory.StartNew(
+            () =>
+            {
+                first = Environment.CurrentManagedThreadId;
+                return rig.Execute(OperationKind.Get).Result;
+            },
+            TaskCreationOptions.LongRunning);
+        await Eventually.True(() => sends.Count == 2, "both are sent");
+        Assert.Equal(1, sends.Count(thread => thread == first));
+        await Eventually.True(() => transport.Sent.Count(static c => c == '\n') == 2, "both are out");
+        transport.Close();
+        await Task.WhenAll(caller, other!).WaitAsync(Eventually.Limit);
+    }
+
+    [Fact]
+    public async Task The_limit_of_a_send_is_for_all_of_its_pieces()
+    {
+        var transport = new FakeTransport { Waits = true };
+        var opening = new TaskCompletionSource<FakeTransport>();
+        using var rig = new ConnectionRig(new FakeFactory((_, _) => opening.Task), CallMode.Sync, TimeSpan.FromSeconds(60));
+        Task[] callers = [.. Enumerable.Range(0, 3).Select(_ => Task.Factory.StartNew(() => rig.Store(new byte[100_000]).Result, TaskCreationOptions.LongRunning))];
+        await Eventually.True(() => rig.Connection.PendingCount == callers.Length, "all wait for the connection");
+        opening.SetResult(transport);
+        await Eventually.True(() => transport.Since.Count >= callers.Length, "all are sent");
+        Assert.Equal(0, transport.Since[0]);
+        Assert.All(transport.Since.Skip(1), static since => Assert.NotEqual(0, since));
+        transport.Close();
+        await Task.WhenAll(callers).WaitAsync(Eventually.Limit);
+    }
+
+    [Fact]
     public async Task A_timeout_that_no_scan_saw_is_counted_all_the_same()
     {
         // Scans need the thread pool, and synchronous calls are there for those who have used it up.

@@ -46,6 +46,12 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
 
     public int Sends { get; private set; }
 
+    /// <summary>Each blocking send had to wait.</summary>
+    public bool Waits { get; init; }
+
+    /// <summary>What each blocking send after the handshake was told: when the send that it is a part of had to wait; 0 for never.</summary>
+    public List<long> Since { get; } = [];
+
     /// <summary>How many senders are at work at once, at most; more than one is a fault of the connection.</summary>
     public int MostSenders { get; private set; }
 
@@ -161,10 +167,12 @@ internal sealed class FakeTransport : IAsyncTransport, IBlockingTransport
         }
     }
 
-    public void Send(ReadOnlySpan<byte> data)
+    public void Send(ReadOnlySpan<byte> data, ref long waitingSince)
     {
         if (!EnterSend(data))
         {
+            Since.Add(waitingSince);
+            waitingSince = Waits ? 1 : waitingSince;
             try
             {
                 Sending?.Invoke(data.ToArray()).GetAwaiter().GetResult();
@@ -273,6 +281,9 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
 
     public int Attempts => Volatile.Read(ref _attempts);
 
+    /// <summary>The address of the latest attempt.</summary>
+    public ServerAddress? Address { get; private set; }
+
     /// <summary>The most attempts that were under way at once.</summary>
     public int MostAtOnce { get; private set; }
 
@@ -294,7 +305,7 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
 
     public override async Task<IAsyncTransport> ConnectAsync(ServerAddress address, TimeSpan connectTimeout, CancellationToken cancellationToken)
     {
-        int attempt = Begin();
+        int attempt = Begin(address);
         try
         {
             return Keep(await open(attempt, cancellationToken).ConfigureAwait(false));
@@ -307,7 +318,7 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
 
     public override IBlockingTransport Connect(ServerAddress address, TimeSpan connectTimeout, TimeSpan sendTimeout)
     {
-        int attempt = Begin();
+        int attempt = Begin(address);
         try
         {
             return Keep(open(attempt, CancellationToken.None).GetAwaiter().GetResult());
@@ -318,10 +329,11 @@ internal sealed class FakeFactory(Func<int, CancellationToken, Task<FakeTranspor
         }
     }
 
-    private int Begin()
+    private int Begin(ServerAddress address)
     {
         lock (_lock)
         {
+            Address = address;
             MostAtOnce = Math.Max(MostAtOnce, Interlocked.Increment(ref _atOnce));
             return Interlocked.Increment(ref _attempts);
         }
