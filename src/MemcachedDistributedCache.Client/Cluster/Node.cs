@@ -31,7 +31,6 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     {
         _settings = settings;
         _gutter = gutter;
-        Address = address;
         GutterFences = new GutterFences(this);
         _health = new NodeHealth(settings.NewCircuit(), this, settings.Connections.TimeProvider, _disposed.Token);
         Counters = new NodeCounters(
@@ -46,7 +45,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     }
 
     /// <summary>Where the server listens; also what it is on the ring.</summary>
-    public ServerAddress Address { get; }
+    public ServerAddress Address => _connections.Server;
 
     /// <summary>The counts of this server.</summary>
     public NodeCounters Counters { get; }
@@ -158,6 +157,19 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>
     public void Warm() => _connections.Warm();
+
+    /// <summary>
+    /// Takes the name that the configuration has for the same address now. The certificates of new connections are for that name; what
+    /// is open stays.
+    /// </summary>
+    public void Rename(ServerAddress address)
+    {
+        if (address.ConfiguredHost != Address.ConfiguredHost)
+        {
+            _connections.Server = address;
+            _statistics.Server = address;
+        }
+    }
 
     /// <summary>Looks after the deadlines of all connections.</summary>
     public void Scan()

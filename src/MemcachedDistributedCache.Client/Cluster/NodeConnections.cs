@@ -14,12 +14,12 @@ namespace MemcachedDistributedCache.Cluster;
 internal sealed class NodeConnections
 {
     private readonly ClusterSettings _settings;
-    private readonly ServerAddress _server;
     private readonly NodeHealth _health;
     private readonly NodeConsistency _consistency;
     private readonly OutageLog _outages;
     private readonly ConnectionSlots _slots;
     private readonly NodeAddress _address;
+    private ServerAddress _server;
     private Connection? _recovering;
     private bool _isClosed;
 
@@ -44,6 +44,13 @@ internal sealed class NodeConnections
             settings.Connections,
             settings.ReconnectDelay,
             settings.AddressChanged);
+    }
+
+    /// <summary>Where new connections lead. Another value is the same address under another name.</summary>
+    public ServerAddress Server
+    {
+        get => Volatile.Read(ref _server);
+        set => Volatile.Write(ref _server, value);
     }
 
     /// <summary>The latest handshake with the server; null while it has not been asked.</summary>
@@ -124,7 +131,7 @@ internal sealed class NodeConnections
     private Connection NewConnection(ConnectionSlot slot, bool asksForVersionAlone)
     {
         var owner = new ConnectionOwner(this, slot);
-        return owner.Connection = new Connection(_settings.Connections, _server, slot.Mode, owner, asksForVersionAlone);
+        return owner.Connection = new Connection(_settings.Connections, Server, slot.Mode, owner, asksForVersionAlone);
     }
 
     private void OnOpened(ConnectionSlot slot, Connection connection)

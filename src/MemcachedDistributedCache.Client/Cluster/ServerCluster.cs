@@ -206,6 +206,11 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
                     known.GetValueOrDefault(server.Address) ?? new Node(_settings, server.Address, _gutter),
                     server.Weight)),
             ];
+            foreach ((Topology.Member member, (ServerAddress address, _)) in members.Zip(servers))
+            {
+                member.Node.Rename(address);
+            }
+
             if (members.ToHashSet().SetEquals(before.Members) || members.Length == 0)
             {
                 // With nothing to put in their place, since no name can be resolved, the nodes stay.

@@ -16,6 +16,14 @@ internal sealed class StatisticsConnection(ConnectionSettings settings, ServerAd
     private readonly Lock _lock = new();
     private Kept? _kept;
     private int _closings;
+    private ServerAddress _server = address;
+
+    /// <summary>Whom new connections ask. Another value is the same address under another name.</summary>
+    public ServerAddress Server
+    {
+        get => Volatile.Read(ref _server);
+        set => Volatile.Write(ref _server, value);
+    }
 
     /// <summary>Asks, and returns null where there is no answer within the limits of a connect and an operation.</summary>
     public async Task<ServerStatistics?> AskAsync(CancellationToken cancellationToken)
@@ -52,7 +60,7 @@ internal sealed class StatisticsConnection(ConnectionSettings settings, ServerAd
         try
         {
             IAsyncTransport transport = await settings
-                .Factory.ConnectAsync(address, settings.ConnectTimeout, cancellationToken)
+                .Factory.ConnectAsync(Server, settings.ConnectTimeout, cancellationToken)
                 .ConfigureAwait(false);
             return await AskAsync(transport, isNew: true, closings, cancellationToken).ConfigureAwait(false);
         }

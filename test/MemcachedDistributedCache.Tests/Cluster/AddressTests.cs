@@ -3,6 +3,7 @@ using System.Net;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
+using MemcachedDistributedCache.Protocol;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Tests.Fakes;
 using MemcachedDistributedCache.Transport;
@@ -49,6 +50,24 @@ public sealed class AddressTests : IDisposable
         Assert.All(factory.Opened, static one => Assert.False(one.IsDisposed));
         Assert.False(node.Consistency.Writes.AreAllUncertain);
         Assert.Equal(MemcachedNodeState.Up, node.State);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_renamed_keeps_its_connections_and_opens_new_ones_under_the_new_name()
+    {
+        var factory = new FakeFactory();
+        using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
+        Node node = cluster.Nodes[0];
+        await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is up");
+        await cluster.ReloadAsync([new ServerSpec(node.Address with { ConfiguredHost = "other" }, 1)]);
+        Assert.Same(node, Assert.Single(cluster.Nodes));
+        Assert.Equal(1, factory.Attempts);
+        node.Renew(static _ => true);
+        await Eventually.True(() => factory.Attempts == 2, "another connection is opened");
+        Assert.Equal("other", factory.Address!.ConfiguredHost);
+        Task<ServerStatistics?> asking = ((INodeChannel)node).GetStatisticsAsync(new CancellationToken(canceled: true));
+        await asking.WaitAsync(Eventually.Limit);
+        Assert.Equal((3, "other"), (factory.Attempts, factory.Address.ConfiguredHost));
     }
 
     [Theory]
