@@ -58,7 +58,7 @@ internal static class Composition
             Factory = new ServerConnectionFactory(
                 names,
                 TlsRules.SettingsOf(options.Tls, reason => OptionsLog.CertificatesNotReplaced(logger, reason))),
-            Credentials = CredentialRules.Of(options),
+            Credentials = CredentialRules.Of(options, reason => OptionsLog.PasswordNotReplaced(logger, reason)),
             Clock = new OperationClock(ioTime, EffectiveTimes.AttemptTimeout(options)),
             Protocol = options.Protocol,
             HasPrefix = EntryFormat.HasPrefix,

@@ -8,7 +8,7 @@ namespace MemcachedDistributedCache;
 /// <summary>
 /// The options of encrypted connections (memcached <c>-Z</c>, ElastiCache with encryption in transit). They hold for all servers
 /// that are reached by TCP; a Unix socket is never encrypted. Files are read when the host starts, where one that cannot be used is
-/// an error, and again for each new connection.
+/// an error, and again for each new connection, where what was read before stays in force while a file cannot be used.
 /// </summary>
 public sealed class MemcachedTlsOptions
 {
@@ -71,7 +71,9 @@ public sealed class MemcachedTlsOptions
     /// <summary>
     /// Changes the options of TLS in code, after all that is configured here: cipher suites, a callback that validates certificates, a
     /// certificate from a store. The callback runs for each new connection, on a thread that serves no other; what it throws is
-    /// the reason why there is no connection. A <c>RemoteCertificateValidationCallback</c> takes the place of all checks.
+    /// the reason why there is no connection. A <c>RemoteCertificateValidationCallback</c> takes the place of all checks. Each of them
+    /// has to return within <see cref="MemcachedCacheOptions.ConnectTimeout"/>: while one runs longer, further connections to its server
+    /// fail at once.
     /// </summary>
     /// <param name="configure">Changes the options; what is given in several calls runs in their order.</param>
     /// <exception cref="ArgumentNullException"><paramref name="configure"/> is null.</exception>

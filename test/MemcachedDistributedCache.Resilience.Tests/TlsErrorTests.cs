@@ -92,7 +92,7 @@ public sealed class TlsErrorTests : IDisposable
         // In the middle of the change the files do not belong to each other; what was read before stays, and that is told.
         string key = _certificates.PathOf("client.key");
         File.Copy(_others.Issue("client").KeyFile, key, overwrite: true);
-        await logger.SeesAsync("A file of certificates has changed to what cannot be used", 1);
+        await logger.SeesAsync("A file of certificates is missing or has changed to what cannot be used", 1);
         _certificates.Issue("client");
         await cache.ReadableAsync();
         await UseAsync(cache);
@@ -105,6 +105,8 @@ public sealed class TlsErrorTests : IDisposable
     {
         await using MemcachedProcess server = await StartAsync(_certificates.Issue("server"));
         using var hold = new ManualResetEventSlim();
+        var logger = new RecordingLogger();
+        int calls = 0;
         await using MemcachedCache cache = CacheOn(
             server.Server,
             options =>
@@ -113,13 +115,18 @@ public sealed class TlsErrorTests : IDisposable
                 options.OperationTimeout = TimeSpan.FromSeconds(1);
                 options.Tls.ConfigureAuthentication(tls => tls.RemoteCertificateValidationCallback = (_, _, _, _) =>
                 {
+                    Interlocked.Increment(ref calls);
                     hold.Wait();
                     return hold.IsSet;
                 });
             },
-            new RecordingLogger());
+            logger);
         Task<byte[]?> reading = sync ? Blocking.Run(() => cache.Get("key")) : cache.GetAsync("key");
         await Assert.ThrowsAsync<MemcachedUnavailableException>(() => reading.WaitAsync(Eventually.Limit));
+
+        // The node is tried again all the while, and the callback is not called again.
+        await Eventually.True(() => logger.Count("the RemoteCertificateValidationCallback was called") != 0, "that is told");
+        Assert.InRange(Volatile.Read(ref calls), 1, sync ? 2 : 1);
         hold.Set();
         await cache.ReadableAsync();
         await UseAsync(cache);

@@ -4,7 +4,8 @@ namespace MemcachedDistributedCache.Connections;
 
 /// <summary>
 /// The user and the password of a cluster. No record: neither is in any text. A password in a file is read for each new connection,
-/// so that one that is replaced is taken.
+/// so that one that is replaced is taken. A file that cannot be used, as in the middle of a replacement, leaves the password that was
+/// read before in force. Thread-safe.
 /// </summary>
 /// <param name="userName">The user.</param>
 /// <param name="password">The password; null where it is in a file.</param>
@@ -17,11 +18,40 @@ internal sealed class Credentials(string userName, string? password, string? pas
     /// </summary>
     private const int LongestPair = 254;
 
+    private string? _lastGood;
+    private int _isRefused;
+
+    /// <summary>Told of a file that cannot be used while an earlier password is in force, once until the file can be used again.</summary>
+    public Action<string>? Refused { get; set; }
+
     /// <summary>The user.</summary>
     public string UserName => userName;
 
     /// <summary>Gives the password; false with the option and the remedy where there is none that can be sent.</summary>
     public bool TryGetPassword(out string current, out string? error)
+    {
+        if (TryReadPassword(out current, out error))
+        {
+            Volatile.Write(ref _lastGood, current);
+            Volatile.Write(ref _isRefused, 0);
+            return true;
+        }
+
+        if (Volatile.Read(ref _lastGood) is not { } last)
+        {
+            return false;
+        }
+
+        if (Interlocked.Exchange(ref _isRefused, 1) == 0)
+        {
+            Refused?.Invoke(error!);
+        }
+
+        (current, error) = (last, null);
+        return true;
+    }
+
+    private bool TryReadPassword(out string current, out string? error)
     {
         string option = passwordFile is null ? "Password" : "PasswordFile";
         current = password ?? "";

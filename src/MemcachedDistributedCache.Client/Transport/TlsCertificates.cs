@@ -22,7 +22,9 @@ internal sealed class TlsCertificates(string? authorityFile, string? certificate
     private byte[][]? _refused;
     private Set? _current;
 
-    /// <summary>Told of files that cannot be used while others are in force, once for each content.</summary>
+    /// <summary>
+    /// Told of files that cannot be used while what was read before is in force, once for each content until they can be used again.
+    /// </summary>
     public Action<string>? Refused { get; set; }
 
     /// <summary>The result of the read.</summary>
@@ -48,6 +50,7 @@ internal sealed class TlsCertificates(string? authorityFile, string? certificate
                     _content = content;
                 }
 
+                _refused = null;
                 return _current;
             }
             catch (TlsException exception) when (_current is not null)

@@ -8,7 +8,9 @@ namespace MemcachedDistributedCache.Options;
 internal static class CredentialRules
 {
     /// <summary>The first broken rule with its remedy, or null. A file is read: a wrong path is to end the start.</summary>
-    public static string? Error(MemcachedCacheOptions options)
+    /// <param name="options">The options.</param>
+    /// <param name="readFiles">False leaves the file alone; see <see cref="UsableFiles"/>.</param>
+    public static string? Error(MemcachedCacheOptions options, bool readFiles)
         => (options.UserName, options.Password, options.PasswordFile) switch
         {
             (null, null, null) => null,
@@ -20,12 +22,26 @@ internal static class CredentialRules
             _ when options.Topology == MemcachedTopology.Shared =>
                 "UserName is set with Topology = Shared; a proxy passes the password on to whichever server it likes, which may store it as a value. "
                 + "Take UserName out, or name the servers themselves.",
-            _ => Of(options)!.TryGetPassword(out _, out string? error) ? null : $"{error!.TrimEnd('.')}. Correct it.",
+            (_, null, _) when !readFiles => null,
+            _ => new Credentials(options.UserName!, options.Password, options.PasswordFile).TryGetPassword(out _, out string? error) ? null : $"{error!.TrimEnd('.')}. Correct it.",
         };
 
     /// <summary>The user and the password; null where there are none.</summary>
-    public static Credentials? Of(MemcachedCacheOptions options)
-        => options.UserName is { } name ? new Credentials(name, options.Password, options.PasswordFile) : null;
+    /// <param name="options">The options.</param>
+    /// <param name="refused">Told of a file that cannot be used any more.</param>
+    public static Credentials? Of(MemcachedCacheOptions options, Action<string>? refused = null)
+    {
+        if (options.UserName is not { } name)
+        {
+            return null;
+        }
+
+        var credentials = new Credentials(name, options.Password, options.PasswordFile) { Refused = refused };
+
+        // From now on the file may be away for a moment.
+        credentials.TryGetPassword(out _, out _);
+        return credentials;
+    }
 
     /// <summary>The servers to which a password would cross a network that others may read. A name may lead anywhere, except that of this machine.</summary>
     public static string[] ReadableAt(MemcachedCacheOptions options)

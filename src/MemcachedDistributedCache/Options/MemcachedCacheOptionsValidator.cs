@@ -20,6 +20,8 @@ internal static class EffectiveTimes
 /// <summary>The rules between options.</summary>
 internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCacheOptions>
 {
+    private readonly UsableFiles _usable = new();
+
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, MemcachedCacheOptions options)
     {
@@ -57,14 +59,18 @@ internal sealed class MemcachedCacheOptionsRules : IValidateOptions<MemcachedCac
             result.AddError("Hybrid is null; leave it as it is and set its members.", nameof(options.Hybrid));
         }
 
-        if (CredentialRules.Error(options) is { } credentials)
+        bool readFiles = !_usable.Contains(name, options);
+        string? credentials = CredentialRules.Error(options, readFiles);
+        if (credentials is not null)
         {
             result.AddError(credentials, nameof(options.UserName));
         }
 
-        foreach (string error in TlsRules.Errors(options.Tls))
+        string[] tls = [.. TlsRules.Errors(options.Tls, readFiles)];
+        Array.ForEach(tls, error => result.AddError(error, nameof(options.Tls)));
+        if (credentials is null && tls.Length == 0)
         {
-            result.AddError(error, nameof(options.Tls));
+            _usable.Add(name, options);
         }
 
         if (options.Tls is { Enabled: true, ServerName: null, CaFile: null } && DiscoveryEndpoint.Of(options) is { Discovers: DiscoveryKind.Service })

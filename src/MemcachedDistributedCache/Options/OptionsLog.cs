@@ -17,8 +17,11 @@ internal static partial class OptionsLog
     [LoggerMessage(CacheEventIds.ChangeIgnored, LogLevel.Warning, "The configuration has changed {Options}. They are read at start only, so the change is ignored until the application is started again; of the memcached options only Servers is followed")]
     public static partial void ChangeIgnored(ILogger logger, string options);
 
-    [LoggerMessage(CacheEventIds.CertificatesNotReplaced, LogLevel.Warning, "A file of certificates has changed to what cannot be used, so new connections to memcached have the certificates from before: {Reason}")]
+    [LoggerMessage(CacheEventIds.CertificatesNotReplaced, LogLevel.Warning, "A file of certificates is missing or has changed to what cannot be used, so new connections to memcached have the certificates from before: {Reason}")]
     public static partial void CertificatesNotReplaced(ILogger logger, string reason);
+
+    [LoggerMessage(CacheEventIds.PasswordNotReplaced, LogLevel.Warning, "The file of the password cannot be used now, so new connections to memcached have the password from before: {Reason}")]
+    public static partial void PasswordNotReplaced(ILogger logger, string reason);
 
     /// <summary>Warns where there are such servers.</summary>
     public static void WarnIfPasswordIsReadable(ILogger logger, string[] servers)

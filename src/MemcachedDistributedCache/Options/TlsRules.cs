@@ -6,7 +6,9 @@ namespace MemcachedDistributedCache.Options;
 internal static class TlsRules
 {
     /// <summary>Each broken rule with its remedy. Files are read: a wrong path is to end the start, not to be a server that is down.</summary>
-    public static IEnumerable<string> Errors(MemcachedTlsOptions? tls)
+    /// <param name="tls">The options.</param>
+    /// <param name="readFiles">False leaves the files alone; see <see cref="UsableFiles"/>.</param>
+    public static IEnumerable<string> Errors(MemcachedTlsOptions? tls, bool readFiles)
     {
         if (tls is null)
         {
@@ -41,6 +43,11 @@ internal static class TlsRules
             yield break;
         }
 
+        if (!readFiles)
+        {
+            yield break;
+        }
+
         string? unusable = null;
         try
         {
@@ -67,6 +74,15 @@ internal static class TlsRules
 
         TlsCertificates certificates = CertificatesOf(tls);
         certificates.Refused = refused;
+        try
+        {
+            certificates.Read();
+        }
+        catch (TlsException)
+        {
+            // The rules have read the files a moment ago, and each connection reads them anew.
+        }
+
         return new TlsSettings
         {
             Certificates = certificates,
