@@ -34,6 +34,8 @@ internal sealed class ToolCommand : RootCommand
 
     private readonly Option<int> _itemSize = Of("--max-item-size", "-I", "num", "largest item in bytes, or with suffix k or m", Megabyte, Size);
 
+    private readonly Option<(string Name, string Password)[]> _users = Of("--auth-file", "-Y", "file", "lines of user:password, of which a client must name one", ((string, string)[])[], Users);
+
     /// <param name="version">What the command tells when it is asked for its version.</param>
     /// <param name="run">Runs the servers until the token is canceled: SIGINT and SIGTERM do. Takes the addresses, the options of
     /// the server on each, and whether to tell what happens.</param>
@@ -48,6 +50,7 @@ internal sealed class ToolCommand : RootCommand
         Add(_disableEvictions);
         Add(_itemSize);
         Add(_connectionLimit);
+        Add(_users);
         Add(_verbose);
         Add(new Option<bool>("--version", "-V") { Description = "print the version and exit", Action = new Line(version) });
         Add(new HelpOption("--help", "-h") { Description = "print this help and exit" });
@@ -67,14 +70,23 @@ internal sealed class ToolCommand : RootCommand
             : line.Errors[0].SymbolResult is OptionResult { Tokens: [], IdentifierToken: { } name } ? $"option '{name.Value}' needs a value"
             : line.Errors[0].Message;
 
-    private EmbeddedMemcachedOptions ServerOptions(ParseResult line) => new()
+    private EmbeddedMemcachedOptions ServerOptions(ParseResult line)
     {
-        Port = line.GetValue(_port),
-        MemoryLimitBytes = (long)line.GetValue(_memoryLimit) * Megabyte,
-        MaximumItemBytes = line.GetValue(_itemSize),
-        MaximumConnections = line.GetValue(_connectionLimit),
-        DisableEvictions = line.GetValue(_disableEvictions),
-    };
+        var options = new EmbeddedMemcachedOptions
+        {
+            Port = line.GetValue(_port),
+            MemoryLimitBytes = (long)line.GetValue(_memoryLimit) * Megabyte,
+            MaximumItemBytes = line.GetValue(_itemSize),
+            MaximumConnections = line.GetValue(_connectionLimit),
+            DisableEvictions = line.GetValue(_disableEvictions),
+        };
+        foreach ((string name, string password) in line.GetValue(_users)!)
+        {
+            options.Users[name] = password;
+        }
+
+        return options;
+    }
 
     /// <summary>An option with a value, which counts where it is given last.</summary>
     private static Option<T> Of<T>(string name, string alias, string valueName, string description, T byDefault, Func<ArgumentResult, string, T> parse)
@@ -102,6 +114,22 @@ internal sealed class ToolCommand : RootCommand
         => int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
             ? number
             : Refuse(given, $"takes a whole number {(least == most ? $"that is {least}" : $"from {least} to {most}")}, not '{text}'", 0);
+
+    /// <summary>The users of a file, <c>1*( user ":" password LF )</c>. A file without any would ask nobody, and is refused.</summary>
+    private static (string Name, string Password)[] Users(ArgumentResult given, string file)
+    {
+        try
+        {
+            string[][] lines = [.. File.ReadAllLines(file).Select(static line => line.Split(':', 2))];
+            return lines.Length != 0 && Array.TrueForAll(lines, static line => line is [{ Length: > 0 }, { Length: > 0 }])
+                ? [.. lines.Select(static line => (line[0], line[1]))]
+                : Refuse<(string, string)[]>(given, $"takes a file of lines 'user:password', which '{file}' is not", []);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return Refuse<(string, string)[]>(given, $"cannot read its file: {exception.Message}", []);
+        }
+    }
 
     private static int Size(ArgumentResult given, string text)
     {

@@ -5,7 +5,7 @@ namespace MemcachedDistributedCache.Embedded;
 
 /// <summary>
 /// memcached servers inside this process, for development and tests: real sockets, memcached's text and meta protocols,
-/// nothing to install. Not for production: there is no persistence, no authentication and no UDP.
+/// nothing to install. Not for production: there is no persistence, no SASL and no UDP.
 /// </summary>
 public sealed class EmbeddedMemcached : IAsyncDisposable, IDisposable
 {

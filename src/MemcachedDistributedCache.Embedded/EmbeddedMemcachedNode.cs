@@ -23,7 +23,7 @@ public sealed class EmbeddedMemcachedNode : IDisposable, IAsyncDisposable
         _options = options;
         _store = NewStore();
         _listener = new PortListener(endPoint, Accept);
-        _server = new ServerState(_listener.EndPoint, options.MaximumConnections, options.MemoryLimitBytes / 2, options.Release);
+        _server = new ServerState(_listener.EndPoint, options.MaximumConnections, options.MemoryLimitBytes / 2, options.Release, new UserTable(options.Users));
         _listener.Resume();
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Text;
 
 namespace MemcachedDistributedCache.Embedded;
 
@@ -9,6 +10,7 @@ public sealed class EmbeddedMemcachedOptions
     private const int MostNodes = 256;
     private const int SmallestItemLimit = 1024;
     private const int LargestItemLimit = 1024 * 1024 * 1024;
+    private const int LongestPair = 254;
 
     /// <summary>How many servers. Default 1 (3 with <c>AddEmbeddedMemcached</c>); 1 to 256.</summary>
     public int Nodes { get; set; } = 1;
@@ -50,6 +52,12 @@ public sealed class EmbeddedMemcachedOptions
     /// </summary>
     public SslServerAuthenticationOptions? Tls { get; set; }
 
+    /// <summary>
+    /// The users, with their passwords, of which a client must name one before anything else: memcached's <c>-Y</c>. Default empty:
+    /// nobody is asked. Names and passwords have 1 to 254 bytes together, no spaces and no control characters; a name has no colon.
+    /// </summary>
+    public IDictionary<string, string> Users { get; private set; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     /// <summary>The clock that items expire by. Default the system's; a test may pass one that it moves.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
@@ -59,7 +67,12 @@ public sealed class EmbeddedMemcachedOptions
     /// </summary>
     public EmbeddedMemcachedRelease Release { get; set; } = EmbeddedMemcachedRelease.Release1618;
 
-    internal EmbeddedMemcachedOptions Copy() => (EmbeddedMemcachedOptions)MemberwiseClone();
+    internal EmbeddedMemcachedOptions Copy()
+    {
+        var copy = (EmbeddedMemcachedOptions)MemberwiseClone();
+        copy.Users = new Dictionary<string, string>(Users, StringComparer.Ordinal);
+        return copy;
+    }
 
     internal void Validate()
     {
@@ -82,6 +95,17 @@ public sealed class EmbeddedMemcachedOptions
             MemoryLimitBytes,
             $"use at least twice {nameof(MaximumItemBytes)} ({MaximumItemBytes}), or lower that");
         Require(MaximumConnections >= 1, nameof(MaximumConnections), MaximumConnections, "use at least 1");
+        foreach ((string name, string password) in Users)
+        {
+            // The password is in no message.
+            bool isWord = name.Length != 0 && !name.Any(static letter => letter == ':' || char.IsWhiteSpace(letter) || char.IsControl(letter));
+            Require(isWord, nameof(Users), $"a user '{name}'", "name it by 1 or more characters without spaces, control characters and ':'");
+            bool isPassword = password is { Length: > 0 } && !password.Any(static letter => char.IsWhiteSpace(letter) || char.IsControl(letter));
+            Require(isPassword, nameof(Users), $"a user '{name}' with an unusable password", "give it 1 or more characters without spaces and control characters");
+            bool isShort = Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(password!) <= LongestPair;
+            Require(isShort, nameof(Users), $"a user '{name}' with a long password", $"name and password have at most {LongestPair} bytes together");
+        }
+
         string releases = string.Join(", ", Enum.GetNames<EmbeddedMemcachedRelease>());
         Require(Enum.IsDefined(Release), nameof(Release), Release, $"use one of {releases}");
         Require(TimeProvider is not null, nameof(TimeProvider), "null", "use TimeProvider.System, or a clock of the test's own");

@@ -43,8 +43,8 @@ internal static class GeneralStats
         StatsCommand.Stat(context, "touch_misses", counts.TouchMisses);
         StatsCommand.Stat(context, "store_too_large", counts.StoreTooLarge);
         StatsCommand.Stat(context, "store_no_memory", counts.StoreNoMemory);
-        StatsCommand.Stat(context, "auth_cmds", 0);
-        StatsCommand.Stat(context, "auth_errors", 0);
+        StatsCommand.Stat(context, "auth_cmds", context.Server.Users.Attempts);
+        StatsCommand.Stat(context, "auth_errors", context.Server.Users.Failures);
         StatsCommand.Stat(context, "bytes_read", server.BytesRead);
         StatsCommand.Stat(context, "bytes_written", server.BytesWritten);
         StatsCommand.Stat(context, "limit_maxbytes", store.MemoryLimit);
@@ -87,7 +87,7 @@ internal static class SettingsStats
         StatsCommand.Stat(context, "tcp_backlog", PortListener.Backlog);
         StatsCommand.Stat(context, "binding_protocol", "ascii");
         StatsCommand.Stat(context, "auth_enabled_sasl", "no");
-        StatsCommand.Stat(context, "auth_enabled_ascii", "no");
+        StatsCommand.Stat(context, "auth_enabled_ascii", context.Server.Users.AreAsked ? "yes" : "no");
         StatsCommand.Stat(context, "item_size_max", store.ItemLimit);
         StatsCommand.Stat(context, "maxconns_fast", "yes");
         StatsCommand.Stat(context, "slab_reassign", "no");

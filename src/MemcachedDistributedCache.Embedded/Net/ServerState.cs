@@ -4,10 +4,13 @@ using MemcachedDistributedCache.Embedded.Commands;
 namespace MemcachedDistributedCache.Embedded.Net;
 
 /// <summary>The connections of a node and their counts, for itself and for <c>stats</c>.</summary>
-internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections, long lineMemory, EmbeddedMemcachedRelease release)
+internal sealed class ServerState(IPEndPoint endPoint, int maximumConnections, long lineMemory, EmbeddedMemcachedRelease release, UserTable users)
 {
     /// <summary>The release that the node imitates.</summary>
     public EmbeddedMemcachedRelease Release { get; } = release;
+
+    /// <summary>The users that clients authenticate as.</summary>
+    public UserTable Users { get; } = users;
 
     /// <summary>Three numbers first, so that clients which compare versions take it for the memcached it imitates.</summary>
     public string Version { get; } = release switch

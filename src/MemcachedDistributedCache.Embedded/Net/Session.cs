@@ -24,11 +24,12 @@ internal enum SessionStep
 internal sealed class Session(CommandContext context)
 {
     /// <summary>A line may be longer only if it is a retrieval, whose keys are unlimited.</summary>
-    private const int LongestLine = 2048;
+    public const int LongestLine = 2048;
 
     private const int MostLeadingSpaces = 100;
     private const byte BinaryProtocol = 0x80;
 
+    private readonly AuthenticationGate _gate = new(context, context.Server.Users);
     private Next _next = Next.Line;
     private int _retrieved;
     private bool _started;
@@ -44,6 +45,7 @@ internal sealed class Session(CommandContext context)
             {
                 SessionStep? step = _next.Kind switch
                 {
+                    _ when !_gate.IsOpen => Authenticate(input[consumed..], ref consumed),
                     NextKind.Line => ReadLine(input[consumed..], ref consumed),
                     NextKind.Data => ReadData(input[consumed..], ref consumed),
                     NextKind.Swallow => Swallow(input[consumed..], ref consumed),
@@ -75,6 +77,13 @@ internal sealed class Session(CommandContext context)
                 _next = new Next(NextKind.Abort);
             }
         }
+    }
+
+    private SessionStep? Authenticate(ReadOnlySpan<byte> input, ref int consumed)
+    {
+        // A server that asks for a user speaks the text protocol only.
+        _started = true;
+        return _gate.Advance(input, ref consumed);
     }
 
     private SessionStep? ReadLine(ReadOnlySpan<byte> input, ref int consumed)

@@ -93,7 +93,7 @@ public sealed class StreamTests(ServerPair servers) : IClassFixture<ServerPair>
     {
         var reply = new ReplyBuffer();
         var store = new ItemStore(new ManualTimeProvider(), 64 << 20, 1 << 20, evict: true);
-        var server = new ServerState(new System.Net.IPEndPoint(0, 0), 1, 1 << 20, EmbeddedMemcachedRelease.Release1618);
+        var server = new ServerState(new System.Net.IPEndPoint(0, 0), 1, 1 << 20, EmbeddedMemcachedRelease.Release1618, new UserTable([]));
         var session = new Session(new CommandContext(store, server, reply));
         var output = new StringBuilder();
         byte[] pending = [];

@@ -54,6 +54,8 @@ public sealed class ToolTests
     [InlineData(64, "option '-U' takes a whole number that is 0, not '11211'", "-U", "11211")]
     [InlineData(64, "option '-I' takes a whole number", "-I", "1g")]
     [InlineData(64, "option '-l' takes IP addresses joined by commas, not 'nowhere'", "-l", "nowhere")]
+    [InlineData(64, "option '-Y' cannot read its file", "-Y", "/nowhere/users")]
+    [InlineData(64, "option '-Y' takes a file of lines 'user:password', which '/dev/null' is not", "-Y", "/dev/null")]
     [InlineData(64, "MaximumItemBytes is 10", "-I", "10")]
     [InlineData(64, "MemoryLimitBytes is 1048576", "-m", "1")]
     [InlineData(71, "failed to listen on 192.0.2.1 port 0", "-l", "192.0.2.1", "-p", "0")]
@@ -64,6 +66,26 @@ public sealed class ToolTests
         await tool.WaitForExitAsync().WaitAsync(Patience);
         Assert.Contains(message, error, StringComparison.Ordinal);
         Assert.Equal(code, tool.ExitCode);
+    }
+
+    [Fact]
+    public async Task It_asks_for_the_users_of_a_file()
+    {
+        string file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, "shop:s3cr3t\nother:wo:rd");
+        using Process tool = Start("-p", "0", "-Y", file);
+        string first = (await tool.StandardOutput.ReadLineAsync().WaitAsync(Patience))!;
+        using (WireClient client = await WireClient.ConnectAsync(IPEndPoint.Parse(first["listening on ".Length..])))
+        {
+            await client.SendAsync("version\r\n");
+            Assert.Equal("CLIENT_ERROR unauthenticated\r\n", await client.ReadToAsync("\n"));
+            await client.SendAsync("set a 0 0 11\r\nother wo:rd\r\n");
+            Assert.Equal("STORED\r\n", await client.ReadToAsync("\n"));
+        }
+
+        tool.Kill();
+        await tool.WaitForExitAsync().WaitAsync(Patience);
+        File.Delete(file);
     }
 
     [Theory]

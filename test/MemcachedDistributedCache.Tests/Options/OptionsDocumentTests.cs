@@ -103,6 +103,10 @@ public sealed partial class OptionsDocumentTests
                     Assert.Empty(list);
                     Assert.StartsWith("none", written, StringComparison.Ordinal);
                     break;
+                case IDictionary<string, string> map:
+                    Assert.Empty(map);
+                    Assert.Equal("none", written);
+                    break;
                 case string text:
                     Assert.Equal($"\"{text}\"", written);
                     break;
