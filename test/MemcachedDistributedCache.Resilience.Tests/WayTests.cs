@@ -114,6 +114,36 @@ public sealed class WayTests(ITestOutputHelper output)
         await cache.ReadableAsync();
     }
 
+    [MemcachedFact]
+    public async Task The_stream_inside_of_TLS_is_cut_reset_stalled_and_filled_with_garbage_under_64_callers()
+    {
+        using var ways = new Ways("auth tls");
+        await using MemcachedProcess server = await ways.StartAsync();
+        await using FaultProxy proxy = await FaultProxy.StartAsync(server.EndPoint, tls: ways.Inside());
+        await using var cache = new MemcachedCache(ways.Reach(new MemcachedCacheOptions { Servers = [proxy.Server] }), new RecordingLogger());
+        await using CallerGroup callers = await StartAsync(cache);
+        StreamFault[] faults =
+        [
+            new() { CutAfterBytes = 5 },
+            new() { CutAfterBytes = 700, ResetOnCut = true },
+            new() { Insert = "?!\r\n"u8.ToArray() },
+            new() { Insert = "VALUE a 0 1\r\nx\r\n"u8.ToArray() },
+            new() { Stall = true },
+        ];
+        foreach (StreamFault fault in faults)
+        {
+            long ended = proxy.ConnectionsAccepted;
+            await proxy.ApplyAsync(Fault.OnReplies(fault));
+            await callers.RateAsync(Moment, 0);
+            await Eventually.True(() => proxy.ConnectionsAccepted > ended || cache.GetNodes()[0].State == MemcachedNodeState.Down, "the fault is met");
+            await proxy.ApplyAsync(Fault.None);
+            await ServesAsync(cache);
+        }
+
+        await callers.StopAsync();
+        await cache.ReadableAsync();
+    }
+
     [MemcachedTheory]
     [InlineData("tls")]
     public async Task Synchronous_calls_need_no_thread_of_the_pool(string way)

@@ -1,3 +1,6 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using MemcachedDistributedCache.Embedded;
 using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.Resilience.Tests;
@@ -70,6 +73,26 @@ internal sealed class Ways : IDisposable
 
         return options;
     }
+
+    /// <summary>TLS of a proxy that ends it before a server, and speaks it to clients as the server does.</summary>
+    public FaultProxyTls Inside()
+        => new()
+        {
+            ToClient = new SslServerAuthenticationOptions
+            {
+                ServerCertificate = X509Certificate2.CreateFromPemFile(_certificates.PathOf("server.pem"), _certificates.PathOf("server.key")),
+            },
+            ToServer = new SslClientAuthenticationOptions
+            {
+                TargetHost = "localhost",
+                CertificateChainPolicy = new X509ChainPolicy
+                {
+                    TrustMode = X509ChainTrustMode.CustomRootTrust,
+                    CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(CaFile) },
+                    RevocationMode = X509RevocationMode.NoCheck,
+                },
+            },
+        };
 
     private string Users()
     {
