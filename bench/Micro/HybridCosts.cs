@@ -20,8 +20,8 @@ internal static class HybridCosts
 
     public static async Task RunAsync()
     {
-        await using LocalServers servers = await LocalServers.StartAsync(1, TimeSpan.FromMinutes(10), CancellationToken.None);
-        string server = servers.Nodes[0];
+        await using LocalServers servers = await LocalServers.StartAsync(Load.Transport.Tcp, 1, TimeSpan.FromMinutes(10), CancellationToken.None);
+        string server = servers.Way.Nodes[0];
         await using var below = new MemcachedCache(new MemcachedCacheOptions
         {
             Servers = [server],
