@@ -22,7 +22,7 @@ internal static class HandshakeExchange
             string? error = await RunAsync(handshake, transport, credentials).ConfigureAwait(false);
             if (!handshake.TryBeginAnew(IsClosed(error)))
             {
-                return (transport, error);
+                return (transport, handshake.Diagnosis(error));
             }
         }
     }
@@ -39,7 +39,7 @@ internal static class HandshakeExchange
             string? error = Run(handshake, transport, credentials);
             if (!handshake.TryBeginAnew(IsClosed(error)))
             {
-                return (transport, error);
+                return (transport, handshake.Diagnosis(error));
             }
         }
     }

@@ -27,6 +27,7 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
     private bool _hasSettings;
     private bool _mayClose;
     private bool _wasClosed;
+    private string? _versionRefusal;
 
     /// <summary>The bytes to send.</summary>
     public ReadOnlySpan<byte> Request
@@ -91,6 +92,9 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         (_consumed, _versionsRead, _hasVersion, _hasSettings, _mayClose, _wasClosed) = (0, 0, false, false, false, true);
         return true;
     }
+
+    /// <summary>What is wrong with the peer, in the words that help most: one that has refused to tell its version, and left, has said more.</summary>
+    public string? Diagnosis(string? error) => error == PeerDiagnosis.Closed ? _versionRefusal ?? error : error;
 
     /// <summary>Reads on in all that has come so far; true when the exchange is over, well or with an <see cref="Error"/>.</summary>
     public bool Advance(ReadOnlySpan<byte> received)
@@ -197,6 +201,7 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         {
             // A proxy, as every memcached tells its version. A command that it does not know it refuses in words.
             IsClassic = true;
+            _versionRefusal = PeerDiagnosis.OfLine(line);
             return AsksForVersionAlone && ++_versionsRead == Versions;
         }
 
