@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Layout;

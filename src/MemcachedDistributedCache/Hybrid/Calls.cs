@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Layout;
 
 namespace MemcachedDistributedCache.Hybrid;

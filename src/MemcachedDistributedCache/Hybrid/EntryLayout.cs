@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Vocabulary;
 

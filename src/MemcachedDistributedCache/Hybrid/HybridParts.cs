@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Backend;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Telemetry;
 

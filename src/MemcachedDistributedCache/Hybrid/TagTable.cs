@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using MemcachedDistributedCache.Backend;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Vocabulary;
 

@@ -1,9 +1,8 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Security.Authentication;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
-using MemcachedDistributedCache.Distributed;
-using MemcachedDistributedCache.Layout;
 
 namespace MemcachedDistributedCache.Options;
 

@@ -153,7 +153,7 @@ public sealed class StoredFormatFuzzTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>What a key is for, by the head of KeyEncoder.cs alone.</summary>
+    /// <summary>What a key is for, by the heads of KeyEncoder.cs and HybridKeys.cs alone.</summary>
     private KeyKind KindOf(string key)
     {
         if (!key.StartsWith(Space + "|", StringComparison.Ordinal) || key.Length > 250)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.ComponentModel;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Hybrid;

@@ -1,5 +1,6 @@
 using System.Text;
 using CsCheck;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Distributed;
 using MemcachedDistributedCache.Layout;
 

@@ -187,7 +187,7 @@ public sealed partial class OptionsDocumentTests
         CountAttribute range => $"{range.Minimum} to {range.Maximum}",
         ShareAttribute range => string.Create(CultureInfo.InvariantCulture, $"{range.Minimum} to {range.Maximum}"),
         OneOfAttribute one => string.Join(", ", Enum.GetNames(one.Type).Select(static name => $"`{name}`")),
-        KeyNamespaceAttribute => $"up to {MemcachedDistributedCache.Layout.KeyEncoder.MaximumNamespaceLength} characters",
+        KeyNamespaceAttribute => $"up to {MemcachedDistributedCache.Client.KeyEncoder.MaximumNamespaceLength} characters",
         EndpointAttribute => "one address",
         ServersAttribute => "at least one, none twice",
         TextAttribute or SecretAttribute => "a text",

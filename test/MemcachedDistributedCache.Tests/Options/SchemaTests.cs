@@ -180,7 +180,7 @@ public sealed partial class SchemaTests
                 break;
             case KeyNamespaceAttribute:
                 option["type"] = "string";
-                option["maxLength"] = MemcachedDistributedCache.Layout.KeyEncoder.MaximumNamespaceLength;
+                option["maxLength"] = MemcachedDistributedCache.Client.KeyEncoder.MaximumNamespaceLength;
                 option["pattern"] = "^([!-\"$-{}~][!-{}~]*)?$";
                 option["default"] = (string)value!;
                 break;

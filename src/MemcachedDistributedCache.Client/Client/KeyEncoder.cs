@@ -7,16 +7,15 @@ using System.Text.Unicode;
 using System.Text;
 using MemcachedDistributedCache.Protocol;
 
-namespace MemcachedDistributedCache.Layout;
+namespace MemcachedDistributedCache.Client;
 
 /// <summary>
 /// Makes a legal memcached key of a namespace and any string, so that different pairs never meet:
 /// <code>
 /// namespace|key             a key that is legal as it is, in UTF-8
 /// namespace|#base64url(h)   any other key; h is the SHA-256 of its UTF-16 code units, little-endian
-/// namespace|#=key  ~h42     the hybrid cache's entry of a key, legal as it is or hashed;
-/// namespace|#!key  'h42     the lease for refreshing that entry;
-/// namespace|#@tag  %h42     the version of a tag; h42 are the first 42 of the hash's 43 characters
+/// namespace|#pkey  #qh42    what another layer keeps under a key, legal as it is or hashed: p and q are the signs of its space,
+///                           such as '=' and '~' of the hybrid cache's entries; h42 are the first 42 of the hash's 43 characters
 /// namespace|#?              a probe
 /// namespace|#^base64url(h)  any key of a partition; h is the SHA-256 of its name, a zero unit and the key, cut to 42 characters
 /// </code>
@@ -75,26 +74,23 @@ internal sealed class KeyEncoder
     /// <summary>How many bytes of each key are the namespace and its sign.</summary>
     public int PrefixLength => _prefix.Length;
 
-    /// <summary>Makes the key of something that the hybrid cache keeps, which meets no plain key and nothing of another space.</summary>
-    public byte[] Encode(string key, HybridSpace space)
+    /// <summary>
+    /// Makes a key of another space, which meets no plain key and nothing of a space with other signs. A sign is none of the
+    /// characters of a hash.
+    /// </summary>
+    public byte[] Encode(string key, (char Plain, char Hashed) space)
     {
-        (char plain, char hashed) = space switch
-        {
-            HybridSpace.Entry => ('=', '~'),
-            HybridSpace.Lease => ('!', '\''),
-            _ => ('@', '%'),
-        };
         Span<byte> buffer = stackalloc byte[MetaRequests.MaximumKeyLength];
         _prefix.CopyTo(buffer);
         Span<byte> rest = buffer[_prefix.Length..];
         rest[0] = HashMarker;
-        rest[1] = (byte)plain;
+        rest[1] = (byte)space.Plain;
         Span<byte> text = rest[2..];
         if (!TryEncodeText(key, text, out int length) || !WireKey.TryCreate(buffer[..(_prefix.Length + 2 + length)], out _))
         {
             Span<byte> hash = stackalloc byte[1 + HashLength];
             EncodeHash(key, hash);
-            rest[1] = (byte)hashed;
+            rest[1] = (byte)space.Hashed;
             hash.Slice(1, ShortHashLength).CopyTo(text);
             length = ShortHashLength;
         }
@@ -103,11 +99,10 @@ internal sealed class KeyEncoder
     }
 
     /// <summary>
-    /// This is a key, without the namespace, that <see cref="Encode(string, HybridSpace)"/> makes of a tag which an
-    /// entry can carry. Asked of keys that were read: one of another form, or of another space, must not be sent to a
-    /// server. The tag <c>*</c> is none that an entry can name.
+    /// This is a key, without the namespace, that <see cref="Encode(string, ValueTuple{char, char})"/> makes for the space. Asked of keys
+    /// that were read: a key of another form, or of another space, must not be sent to a server.
     /// </summary>
-    public bool IsTagKey(ReadOnlySpan<byte> key)
+    public bool IsOf((char Plain, char Hashed) space, ReadOnlySpan<byte> key)
     {
         if (key.Length < 3 || key.Length > MetaRequests.MaximumKeyLength - _prefix.Length || key[0] != HashMarker || !WireKey.TryCreate(key, out _))
         {
@@ -115,12 +110,9 @@ internal sealed class KeyEncoder
         }
 
         ReadOnlySpan<byte> text = key[2..];
-        return key[1] switch
-        {
-            (byte)'@' => Utf8.IsValid(text) && !text.SequenceEqual("*"u8),
-            (byte)'%' => text.Length == ShortHashLength && !text.ContainsAnyExcept(HashCharacters),
-            _ => false,
-        };
+        return key[1] == space.Plain
+            ? Utf8.IsValid(text)
+            : key[1] == space.Hashed && text.Length == ShortHashLength && !text.ContainsAnyExcept(HashCharacters);
     }
 
     /// <summary>A legal key of this namespace that no string is encoded to.</summary>
@@ -180,17 +172,4 @@ internal sealed class KeyEncoder
         text[..^1].CopyTo(destination[2..]);
         return 1 + HashLength;
     }
-}
-
-/// <summary>The purpose of a key of the hybrid cache.</summary>
-internal enum HybridSpace
-{
-    /// <summary>An entry.</summary>
-    Entry,
-
-    /// <summary>The lease for refreshing an entry that is there.</summary>
-    Lease,
-
-    /// <summary>The version of a tag.</summary>
-    Tag,
 }
