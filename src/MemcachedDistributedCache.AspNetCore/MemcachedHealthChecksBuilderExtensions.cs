@@ -22,7 +22,7 @@ public static class MemcachedHealthChecksBuilderExtensions
     /// <param name="failureStatus">What is reported when too few servers answer. Default: <see cref="HealthStatus.Unhealthy"/>.</param>
     /// <param name="tags">Tags to choose checks by. Default: none.</param>
     /// <param name="timeout">How long to wait for an answer, 10 milliseconds to 1 minute; the cache's
-    /// <see cref="MemcachedCacheOptions.OperationTimeout"/> holds besides. Default: 1 second.</param>
+    /// <see cref="MemcachedClientOptions.OperationTimeout"/> holds besides. Default: 1 second.</param>
     /// <param name="quorum">How many servers must answer, 1 or more. Default: 1.</param>
     /// <param name="serviceKey">The service key of a cache that <c>AddKeyedMemcachedDistributedCache</c> registered.
     /// Default: null, the application's own.</param>

@@ -2,21 +2,19 @@ using System.Globalization;
 using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Cluster;
 using MemcachedDistributedCache.Connections;
-using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Resilience;
 using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Logging;
-using Polly;
 
 namespace MemcachedDistributedCache;
 
-/// <summary>Makes of the options what the parts of a cache are given. All of them go by the I/O clock.</summary>
+/// <summary>Makes of the options what the parts of a client are given. All of them go by the I/O clock.</summary>
 internal static class Composition
 {
     /// <summary>The retry policy; null where nothing is retried.</summary>
-    public static RetryPolicy? RetriesOf(MemcachedCacheOptions options, TimeProvider ioTime) => options.MaximumRetries == 0 ? null : new RetryPolicy(
+    public static RetryPolicy? RetriesOf(MemcachedClientOptions options, TimeProvider ioTime) => options.MaximumRetries == 0 ? null : new RetryPolicy(
         new RetrySettings
         {
             MaximumRetries = options.MaximumRetries,
@@ -27,27 +25,28 @@ internal static class Composition
         ioTime);
 
     /// <summary>The limits of a call in words.</summary>
-    public static string LimitsOf(MemcachedCacheOptions options)
+    public static string LimitsOf(MemcachedClientOptions options)
     {
         TimeSpan attempt = EffectiveTimes.AttemptTimeout(options);
         return attempt == options.OperationTimeout
-            ? string.Create(CultureInfo.InvariantCulture, $"MemcachedCacheOptions.OperationTimeout ({attempt.TotalMilliseconds} ms)")
+            ? string.Create(CultureInfo.InvariantCulture, $"{options.GetType().Name}.OperationTimeout ({attempt.TotalMilliseconds} ms)")
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"MemcachedCacheOptions.AttemptTimeout ({attempt.TotalMilliseconds} ms) in the last attempt, and OperationTimeout ({options.OperationTimeout.TotalMilliseconds} ms) or MaximumRetries ({options.MaximumRetries}) allowed no other");
-    }
-
-    /// <summary>The application's own strategies.</summary>
-    public static ResiliencePipeline PipelineOf(MemcachedCacheOptions options, TimeProvider ioTime)
-    {
-        var builder = new ResiliencePipelineBuilder { TimeProvider = ioTime };
-        options.Resilience!(builder);
-        return builder.Build();
+                $"{options.GetType().Name}.AttemptTimeout ({attempt.TotalMilliseconds} ms) in the last attempt, and OperationTimeout ({options.OperationTimeout.TotalMilliseconds} ms) or MaximumRetries ({options.MaximumRetries}) allowed no other");
     }
 
     /// <summary>The settings of the nodes.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="hasPrefix">Tells from client flags whether a prefix stands before the value.</param>
+    /// <param name="largestKept">The largest value that is kept, prefix included, in bytes.</param>
+    /// <param name="ioTime">The I/O clock.</param>
+    /// <param name="names">Looks names up.</param>
+    /// <param name="telemetry">Where the nodes report.</param>
+    /// <param name="logger">Where replaced certificates report.</param>
     public static ClusterSettings ClusterSettingsOf(
-        MemcachedCacheOptions options,
+        MemcachedClientOptions options,
+        Func<uint, bool> hasPrefix,
+        int largestKept,
         TimeProvider ioTime,
         NameResolver names,
         CacheTelemetry telemetry,
@@ -62,8 +61,8 @@ internal static class Composition
             Credentials = CredentialRules.Of(options, reason => OptionsLog.PasswordNotReplaced(logger, reason)),
             Clock = new OperationClock(ioTime, EffectiveTimes.AttemptTimeout(options)),
             Protocol = options.Protocol,
-            HasPrefix = EntryFormat.HasPrefix,
-            LargestKept = EffectiveSizes.LargestKept(options),
+            HasPrefix = hasPrefix,
+            LargestKept = largestKept,
             TimeProvider = ioTime,
             Telemetry = telemetry,
             ConnectTimeout = options.ConnectTimeout,
@@ -87,7 +86,7 @@ internal static class Composition
     };
 
     /// <summary>Who tells which servers there are; null where they are named.</summary>
-    public static IServerLister? ListerOf(MemcachedCacheOptions options, ClusterSettings settings, NameResolver names)
+    public static IServerLister? ListerOf(MemcachedClientOptions options, ClusterSettings settings, NameResolver names)
         => (options.ServerSource, DiscoveryEndpoint.Of(options)) switch
         {
             ({ } source, _) => new SourceLister(source, options.ConnectTimeout, settings.Connections.TimeProvider),
@@ -96,7 +95,7 @@ internal static class Composition
             _ => null,
         };
 
-    private static BreakerSettings BreakerSettingsOf(MemcachedCacheOptions options) => new()
+    private static BreakerSettings BreakerSettingsOf(MemcachedClientOptions options) => new()
     {
         FailureRatio = options.BreakerFailureRatio,
         MinimumThroughput = options.BreakerMinimumThroughput,

@@ -79,7 +79,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         _ioTime = ioTime ?? TimeProvider.System;
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<MemcachedCache>();
         _telemetry = new CacheTelemetry(MetricHub.Of(meterFactory), name, _ioTime);
-        ClusterSettings cluster = Composition.ClusterSettingsOf(options, _ioTime, names, _telemetry, new DetachedLogger(logger));
+        ClusterSettings cluster = Composition.ClusterSettingsOf(
+            options, EntryFormat.HasPrefix, EffectiveSizes.LargestKept(options), _ioTime, names, _telemetry, new DetachedLogger(logger));
         OptionsLog.WarnIfPasswordIsReadable(logger, CredentialRules.ReadableAt(options));
         _cluster = new ServerCluster(cluster, DiscoveryEndpoint.Without(options.Servers), names, logger, Composition.ListerOf(options, cluster, names));
         _metrics = new ClusterMetrics(_cluster, cluster.Connections);
@@ -103,7 +104,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         {
             // A pipeline of the application's own is to see failures, so below it they are thrown.
             var thrower = new EntryStore(_backend, settings with { FailureMode = MemcachedFailureMode.Throw }, retries, clock, _ioTime, logger);
-            _entries = new CustomPipelineEntryStore(thrower, Composition.PipelineOf(options, _ioTime), options.FailureMode);
+            _entries = new CustomPipelineEntryStore(thrower, CustomPipeline.Of(options, _ioTime), options.FailureMode);
         }
 
         // It is for the application's own calls; those who make partitions deal with failures themselves.
@@ -214,7 +215,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         })];
 
     /// <summary>Asks every server for a sign of life (<c>mn</c>) on the connection that its operations take, all at once.</summary>
-    /// <param name="timeout">How long to wait for each; at most <see cref="MemcachedCacheOptions.OperationTimeout"/>
+    /// <param name="timeout">How long to wait for each; at most <see cref="MemcachedClientOptions.OperationTimeout"/>
     /// counts. One that is known to be down is not waited for.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The answers, in the order of the options.</returns>

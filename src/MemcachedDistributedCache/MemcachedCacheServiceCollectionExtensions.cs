@@ -4,7 +4,6 @@ using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -13,6 +12,15 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers memcached caches.</summary>
 public static class MemcachedCacheServiceCollectionExtensions
 {
+    private static readonly ClientRegistration<MemcachedCacheOptions> Registration = new()
+    {
+        Names = CacheOptionNames.All,
+        Binder = static (section, options) => section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true),
+        SecondClusterRemedy =
+            "AddMemcachedDistributedCache and AddMemcachedHybridCache without a service key are one cache on one cluster: name the servers in one of the calls, or the same ones in both. "
+            + "For a second cluster register a cache with a service key: AddKeyedMemcachedDistributedCache(\"name\", ...) or AddKeyedMemcachedHybridCache(\"name\", ...).",
+    };
+
     /// <summary>
     /// Registers <see cref="MemcachedCache"/> as the application's <see cref="IDistributedCache"/>. Calling it again changes options and
     /// registers nothing twice. Two calls that name different servers are an error at start: a second cluster has a service key, see
@@ -34,7 +42,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configure);
-        AddCache(services, Options.Options.DefaultName).Configure(options => NamedServers.Configure(options, configure));
+        Registration.Configure(AddCache(services, Options.Options.DefaultName), configure);
         return services;
     }
 
@@ -47,8 +55,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configure);
-        AddCache(services, Options.Options.DefaultName)
-            .Configure<IServiceProvider>((options, provider) => NamedServers.Configure(options, own => configure(own, provider)));
+        Registration.Configure(AddCache(services, Options.Options.DefaultName), configure);
         return services;
     }
 
@@ -62,7 +69,7 @@ public static class MemcachedCacheServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(section);
-        Bind(AddCache(services, Options.Options.DefaultName), Options.Options.DefaultName, section);
+        Registration.Bind(AddCache(services, Options.Options.DefaultName), section);
         return services;
     }
 
@@ -92,7 +99,7 @@ public static class MemcachedCacheServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(configure);
-        AddCache(services, name).Configure(options => NamedServers.Configure(options, configure));
+        Registration.Configure(AddCache(services, name), configure);
         return services;
     }
 
@@ -105,15 +112,12 @@ public static class MemcachedCacheServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(section);
-        Bind(AddCache(services, name), name, section);
+        Registration.Bind(AddCache(services, name), section);
         return services;
     }
 
     private static OptionsBuilder<MemcachedCacheOptions> AddCache(IServiceCollection services, string name)
     {
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedCacheOptions>, MemcachedCacheOptionsValidator>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemcachedCacheOptions>, MemcachedCacheOptionsRules>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<MemcachedCacheOptions>, OfferedServers>());
         if (name.Length != 0)
         {
             if (!services.Any(service => service.ServiceType == typeof(MemcachedCache) && name.Equals(service.ServiceKey)))
@@ -129,48 +133,21 @@ public static class MemcachedCacheServiceCollectionExtensions
             services.AddSingleton<IDistributedCache>(static provider => provider.GetRequiredService<MemcachedCache>());
         }
 
-        return services.AddOptions<MemcachedCacheOptions>(name).ValidateOnStart();
-    }
-
-    private static void Bind(OptionsBuilder<MemcachedCacheOptions> builder, string name, IConfiguration section)
-    {
-        builder.Services.AddSingleton<IOptionsChangeTokenSource<MemcachedCacheOptions>>(
-            new ConfigurationChangeTokenSource<MemcachedCacheOptions>(name, section));
-        builder.Configure(options => NamedServers.Configure(options, own => BindTo(own, section)));
-    }
-
-    private static void BindTo(MemcachedCacheOptions options, IConfiguration section)
-    {
-        OptionNames.ThrowIfUnknown(section);
-        IConfigurationSection servers = section.GetSection(nameof(options.Servers));
-        if (servers.Exists())
-        {
-            // The section replaces servers set before; binding alone would add to them.
-            options.Servers = [];
-        }
-
-        section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true);
-        if (servers.Value is { Length: > 0 } connectionString)
-        {
-            options.Servers = [.. ServerSpec.Split(connectionString)];
-        }
+        return Registration.Add<MemcachedCacheOptionsValidator, MemcachedCacheOptionsRules>(services, name);
     }
 
     private static MemcachedCache Create(IServiceProvider provider, string name)
     {
-        IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
-        MemcachedCacheOptions atStart = monitor.Get(name);
-        OfferedServers.WarnIfUnused(provider, name, atStart, provider.GetService<ILoggerFactory>()?.CreateLogger<MemcachedCache>());
+        ILoggerFactory? loggers = provider.GetService<ILoggerFactory>();
+        ILogger? logger = loggers?.CreateLogger<MemcachedCache>();
+        MemcachedCacheOptions atStart = Registration.AtStart(provider, name, logger);
         var cache = new MemcachedCache(
             atStart,
-            provider.GetService<ILoggerFactory>(),
+            loggers,
             provider.GetService<TimeProvider>(),
             provider.GetService<IMeterFactory>(),
             name.Length == 0 ? null : name);
-        cache.Own(new OptionsFollower(provider, name, atStart, options => _ = cache.ReloadAsync(options.Servers)));
-
-        // A change that came while the cache was made has told nobody. Where there was none, this changes nothing.
-        _ = cache.ReloadAsync(monitor.Get(name).Servers);
+        cache.Own(Registration.Follow(provider, name, atStart, logger, servers => _ = cache.ReloadAsync(servers)));
         return cache;
     }
 }

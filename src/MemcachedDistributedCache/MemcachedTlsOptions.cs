@@ -20,7 +20,7 @@ public sealed class MemcachedTlsOptions
 
     /// <summary>
     /// The name that the certificates of all servers must have. Default: not set, which is the host of each server as
-    /// <see cref="MemcachedCacheOptions.Servers"/> has it, also with <c>addresses=each</c>.
+    /// <see cref="MemcachedClientOptions.Servers"/> has it, also with <c>addresses=each</c>.
     /// </summary>
     [Text]
     public string? ServerName { get; set; }
@@ -59,7 +59,7 @@ public sealed class MemcachedTlsOptions
     /// <summary>
     /// How it is found out whether a server's certificate has been revoked: not at all, by asking over the network
     /// (<see cref="X509RevocationMode.Online"/>), or by lists that the system has stored. To ask takes part of
-    /// <see cref="MemcachedCacheOptions.ConnectTimeout"/>, and a list that cannot be had is an error. Default:
+    /// <see cref="MemcachedClientOptions.ConnectTimeout"/>, and a list that cannot be had is an error. Default:
     /// <see cref="X509RevocationMode.NoCheck"/>.
     /// </summary>
     [OneOf(typeof(X509RevocationMode))]

@@ -1,7 +1,7 @@
 namespace MemcachedDistributedCache;
 
 /// <summary>
-/// A value is larger than the server's item size or <see cref="MemcachedCacheOptions.MaximumValueBytes"/> allows, and
+/// A value is larger than the server's item size or <see cref="MemcachedClientOptions.MaximumValueBytes"/> allows, and
 /// <see cref="MemcachedCacheOptions.OversizeBehavior"/> is <see cref="MemcachedOversizeBehavior.Throw"/>. The value was not stored, and
 /// what was cached under the key before has been removed, unless its server gave no answer.
 /// </summary>

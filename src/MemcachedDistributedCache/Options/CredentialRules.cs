@@ -10,7 +10,7 @@ internal static class CredentialRules
     /// <summary>The first broken rule with its remedy, or null. A file is read: a wrong path is to end the start.</summary>
     /// <param name="options">The options.</param>
     /// <param name="readFiles">False leaves the file alone; see <see cref="UsableFiles"/>.</param>
-    public static string? Error(MemcachedCacheOptions options, bool readFiles)
+    public static string? Error(MemcachedClientOptions options, bool readFiles)
         => (options.UserName, options.Password, options.PasswordFile) switch
         {
             (null, null, null) => null,
@@ -29,7 +29,7 @@ internal static class CredentialRules
     /// <summary>The user and the password; null where there are none.</summary>
     /// <param name="options">The options.</param>
     /// <param name="refused">Told of a file that cannot be used any more.</param>
-    public static Credentials? Of(MemcachedCacheOptions options, Action<string>? refused = null)
+    public static Credentials? Of(MemcachedClientOptions options, Action<string>? refused = null)
     {
         if (options.UserName is not { } name)
         {
@@ -44,7 +44,7 @@ internal static class CredentialRules
     }
 
     /// <summary>The servers to which a password would cross a network that others may read. A name may lead anywhere, except that of this machine.</summary>
-    public static string[] ReadableAt(MemcachedCacheOptions options)
+    public static string[] ReadableAt(MemcachedClientOptions options)
         => options.UserName is null || options.Tls.Enabled
             ? []
             : options.ServerSource is { } source ? [source.Name]

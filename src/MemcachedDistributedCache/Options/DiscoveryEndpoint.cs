@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Options;
 internal static class DiscoveryEndpoint
 {
     /// <summary>The endpoint of valid options; null where the servers are named.</summary>
-    public static ServerSpec? Of(MemcachedCacheOptions options)
+    public static ServerSpec? Of(MemcachedClientOptions options)
         => options.Discovery is { Length: > 0 } text
             ? TryParse(text, out ServerSpec? spec, out _) ? spec : null
             : (options.Servers ?? [])

@@ -3,7 +3,7 @@ using MemcachedDistributedCache.Cluster;
 namespace MemcachedDistributedCache.Options;
 
 /// <summary>
-/// Which servers the registrations of one cache name. Each call of <c>AddMemcached…</c> names some, adds to them or
+/// Which servers the registrations of one client or cache name. Each call of <c>AddMemcached…</c> names some, adds to them or
 /// leaves them alone; two that name different ones mean two clusters, and the later would silently move what the
 /// earlier had asked for. What the application itself sets by <c>Configure</c> or <c>PostConfigure</c> is deliberate,
 /// and not seen here.
@@ -15,15 +15,16 @@ internal sealed class NamedServers
     /// <summary>The error, or null.</summary>
     public string? Contradiction { get; private set; }
 
-    /// <summary>Lets one registration set the options, and notes what it names.</summary>
-    public static void Configure(MemcachedCacheOptions options, Action<MemcachedCacheOptions> registration)
+    /// <summary>Lets one registration set the options, and notes what it names. The remedy is for registrations that contradict each other.</summary>
+    public static void Configure<TOptions>(TOptions options, Action<TOptions> registration, string remedy)
+        where TOptions : MemcachedClientOptions
     {
         string[] before = [.. options.Servers ?? []];
         registration(options);
-        options.NamedServers.Note(before, [.. options.Servers ?? []]);
+        options.NamedServers.Note(before, [.. options.Servers ?? []], remedy);
     }
 
-    private void Note(string[] before, string[] after)
+    private void Note(string[] before, string[] after, string remedy)
     {
         bool isUntouched = after.SequenceEqual(before, StringComparer.Ordinal);
         bool isAddition = before.Length != 0 && after.Take(before.Length).SequenceEqual(before, StringComparer.Ordinal);
@@ -35,9 +36,7 @@ internal sealed class NamedServers
         if (_first is not null && !isAddition && !AreSame(_first, after))
         {
             Contradiction ??=
-                $"Servers is [{string.Join(", ", after)}], and another registration of the same cache has named [{string.Join(", ", _first)}]. "
-                + "AddMemcachedDistributedCache and AddMemcachedHybridCache without a service key are one cache on one cluster: name the servers in one of the calls, or the same ones in both. "
-                + "For a second cluster register a cache with a service key: AddKeyedMemcachedDistributedCache(\"name\", ...) or AddKeyedMemcachedHybridCache(\"name\", ...).";
+                $"Servers is [{string.Join(", ", after)}], and another registration of the same name has named [{string.Join(", ", _first)}]. {remedy}";
         }
 
         _first = after;

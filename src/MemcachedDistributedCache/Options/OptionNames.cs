@@ -4,76 +4,75 @@ using Microsoft.Extensions.Configuration;
 namespace MemcachedDistributedCache.Options;
 
 /// <summary>
-/// The options by their names, for messages that speak of them. The types are named here, so that a trimmed application
-/// keeps their properties.
+/// The options of one class by their names, for messages that speak of them. Who makes this names the class by
+/// <see langword="typeof"/>, so that a trimmed application keeps its properties.
 /// </summary>
-internal static class OptionNames
+internal sealed class OptionNames(PropertyInfo[] options, params OptionSection[] sections)
 {
-    private const string HybridPrefix = nameof(MemcachedCacheOptions.Hybrid) + ":";
-    private const string TlsPrefix = nameof(MemcachedCacheOptions.Tls) + ":";
-
-    private static readonly PropertyInfo[] Cache = typeof(MemcachedCacheOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
-    private static readonly PropertyInfo[] Hybrid = typeof(MemcachedHybridCacheOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
-
-    private static readonly PropertyInfo[] Tls = typeof(MemcachedTlsOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance);
+    /// <summary>The options of a client.</summary>
+    public static readonly OptionNames Client = new(
+        typeof(MemcachedClientOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance),
+        OptionSection.Tls);
 
     /// <summary>
     /// The values of all options that are read at the start only, by name: all but
-    /// <see cref="MemcachedCacheOptions.Servers"/>.
+    /// <see cref="MemcachedClientOptions.Servers"/>.
     /// </summary>
-    public static Dictionary<string, object?> FixedValues(MemcachedCacheOptions options)
+    public Dictionary<string, object?> FixedValues(MemcachedClientOptions values)
     {
-        var values = new Dictionary<string, object?>(StringComparer.Ordinal);
-        foreach (PropertyInfo property in Cache.Where(static property => property.Name is not (nameof(options.Servers) or nameof(options.Hybrid) or nameof(options.Tls))))
+        var named = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (PropertyInfo property in options.Where(static property => property.Name != nameof(values.Servers)))
         {
-            values.Add(property.Name, property.GetValue(options));
+            named.Add(property.Name, property.GetValue(values));
         }
 
         // Also where it stands among the servers.
-        values[nameof(options.Discovery)] = DiscoveryEndpoint.Of(options)?.Address.ToString();
+        named[nameof(values.Discovery)] = DiscoveryEndpoint.Of(values)?.Address.ToString();
 
-        foreach (PropertyInfo property in options.Hybrid is null ? [] : Hybrid)
+        foreach (OptionSection section in sections)
         {
-            values.Add(HybridPrefix + property.Name, property.GetValue(options.Hybrid));
+            named.Remove(section.Name, out object? members);
+            foreach (PropertyInfo property in members is null ? [] : section.Options)
+            {
+                named.Add(section.Prefix + property.Name, property.GetValue(members));
+            }
         }
 
-        foreach (PropertyInfo property in options.Tls is null ? [] : Tls)
-        {
-            values.Add(TlsPrefix + property.Name, property.GetValue(options.Tls));
-        }
-
-        return values;
+        return named;
     }
 
     /// <summary>Throws for a name in the section that is no option, and says which was meant.</summary>
-    public static void ThrowIfUnknown(IConfiguration section)
+    public void ThrowIfUnknown(IConfiguration section)
     {
-        ThrowIfUnknown(section, Cache, "");
-        ThrowIfUnknown(section.GetSection(nameof(MemcachedCacheOptions.Hybrid)), Hybrid, HybridPrefix);
-        ThrowIfUnknown(section.GetSection(nameof(MemcachedCacheOptions.Tls)), Tls, TlsPrefix);
+        ThrowIfUnknown(section, options, sections, "");
+        foreach (OptionSection within in sections)
+        {
+            ThrowIfUnknown(section.GetSection(within.Name), within.Options, [], within.Prefix);
+        }
     }
 
-    private static void ThrowIfUnknown(IConfiguration section, PropertyInfo[] known, string prefix)
+    private static void ThrowIfUnknown(IConfiguration section, PropertyInfo[] known, OptionSection[] below, string prefix)
     {
         foreach (IConfigurationSection child in section.GetChildren())
         {
-            if (known.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase)))
+            if (IsOneOf(known, child.Key))
             {
                 continue;
             }
 
             string nearest = known.Select(static property => property.Name).MinBy(name => Distance(name, child.Key))!;
             string meant =
-                prefix.Length == 0 && Hybrid.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
-                    ? $"it is one of the hybrid cache, and stands under '{nameof(MemcachedCacheOptions.Hybrid)}'"
-                : prefix.Length == 0 && Tls.Any(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
-                    ? $"it is one of encrypted connections, and stands under '{nameof(MemcachedCacheOptions.Tls)}'"
+                below.FirstOrDefault(within => IsOneOf(within.Options, child.Key)) is { } right
+                    ? $"it is one of {right.Purpose}, and stands under '{right.Name}'"
                 : Distance(nearest, child.Key) <= Math.Max(2, child.Key.Length / 3) ? $"did you mean '{nearest}'?"
                 : "take it out, or write it as docs/options.md has it.";
             throw new InvalidOperationException(
                 $"The configuration has '{child.Path}', and there is no memcached option '{prefix}{child.Key}'; {meant}");
         }
     }
+
+    private static bool IsOneOf(PropertyInfo[] known, string name)
+        => known.Any(property => property.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>How many letters have to be put in, taken out or changed, case aside.</summary>
     private static int Distance(string name, string other)

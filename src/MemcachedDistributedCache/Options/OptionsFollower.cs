@@ -1,4 +1,4 @@
-using MemcachedDistributedCache.Telemetry;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -10,31 +10,40 @@ namespace MemcachedDistributedCache.Options;
 /// Tells of changed options. Such that are not valid are logged: the options themselves throw in the thread that
 /// changed the configuration, which for a file is one that nobody looks at.
 /// </summary>
-internal sealed class OptionsFollower : IDisposable
+internal sealed class OptionsFollower<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions> : IDisposable
+    where TOptions : MemcachedClientOptions
 {
     private readonly List<IDisposable> _registrations = [];
+    private readonly OptionNames _names;
     private readonly Dictionary<string, object?> _atStart;
     private readonly ILogger? _logger;
     private readonly Lock _lock = new();
     private Dictionary<string, object?> _last;
 
-    public OptionsFollower(IServiceProvider provider, string name, MemcachedCacheOptions atStart, Action<MemcachedCacheOptions> changed)
+    public OptionsFollower(
+        IServiceProvider provider,
+        string name,
+        OptionNames names,
+        TOptions atStart,
+        ILogger? logger,
+        Action<TOptions> changed)
     {
-        _last = _atStart = OptionNames.FixedValues(atStart);
-        _logger = provider.GetService<ILoggerFactory>()?.CreateLogger<MemcachedCache>();
-        IOptionsMonitor<MemcachedCacheOptions> monitor = provider.GetRequiredService<IOptionsMonitor<MemcachedCacheOptions>>();
+        _names = names;
+        _last = _atStart = names.FixedValues(atStart);
+        _logger = logger;
+        IOptionsMonitor<TOptions> monitor = provider.GetRequiredService<IOptionsMonitor<TOptions>>();
         if (monitor.OnChange((options, which) => ChangedIf(which == name, options, changed)) is { } registration)
         {
             _registrations.Add(registration);
         }
 
-        if (_logger is not { } logger)
+        if (logger is null)
         {
             return;
         }
 
-        IOptionsFactory<MemcachedCacheOptions> factory = provider.GetRequiredService<IOptionsFactory<MemcachedCacheOptions>>();
-        foreach (IOptionsChangeTokenSource<MemcachedCacheOptions> source in provider.GetServices<IOptionsChangeTokenSource<MemcachedCacheOptions>>())
+        IOptionsFactory<TOptions> factory = provider.GetRequiredService<IOptionsFactory<TOptions>>();
+        foreach (IOptionsChangeTokenSource<TOptions> source in provider.GetServices<IOptionsChangeTokenSource<TOptions>>())
         {
             if (source.Name is null || source.Name == name)
             {
@@ -46,7 +55,7 @@ internal sealed class OptionsFollower : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _registrations.ForEach(static registration => registration.Dispose());
 
-    private void ChangedIf(bool isOurs, MemcachedCacheOptions options, Action<MemcachedCacheOptions> changed)
+    private void ChangedIf(bool isOurs, TOptions options, Action<TOptions> changed)
     {
         if (isOurs)
         {
@@ -59,9 +68,9 @@ internal sealed class OptionsFollower : IDisposable
     /// Says which changed options wait for the next start. A reload that changes nothing more of them is not told
     /// again, nor the second of two that one change sets off.
     /// </summary>
-    private void LogIfIgnored(MemcachedCacheOptions options)
+    private void LogIfIgnored(TOptions options)
     {
-        Dictionary<string, object?> now = OptionNames.FixedValues(options);
+        Dictionary<string, object?> now = _names.FixedValues(options);
         Dictionary<string, object?> before;
         lock (_lock)
         {
@@ -78,7 +87,7 @@ internal sealed class OptionsFollower : IDisposable
         }
     }
 
-    private static void LogIfRefused(IOptionsFactory<MemcachedCacheOptions> factory, string name, ILogger logger)
+    private static void LogIfRefused(IOptionsFactory<TOptions> factory, string name, ILogger logger)
     {
         try
         {

@@ -12,12 +12,12 @@ internal sealed class UsableFiles
     private readonly ConcurrentDictionary<Files, bool> _files = new();
 
     /// <summary>The files of the options could be used.</summary>
-    public bool Contains(string? name, MemcachedCacheOptions options) => _files.ContainsKey(Of(name, options));
+    public bool Contains(string? name, MemcachedClientOptions options) => _files.ContainsKey(Of(name, options));
 
     /// <summary>Notes that the files of the options can be used.</summary>
-    public void Add(string? name, MemcachedCacheOptions options) => _files[Of(name, options)] = true;
+    public void Add(string? name, MemcachedClientOptions options) => _files[Of(name, options)] = true;
 
-    private static Files Of(string? name, MemcachedCacheOptions options)
+    private static Files Of(string? name, MemcachedClientOptions options)
         => new(name, options.PasswordFile, options.Tls?.CaFile, options.Tls?.CertificateFile, options.Tls?.KeyFile);
 
     private sealed record Files(string? Name, string? Password, string? Authority, string? Certificate, string? Key);

@@ -22,6 +22,7 @@ public sealed partial class OptionsDocumentTests
 
     private static readonly Group[] Groups =
     [
+        new("The client", "", new MemcachedClientOptions()),
         new("The cache", "", new MemcachedCacheOptions()),
         new("Encrypted connections", "Tls:", new MemcachedTlsOptions()),
         new("The hybrid cache", "Hybrid:", new MemcachedHybridCacheOptions()),
@@ -127,11 +128,12 @@ public sealed partial class OptionsDocumentTests
         }
     }
 
+    /// <summary>The options that the class has itself; those of a base class stand in the group of that.</summary>
     private static PropertyInfo[] PropertiesOf(Group group)
         => [
             .. group
                 .Defaults.GetType()
-                .GetProperties()
+                .GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
                 .Where(static property => property.PropertyType != typeof(MemcachedHybridCacheOptions) && property.PropertyType != typeof(MemcachedTlsOptions))
                 .OrderBy(static property => property.MetadataToken),
         ];

@@ -22,7 +22,9 @@ public sealed partial class SchemaTests
 
     private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private static PropertyInfo[] PropertiesOf(Type options) => [.. options.GetProperties().OrderBy(static p => p.MetadataToken)];
+    /// <summary>The options of a base class come before those of the class itself.</summary>
+    private static PropertyInfo[] PropertiesOf(Type options)
+        => [.. options.GetProperties().OrderBy(property => property.DeclaringType == options).ThenBy(static property => property.MetadataToken)];
 
     private static readonly XElement[] Documentation =
     [
