@@ -1,18 +1,11 @@
 namespace MemcachedDistributedCache;
 
 /// <summary>
-/// Event ids of the caches' logs: 1010 and 1030 to 1034 options, 2000 the distributed cache, 3000 the hybrid cache. The
-/// engine's are in its package. An id once published keeps its meaning. Each has its line in docs/observability.md.
+/// Event ids of the caches' logs: 2000 the distributed cache, 3000 the hybrid cache. The client's are in its package. An id once
+/// published keeps its meaning. Each has its line in docs/observability.md.
 /// </summary>
 internal static class CacheEventIds
 {
-    public const int ChangeRefused = 1010;
-    public const int OfferedServersNotUsed = 1030;
-    public const int ChangeIgnored = 1031;
-    public const int CertificatesNotReplaced = 1032;
-    public const int PasswordReadable = 1033;
-    public const int PasswordNotReplaced = 1034;
-
     public const int ValueTooLarge = 2000;
     public const int EntryNotReadable = 2001;
     public const int WriteDropped = 2002;

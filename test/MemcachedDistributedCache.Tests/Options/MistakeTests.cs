@@ -178,7 +178,7 @@ public sealed class MistakeTests
         configuration.Reload();
         Assert.Equal(2, Ignored().Length);
 
-        string[] Ignored() => [.. log.Entries.Where(static entry => entry.Id == CacheEventIds.ChangeIgnored).Select(static entry => entry.Message)];
+        string[] Ignored() => [.. log.Entries.Where(static entry => entry.Id == EventIds.ChangeIgnored).Select(static entry => entry.Message)];
     }
 
     private static void AddTwice(IServiceCollection services, IConfiguration section)

@@ -114,7 +114,10 @@ public sealed partial class ArchitectureTests
         bool isEngine = outer.Assembly == Packages[1];
         return Array.IndexOf(Rooms, outer.Namespace switch
         {
-            Registration => "Cache",
+            Registration => isEngine ? "Engine" : "Cache",
+
+                // As in the package of the caches, the product and its options are one room.
+                Root + ".Options" when isEngine => "Engine",
 
                 // The words in which a package speaks to its users: every room of it may use them.
                 Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) || outer == typeof(MemcachedHybridCacheOptions) =>
@@ -161,7 +164,7 @@ public sealed partial class ArchitectureTests
                 string space = Namespace().Match(text).Groups["name"].Value;
                 foreach (Match declared in Declaration().Matches(text))
                 {
-                    files[(space, declared.Groups["name"].Value)] = Path.GetRelativePath(folder, file);
+                    files[(space, declared.Groups["name"].Value)] = Path.Combine(package, Path.GetRelativePath(folder, file));
                 }
             }
         }
