@@ -19,6 +19,7 @@ public static class MemcachedCacheServiceCollectionExtensions
         SecondClusterRemedy =
             "AddMemcachedDistributedCache and AddMemcachedHybridCache without a service key are one cache on one cluster: name the servers in one of the calls, or the same ones in both. "
             + "For a second cluster register a cache with a service key: AddKeyedMemcachedDistributedCache(\"name\", ...) or AddKeyedMemcachedHybridCache(\"name\", ...).",
+        Rules = [new MemcachedCacheOptionsValidator(), new MemcachedCacheOptionsRules()],
     };
 
     /// <summary>
@@ -133,14 +134,14 @@ public static class MemcachedCacheServiceCollectionExtensions
             services.AddSingleton<IDistributedCache>(static provider => provider.GetRequiredService<MemcachedCache>());
         }
 
-        return Registration.Add<MemcachedCacheOptionsValidator, MemcachedCacheOptionsRules>(services, name);
+        return Registration.Add(services, name);
     }
 
     private static MemcachedCache Create(IServiceProvider provider, string name)
     {
         ILoggerFactory? loggers = provider.GetService<ILoggerFactory>();
         ILogger? logger = loggers?.CreateLogger<MemcachedCache>();
-        MemcachedCacheOptions atStart = Registration.AtStart(provider, name, logger);
+        MemcachedCacheOptions atStart = ClientRegistration.AtStart<MemcachedCacheOptions>(provider, name, logger);
         var cache = new MemcachedCache(
             atStart,
             loggers,

@@ -8,34 +8,61 @@ using Microsoft.Extensions.Options;
 
 namespace MemcachedDistributedCache.Options;
 
+/// <summary>The registration of a client that has no caches, and what is the same for all options.</summary>
+internal static class ClientRegistration
+{
+    /// <summary>The registration of a client that has no caches.</summary>
+    public static readonly ClientRegistration<MemcachedClientOptions> OfClients = new()
+    {
+        Names = OptionNames.Client,
+        Binder = static (section, options) => section.Bind(options, static binder => binder.ErrorOnUnknownConfiguration = true),
+        SecondClusterRemedy =
+            "Registrations without a service key, and those with the same key, are one client on one cluster: "
+            + "name the servers in one of the calls, or the same servers in all. "
+            + "For a second cluster register a client with a service key of its own.",
+        Rules = [new MemcachedClientOptionsValidator(), new MemcachedClientOptionsRules()],
+    };
+
+    /// <summary>The options with which a client or cache is made. Warns where servers are offered that the options do not name.</summary>
+    public static TOptions AtStart<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
+        IServiceProvider provider,
+        string name,
+        ILogger? logger)
+        where TOptions : MemcachedClientOptions
+    {
+        TOptions options = provider.GetRequiredService<IOptionsMonitor<TOptions>>().Get(name);
+        OfferedServers.WarnIfUnused(provider, name, options, logger);
+        return options;
+    }
+}
+
 /// <summary>
 /// The part of a registration that a client and a cache have in common: the options of one class are validated when the host starts,
 /// are set in code or by a section of the configuration, and are followed while the application runs.
 /// </summary>
 /// <typeparam name="TOptions">The class of the options.</typeparam>
-internal sealed class ClientRegistration<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>
+internal sealed class ClientRegistration<
+    [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>
     where TOptions : MemcachedClientOptions
 {
     /// <summary>The options by their names.</summary>
     public required OptionNames Names { get; init; }
 
-    /// <summary>Binds the options to a section. The code that binds is generated, for which the class must stand in the call by its name.</summary>
+    /// <summary>
+    /// Binds the options to a section. The code that binds is generated, for which the class must stand in the call by its name.
+    /// </summary>
     public required Action<IConfiguration, TOptions> Binder { get; init; }
 
     /// <summary>The advice where two registrations of one name have named different servers.</summary>
     public required string SecondClusterRemedy { get; init; }
 
+    /// <summary>The rules of each option by itself, and those between options.</summary>
+    public required IReadOnlyList<IValidateOptions<TOptions>> Rules { get; init; }
+
     /// <summary>Adds the options with their rules. A second call adds nothing, and gives the same options to set.</summary>
-    /// <typeparam name="TValidator">The rules of each option by itself.</typeparam>
-    /// <typeparam name="TRules">The rules between options.</typeparam>
-    public OptionsBuilder<TOptions> Add<
-        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TValidator,
-        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TRules>(IServiceCollection services, string name)
-        where TValidator : class, IValidateOptions<TOptions>
-        where TRules : class, IValidateOptions<TOptions>
+    public OptionsBuilder<TOptions> Add(IServiceCollection services, string name)
     {
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<TOptions>, TValidator>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<TOptions>, TRules>());
+        services.TryAddEnumerable(Rules.Select(static rules => ServiceDescriptor.Singleton(rules)));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<TOptions>, OfferedServers>());
         return services.AddOptions<TOptions>(name).ValidateOnStart();
     }
@@ -46,21 +73,14 @@ internal sealed class ClientRegistration<[DynamicallyAccessedMembers(Dynamically
 
     /// <summary>Lets the caller of a registration set the options from other services.</summary>
     public void Configure(OptionsBuilder<TOptions> builder, Action<TOptions, IServiceProvider> configure)
-        => builder.Configure<IServiceProvider>((options, provider) => NamedServers.Configure(options, own => configure(own, provider), SecondClusterRemedy));
+        => builder.Configure<IServiceProvider>((options, provider) =>
+            NamedServers.Configure(options, own => configure(own, provider), SecondClusterRemedy));
 
     /// <summary>Sets the options by a section, now and after each change. A name that is no option ends the start.</summary>
     public void Bind(OptionsBuilder<TOptions> builder, IConfiguration section)
     {
         builder.Services.AddSingleton<IOptionsChangeTokenSource<TOptions>>(new SectionChanges<TOptions>(builder.Name, section));
         Configure(builder, options => BindTo(options, section));
-    }
-
-    /// <summary>The options with which a client or cache is made. Warns where servers are offered that the options do not name.</summary>
-    public TOptions AtStart(IServiceProvider provider, string name, ILogger? logger)
-    {
-        TOptions options = provider.GetRequiredService<IOptionsMonitor<TOptions>>().Get(name);
-        OfferedServers.WarnIfUnused(provider, name, options, logger);
-        return options;
     }
 
     /// <summary>Tells the servers that the options name now, and each time that the options have changed, until the answer is disposed.</summary>

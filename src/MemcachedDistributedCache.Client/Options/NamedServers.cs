@@ -15,7 +15,9 @@ internal sealed class NamedServers
     /// <summary>The error, or null.</summary>
     public string? Contradiction { get; private set; }
 
-    /// <summary>Lets one registration set the options, and notes what it names. The remedy is for registrations that contradict each other.</summary>
+    /// <summary>
+    /// Lets one registration set the options, and notes what it names. The remedy is for registrations that contradict each other.
+    /// </summary>
     public static void Configure<TOptions>(TOptions options, Action<TOptions> registration, string remedy)
         where TOptions : MemcachedClientOptions
     {
@@ -36,7 +38,7 @@ internal sealed class NamedServers
         if (_first is not null && !isAddition && !AreSame(_first, after))
         {
             Contradiction ??=
-                $"Servers is [{string.Join(", ", after)}], and another registration of the same name has named [{string.Join(", ", _first)}]. {remedy}";
+                $"Servers is [{string.Join(", ", after)}], and another registration of the same client or cache has named [{string.Join(", ", _first)}]. {remedy}";
         }
 
         _first = after;

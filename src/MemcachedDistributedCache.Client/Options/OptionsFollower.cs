@@ -10,7 +10,8 @@ namespace MemcachedDistributedCache.Options;
 /// Tells of changed options. Such that are not valid are logged: the options themselves throw in the thread that
 /// changed the configuration, which for a file is one that nobody looks at.
 /// </summary>
-internal sealed class OptionsFollower<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions> : IDisposable
+internal sealed class OptionsFollower<
+    [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions> : IDisposable
     where TOptions : MemcachedClientOptions
 {
     private readonly List<IDisposable> _registrations = [];

@@ -1,4 +1,5 @@
 using System.Reflection;
+using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache.Tests.Product;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -10,7 +11,8 @@ public sealed class BindingTests
 {
     private const string Generated = "Microsoft.Extensions.Configuration.Binder.SourceGeneration";
 
-    private static readonly (Type From, Type To, string Where)[] Uses = [.. typeof(MemcachedCache).Assembly.GetTypes()
+    private static readonly (Type From, Type To, string Where)[] Uses = [.. new[] { typeof(MemcachedCache).Assembly, typeof(MemcachedClientOptions).Assembly }
+        .SelectMany(static package => package.GetTypes())
         .SelectMany(static type => IlReader.Dependencies(type).Select(used => (type, used.Type, used.Where)))];
 
     [Fact]
@@ -18,8 +20,10 @@ public sealed class BindingTests
         => Assert.Empty(Uses.Where(static use => use.To == typeof(ConfigurationBinder)).Select(static use => $"{use.From} {use.Where}"));
 
     [Fact]
-    public void The_registration_calls_the_generated_one()
-        => Assert.Contains(Uses, static use => Outermost(use.From) == typeof(MemcachedCacheServiceCollectionExtensions) && use.To.Namespace == Generated);
+    public void The_registrations_call_the_generated_one()
+        => Assert.All(
+            (Type[])[typeof(MemcachedCacheServiceCollectionExtensions), typeof(ClientRegistration)],
+            static registration => Assert.Contains(Uses, use => Outermost(use.From) == registration && use.To.Namespace == Generated));
 
     [Fact]
     public void The_generated_one_sets_every_option()
