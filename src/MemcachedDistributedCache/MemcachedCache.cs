@@ -94,7 +94,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             CancelledWriteWindow = options.OperationTimeout * 3,
             Limits = Composition.LimitsOf(options),
         };
-        _backend = new ClusterBackend(new MemcachedClient(_cluster));
+        _backend = new ClusterBackend(new ClusterClient(_cluster));
         RetryPolicy? retries = Composition.RetriesOf(options, _ioTime);
         if (options.Resilience is null)
         {

@@ -71,7 +71,7 @@ public sealed class LargeValueTests
             [new ServerSpec(new ServerAddress(server.EndPoint.Address.ToString(), server.EndPoint.Port), 1)],
             NameResolver.System,
             NullLogger.Instance);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await StoreAsync(client, KeyedValues.Create(1, 1, 300_000));
         await Eventually.True(
             () => ReadAsync(client).GetAwaiter().GetResult() == 1 && factory.Opened.Count == 2 && factory.Opened[1].Reads != 0,
@@ -104,7 +104,7 @@ public sealed class LargeValueTests
     private static async Task<long> ConnectionsAsync(MemcachedProcess server)
         => long.Parse((await server.StatsAsync())["total_connections"], CultureInfo.InvariantCulture);
 
-    private static async Task StoreAsync(MemcachedClient client, byte[] value)
+    private static async Task StoreAsync(ClusterClient client, byte[] value)
         => Assert.Equal(
             ResultStatus.Success,
             (
@@ -114,7 +114,7 @@ public sealed class LargeValueTests
                     CallMode.Async,
                     CancellationToken.None)).Status);
 
-    private static async Task<int> ReadAsync(MemcachedClient client)
+    private static async Task<int> ReadAsync(ClusterClient client)
         => KeyedValues.VersionOf(
             1,
             (

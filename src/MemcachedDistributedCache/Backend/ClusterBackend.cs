@@ -5,7 +5,7 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Backend;
 
 /// <summary>The package's own engine below the caches.</summary>
-internal sealed class ClusterBackend(MemcachedClient client) : ICacheBackend
+internal sealed class ClusterBackend(ClusterClient client) : ICacheBackend
 {
     /// <inheritdoc/>
     public bool IsDisposed => client.IsDisposed;

@@ -11,22 +11,22 @@ namespace MemcachedDistributedCache.Backend;
 /// </summary>
 internal interface ICacheBackend
 {
-    /// <inheritdoc cref="MemcachedClient.IsDisposed"/>
+    /// <inheritdoc cref="ClusterClient.IsDisposed"/>
     bool IsDisposed { get; }
 
-    /// <inheritdoc cref="MemcachedClient.Nodes"/>
+    /// <inheritdoc cref="ClusterClient.Nodes"/>
     IReadOnlyList<IClusterNode> Nodes { get; }
 
-    /// <inheritdoc cref="MemcachedClient.NodeOf"/>
+    /// <inheritdoc cref="ClusterClient.NodeOf"/>
     IClusterNode NodeOf(ReadOnlySpan<byte> key);
 
-    /// <inheritdoc cref="MemcachedClient.GetAsync(WireKey, ReadRequirements, ValueTarget, CallMode, CancellationToken)"/>
+    /// <inheritdoc cref="ClusterClient.GetAsync(WireKey, ReadRequirements, ValueTarget, CallMode, CancellationToken)"/>
     ValueTask<OperationResult> GetAsync(WireKey key, ReadRequirements needs, ValueTarget target, CallMode mode, CancellationToken cancellationToken);
 
-    /// <inheritdoc cref="MemcachedClient.GetFromAsync"/>
+    /// <inheritdoc cref="ClusterClient.GetFromAsync"/>
     ValueTask<OperationResult> GetFromAsync(IClusterNode? node, WireKey key, ReadRequirements needs);
 
-    /// <inheritdoc cref="MemcachedClient.LeaseAsync"/>
+    /// <inheritdoc cref="ClusterClient.LeaseAsync"/>
     ValueTask<OperationResult> LeaseAsync(
         WireKey key,
         int seconds,
@@ -34,24 +34,24 @@ internal interface ICacheBackend
         uint ownFlags,
         CancellationToken cancellationToken);
 
-    /// <inheritdoc cref="MemcachedClient.InspectAsync"/>
+    /// <inheritdoc cref="ClusterClient.InspectAsync"/>
     ValueTask<OperationResult> InspectAsync(WireKey key, bool withCas, CallMode mode, CancellationToken cancellationToken);
 
-    /// <inheritdoc cref="MemcachedClient.StoreAsync(WireKey, in Item, CallMode, CancellationToken)"/>
+    /// <inheritdoc cref="ClusterClient.StoreAsync(WireKey, in Item, CallMode, CancellationToken)"/>
     ValueTask<OperationResult> StoreAsync(WireKey key, in Item item, CallMode mode, CancellationToken cancellationToken);
 
-    /// <inheritdoc cref="MemcachedClient.StoreOnAsync"/>
+    /// <inheritdoc cref="ClusterClient.StoreOnAsync"/>
     ValueTask<OperationResult> StoreOnAsync(IClusterNode? node, WireKey key, in Item item);
 
-    /// <inheritdoc cref="MemcachedClient.TouchAsync"/>
+    /// <inheritdoc cref="ClusterClient.TouchAsync"/>
     ValueTask<OperationResult> TouchAsync(WireKey key, int timeToLive, CallMode mode, CancellationToken cancellationToken);
 
-    /// <inheritdoc cref="MemcachedClient.DeleteAsync(WireKey, CallMode, CancellationToken)"/>
+    /// <inheritdoc cref="ClusterClient.DeleteAsync(WireKey, CallMode, CancellationToken)"/>
     ValueTask<OperationResult> DeleteAsync(WireKey key, CallMode mode, CancellationToken cancellationToken);
 
-    /// <inheritdoc cref="MemcachedClient.DeleteAsync(WireKey, CasToken, CancellationToken)"/>
+    /// <inheritdoc cref="ClusterClient.DeleteAsync(WireKey, CasToken, CancellationToken)"/>
     ValueTask<OperationResult> DeleteAsync(WireKey key, CasToken casToken, CancellationToken cancellationToken);
 
-    /// <inheritdoc cref="MemcachedClient.RecordUncertain(WireKey, bool)"/>
+    /// <inheritdoc cref="ClusterClient.RecordUncertain(WireKey, bool)"/>
     void RecordUncertain(WireKey key, bool mayOvertakeRemoval);
 }

@@ -24,7 +24,7 @@ public sealed class CostTests
         await using MemcachedProcess server = await MemcachedProcess.StartAsync();
         using var meters = new OneMeter();
         await using ServerCluster cluster = ClusterOn(server, meters);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         Assert.Equal(0, BytesPerRequest(client));
 
         long seen = 0;
@@ -40,7 +40,7 @@ public sealed class CostTests
         Assert.Equal(2 * Requests, seen);
     }
 
-    private static long BytesPerRequest(MemcachedClient client)
+    private static long BytesPerRequest(ClusterClient client)
     {
         Ask(client);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -48,7 +48,7 @@ public sealed class CostTests
         return (GC.GetAllocatedBytesForCurrentThread() - before) / Requests;
     }
 
-    private static void Ask(MemcachedClient client)
+    private static void Ask(ClusterClient client)
     {
         for (int i = 0; i < Requests; i++)
         {

@@ -37,7 +37,7 @@ public sealed class AddressTests : IDisposable
             NameResolver.System,
             _log);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         for (int key = 0; key < 20; key++)
         {
             _ = client.GetAsync(System.Text.Encoding.ASCII.GetBytes($"key{key}"), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None).AsTask();
@@ -93,7 +93,7 @@ public sealed class AddressTests : IDisposable
         // The read finds its key not uncertain, and a connection of which nobody knows yet where it leads.
         node.Renew(static _ => true);
         await Eventually.True(() => factory.Attempts == 3, "it goes back");
-        ValueTask<OperationResult> reading = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> reading = new ClusterClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         Assert.False(node.Consistency.Writes.AreAllUncertain);
         opening.SetResult();
         Assert.Equal(ResultStatus.Miss, (await reading.AsTask().WaitAsync(Eventually.Limit)).Status);
@@ -144,7 +144,7 @@ public sealed class AddressTests : IDisposable
         var factory = new FakeFactory((Func<int, FakeTransport>)(_ => new FakeTransport { Handshake = FakeTransport.Modern, Address = Volatile.Read(ref address), Answer = OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
         Assert.Equal(ResultStatus.Success, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         Assert.Equal(2, factory.Opened.Count);
@@ -195,7 +195,7 @@ public sealed class AddressTests : IDisposable
         };
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
         _time.Advance(TimeSpan.FromSeconds(1));
         factory.Opened[0].Close();
@@ -230,7 +230,7 @@ public sealed class AddressTests : IDisposable
         var factory = new FakeFactory((Func<int, FakeTransport>)(attempt => new FakeTransport { Handshake = FakeTransport.Modern, Address = attempt % 2 == 1 ? First : Second, Answer = OldValue }));
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, attemptLimit: Eventually.Limit);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "it is at the first server");
         Assert.Equal(ResultStatus.Failed, (await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) == 1, "the one that is elsewhere is ended");

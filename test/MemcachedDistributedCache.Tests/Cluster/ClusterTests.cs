@@ -34,7 +34,7 @@ public sealed class ClusterTests : IDisposable
         var factory = new FakeFactory((Func<int, FakeTransport>)(static _ => throw new IOException("refused")));
         using ServerCluster cluster = Cluster(factory);
         await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Down, "the node is down");
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         for (int i = 0; i < 100; i++)
         {
             foreach (CallMode mode in (CallMode[])[CallMode.Async, CallMode.Sync])
@@ -130,7 +130,7 @@ public sealed class ClusterTests : IDisposable
         using ServerCluster cluster = Cluster(factory);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         uint opaque = 0;
         for (int i = 0; i < 3; i++)
         {
@@ -167,7 +167,7 @@ public sealed class ClusterTests : IDisposable
         await cluster.DisposeAsync();
         Assert.True(cluster.IsDisposed);
         Assert.All(factory.Opened, static transport => Assert.True(transport.IsDisposed));
-        ValueTask<OperationResult> after = new MemcachedClient(cluster).GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> after = new ClusterClient(cluster).GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         Assert.Equal(MemcachedFailureReason.Unavailable, (await after).Failure!.Reason);
         await Eventually.True(() => _log.Ids.Count >= 1, "it is logged");
         Assert.Equal([1000], _log.Ids);
@@ -179,7 +179,7 @@ public sealed class ClusterTests : IDisposable
         var factory = new FakeFactory();
         ServerCluster cluster = Cluster(factory, connections: 4);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         for (byte i = 0; i < 64; i++)
         {
             _ = client.GetAsync(new[] { (byte)('a' + (i % 26)), (byte)('a' + (i / 26)) }, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);

@@ -22,7 +22,7 @@ public sealed class ConnectionSlotTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         byte[] key = KeyOf(slot: 1);
         Assert.Equal(MemcachedFailureReason.Unavailable, (await client.DeleteAsync(key, CallMode.Async, CancellationToken.None)).Failure?.Reason);
         await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) >= 1, "its own connection could not be opened");
@@ -53,7 +53,7 @@ public sealed class ConnectionSlotTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         Assert.Equal(ResultStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         _time.Advance(TimeSpan.FromSeconds(1));
         factory.Opened[0].Close();
@@ -68,7 +68,7 @@ public sealed class ConnectionSlotTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         Assert.Equal(ResultStatus.Failed, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Sync, CancellationToken.None)).Status);
         await Eventually.True(() => node.Counters.Ends(ConnectionEndReason.ConnectFailed) >= 1, "its end is told");
         Assert.Equal(ResultStatus.Miss, (await client.GetAsync("k"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
@@ -82,7 +82,7 @@ public sealed class ConnectionSlotTests : IDisposable
         ServerCluster cluster = ClusterRig.Start(factory, _time, _log, connections: 2);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
-        ValueTask<OperationResult> asked = new MemcachedClient(cluster).GetAsync(KeyOf(slot: 1), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> asked = new ClusterClient(cluster).GetAsync(KeyOf(slot: 1), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         await Eventually.True(() => factory.Opened.Count == 2 && factory.Opened[1].Sent.Length != 0, "the second is open and in use");
 
         // As the first is ended, the second is found to lead to an address that is out of date.

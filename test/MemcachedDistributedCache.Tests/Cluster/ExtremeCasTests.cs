@@ -21,7 +21,7 @@ public sealed class ExtremeCasTests
     public async Task An_item_with_the_largest_CAS_is_read_replaced_and_removed_and_breaks_nothing()
     {
         using ServerCluster cluster = ClusterRig.Start(Factory(), _time, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
         OperationResult read = await client.GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None, ReadRequirements.CasToken);
         Assert.Equal((ResultStatus.Success, ulong.MaxValue), (read.Status, read.Cas));
@@ -55,7 +55,7 @@ public sealed class ExtremeCasTests
         _itemCas = "18446744073709551615";
         Assert.Equal(
             ResultStatus.Success,
-            (await new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
+            (await new ClusterClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None)).Status);
         Assert.Equal(101ul, node.Consistency.Fences.WholeNode.Value);
         Assert.True(fence.Admits(102));
     }

@@ -34,7 +34,7 @@ public sealed class GivenUpWriteTests : IDisposable
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the first connection is open");
         byte[] key = KeyOf(slot: 1);
         using var cancel = new CancellationTokenSource();
-        ValueTask<OperationResult> removing = new MemcachedClient(cluster).DeleteAsync(key, CallMode.Async, cancel.Token);
+        ValueTask<OperationResult> removing = new ClusterClient(cluster).DeleteAsync(key, CallMode.Async, cancel.Token);
         await Eventually.True(() => factory.Attempts == 2, "its own connection is opened");
         if (isCancelled)
         {
@@ -114,7 +114,7 @@ public sealed class GivenUpWriteTests : IDisposable
     /// <summary>Asks for the state of the key, which is the 450th on the server.</summary>
     private static async Task<OperationResult> StateAsync(ServerCluster cluster, FakeTransport transport)
     {
-        ValueTask<OperationResult> looking = new MemcachedClient(cluster).InspectAsync("key"u8, CallMode.Async, CancellationToken.None, withCas: true);
+        ValueTask<OperationResult> looking = new ClusterClient(cluster).InspectAsync("key"u8, CallMode.Async, CancellationToken.None, withCas: true);
         await Eventually.True(() => transport.Sent.Length != 0, "the state is asked for");
         transport.Reply($"HD f0 t-1 c450 {ClusterRig.TokenOf(transport.Sent)}\r\n");
         OperationResult state = await looking.AsTask().WaitAsync(Eventually.Limit);
@@ -123,7 +123,7 @@ public sealed class GivenUpWriteTests : IDisposable
     }
 
     private static ValueTask<OperationResult> Store(ServerCluster cluster, CasToken? casToken)
-        => new MemcachedClient(cluster).StoreAsync(
+        => new ClusterClient(cluster).StoreAsync(
             "key"u8,
             new Item(default, new ReadOnlySequence<byte>([1, 2, 3]), 0, 60, 1000) { CasToken = casToken, OnlyIfAbsent = casToken is null },
             CallMode.Async,

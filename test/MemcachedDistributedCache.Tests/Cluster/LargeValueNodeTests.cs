@@ -25,7 +25,7 @@ public sealed class LargeValueNodeTests : IDisposable
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt == 1 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         for (int i = 0; i < 10; i++)
         {
             await _rig.ReadAsync(client, "big");
@@ -56,7 +56,7 @@ public sealed class LargeValueNodeTests : IDisposable
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         _rig.Time.Advance(TimeSpan.FromSeconds(isOld ? 1 : 0));
         factory.Opened[1].Close();
@@ -79,7 +79,7 @@ public sealed class LargeValueNodeTests : IDisposable
     {
         FakeFactory factory = _rig.Factory(static (_, answer) => new FakeTransport { Handshake = "VERSION 1.4.15\r\nEND\r\nERROR\r\n", Answer = answer });
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await Eventually.True(
             async () =>
             {
@@ -109,7 +109,7 @@ public sealed class LargeValueNodeTests : IDisposable
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         await client.TouchAsync(WireKey.Of("big"u8), 5, CallMode.Async, CancellationToken.None);
         await client.InspectAsync(WireKey.Of("big"u8), withCas: false, CallMode.Async, CancellationToken.None);
@@ -123,7 +123,7 @@ public sealed class LargeValueNodeTests : IDisposable
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt != 3 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory, idle: TimeSpan.FromSeconds(10));
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         await Eventually.True(
             () =>
@@ -151,7 +151,7 @@ public sealed class LargeValueNodeTests : IDisposable
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         _rig.Time.Advance(TimeSpan.FromSeconds(1));
         factory.Opened[0].Close();
@@ -170,7 +170,7 @@ public sealed class LargeValueNodeTests : IDisposable
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory, idle: TimeSpan.FromSeconds(10));
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         await Eventually.True(
             () =>
@@ -190,7 +190,7 @@ public sealed class LargeValueNodeTests : IDisposable
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory, idle: TimeSpan.FromSeconds(10));
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         await Eventually.True(
             () =>
@@ -214,7 +214,7 @@ public sealed class LargeValueNodeTests : IDisposable
         FakeFactory factory = _rig.Factory((_, answer) => new FakeTransport { Handshake = FakeTransport.Modern, Answer = answer, Address = Volatile.Read(ref address) });
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         _rig.Time.Advance(TimeSpan.FromSeconds(1)); // a node stays for a while where it is
         Volatile.Write(ref address, IPAddress.Parse("192.0.2.2"));
@@ -242,7 +242,7 @@ public sealed class LargeValueNodeTests : IDisposable
                 => new FakeTransport { Answer = answer, Address = IPAddress.Parse(attempt == 2 ? "192.0.2.2" : "192.0.2.1") });
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await Eventually.True(
             () =>
             {
@@ -265,7 +265,7 @@ public sealed class LargeValueNodeTests : IDisposable
     {
         FakeFactory factory = _rig.Factory();
         ServerCluster cluster = await _rig.StartAsync(factory);
-        await LargeValueRig.UntilItServesAsync(new MemcachedClient(cluster), factory);
+        await LargeValueRig.UntilItServesAsync(new ClusterClient(cluster), factory);
         cluster.Dispose();
         await Eventually.True(() => factory.Opened.All(static transport => transport.IsDisposed), "all are closed");
         Assert.Equal(2, factory.Attempts);

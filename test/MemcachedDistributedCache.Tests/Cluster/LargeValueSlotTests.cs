@@ -24,7 +24,7 @@ public sealed class LargeValueSlotTests : IDisposable
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await _rig.ReadAsync(client, "big");
         Assert.Equal(1, factory.Attempts);
         for (int i = 0; i < 10; i++)
@@ -46,7 +46,7 @@ public sealed class LargeValueSlotTests : IDisposable
             return new FakeTransport { Answer = _rig.Answer };
         });
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         for (int i = 0; i < 10; i++)
         {
             await _rig.ReadAsync(client, "big");
@@ -63,7 +63,7 @@ public sealed class LargeValueSlotTests : IDisposable
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         for (int i = 0; i < 3; i++)
         {
             await _rig.ReadAsync(client, "small");
@@ -89,7 +89,7 @@ public sealed class LargeValueSlotTests : IDisposable
         FakeFactory factory = _rig.Factory(static (attempt, answer) => new FakeTransport { Answer = attempt == 2 ? static _ => null : answer });
         using ServerCluster cluster = await _rig.StartAsync(factory);
         Node node = cluster.Nodes[0];
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         List<Task<OperationResult>> waiting = [];
         await Eventually.True(
             () =>
@@ -113,7 +113,7 @@ public sealed class LargeValueSlotTests : IDisposable
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         string before = factory.Opened[1].Sent;
         var item = new ReadOnlySequence<byte>(new byte[Large]);
@@ -143,7 +143,7 @@ public sealed class LargeValueSlotTests : IDisposable
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         cluster.Nodes[0].SetFence(6);
         await _rig.ReadAsync(client, "big");
@@ -157,7 +157,7 @@ public sealed class LargeValueSlotTests : IDisposable
     {
         FakeFactory factory = _rig.Factory();
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         _rig.Lengths["big"] = 5;
         (int ordinary, int own) = (LargeValueRig.Reads(factory.Opened[0], "big"), LargeValueRig.Reads(factory.Opened[1], "big"));
@@ -175,7 +175,7 @@ public sealed class LargeValueSlotTests : IDisposable
         // The second is the one for large values, which are of the first slot; the third would be the second slot's.
         FakeFactory factory = _rig.Factory(static (attempt, answer) => attempt <= 2 ? new FakeTransport { Answer = answer } : throw new IOException("refused"));
         using ServerCluster cluster = await _rig.StartAsync(factory, connections: 2);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         string large = LargeValueRig.KeyOf(slot: 0);
         string small = LargeValueRig.KeyOf(slot: 1);
         (_rig.Lengths[large], _rig.Lengths[small]) = (Large, 5);
@@ -195,7 +195,7 @@ public sealed class LargeValueSlotTests : IDisposable
         FakeFactory factory = _rig.Factory(
             (attempt, answer) => new FakeTransport { Answer = sent => attempt == 1 && Volatile.Read(ref isHeld) ? null : answer(sent) });
         using ServerCluster cluster = await _rig.StartAsync(factory);
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         await LargeValueRig.UntilItServesAsync(client, factory);
         EntryStore store = _rig.Store(client);
         Volatile.Write(ref isHeld, true);

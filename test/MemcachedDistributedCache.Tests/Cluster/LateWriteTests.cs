@@ -47,7 +47,7 @@ public sealed partial class LateWriteTests : IDisposable
             OversizeBehavior = MemcachedOversizeBehavior.Throw,
             FailureMode = MemcachedFailureMode.Degrade,
         };
-        var store = new EntryStore(new Backend.ClusterBackend(new MemcachedClient(cluster)), settings, retries: null, _time, _time, _log);
+        var store = new EntryStore(new Backend.ClusterBackend(new ClusterClient(cluster)), settings, retries: null, _time, _time, _log);
         await store.SetAsync("key", new ReadOnlySequence<byte>([1]), new DistributedCacheEntryOptions(), CallMode.Sync, CancellationToken.None);
         Assert.Equal(1, node.Counters.Timeouts);
         Assert.Equal(0, Volatile.Read(ref removals)); // not while a retry could come, which would settle the key
@@ -82,7 +82,7 @@ public sealed partial class LateWriteTests : IDisposable
         ServerCluster cluster = Cluster(factory);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        ValueTask<OperationResult> asked = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> asked = new ClusterClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         node.Renew(static _ => true);
         await Eventually.True(() => factory.Opened.Count == 2, "another connection is open");
         cluster.Dispose();

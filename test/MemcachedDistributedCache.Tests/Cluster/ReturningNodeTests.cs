@@ -31,7 +31,7 @@ public sealed class ReturningNodeTests : IDisposable
             _log);
         Node before = cluster.Nodes[0];
         await Eventually.True(() => before.State == MemcachedNodeState.Up, "the node is up");
-        ValueTask<OperationResult> removing = new MemcachedClient(cluster).DeleteAsync("key"u8, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> removing = new ClusterClient(cluster).DeleteAsync("key"u8, CallMode.Async, CancellationToken.None);
         if (!isSilent)
         {
             await Eventually.True(() => removing.IsCompleted, "it is answered");

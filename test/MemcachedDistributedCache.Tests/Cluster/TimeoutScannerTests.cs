@@ -143,7 +143,7 @@ public sealed class TimeoutScannerTests : IDisposable
         using ServerCluster cluster = ClusterRig.Start(factory, _time, _log);
         await Eventually.True(() => cluster.Nodes[0].State == MemcachedNodeState.Up, "the node is up");
         _time.Advance(TimeSpan.FromMinutes(1));
-        ValueTask<OperationResult> reading = new MemcachedClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
+        ValueTask<OperationResult> reading = new ClusterClient(cluster).GetAsync("key"u8, ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
         await Eventually.True(() => factory.Opened[0].Sent.Length != 0, "it is sent");
         _time.Advance(14 * Tick);
         Assert.False(reading.IsCompleted);

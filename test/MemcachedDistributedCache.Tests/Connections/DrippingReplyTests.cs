@@ -91,7 +91,7 @@ public sealed class DrippingReplyTests
         using ServerCluster cluster = ClusterRig.Start(factory, time, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
         Node node = cluster.Nodes[0];
         await Eventually.True(() => node.State == MemcachedNodeState.Up, "the node is up");
-        var client = new MemcachedClient(cluster);
+        var client = new ClusterClient(cluster);
         Task<OperationResult>[] reads =
         [
             .. Enumerable

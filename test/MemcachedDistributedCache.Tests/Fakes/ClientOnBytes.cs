@@ -9,7 +9,7 @@ namespace MemcachedDistributedCache.Tests.Fakes;
 internal static class ClientOnBytes
 {
     public static ValueTask<OperationResult> GetAsync(
-        this MemcachedClient client,
+        this ClusterClient client,
         ReadOnlySpan<byte> key,
         ValueTarget target,
         CallMode mode,
@@ -18,7 +18,7 @@ internal static class ClientOnBytes
         => client.GetAsync(WireKey.Of(key), needs, target, mode, cancellationToken);
 
     public static ValueTask<OperationResult> LeaseAsync(
-        this MemcachedClient client,
+        this ClusterClient client,
         ReadOnlySpan<byte> key,
         int seconds,
         bool withValue,
@@ -27,7 +27,7 @@ internal static class ClientOnBytes
         => client.LeaseAsync(WireKey.Of(key), seconds, withValue, ownFlags, cancellationToken);
 
     public static ValueTask<OperationResult> InspectAsync(
-        this MemcachedClient client,
+        this ClusterClient client,
         ReadOnlySpan<byte> key,
         CallMode mode,
         CancellationToken cancellationToken,
@@ -35,7 +35,7 @@ internal static class ClientOnBytes
         => client.InspectAsync(WireKey.Of(key), withCas, mode, cancellationToken);
 
     public static ValueTask<OperationResult> StoreAsync(
-        this MemcachedClient client,
+        this ClusterClient client,
         ReadOnlySpan<byte> key,
         in Item item,
         CallMode mode,
@@ -43,25 +43,25 @@ internal static class ClientOnBytes
         => client.StoreAsync(WireKey.Of(key), item, mode, cancellationToken);
 
     public static ValueTask<OperationResult> TouchAsync(
-        this MemcachedClient client,
+        this ClusterClient client,
         ReadOnlySpan<byte> key,
         int timeToLive,
         CallMode mode,
         CancellationToken cancellationToken)
         => client.TouchAsync(WireKey.Of(key), timeToLive, mode, cancellationToken);
 
-    public static void RecordUncertain(this MemcachedClient client, ReadOnlySpan<byte> key, bool mayOvertakeRemoval = false)
+    public static void RecordUncertain(this ClusterClient client, ReadOnlySpan<byte> key, bool mayOvertakeRemoval = false)
         => client.RecordUncertain(WireKey.Of(key), mayOvertakeRemoval);
 
     public static ValueTask<OperationResult> DeleteAsync(
-        this MemcachedClient client,
+        this ClusterClient client,
         ReadOnlySpan<byte> key,
         CallMode mode,
         CancellationToken cancellationToken)
         => client.DeleteAsync(WireKey.Of(key), mode, cancellationToken);
 
     public static ValueTask<OperationResult> DeleteAsync(
-        this MemcachedClient client,
+        this ClusterClient client,
         ReadOnlySpan<byte> key,
         CasToken casToken,
         CancellationToken cancellationToken)

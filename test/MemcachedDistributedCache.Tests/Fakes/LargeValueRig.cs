@@ -23,7 +23,7 @@ internal sealed class LargeValueRig : IDisposable
     public void Dispose() => _log.Dispose();
 
     /// <summary>Reads until that connection takes it.</summary>
-    public static Task UntilItServesAsync(MemcachedClient client, FakeFactory factory, string key = "big", int number = 2)
+    public static Task UntilItServesAsync(ClusterClient client, FakeFactory factory, string key = "big", int number = 2)
         => Eventually.True(
             () =>
             {
@@ -32,9 +32,9 @@ internal sealed class LargeValueRig : IDisposable
             },
             "large values have a connection of their own");
 
-    public static Task UntilItServesAsync(MemcachedClient client, FakeFactory factory, int number) => UntilItServesAsync(client, factory, "big", number);
+    public static Task UntilItServesAsync(ClusterClient client, FakeFactory factory, int number) => UntilItServesAsync(client, factory, "big", number);
 
-    public static ValueTask<OperationResult> GetAsync(MemcachedClient client, string key)
+    public static ValueTask<OperationResult> GetAsync(ClusterClient client, string key)
         => client.GetAsync(System.Text.Encoding.ASCII.GetBytes(key), ValueTarget.OwnArray, CallMode.Async, CancellationToken.None);
 
     public static int Reads(FakeTransport transport, string key)
@@ -46,7 +46,7 @@ internal sealed class LargeValueRig : IDisposable
             .Select(static letter => ((char)letter).ToString())
             .First(key => HashRing.Hash(System.Text.Encoding.ASCII.GetBytes(key)) % 2 == slot);
 
-    public async Task ReadAsync(MemcachedClient client, string key)
+    public async Task ReadAsync(ClusterClient client, string key)
     {
         OperationResult result = await GetAsync(client, key).AsTask().WaitAsync(Eventually.Limit);
         Assert.Equal((ResultStatus.Success, Lengths[key]), (result.Status, result.Length));
@@ -59,7 +59,7 @@ internal sealed class LargeValueRig : IDisposable
         return cluster;
     }
 
-    public EntryStore Store(MemcachedClient client) => new(
+    public EntryStore Store(ClusterClient client) => new(
         new Backend.ClusterBackend(client),
         new EntryStoreSettings
         {

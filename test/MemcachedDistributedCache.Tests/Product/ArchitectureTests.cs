@@ -80,7 +80,7 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void The_reader_sees_through_method_bodies()
     {
-        HashSet<Type> seen = [.. IlReader.Dependencies(typeof(MemcachedDistributedCache.Client.MemcachedClient)).Select(static d => d.Type)];
+        HashSet<Type> seen = [.. IlReader.Dependencies(typeof(MemcachedDistributedCache.Client.ClusterClient)).Select(static d => d.Type)];
         Assert.Contains(typeof(MemcachedDistributedCache.Cluster.HashRing), seen);
         Assert.Contains(typeof(MemcachedDistributedCache.Protocol.ItemSize), seen);
     }

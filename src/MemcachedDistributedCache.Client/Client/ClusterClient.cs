@@ -7,7 +7,7 @@ using MemcachedDistributedCache.Vocabulary;
 namespace MemcachedDistributedCache.Client;
 
 /// <summary>The verbs on a cluster: finds the node to ask for the key and sends the request there.</summary>
-internal sealed class MemcachedClient(ServerCluster cluster)
+internal sealed class ClusterClient(ServerCluster cluster)
 {
     /// <summary>memcached takes no larger item, whatever its <c>-I</c>.</summary>
     private const int LargestItem = 1024 * 1024 * 1024;
