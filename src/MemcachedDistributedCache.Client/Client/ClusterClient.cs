@@ -20,8 +20,14 @@ internal sealed class ClusterClient(ServerCluster cluster)
     /// <summary>All nodes.</summary>
     public IReadOnlyList<IClusterNode> Nodes => cluster.Nodes;
 
+    /// <summary>The servers.</summary>
+    public ServerCluster Cluster => cluster;
+
+    /// <summary>The node that requests with this hash go to now; where no server is known, a node that stands for none.</summary>
+    public IClusterNode NodeOf(uint routeHash) => (IClusterNode?)cluster.RouteOf(routeHash).Node ?? _unknown;
+
     /// <summary>The node that a key's requests go to now; where no server is known, a node that stands for none.</summary>
-    public IClusterNode NodeOf(ReadOnlySpan<byte> key) => (IClusterNode?)cluster.RouteOf(HashRing.Hash(key)).Node ?? _unknown;
+    public IClusterNode NodeOf(ReadOnlySpan<byte> key) => NodeOf(HashRing.Hash(key));
 
     /// <summary>Reads a value with its flags and time to live.</summary>
     public ValueTask<OperationResult> GetAsync(
@@ -166,6 +172,20 @@ internal sealed class ClusterClient(ServerCluster cluster)
         return StoreAsync(RouteTo(node, hash), hash, key, item, CallMode.Async, CancellationToken.None);
     }
 
+    /// <summary>
+    /// The result of a read that is not sent, decided whatever the node's state, which may change before it would be on
+    /// its way.
+    /// </summary>
+    public static OperationResult Unread(in Route route) => route.Node switch
+    {
+        null => ServerCluster.NoServer,
+        { State: MemcachedNodeState.Down } down => OperationResult.Failed(down.Counters.Unavailable),
+        _ => OperationResult.Of(ResultStatus.Miss),
+    };
+
+    /// <summary>The largest item that a node takes. A server that has not been heard yet judges for itself, up to what any can take.</summary>
+    public static int ItemSizeMaxOf(Node node) => node.ItemSizeMax == 0 ? LargestItem : node.ItemSizeMax;
+
     private ValueTask<OperationResult> StoreAsync(
         in Route route,
         uint hash,
@@ -185,9 +205,7 @@ internal sealed class ClusterClient(ServerCluster cluster)
             return new ValueTask<OperationResult>(ServerCluster.NoServer);
         }
 
-        // A server that has not been heard yet judges for itself, up to what any server can take.
-        int itemSizeMax = node.ItemSizeMax == 0 ? LargestItem : node.ItemSizeMax;
-        int limit = Math.Min(item.MaximumLength, ItemSize.MaximumValueLength(itemSizeMax, key.Length, item.Flags) - item.Prefix.Length);
+        int limit = Math.Min(item.MaximumLength, ItemSize.MaximumValueLength(ItemSizeMaxOf(node), key.Length, item.Flags) - item.Prefix.Length);
         if (item.Value.Length > limit)
         {
             node.Counters.AddOversized();
@@ -209,17 +227,6 @@ internal sealed class ClusterClient(ServerCluster cluster)
             ? node.ExecuteOn(casToken.Origin, request, hash, cancellationToken)
             : node.Execute(request, hash, ValueTarget.OwnArray, mode, cancellationToken);
     }
-
-    /// <summary>
-    /// The result of a read that is not sent, decided whatever the node's state, which may change before it would be on
-    /// its way.
-    /// </summary>
-    private static OperationResult Unread(in Route route) => route.Node switch
-    {
-        null => ServerCluster.NoServer,
-        { State: MemcachedNodeState.Down } down => OperationResult.Failed(down.Counters.Unavailable),
-        _ => OperationResult.Of(ResultStatus.Miss),
-    };
 
     /// <summary>The way to the node that the caller has named; the key's own where it named none, or what stands for none.</summary>
     private Route RouteTo(IClusterNode? node, uint hash) => node is Node named ? new Route(named) : cluster.RouteOf(hash);

@@ -65,6 +65,9 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
     /// <summary>The version that the server told last.</summary>
     public string? ServerVersion => _connections.Handshake?.ServerVersion;
 
+    /// <summary>The server is asked by classic commands; null while it has not been asked anything.</summary>
+    public bool? IsClassic => _connections.Handshake?.IsClassic;
+
     /// <summary>Replies awaited.</summary>
     public int PendingCount => _connections.PendingCount;
 
@@ -86,7 +89,8 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
         CancellationToken cancellationToken)
         where TRequest : struct, IRequest, allows ref struct
     {
-        bool isInOrder = request.Kind is OperationKind.Store or OperationKind.Delete;
+        bool isInOrder = request.Kind is OperationKind.Store or OperationKind.Delete
+            or OperationKind.Put or OperationKind.Append or OperationKind.Increment;
 
         // A connection may end between the look and the request; nothing was sent then, and the next one is asked, once.
         for (int attempt = 0; attempt < 2; attempt++)
@@ -107,9 +111,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
             Consistency.Record(request.ChangedKey, mayOvertakeRemoval: false, SettlingConnection.Any);
         }
 
-        Counters.AddErrors(1);
-        Counters.Telemetry.Refused((int)request.Kind, RequestOutcome.Unavailable);
-        return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
+        return Unavailable(request.Kind);
     }
 
     /// <summary>
@@ -154,6 +156,30 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
         && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
             ? result
             : new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
+
+    /// <summary>
+    /// As <see cref="ExecuteOn"/>, for a caller who is told the difference between a condition that does not hold and a server that
+    /// cannot be asked, and who may have read the token in the other <see cref="CallMode"/>.
+    /// </summary>
+    public ValueTask<OperationResult> ExecuteOnOrigin<TRequest>(
+        object? origin,
+        scoped in TRequest request,
+        uint hash,
+        CallMode mode,
+        CancellationToken cancellationToken)
+        where TRequest : struct, IRequest, allows ref struct
+    {
+        if (_connections.Acquire(hash, mode, changes: false) is not { } connection)
+        {
+            return Unavailable(request.Kind);
+        }
+
+        bool isOrigin = (_settings.Connections.IsShared ? Address : (object)connection) == origin
+            || _connections.AreOfOneServer(connection, origin);
+        return isOrigin && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
+            ? result
+            : new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
+    }
 
     /// <summary>Opens the first connection before anybody asks for it.</summary>
     public void Warm() => _connections.Warm();
@@ -208,6 +234,13 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
         _disposed.Cancel();
         _statistics.Close();
         _connections.Abort();
+    }
+
+    private ValueTask<OperationResult> Unavailable(OperationKind kind)
+    {
+        Counters.AddErrors(1);
+        Counters.Telemetry.Refused((int)kind, RequestOutcome.Unavailable);
+        return new ValueTask<OperationResult>(OperationResult.Failed(Counters.Unavailable));
     }
 
     /// <inheritdoc/>

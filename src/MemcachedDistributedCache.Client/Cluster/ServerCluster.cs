@@ -81,7 +81,9 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
     public Node? NodeOf(uint hash) => Topology.NodeOf(hash);
 
     /// <summary>Where to send an operation on a key with this hash.</summary>
-    public Route RouteOf(uint hash)
+    /// <param name="hash">The hash.</param>
+    /// <param name="mayUseGutter">Another node may serve in the place of the owner while that is down.</param>
+    public Route RouteOf(uint hash, bool mayUseGutter = true)
     {
         Topology topology = Topology;
         Node? owner = topology.NodeOf(hash);
@@ -90,7 +92,7 @@ internal sealed class ServerCluster : IAsyncDisposable, IDisposable
             return new Route(owner);
         }
 
-        if (owner.State == MemcachedNodeState.Down && _gutter.AreNeeded && topology.GutterRouteOf(hash, owner) is { } gutterRoute)
+        if (mayUseGutter && owner.State == MemcachedNodeState.Down && _gutter.AreNeeded && topology.GutterRouteOf(hash, owner) is { } gutterRoute)
         {
             return gutterRoute;
         }

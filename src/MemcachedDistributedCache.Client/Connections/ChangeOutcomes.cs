@@ -85,6 +85,7 @@ internal sealed class ChangeOutcomes(IConnectionOwner owner, CallMode mode, long
         }
         else if (
             operation.BegunAt != 0
+            && operation.Kind is not (OperationKind.Append or OperationKind.Increment) // they build on what they do not know
             && (result.Status == ResultStatus.Success || (result.Status == ResultStatus.Miss && operation.Kind == OperationKind.Delete)))
         {
             owner.Settle(operation.ChangedKey, operation.BegunAt, connection);

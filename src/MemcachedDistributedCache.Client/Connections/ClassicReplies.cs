@@ -58,8 +58,9 @@ internal sealed class ClassicReplies
     /// </param>
     public Step Read(PendingOperation operation, ReadOnlySpan<byte> line, out MetaReply reply)
     {
-        reply = new MetaReply { TimeToLive = OperationResult.UnknownTimeToLive };
-        if (!ClassicReplyParser.TryParse(line, out ClassicReply said))
+        reply = new MetaReply { TimeToLive = OperationResult.UnknownTimeToLive, LastAccess = -1 };
+        if (!ClassicReplyParser.TryParse(line, out ClassicReply said)
+            || (said.Line == ClassicLine.NotNumeric && operation.Kind != OperationKind.Increment))
         {
             return Step.Violation;
         }
@@ -82,7 +83,7 @@ internal sealed class ClassicReplies
                 return Step.Incomplete;
             }
 
-            (reply.Code, Error) = (code, error);
+            (reply.Code, reply.Number, Error) = (code, said.Number, error);
             return Step.Whole;
         }
 
@@ -102,10 +103,17 @@ internal sealed class ClassicReplies
     private static ReplyCode? CodeOf(PendingOperation operation, ClassicLine line)
     {
         bool expires = (operation.ExpectedParts & ClassicParts.Expiry) != ClassicParts.None;
+        if ((operation.ExpectedParts & ClassicParts.Unsupported) != ClassicParts.None)
+        {
+            // A proxy may not know the server's version, or not tell it.
+            return line is ClassicLine.Version or >= ClassicLine.TooLarge ? ReplyCode.Unsupported : null;
+        }
+
         if (line >= ClassicLine.TooLarge)
         {
             // A barrier is answered by whatever line comes for it: twemproxy passes it on to a server that may be away.
-            bool hasData = expires || operation.Kind is OperationKind.Store or OperationKind.Probe or OperationKind.Lease;
+            bool hasData = expires || operation.Kind is OperationKind.Store or OperationKind.Probe or OperationKind.Lease
+                or OperationKind.Put or OperationKind.Append;
             return operation.Kind == OperationKind.NoOp ? ReplyCode.NoOp
                 : line == ClassicLine.NotUnderstood && hasData ? null
                 : ErrorOf(line);
@@ -117,16 +125,20 @@ internal sealed class ClassicReplies
         return (operation.Kind, line) switch
         {
             (OperationKind.NoOp, ClassicLine.Version) => ReplyCode.NoOp,
-            (OperationKind.Touch, ClassicLine.Touched) => ReplyCode.Done,
-            (OperationKind.Touch, ClassicLine.NotFound) => ReplyCode.Miss,
+            (OperationKind.Touch or OperationKind.Fetch, ClassicLine.Touched) => ReplyCode.Done,
+            (OperationKind.Touch or OperationKind.Fetch, ClassicLine.NotFound) => ReplyCode.Miss,
             (OperationKind.Delete, ClassicLine.NotFound) => ReplyCode.NotFound,
             (OperationKind.Delete, ClassicLine.Deleted) when !expires => ReplyCode.Done,
             (OperationKind.Delete, ClassicLine.Stored) when expires => ReplyCode.Done,
             (OperationKind.Delete, ClassicLine.Exists) when expires => ReplyCode.Exists,
             (OperationKind.Store or OperationKind.Probe or OperationKind.Lease, ClassicLine.Stored) => ReplyCode.Done,
+            (OperationKind.Put or OperationKind.Append, ClassicLine.Stored) => ReplyCode.Done,
             (OperationKind.Store or OperationKind.Lease, ClassicLine.NotStored) when adds => ReplyCode.NotStored,
-            (OperationKind.Store, ClassicLine.Exists) when compares => ReplyCode.Exists,
-            (OperationKind.Store, ClassicLine.NotFound) when compares => ReplyCode.NotFound,
+            (OperationKind.Put or OperationKind.Append, ClassicLine.NotStored) when adds => ReplyCode.NotStored,
+            (OperationKind.Store or OperationKind.Put, ClassicLine.Exists) when compares => ReplyCode.Exists,
+            (OperationKind.Store or OperationKind.Put, ClassicLine.NotFound) when compares => ReplyCode.NotFound,
+            (OperationKind.Increment, ClassicLine.Number) => ReplyCode.Done,
+            (OperationKind.Increment, ClassicLine.NotFound) => ReplyCode.NotFound,
             _ => null,
         };
     }
@@ -146,6 +158,10 @@ internal sealed class ClassicReplies
                 return;
             case OperationKind.Touch or OperationKind.Probe when first != ReplyCode.Done:
                 reply.Code = first!.Value;
+                return;
+            case OperationKind.Fetch when first is not (null or ReplyCode.Done):
+                // Not touched. An item that is there all the same has come between both commands.
+                reply.Code = first.Value;
                 return;
             case OperationKind.Lease when !isFound && first >= ReplyCode.TooLarge:
                 // A server without room for the empty item may have an item all the same; here it has none.
@@ -175,6 +191,7 @@ internal sealed class ClassicReplies
     {
         ClassicLine.TooLarge => ReplyCode.TooLarge,
         ClassicLine.OutOfMemory => ReplyCode.OutOfMemory,
+        ClassicLine.NotNumeric => ReplyCode.NotNumeric,
         _ => ReplyCode.Error,
     };
 }

@@ -16,7 +16,6 @@ internal sealed class Connection
 {
     private readonly ConnectionSettings _settings;
     private readonly ServerAddress _address;
-    private readonly CallMode _mode;
     private readonly IConnectionOwner _owner;
     private readonly NodeCounters _counters;
     private readonly ChangeOutcomes _changes;
@@ -40,7 +39,7 @@ internal sealed class Connection
     {
         _settings = settings;
         _address = address;
-        _mode = mode;
+        Mode = mode;
         _owner = owner;
         _counters = owner.Counters;
         _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes, settings.Protocol);
@@ -65,6 +64,9 @@ internal sealed class Connection
 
     /// <summary>The server's answer to the handshake, once the connection is open.</summary>
     public Handshake Handshake { get; }
+
+    /// <summary>How its callers wait.</summary>
+    public CallMode Mode { get; }
 
     /// <summary>It takes requests.</summary>
     public bool IsUsable => !_writer.IsClosed;
@@ -94,7 +96,7 @@ internal sealed class Connection
     public void Start()
     {
         _settings.Clock.EnsureRunning();
-        if (_mode == CallMode.Async)
+        if (Mode == CallMode.Async)
         {
             // Without the context of the caller who happened to be first: its scopes and locals are not the connection's.
             using (FlowGuard.Suppress())
@@ -122,8 +124,8 @@ internal sealed class Connection
     {
         NodeTelemetry telemetry = _counters.Telemetry;
         long startedAt = telemetry.IsObserved ? telemetry.Now : 0;
-        long began = _mode == CallMode.Sync ? _settings.TimeProvider.GetTimestamp() : 0;
-        PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, _mode, _settings.Clock.Now);
+        long began = Mode == CallMode.Sync ? _settings.TimeProvider.GetTimestamp() : 0;
+        PendingOperation operation = PendingOperation.Rent(_pending, request.Kind, target, Mode, _settings.Clock.Now);
         operation.ChangedKey = request.ChangedKey;
         _changes.Begin(operation);
         operation.ReadHash = request.ReadHash;
@@ -164,7 +166,7 @@ internal sealed class Connection
             operation.Timing = telemetry.Begin((int)request.Kind, startedAt);
         }
 
-        result = _mode == CallMode.Sync
+        result = Mode == CallMode.Sync
             ? new ValueTask<OperationResult>(Wait(operation, request.Kind == OperationKind.Lease ? default : request.ChangedKey, began))
             : operation.AsValueTask(cancellationToken);
         return true;
@@ -215,11 +217,11 @@ internal sealed class Connection
         if (PendingCount != 0)
         {
             // A synchronous connection blocks for its barrier.
-            await (_mode == CallMode.Async ? this.BarrierAsync(_settings) : Task.Run(() => this.BarrierAsync(_settings))).ConfigureAwait(false);
+            await (Mode == CallMode.Async ? this.BarrierAsync(_settings) : Task.Run(() => this.BarrierAsync(_settings))).ConfigureAwait(false);
         }
 
         Break(ConnectionEndReason.Disposed, "the cache was disposed");
-        if (IsOpen || _mode == CallMode.Async)
+        if (IsOpen || Mode == CallMode.Async)
         {
             // A thread that is still in a blocking connect cannot be woken, and ends by itself.
             await Finished.ConfigureAwait(false);

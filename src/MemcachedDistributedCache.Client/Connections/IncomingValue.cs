@@ -16,10 +16,14 @@ internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
     /// <summary>Up to this length a value has its whole array before its first byte.</summary>
     public const int TakenAtOnce = 4 * 1024 * 1024;
 
+    /// <summary>A number of 64 bits has at most so many digits.</summary>
+    public const int LongestNumber = 20;
+
     /// <summary>A value that lacks at least this much is received straight into its array.</summary>
     private const int DirectThreshold = 4 * 1024;
 
     private readonly byte[] _prefix = new byte[ValuePrefix.Length];
+    private readonly byte[] _digits = new byte[LongestNumber];
     private MetaReply _reply;
     private byte[]? _array;
     private bool _isRented;
@@ -52,9 +56,14 @@ internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
         Operation = operation;
         _reply = reply;
         _received = 0;
-        _prefixLength = hasPrefix(reply.Flags) ? Math.Min(reply.Length, ValuePrefix.Length) : 0;
+        bool isRaw = operation.Kind is OperationKind.Fetch or OperationKind.Increment;
+        _prefixLength = !isRaw && hasPrefix(reply.Flags) ? Math.Min(reply.Length, ValuePrefix.Length) : 0;
         _array = null;
-        if (isWanted)
+        if (isWanted && operation.Kind == OperationKind.Increment)
+        {
+            (_array, _room, _isRented) = (_digits, reply.Length, false);
+        }
+        else if (isWanted)
         {
             Take(Math.Min(ValueLength, TakenAtOnce));
         }
@@ -125,11 +134,32 @@ internal sealed class IncomingValue(Func<uint, bool> hasPrefix)
             Origin = origin,
             Lease = LeaseStates.Of(_reply),
             IsUnreadable = isUnreadable,
+            IsStale = _reply.IsStale,
+            WasHitBefore = _reply.WasHit,
+            LastAccess = _reply.LastAccess,
             Sequence = Operation!.Sequence,
             Length = isSound ? ValueLength : -1,
             Value = _array,
             Prefix = isSound && _prefixLength != 0 ? BinaryPrimitives.ReadInt64BigEndian(_prefix) : 0,
         };
+    }
+
+    /// <summary>The result of a whole number; false where the value is none. A number that nobody waits for is not looked at.</summary>
+    public bool TryReadNumber(object? origin, out OperationResult result)
+    {
+        ulong number = 0;
+        ReadOnlySpan<byte> digits = _digits.AsSpan(0, _reply.Length);
+        bool isNumber = _array is null || (WireNumber.TryRead(ref digits, ulong.MaxValue, out number) && digits.IsEmpty);
+        result = new OperationResult
+        {
+            Status = ResultStatus.Success,
+            TimeToLive = _reply.TimeToLive,
+            Cas = _reply.Cas,
+            Origin = origin,
+            Sequence = Operation!.Sequence,
+            Number = number,
+        };
+        return isNumber;
     }
 
     /// <summary>The value has ended.</summary>

@@ -12,12 +12,15 @@ internal static class ReplyMatch
         OperationKind kind = operation.Kind;
         bool fits = reply.Code switch
         {
-            ReplyCode.Value => kind is OperationKind.Get or OperationKind.Lease,
-            ReplyCode.Done => kind is not (OperationKind.Get or OperationKind.NoOp),
-            ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Lease or OperationKind.Inspect or OperationKind.Touch,
-            ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store or OperationKind.Probe,
-            ReplyCode.Exists => kind is OperationKind.Delete or OperationKind.Store,
-            ReplyCode.NotStored => kind == OperationKind.Store,
+            ReplyCode.Value => kind is OperationKind.Get or OperationKind.Lease or OperationKind.Fetch or OperationKind.Increment,
+            ReplyCode.Done => kind is not (OperationKind.Get or OperationKind.NoOp or OperationKind.Increment),
+            ReplyCode.Miss => kind is OperationKind.Get or OperationKind.Lease or OperationKind.Inspect
+                or OperationKind.Touch or OperationKind.Fetch,
+            ReplyCode.NotFound => kind is OperationKind.Delete or OperationKind.Store or OperationKind.Probe
+                or OperationKind.Put or OperationKind.Append or OperationKind.Increment,
+            ReplyCode.Exists => kind is OperationKind.Delete or OperationKind.Store or OperationKind.Put or OperationKind.Append,
+            ReplyCode.NotStored => kind is OperationKind.Store or OperationKind.Put or OperationKind.Append or OperationKind.Increment,
+            ReplyCode.NotNumeric => kind == OperationKind.Increment,
             ReplyCode.NoOp => kind == OperationKind.NoOp,
 
             // Error lines come without a token, in the order of the requests like any reply. A barrier draws none.

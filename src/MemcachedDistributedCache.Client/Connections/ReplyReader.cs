@@ -265,7 +265,8 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
     private void End(in MetaReply reply, string? error)
     {
         PendingOperation operation = queue.Dequeue()!;
-        if (operation.Kind is OperationKind.Get or OperationKind.Lease && reply.Code == ReplyCode.Miss && !operation.IsClaimed)
+        bool isRead = operation.Kind is OperationKind.Get or OperationKind.Lease or OperationKind.Fetch;
+        if (isRead && reply.Code == ReplyCode.Miss && !operation.IsClaimed)
         {
             _counters.AddMiss();
         }
@@ -285,6 +286,11 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         if (reply.Length > MaximumValueLength)
         {
             return Describe("a value larger than the server's own limit", line);
+        }
+
+        if (operation.Kind == OperationKind.Increment && reply.Length is 0 or > IncomingValue.LongestNumber)
+        {
+            return Describe("a number that is none", line);
         }
 
         owner.LargeValues.Note(operation.ReadHash, reply.Length);
@@ -312,6 +318,12 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         }
 
         _start += end.Length;
+        if (_value.Operation!.Kind == OperationKind.Increment)
+        {
+            violation = CompleteNumber() ? null : Describe("a number that is none", "\r\n"u8);
+            return violation is null;
+        }
+
         if (_value.Reply.Code == ReplyCode.Value)
         {
             CompleteValue();
@@ -325,43 +337,32 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         return true;
     }
 
+    /// <summary>Hands over the number that an increment has made; false where it is none, which ends the connection.</summary>
+    private bool CompleteNumber()
+    {
+        if (!_value.TryReadNumber(Origin, out OperationResult result))
+        {
+            return false;
+        }
+
+        PendingOperation operation = queue.Dequeue()!;
+        Complete(operation, result);
+        _value.End(handedOver: false);
+        operation.Release();
+        return true;
+    }
+
     private void CompleteValue()
     {
         PendingOperation operation = queue.Dequeue()!;
-        ref readonly MetaReply reply = ref _value.Reply;
-        bool handedOver = false;
-        bool isPlaceholder = reply.IsLeased && reply.Length == 0;
-        bool isUnreadable = reply.IsStale || !owner.Admits(reply.Cas);
-        bool isMiss = isUnreadable || isPlaceholder || _value.IsDropped;
-        if (!operation.IsClaimed)
+        OperationResult result = _results.OfValue(_value, Origin, LargestKept, out bool isHandedOver);
+        bool isHeard = Complete(operation, result);
+        if (!isHeard)
         {
-            if (isMiss)
-            {
-                _counters.AddMiss();
-            }
-            else
-            {
-                _counters.AddHit();
-            }
+            NoteUnheard(operation, _value.Reply);
         }
 
-        if (operation.Kind == OperationKind.Get && isMiss)
-        {
-            // Another client has marked the item as old, or holds its place with nothing while it makes the value; or
-            // it may not be read, or is larger than what is kept.
-            Complete(operation, OperationResult.Of(ResultStatus.Miss));
-        }
-        else
-        {
-            handedOver = Complete(operation, _value.ToResult(Origin, isUnreadable));
-        }
-
-        if (!handedOver)
-        {
-            NoteUnheard(operation, reply);
-        }
-
-        _value.End(handedOver);
+        _value.End(isHeard && isHandedOver);
         operation.Release();
     }
 

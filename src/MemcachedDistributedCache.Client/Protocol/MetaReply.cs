@@ -27,11 +27,17 @@ internal enum ReplyCode : byte
     /// <summary><c>MN</c>: the answer to <c>mn</c>.</summary>
     NoOp,
 
+    /// <summary>Never on the wire: the server's dialect has no command for what was asked.</summary>
+    Unsupported,
+
     /// <summary><c>SERVER_ERROR object too large for cache</c>.</summary>
     TooLarge,
 
     /// <summary><c>SERVER_ERROR out of memory …</c>, whatever it was needed for: nothing was done, and no second line follows.</summary>
     OutOfMemory,
+
+    /// <summary><c>CLIENT_ERROR cannot increment or decrement non-numeric value</c>: it was read, and no second line follows.</summary>
+    NotNumeric,
 
     /// <summary>Any other <c>ERROR</c>, <c>CLIENT_ERROR</c> or <c>SERVER_ERROR</c>.</summary>
     Error,
@@ -58,8 +64,17 @@ internal struct MetaReply
     /// <summary>The request's token (<c>O</c>).</summary>
     public uint Opaque;
 
-    /// <summary>The length of the data block that follows a <see cref="ReplyCode.Value"/> line.</summary>
+    /// <summary>The length of the data block that follows a <see cref="ReplyCode.Value"/> line; elsewhere of the item's (<c>s</c>).</summary>
     public int Length;
+
+    /// <summary>The item has been read since it was stored (<c>h</c>).</summary>
+    public bool WasHit;
+
+    /// <summary>The seconds since it was last read or touched (<c>l</c>), -1 where the line does not tell.</summary>
+    public int LastAccess;
+
+    /// <summary>The number that a classic increment has made. A meta one brings it as its value.</summary>
+    public ulong Number;
 
     /// <summary>The client flags (<c>f</c>).</summary>
     public uint Flags;

@@ -5,17 +5,20 @@ namespace MemcachedDistributedCache.Protocol;
 /// <summary>Reads one reply line, without its <c>\r\n</c>. Anything that a server has no reason to say is refused, not skipped.</summary>
 internal static class MetaReplyParser
 {
+    /// <summary>The answer to an increment of what is no number, in 1.4.15 to 1.6.x and both dialects.</summary>
+    public static ReadOnlySpan<byte> NotNumeric => "CLIENT_ERROR cannot increment or decrement non-numeric value"u8;
+
     /// <summary>
     /// <c>VA &lt;length&gt; [flag]*</c> | <c>HD|OK|EN|NF|NS|EX [flag]*</c> | <c>MN</c> |
     /// <c>ERROR|CLIENT_ERROR|SERVER_ERROR[ &lt;text&gt;]</c>; flag: <c>c&lt;u64&gt;</c> | <c>f&lt;u64&gt;</c> |
-    /// <c>t&lt;u32&gt;</c> | <c>t-1</c> | <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after spaces; the
-    /// last three come unasked, with items that a client has leased or marked as old. Numbers are read as far as
+    /// <c>t&lt;u32&gt;</c> | <c>t-1</c> | <c>s&lt;u31&gt;</c> | <c>h0</c> | <c>h1</c> | <c>l&lt;u32&gt;</c> |
+    /// <c>O&lt;u32&gt;</c> | <c>W</c> | <c>X</c> | <c>Z</c>, each after spaces; the last three come unasked, with items that a client has leased or marked as old. Numbers are read as far as
     /// memcached can say them, for whoever may write an item chooses some of them; what is more than we can use is read
     /// as the largest that we can.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out MetaReply reply)
     {
-        reply = default;
+        reply = new MetaReply { LastAccess = -1 };
         if (line.Length < 2)
         {
             return false;
@@ -77,6 +80,7 @@ internal static class MetaReplyParser
         ReadOnlySpan<byte> memory = "SERVER_ERROR out of memory"u8;
         reply.Code = line.SequenceEqual("SERVER_ERROR object too large for cache"u8) ? ReplyCode.TooLarge
             : line.Length >= memory.Length && Ascii.EqualsIgnoreCase(line[..memory.Length], memory) ? ReplyCode.OutOfMemory
+            : line.SequenceEqual(NotNumeric) ? ReplyCode.NotNumeric
             : ReplyCode.Error;
         return true;
     }
@@ -146,6 +150,31 @@ internal static class MetaReplyParser
                     break;
                 case (byte)'X':
                     reply.IsStale = true;
+                    break;
+                case (byte)'s':
+                    // Behind a value's line it could only say what that says.
+                    if (reply.Code == ReplyCode.Value || !WireNumber.TryRead(ref rest, int.MaxValue, out ulong size))
+                    {
+                        return false;
+                    }
+
+                    reply.Length = (int)size;
+                    break;
+                case (byte)'h':
+                    if (!WireNumber.TryRead(ref rest, 1, out ulong hit))
+                    {
+                        return false;
+                    }
+
+                    reply.WasHit = hit == 1;
+                    break;
+                case (byte)'l':
+                    if (!WireNumber.TryRead(ref rest, uint.MaxValue, out ulong sinceAccess))
+                    {
+                        return false;
+                    }
+
+                    reply.LastAccess = (int)Math.Min(sinceAccess, int.MaxValue);
                     break;
                 case (byte)'t':
                     bool never = rest.StartsWith("-"u8);

@@ -1,3 +1,5 @@
+using MemcachedDistributedCache.Vocabulary;
+
 namespace MemcachedDistributedCache.Protocol;
 
 /// <summary>
@@ -147,12 +149,143 @@ internal static class MetaRequests
         return line.End();
     }
 
+    /// <summary>
+    /// <c>mg &lt;key&gt; [T&lt;ttl&gt;] v|s f t c h l O&lt;opaque&gt;\r\n</c>: all that a server tells of an item, with its value or
+    /// the length of that. With <c>T</c> the time to live is set too. Only <c>v</c> and <c>T</c> count as an access.
+    /// </summary>
+    public static int WriteFetch(Span<byte> destination, WireKey key, bool withValue, int? timeToLive, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("mg "u8);
+        line.Put(key.ToWrite());
+        if (timeToLive is { } seconds)
+        {
+            line.Put(" T"u8);
+            line.Put(seconds);
+        }
+
+        line.Put(withValue ? " v f t c h l O"u8 : " s f t c h l O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary>
+    /// <c>ms &lt;key&gt; &lt;length&gt; [M&lt;mode&gt;] [T&lt;ttl&gt;] [N&lt;ttl&gt;] [F&lt;flags&gt;] [C&lt;cas&gt;] c
+    /// O&lt;opaque&gt;\r\n</c>; the data block and its <c>\r\n</c> follow. The modes are <c>E</c> (add), <c>R</c> (replace), <c>A</c> (append) and <c>P</c>
+    /// (prepend). The last two leave the item its time to live and flags; with <c>N</c> they make a missing item, which 1.6.18 and
+    /// older do not: they answer <c>NS</c>.
+    /// </summary>
+    public static int WritePut(
+        Span<byte> destination,
+        WireKey key,
+        int length,
+        StoreMode mode,
+        int timeToLive,
+        int? vivifyTimeToLive,
+        uint flags,
+        ulong cas,
+        uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("ms "u8);
+        line.Put(key.ToWrite());
+        line.Put(" "u8);
+        line.Put(length);
+        line.Put(mode switch
+        {
+            StoreMode.Add => " ME"u8,
+            StoreMode.Replace => " MR"u8,
+            StoreMode.Append => " MA"u8,
+            StoreMode.Prepend => " MP"u8,
+            _ => default,
+        });
+        if (mode < StoreMode.Append)
+        {
+            line.Put(" T"u8);
+            line.Put(timeToLive);
+        }
+        else if (vivifyTimeToLive is { } seconds)
+        {
+            line.Put(" N"u8);
+            line.Put(seconds);
+        }
+
+        if (flags != 0)
+        {
+            line.Put(" F"u8);
+            line.Put(flags);
+        }
+
+        if (cas != 0)
+        {
+            line.Put(" C"u8);
+            line.Put(cas);
+        }
+
+        line.Put(" c O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary>
+    /// <c>ma &lt;key&gt; [MD] D&lt;delta&gt; [N&lt;ttl&gt; J&lt;initial&gt;] v t c O&lt;opaque&gt;\r\n</c>: adds to a number, or with
+    /// <c>MD</c> takes from it, and tells the new one. With <c>N</c> a missing item is made of the initial number.
+    /// </summary>
+    public static int WriteIncrement(Span<byte> destination, WireKey key, in NumberChange change, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("ma "u8);
+        line.Put(key.ToWrite());
+        line.Put(change.IsDown ? " MD D"u8 : " D"u8);
+        line.Put(change.Delta);
+        if (change.Initial is { } initial)
+        {
+            line.Put(" N"u8);
+            line.Put(change.TimeToLive);
+            line.Put(" J"u8);
+            line.Put(initial);
+        }
+
+        line.Put(" v t c O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
+    /// <summary>
+    /// <c>md &lt;key&gt; I T&lt;ttl&gt; [C&lt;cas&gt;] O&lt;opaque&gt;\r\n</c>: marks the item as old and gives it a new time to live;
+    /// with <c>C</c> only in that state.
+    /// </summary>
+    public static int WriteMarkStale(Span<byte> destination, WireKey key, int timeToLive, ulong cas, uint opaque)
+    {
+        var line = new LineWriter(destination);
+        line.Put("md "u8);
+        line.Put(key.ToWrite());
+        line.Put(" I T"u8);
+        line.Put(timeToLive);
+        if (cas != 0)
+        {
+            line.Put(" C"u8);
+            line.Put(cas);
+        }
+
+        line.Put(" O"u8);
+        line.Put(opaque);
+        return line.End();
+    }
+
     /// <summary><c>mn\r\n</c>, answered by <c>MN\r\n</c> after everything before it.</summary>
     public static int WriteNoOp(Span<byte> destination)
     {
         "mn\r\n"u8.CopyTo(destination);
         return 4;
     }
+
+    /// <summary>A change of a number.</summary>
+    /// <param name="IsDown">Takes from it. Below zero memcached stops at zero; above 64 bits it begins at zero again.</param>
+    /// <param name="Delta">By how much.</param>
+    /// <param name="Initial">The number that a missing item is made of; null where none is to be made.</param>
+    /// <param name="TimeToLive">The time to live of an item that is made.</param>
+    internal readonly record struct NumberChange(bool IsDown, ulong Delta, ulong? Initial, int TimeToLive);
 
     /// <summary>When a store takes place, and what is told of it.</summary>
     /// <param name="Cas">The state that the item must be in; 0 for any.</param>

@@ -21,6 +21,7 @@ internal static class OutcomeNames
         ResultStatus.Conflict => RequestOutcome.Conflict,
         ResultStatus.Canceled => RequestOutcome.Canceled,
         ResultStatus.TooLarge => RequestOutcome.TooLarge,
+        ResultStatus.Rejected or ResultStatus.Unsupported => RequestOutcome.Rejected,
         _ => result.Failure is { } failure ? Of(failure.Reason) : RequestOutcome.Other,
     };
 

@@ -15,6 +15,9 @@ internal enum RequestOutcome
     /// <summary>The caller cancelled.</summary>
     Canceled,
 
+    /// <summary>The server refuses what was asked, or has no command for it; nothing was changed.</summary>
+    Rejected,
+
     /// <summary>The server refused the value's size. From here on outcomes are errors.</summary>
     TooLarge,
 
@@ -56,6 +59,7 @@ internal static class RequestOutcomes
         RequestOutcome.Miss => "miss",
         RequestOutcome.Conflict => "conflict",
         RequestOutcome.Canceled => "canceled",
+        RequestOutcome.Rejected => "rejected",
         _ => "error",
     };
 

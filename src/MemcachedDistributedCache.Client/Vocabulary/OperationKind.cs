@@ -24,6 +24,18 @@ internal enum OperationKind : byte
     /// <summary>Deletes an item.</summary>
     Delete,
 
+    /// <summary>Reads an item as it is, or touches it.</summary>
+    Fetch,
+
+    /// <summary>Stores a value, on a condition or none, and tells a condition that did not hold from an item that was not there.</summary>
+    Put,
+
+    /// <summary>Lengthens the value that is there, at its start or its end.</summary>
+    Append,
+
+    /// <summary>Adds to the number that is there, or takes from it.</summary>
+    Increment,
+
     /// <summary>Does nothing, in order.</summary>
     NoOp,
 }

@@ -37,6 +37,15 @@ internal readonly struct OperationResult
     /// <summary>An item that was asked for with a lease is there and must not be read.</summary>
     public bool IsUnreadable { get; init; }
 
+    /// <summary>Somebody has marked the item as old.</summary>
+    public bool IsStale { get; init; }
+
+    /// <summary>The item had been read since it was stored, before this read. False where the server does not tell.</summary>
+    public bool WasHitBefore { get; init; }
+
+    /// <summary>Seconds since the item was last read or touched, -1 where the server does not tell.</summary>
+    public int LastAccess { get; init; }
+
     /// <summary>It was read in the place of a node that is down.</summary>
     public bool IsOfGutter { get; init; }
 
@@ -48,6 +57,13 @@ internal readonly struct OperationResult
 
     /// <summary>The entry's prefix (see <see cref="ValuePrefix"/>), read as a big-endian number.</summary>
     public long Prefix { get; init; }
+
+    /// <summary>The number that an increment or decrement has made. It lies where <see cref="Prefix"/> does: no result has both.</summary>
+    public ulong Number
+    {
+        get => (ulong)Prefix;
+        init => Prefix = (long)value;
+    }
 
     /// <summary>Why there is no answer.</summary>
     public OperationFailure? Failure { get; init; }

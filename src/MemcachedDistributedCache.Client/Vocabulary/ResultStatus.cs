@@ -18,6 +18,14 @@ internal enum ResultStatus : byte
     /// <summary>The caller cancelled. A write may have happened all the same.</summary>
     Canceled,
 
+    /// <summary>
+    /// The server read the request and refuses it, in the words of <see cref="OperationFailure.Detail"/>. Nothing was changed.
+    /// </summary>
+    Rejected,
+
+    /// <summary>The server's dialect has no command for it. Nothing was changed.</summary>
+    Unsupported,
+
     /// <summary>No answer to rely on; <see cref="OperationResult.Failure"/> says why.</summary>
     Failed,
 }

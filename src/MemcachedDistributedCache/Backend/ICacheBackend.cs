@@ -17,7 +17,7 @@ internal interface ICacheBackend
     /// <inheritdoc cref="ClusterClient.Nodes"/>
     IReadOnlyList<IClusterNode> Nodes { get; }
 
-    /// <inheritdoc cref="ClusterClient.NodeOf"/>
+    /// <inheritdoc cref="ClusterClient.NodeOf(ReadOnlySpan{byte})"/>
     IClusterNode NodeOf(ReadOnlySpan<byte> key);
 
     /// <inheritdoc cref="ClusterClient.GetAsync(WireKey, ReadRequirements, ValueTarget, CallMode, CancellationToken)"/>

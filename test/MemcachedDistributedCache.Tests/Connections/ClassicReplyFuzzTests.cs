@@ -83,8 +83,30 @@ public sealed class ClassicReplyFuzzTests
             WireKey key = WireKey.Of(Encoding.ASCII.GetBytes(name));
             int start = _stream.Count;
             byte fill = (byte)_number;
-            switch (_random.Next(7))
+            switch (_random.Next(10))
             {
+                case 7:
+                    Ask(queue, new FetchRequest(key, withValue: _random.Next(2) == 0, _random.Next(2) == 0 ? 60 : null), fill);
+                    if (queue.Peek(queue.Count - 1)!.ExpectedParts.HasFlag(MemcachedDistributedCache.Protocol.Classic.ClassicParts.Line))
+                    {
+                        Put(_random.Next(2) == 0 ? "TOUCHED\r\n" : "NOT_FOUND\r\n");
+                    }
+
+                    PutItem(name, fill);
+                    break;
+                case 8:
+                    Ask(queue, new IncrementRequest(key, new(false, 1, null, 1), recordsUncertain: false), fill);
+                    Put(_random.Next(4) switch
+                    {
+                        0 => "NOT_FOUND\r\n",
+                        1 => "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+                        _ => $"{_number}\r\n",
+                    });
+                    break;
+                case 9:
+                    Ask(queue, new PutRequest(key, StoreMode.Append, default, 10, 0), fill);
+                    Put(_random.Next(2) == 0 ? "STORED\r\n" : "NOT_STORED\r\n");
+                    break;
                 case 0:
                     Ask(queue, new LeaseRequest(key, 10, withValue: true, 77), fill);
                     Put(_random.Next(2) == 0 ? "STORED\r\n" : "NOT_STORED\r\n");

@@ -55,6 +55,7 @@ public sealed class ReplyReaderFuzzTests
             new OperationFailure(MemcachedFailureReason.ConnectionLost, new NodeCounters("mc1:11211"), WasSent: true));
 
         private readonly FakeOwner _owner = new();
+        private readonly byte[] _digits = new byte[IncomingValue.LongestNumber];
         private readonly byte[] _stream = new byte[(MaximumValueLength + 200) * MostReplies];
 
         public int Intact { get; private set; }
@@ -91,10 +92,19 @@ public sealed class ReplyReaderFuzzTests
         {
             switch (reply.Kind)
             {
-                case OperationKind.Get or OperationKind.Lease when reply.Form % 3 != 0:
+                case OperationKind.Increment when reply.Form % 3 != 0:
+                    Utf8Formatter.TryFormat(opaque, _digits, out int digits);
+                    at = PutNumber("VA "u8, (uint)digits, at);
+                    at = PutNumber(" t"u8, reply.Ttl, at);
+                    at = Put("\r\n"u8, PutNumber(" O"u8, opaque, at));
+                    return Put("\r\n"u8, Put(_digits.AsSpan(0, digits), at));
+                case OperationKind.Increment when reply.Form % 2 == 0:
+                    return Put("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"u8, at);
+                case OperationKind.Get or OperationKind.Lease or OperationKind.Fetch when reply.Form % 3 != 0:
                     at = PutNumber("VA "u8, (uint)reply.Length, at);
                     at = PutNumber(" f"u8, reply.Flags, at);
                     at = PutNumber(" t"u8, reply.Ttl, at);
+                    at = reply.Kind == OperationKind.Fetch ? PutNumber(" h1 l"u8, reply.Ttl, at) : at;
                     at = Put("\r\n"u8, PutNumber(" O"u8, opaque, at));
                     _stream.AsSpan(at, reply.Length).Fill((byte)opaque);
                     return Put("\r\n"u8, at + reply.Length);
@@ -105,7 +115,10 @@ public sealed class ReplyReaderFuzzTests
                     {
                         OperationKind.Get or OperationKind.Lease => "EN O"u8,
                         OperationKind.Inspect or OperationKind.Touch => "HD f3 t4 O"u8,
+                        OperationKind.Fetch => reply.Form % 2 == 0 ? "EN O"u8 : "HD s5 f3 t4 c9 h0 l77 O"u8,
                         OperationKind.Store => "HD O"u8,
+                        OperationKind.Put or OperationKind.Append when reply.Form % 2 == 0 => "HD c12 O"u8,
+                        OperationKind.Put or OperationKind.Append => "NS c0 O"u8,
                         _ => "NF O"u8,
                     };
                     return Put("\r\n"u8, PutNumber(code, opaque, at));
@@ -174,6 +187,11 @@ public sealed class ReplyReaderFuzzTests
                 }
 
                 Intact += result.Status == ResultStatus.Failed ? 0 : 1;
+                if (replies[i].Kind == OperationKind.Increment && result.Status == ResultStatus.Success && !isDamaged && result.Number != opaque)
+                {
+                    Assert.Fail($"{opaque} got the number of another reply");
+                }
+
                 if (result.Value is { } value && !isDamaged && value.AsSpan().ContainsAnyExcept((byte)opaque))
                 {
                     Assert.Fail($"{opaque} got bytes of another reply");

@@ -22,6 +22,27 @@ public sealed class ReplyReaderTests
     [InlineData("Delete", "HD O1\r\n", "Success")]
     [InlineData("Delete", "NF O1\r\n", "Miss")]
     [InlineData("Delete", "EX O1\r\n", "Conflict")]
+    [InlineData("Fetch", "VA 3 f9 t10 c5 h1 l77 O1\r\nabc\r\n", "Success")]
+    [InlineData("Fetch", "VA 0 f0 t-1 c5 h0 l0 O1 X W\r\n\r\n", "Success")]
+    [InlineData("Fetch", "HD s3 f9 t10 c5 h1 l77 O1\r\n", "Success")]
+    [InlineData("Fetch", "EN O1\r\n", "Miss")]
+    [InlineData("Put", "HD c7 O1\r\n", "Success")]
+    [InlineData("Put", "NS c0 O1\r\n", "Conflict")]
+    [InlineData("Put", "EX c0 O1\r\n", "Conflict")]
+    [InlineData("Put", "NF c0 O1\r\n", "Miss")]
+    [InlineData("Put", "SERVER_ERROR object too large for cache\r\n", "TooLarge")]
+    [InlineData("Put", "SERVER_ERROR out of memory storing object\r\n", "Failed")]
+    [InlineData("Append", "HD c7 O1\r\n", "Success")]
+    [InlineData("Append", "NS c0 O1\r\n", "Conflict")]
+    [InlineData("Append", "EX c0 O1\r\n", "Conflict")]
+    [InlineData("Append", "NF c0 O1\r\n", "Miss")]
+    [InlineData("Append", "SERVER_ERROR object too large for cache\r\n", "TooLarge")]
+    [InlineData("Increment", "VA 1 t60 c7 O1\r\n5\r\n", "Success")]
+    [InlineData("Increment", "VA 20 t-1 c7 O1\r\n18446744073709551615\r\n", "Success")]
+    [InlineData("Increment", "NF O1\r\n", "Miss")]
+    [InlineData("Increment", "NS O1\r\n", "Conflict")]
+    [InlineData("Increment", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", "Rejected")]
+    [InlineData("Increment", "SERVER_ERROR Out of memory allocating new item\r\n", "Failed")]
     [InlineData("NoOp", "MN\r\n", "Success")]
     [InlineData("Lease", "VA 0 f0 t10 c1 O1 W\r\n\r\n", "Success")]
     [InlineData("Lease", "VA 0 f0 t10 c1 O1 Z\r\n\r\n", "Success")]
@@ -98,6 +119,26 @@ public sealed class ReplyReaderTests
     [InlineData("Delete", "EN O1\r\n")]
     [InlineData("Delete", "NS O1\r\n")]
     [InlineData("Delete", "HD\r\n")]
+    [InlineData("Get", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")]
+    [InlineData("Store", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")]
+    [InlineData("Put", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")]
+    [InlineData("Fetch", "NF O1\r\n")]
+    [InlineData("Fetch", "HD s3 f9 t10 c5 O2\r\n")]
+    [InlineData("Fetch", "VA 3 s3 f9 t10 O1\r\nabc\r\n")]
+    [InlineData("Put", "EN O1\r\n")]
+    [InlineData("Put", "VA 1 O1\r\n5\r\n")]
+    [InlineData("Put", "HD c7\r\n")]
+    [InlineData("Append", "EN\r\n")]
+    [InlineData("Append", "VA 1 O1\r\n5\r\n")]
+    [InlineData("Increment", "HD O1\r\n")]
+    [InlineData("Increment", "EN\r\n")]
+    [InlineData("Increment", "EX O1\r\n")]
+    [InlineData("Increment", "VA 0 O1\r\n\r\n")]
+    [InlineData("Increment", "VA 21 O1\r\n000000000000000000001\r\n")]
+    [InlineData("Increment", "VA 20 O1\r\n18446744073709551616\r\n")]
+    [InlineData("Increment", "VA 2 O1\r\n5 \r\n")]
+    [InlineData("Increment", "VA 2 O1\r\n-5\r\n")]
+    [InlineData("Increment", "VA 1 O2\r\n5\r\n")]
     [InlineData("NoOp", "HD O1\r\n")]
     [InlineData("NoOp", "EN O1\r\n")]
     [InlineData("NoOp", "ERROR\r\n")]
@@ -233,6 +274,74 @@ public sealed class ReplyReaderTests
         string? violation = rig.Feed("VA 0 f0 t1 O1\r\n\r\ntop-secret-value\r\n");
         Assert.DoesNotContain("secret", violation, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("VA 13 f7 t10 c9 h1 l77 O1\r\n\0\0\0\0\0\0\u0001\u0002hello\r\n", 13, true, 77, false)]
+    [InlineData("VA 3 f7 t10 c9 h0 l0 O1 X W\r\nabc\r\n", 3, false, 0, true)]
+    [InlineData("HD s13 f7 t10 c9 h1 l4294967295 O1\r\n", 13, true, int.MaxValue, false)]
+    [InlineData("HD s13 f7 t10 c9 O1 Z X\r\n", 13, false, -1, true)]
+    public void An_item_is_told_as_it_is(string reply, int length, bool wasHit, int lastAccess, bool isStale)
+    {
+        using var rig = new ReaderRig();
+        rig.Owner.Fence = 8;
+        ValueTask<OperationResult> task = rig.Ask(OperationKind.Fetch);
+        Assert.Null(rig.Feed(reply, 1));
+        OperationResult result = ReaderRig.Now(task);
+        Assert.Equal((ResultStatus.Success, length, 7u, 10, 9ul), (result.Status, result.Length, result.Flags, result.TimeToLive, result.Cas));
+        Assert.Equal((wasHit, lastAccess, isStale), (result.WasHitBefore, result.LastAccess, result.IsStale));
+        Assert.Equal(reply.StartsWith("VA", StringComparison.Ordinal) ? length : null, result.Value?.Length);
+    }
+
+    [Theory]
+    [InlineData("VA 3 f7 t10 c9 h1 l77 O1\r\nabc\r\n")]
+    [InlineData("HD s3 f7 t10 c9 h1 l77 O1\r\n")]
+    public void An_item_that_the_fence_does_not_admit_is_a_miss(string reply)
+    {
+        using var rig = new ReaderRig();
+        rig.Owner.Fence = 9;
+        ValueTask<OperationResult> task = rig.Ask(OperationKind.Fetch);
+        Assert.Null(rig.Feed(reply));
+        Assert.Equal(ResultStatus.Miss, ReaderRig.Now(task).Status);
+    }
+
+    [Fact]
+    public void An_item_larger_than_what_is_kept_is_told_as_too_large_and_not_as_a_miss()
+    {
+        using var rig = new ReaderRig(largestKept: 2);
+        ValueTask<OperationResult> task = rig.Ask(OperationKind.Fetch);
+        Assert.Null(rig.Feed("VA 3 f7 t10 c9 h1 l77 O1\r\nabc\r\n"));
+        OperationResult result = ReaderRig.Now(task);
+        Assert.Equal((ResultStatus.TooLarge, 2), (result.Status, result.Length));
+    }
+
+    [Fact]
+    public void A_number_costs_no_array_and_comes_with_its_state()
+    {
+        using var rig = new ReaderRig();
+        ValueTask<OperationResult> task = rig.Ask(OperationKind.Increment);
+        Assert.Null(rig.Feed("VA 20 t61 c8 O1\r\n18446744073709551615\r\n", 1));
+        OperationResult result = ReaderRig.Now(task);
+        Assert.Equal((ulong.MaxValue, 61, 8ul), (result.Number, result.TimeToLive, result.Cas));
+        Assert.Null(result.Value);
+    }
+
+    [Fact]
+    public void A_refused_increment_breaks_nothing_and_quotes_the_server()
+    {
+        using var rig = new ReaderRig();
+        ValueTask<OperationResult> refused = rig.Ask(OperationKind.Increment);
+        ValueTask<OperationResult> next = rig.Ask(OperationKind.Inspect);
+        ValueTask<OperationResult> refusedToo = rig.Ask(OperationKind.Increment);
+        const string Words = "CLIENT_ERROR cannot increment or decrement non-numeric value";
+        Assert.Null(rig.Feed($"{Words}\r\nEN\r\n{Words}\r\n", 3));
+        Assert.Equal((ResultStatus.Rejected, Words), (ReaderRig.Now(refused).Status, ReaderRig.Now(refusedToo).Failure!.Detail));
+        Assert.Equal(ResultStatus.Miss, ReaderRig.Now(next).Status);
+        Assert.Equal(0, rig.Counters.Errors);
+    }
+
+    [Fact]
+    public void A_result_has_not_grown_by_more_than_eight_bytes_for_what_the_typed_client_is_told()
+        => Assert.Equal(72, System.Runtime.CompilerServices.Unsafe.SizeOf<OperationResult>());
 
     [Fact]
     public void Counts_hits_and_misses()

@@ -24,6 +24,9 @@ internal enum ClassicParts : byte
 
     /// <summary>The line is the answer to a <c>cas</c>, which may say <c>EXISTS</c> or <c>NOT_FOUND</c>.</summary>
     Cas = 32,
+
+    /// <summary>The line is the answer to a <c>version</c> in the place of what no classic command does.</summary>
+    Unsupported = 64,
 }
 
 /// <summary>The marks by which the reply to a classic request is known, as it carries no token.</summary>

@@ -27,6 +27,9 @@ internal enum ClassicLine : byte
     /// <summary><c>TOUCHED</c>.</summary>
     Touched,
 
+    /// <summary>A number and nothing else: what an <c>incr</c> or <c>decr</c> has made.</summary>
+    Number,
+
     /// <summary><c>VERSION</c> and a text.</summary>
     Version,
 
@@ -35,6 +38,9 @@ internal enum ClassicLine : byte
 
     /// <summary><c>SERVER_ERROR out of memory …</c>.</summary>
     OutOfMemory,
+
+    /// <summary><c>CLIENT_ERROR cannot increment or decrement non-numeric value</c>.</summary>
+    NotNumeric,
 
     /// <summary>Any other <c>SERVER_ERROR</c>.</summary>
     ServerError,
@@ -57,6 +63,9 @@ internal ref struct ClassicReply
 
     /// <summary>The length of its data block.</summary>
     public int Length;
+
+    /// <summary>The number that was made.</summary>
+    public ulong Number;
 
     /// <summary>The number of the item's state; 0 where the line has none.</summary>
     public ulong Cas;

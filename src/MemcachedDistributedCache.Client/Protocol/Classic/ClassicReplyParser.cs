@@ -8,11 +8,13 @@ namespace MemcachedDistributedCache.Protocol.Classic;
 /// </summary>
 internal static class ClassicReplyParser
 {
+    private const int LongestNumber = 20;
+
     /// <summary>
     /// <c>VALUE &lt;key&gt; &lt;flags:u64|i32&gt; &lt;length:u31&gt; [&lt;cas:u64&gt;]</c> | <c>END</c> | <c>STORED</c> |
     /// <c>NOT_STORED</c> | <c>EXISTS</c> | <c>NOT_FOUND</c> | <c>DELETED</c> | <c>TOUCHED</c> | <c>VERSION
-    /// &lt;text&gt;</c> | <c>SERVER_ERROR[ &lt;text&gt;]</c> | <c>CLIENT_ERROR[ &lt;text&gt;]</c> | <c>ERROR[
-    /// &lt;text&gt;]</c>, with one space between two words.
+    /// &lt;text&gt;</c> | <c>&lt;number:u64&gt;</c> | <c>SERVER_ERROR[ &lt;text&gt;]</c> | <c>CLIENT_ERROR[ &lt;text&gt;]</c> |
+    /// <c>ERROR[ &lt;text&gt;]</c>, with one space between two words.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out ClassicReply reply)
     {
@@ -22,9 +24,14 @@ internal static class ClassicReplyParser
             return TryReadItem(line["VALUE "u8.Length..], ref reply);
         }
 
-        if (TryReadWord(line, out reply.Line))
+        if (TryReadWord(line, out reply.Line) || TryReadNumber(line, ref reply))
         {
             return true;
+        }
+
+        if (line.SequenceEqual(MetaReplyParser.NotNumeric))
+        {
+            return Is(ref reply, ClassicLine.NotNumeric);
         }
 
         return MetaReplyParser.IsError(line)
@@ -49,6 +56,12 @@ internal static class ClassicReplyParser
         };
         return word != ClassicLine.Value;
     }
+
+    private static bool TryReadNumber(ReadOnlySpan<byte> line, ref ClassicReply reply)
+        => line.Length is > 0 and <= LongestNumber
+            && WireNumber.TryRead(ref line, ulong.MaxValue, out reply.Number)
+            && line.IsEmpty
+            && Is(ref reply, ClassicLine.Number);
 
     private static bool TryReadItem(ReadOnlySpan<byte> rest, ref ClassicReply reply)
     {

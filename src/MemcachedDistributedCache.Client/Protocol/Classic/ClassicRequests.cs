@@ -1,3 +1,5 @@
+using MemcachedDistributedCache.Vocabulary;
+
 namespace MemcachedDistributedCache.Protocol.Classic;
 
 /// <summary>
@@ -80,6 +82,56 @@ internal static class ClassicRequests
             line.Put(condition.Cas);
         }
 
+        return line.End();
+    }
+
+    /// <summary>
+    /// <c>[touch &lt;key&gt; &lt;ttl&gt;\r\n]gets &lt;key&gt;\r\n</c>: an item with its value, which classic commands cannot leave out.
+    /// </summary>
+    public static int WriteFetch(Span<byte> destination, WireKey key, int? timeToLive)
+        => timeToLive is { } seconds ? WriteTouch(destination, key, seconds) : WriteGet(destination, key);
+
+    /// <summary>
+    /// <c>set|add|replace|append|prepend &lt;key&gt; &lt;flags&gt; &lt;ttl&gt; &lt;length&gt;\r\n</c> or <c>cas &lt;key&gt; &lt;flags&gt;
+    /// &lt;ttl&gt; &lt;length&gt; &lt;cas&gt;\r\n</c>; the data block and its <c>\r\n</c> follow. <c>append</c> and <c>prepend</c> leave
+    /// the item its flags and its time to live, and have no form that is held against a state.
+    /// </summary>
+    public static int WritePut(Span<byte> destination, WireKey key, int length, StoreMode mode, int timeToLive, uint flags, ulong cas)
+    {
+        var line = new LineWriter(destination);
+        line.Put(mode switch
+        {
+            StoreMode.Add => "add "u8,
+            StoreMode.Append => "append "u8,
+            StoreMode.Prepend => "prepend "u8,
+            _ when cas != 0 => "cas "u8,
+            StoreMode.Replace => "replace "u8,
+            _ => "set "u8,
+        });
+        line.Put(key.ToWrite());
+        line.Put(" "u8);
+        line.Put(flags);
+        line.Put(" "u8);
+        line.Put(timeToLive);
+        line.Put(" "u8);
+        line.Put(length);
+        if (cas != 0 && mode is StoreMode.Set or StoreMode.Replace)
+        {
+            line.Put(" "u8);
+            line.Put(cas);
+        }
+
+        return line.End();
+    }
+
+    /// <summary><c>incr|decr &lt;key&gt; &lt;delta&gt;\r\n</c>.</summary>
+    public static int WriteIncrement(Span<byte> destination, WireKey key, bool isDown, ulong delta)
+    {
+        var line = new LineWriter(destination);
+        line.Put(isDown ? "decr "u8 : "incr "u8);
+        line.Put(key.ToWrite());
+        line.Put(" "u8);
+        line.Put(delta);
         return line.End();
     }
 

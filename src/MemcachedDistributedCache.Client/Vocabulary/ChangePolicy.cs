@@ -1,0 +1,15 @@
+namespace MemcachedDistributedCache.Vocabulary;
+
+/// <summary>What a change may do besides: go elsewhere while its node is down, and be made up for when its answer is lost.</summary>
+[Flags]
+internal enum ChangePolicy : byte
+{
+    /// <summary>It goes to the key's own node or fails, and nothing is removed after a lost answer.</summary>
+    None = 0,
+
+    /// <summary>A gutter node takes the change while the key's own node is down. Otherwise it fails as unavailable.</summary>
+    MayUseGutter = 1,
+
+    /// <summary>After a lost answer the key is not read before what the server has under it has been removed.</summary>
+    RemoveIfUncertain = 2,
+}
