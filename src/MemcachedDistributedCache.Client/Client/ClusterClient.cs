@@ -23,11 +23,19 @@ internal sealed class ClusterClient(ServerCluster cluster)
     /// <summary>The servers.</summary>
     public ServerCluster Cluster => cluster;
 
+    /// <summary>All nodes, as those who administrate them need them.</summary>
+    public IReadOnlyList<Node> AllNodes => cluster.Nodes;
+
     /// <summary>The node that requests with this hash go to now; where no server is known, a node that stands for none.</summary>
     public IClusterNode NodeOf(uint routeHash) => (IClusterNode?)cluster.RouteOf(routeHash).Node ?? _unknown;
 
     /// <summary>The node that a key's requests go to now; where no server is known, a node that stands for none.</summary>
     public IClusterNode NodeOf(ReadOnlySpan<byte> key) => NodeOf(HashRing.Hash(key));
+
+    /// <summary>Asks one server an administrator's question (see <see cref="AdminCommand"/>), on a connection of its own.</summary>
+    /// <exception cref="ArgumentException">There is no such command.</exception>
+    public Task<AdminReply> AskAsync(Node node, string command, CancellationToken cancellationToken)
+        => IsDisposed ? Task.FromResult(AdminReply.None) : node.AskAsync(AdminCommand.Of(command), cancellationToken);
 
     /// <summary>Reads a value with its flags and time to live.</summary>
     public ValueTask<OperationResult> GetAsync(

@@ -181,6 +181,10 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
             : new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
     }
 
+    /// <summary>Asks the server an administrator's question, on a connection of its own.</summary>
+    public Task<AdminReply> AskAsync(AdminCommand command, CancellationToken cancellationToken)
+        => AdminExchange.AskAsync(_settings.Connections, Address, command, cancellationToken);
+
     /// <summary>Opens the first connection before anybody asks for it.</summary>
     public void Warm() => _connections.Warm();
 
