@@ -37,6 +37,9 @@ internal sealed class ClusterClient(ServerCluster cluster)
     public Task<AdminReply> AskAsync(Node node, string command, CancellationToken cancellationToken)
         => IsDisposed ? Task.FromResult(AdminReply.None) : node.AskAsync(AdminCommand.Of(command), cancellationToken);
 
+    /// <summary>Lets the requests that this thread makes from now on go out together; see <see cref="ClusterBatch"/>.</summary>
+    public ClusterBatch BeginBatch() => IsDisposed ? default : ClusterBatch.Begin();
+
     /// <summary>Reads a value with its flags and time to live.</summary>
     public ValueTask<OperationResult> GetAsync(
         WireKey key,

@@ -42,7 +42,7 @@ internal sealed class Connection
         Mode = mode;
         _owner = owner;
         _counters = owner.Counters;
-        _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes, settings.Protocol);
+        _writer = new RequestWriter(_pending, settings.MaximumPendingOperations, settings.MaximumBufferedBytes, settings.Protocol, mode);
         _changes = new ChangeOutcomes(owner, mode, _writer.Connection);
         _timingOut = operation => _changes.TimedOut(operation.ChangedKey);
         _sender = new RequestSender(_writer, _counters, BreakBy);
@@ -155,8 +155,8 @@ internal sealed class Connection
                 telemetry.Refused((int)request.Kind, RequestOutcome.Overloaded);
                 result = new ValueTask<OperationResult>(OperationResult.Failed(_counters.Overloaded));
                 return true;
-            case RequestWriter.Outcome.SendNow or RequestWriter.Outcome.SendSoon:
-                _sender.Send(outcome == RequestWriter.Outcome.SendNow);
+            case RequestWriter.Outcome.SendNow or RequestWriter.Outcome.SendSoon or RequestWriter.Outcome.Corked:
+                _sender.Take(outcome);
                 break;
         }
 
@@ -177,6 +177,7 @@ internal sealed class Connection
     /// <param name="answered">Grows by those that were answered in time since the last scan.</param>
     public void Scan(ref int timedOut, ref long answered)
     {
+        _sender.UncorkOld();
         int now = _settings.Clock.Now;
         (int expired, int? oldest) = _pending.Scan(now, _pending.Count == 0 ? _failures.TimedOut : _failures.TimedOutAt(now), _timingOut);
         timedOut += expired;

@@ -10,7 +10,7 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="writer">Gathers.</param>
 /// <param name="counters">Where bytes are counted.</param>
 /// <param name="broke">Told when a send fails: part of it may be out, so the connection is of no more use.</param>
-internal sealed class RequestSender(RequestWriter writer, NodeCounters counters, Action<Exception> broke) : IThreadPoolWorkItem
+internal sealed class RequestSender(RequestWriter writer, NodeCounters counters, Action<Exception> broke) : IThreadPoolWorkItem, ICorked
 {
     /// <summary>
     /// So many sends a blocked caller makes for others, then another thread goes on: its own reply may have come long
@@ -33,6 +33,18 @@ internal sealed class RequestSender(RequestWriter writer, NodeCounters counters,
     {
         _blocking = transport;
         SendAll(LongestTurn);
+    }
+
+    /// <summary>The writer has given the caller the turn to send, or the caller's cork.</summary>
+    public void Take(RequestWriter.Outcome outcome)
+    {
+        if (outcome == RequestWriter.Outcome.Corked)
+        {
+            Cork.Add(this);
+            return;
+        }
+
+        Send(outcome == RequestWriter.Outcome.SendNow);
     }
 
     /// <summary>
@@ -58,6 +70,24 @@ internal sealed class RequestSender(RequestWriter writer, NodeCounters counters,
         else
         {
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Uncork(Cork cork)
+    {
+        if (writer.TryUncork(cork))
+        {
+            Send(now: true);
+        }
+    }
+
+    /// <summary>Sends what a forgotten cork holds back.</summary>
+    public void UncorkOld()
+    {
+        if (writer.TryUncorkOld())
+        {
+            Send(now: false);
         }
     }
 

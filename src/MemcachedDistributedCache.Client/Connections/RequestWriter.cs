@@ -1,5 +1,6 @@
 using System.Buffers;
 using MemcachedDistributedCache.Protocol.Classic;
+using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Connections;
 
@@ -13,11 +14,13 @@ namespace MemcachedDistributedCache.Connections;
 /// <param name="protocol">
 /// The commands that the server is asked by; <see cref="MemcachedProtocol.Auto"/> until <see cref="Decide"/> says.
 /// </param>
+/// <param name="mode">How callers wait. Requests of those who block until they are answered never gather under a <see cref="Cork"/>.</param>
 internal sealed class RequestWriter(
     PendingQueue pending,
     int maximumPending,
     long maximumBuffered,
-    MemcachedProtocol protocol = MemcachedProtocol.Meta)
+    MemcachedProtocol protocol = MemcachedProtocol.Meta,
+    CallMode mode = CallMode.Async)
 {
     /// <summary>A request from this length on is encoded outside the lock, in an array of its own.</summary>
     private const int LargeRequest = 16 * 1024;
@@ -37,6 +40,9 @@ internal sealed class RequestWriter(
     private long _count; // of requests
     private ConnectionEnd? _end;
 
+    // Has the turn to send and lets requests gather; whoever else asks takes it away.
+    private Cork? _cork;
+
     // Set from the start: until the connection is open, what opens it is the sender.
     private bool _hasSender = true;
 
@@ -51,6 +57,9 @@ internal sealed class RequestWriter(
 
         /// <summary>The caller has to see that it is sent, and others are busy on this connection too.</summary>
         SendSoon,
+
+        /// <summary>The caller's <see cref="Cork"/> has the turn, and has to be told of the connection.</summary>
+        Corked,
 
         /// <summary>The queue or the buffer is full.</summary>
         Overloaded,
@@ -155,6 +164,20 @@ internal sealed class RequestWriter(
             return !_hasSender;
         }
     }
+
+    /// <summary>The cork is pulled: true if it still has the turn, which is the caller's then.</summary>
+    public bool TryUncork(Cork cork)
+    {
+        lock (_lock)
+        {
+            bool isHeld = _cork == cork;
+            _cork = isHeld ? null : _cork;
+            return isHeld;
+        }
+    }
+
+    /// <summary>A cork that nobody has pulled in time has the turn, which is the caller's then.</summary>
+    public bool TryUncorkOld() => Volatile.Read(ref _cork) is { IsTooOld: true } cork && TryUncork(cork);
 
     /// <summary>Any byte of the request at this position may be on its way.</summary>
     public bool WasSent(long position) => position < Volatile.Read(ref _handedOver);
@@ -282,12 +305,13 @@ internal sealed class RequestWriter(
         bool alone = pending.Count == 0 && _lastGathered <= 1;
         _gathered++;
         pending.Enqueue_NeedsLock(operation);
-        if (_hasSender)
+        if (_hasSender && (_cork is null || _cork == Cork.Current))
         {
             return Outcome.Enqueued;
         }
 
         _hasSender = true;
-        return alone ? Outcome.SendNow : Outcome.SendSoon;
+        _cork = _cork is null && mode == CallMode.Async ? Cork.Current : null;
+        return _cork is not null ? Outcome.Corked : alone ? Outcome.SendNow : Outcome.SendSoon;
     }
 }

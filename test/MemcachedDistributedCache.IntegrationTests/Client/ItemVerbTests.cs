@@ -1,4 +1,5 @@
 using System.Globalization;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Vocabulary;
 
@@ -218,6 +219,34 @@ public sealed class ItemVerbTests : IAsyncLifetime
         Assert.Equal(ResultStatus.Conflict, (await rig.PutAsync("k", new string('x', 700_000), StoreMode.Append, vivify: 60)).Status);
         Assert.Equal(700_000, (await rig.FetchAsync("k", withValue: false)).Length);
         Assert.Equal(ResultStatus.Success, (await rig.PutAsync("k", "small")).Status);
+    }
+
+    [MemcachedTheory]
+    [MemberData(nameof(Ways))]
+    public async Task A_batch_is_answered_whole_also_while_others_ask(string protocol, string mode)
+    {
+        await using ItemRig rig = On(protocol, mode);
+        Task others = Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            for (int i = 0; i < 200; i++)
+            {
+                Assert.Equal(ResultStatus.Success, (await rig.IncrementAsync("others", initial: 1)).Status);
+            }
+        })));
+        for (int round = 0; round < 20; round++)
+        {
+            OperationResult[] counted = await Task.WhenAll(Batch(rig));
+            Assert.All(counted, result => Assert.Equal((ulong)round + 1, result.Number));
+        }
+
+        await others;
+        Assert.Equal("800", ItemRig.Text(await rig.FetchAsync("others")));
+
+        static Task<OperationResult>[] Batch(ItemRig rig)
+        {
+            using ClusterBatch batch = rig.Verbs.BeginBatch();
+            return [.. Enumerable.Range(0, 100).Select(i => rig.IncrementAsync($"k{i}", initial: 1))];
+        }
     }
 
     private ItemRig On(string protocol, string mode, int largestKept = int.MaxValue)
