@@ -235,6 +235,27 @@ public class MemcachedClientOptions
     [Text]
     public string? PasswordFile { get; set; }
 
+    /// <summary>
+    /// What becomes of a key of <see cref="IMemcachedClient"/> that memcached does not take as it is. The caches hash such keys whatever
+    /// is set here. Default: <see cref="MemcachedIllegalKeys.Refuse"/>.
+    /// </summary>
+    [OneOf(typeof(MemcachedIllegalKeys))]
+    public MemcachedIllegalKeys IllegalKeys { get; set; } = MemcachedIllegalKeys.Refuse;
+
+    /// <summary>
+    /// The key of a store or a deletion by <see cref="IMemcachedClient"/> that got no answer is not found until its server has removed what
+    /// it holds, so that no older value is read. The caches do so whatever is set here. Default: true.
+    /// </summary>
+    public bool RemoveUncertain { get; set; } = true;
+
+    /// <summary>
+    /// The server, if any, that counts, appends and prepends for <see cref="IMemcachedClient"/> in the place of one that is down, where
+    /// <see cref="Failover"/> allows that: a counter begins there anew, and one whose change got no answer is removed.
+    /// Default: <see cref="MemcachedFailover.None"/>, so that such a change is <see cref="MemcachedOutcome.Unavailable"/>.
+    /// </summary>
+    [OneOf(typeof(MemcachedFailover))]
+    public MemcachedFailover CounterFailover { get; set; } = MemcachedFailover.None;
+
     /// <summary>The options of encrypted connections; in configuration the sub-section <c>Tls</c>.</summary>
     [ValidateObjectMembers(typeof(MemcachedTlsOptionsValidator))]
     public MemcachedTlsOptions Tls { get; set; } = new();
@@ -256,5 +277,19 @@ public class MemcachedClientOptions
     {
         ArgumentNullException.ThrowIfNull(source);
         ServerSource = source;
+    }
+
+    /// <summary>The serializer that <see cref="UseSerializer"/> was given.</summary>
+    internal IMemcachedSerializer? Serializer { get; private set; }
+
+    /// <summary>
+    /// Sets how <see cref="IMemcachedClient"/> makes bytes of values. The caches have serializers of their own. Default: a
+    /// <see cref="MemcachedJsonSerializer"/> that uses reflection.
+    /// </summary>
+    /// <param name="serializer">The serializer.</param>
+    public void UseSerializer(IMemcachedSerializer serializer)
+    {
+        ArgumentNullException.ThrowIfNull(serializer);
+        Serializer = serializer;
     }
 }

@@ -1,6 +1,8 @@
+using MemcachedDistributedCache.Cluster;
+
 namespace MemcachedDistributedCache;
 
-/// <summary>The state and the counts of one server, as this process has seen them since the cache was made.</summary>
+/// <summary>The state and the counts of one server, as this process has seen them since its cache or client was made.</summary>
 public sealed record MemcachedNodeStatus
 {
     internal MemcachedNodeStatus()
@@ -53,4 +55,21 @@ public sealed record MemcachedNodeStatus
 
     /// <summary>Requests whose reply is still to come, at this moment.</summary>
     public required int PendingOperations { get; init; }
+
+    internal static IReadOnlyList<MemcachedNodeStatus> Of(IReadOnlyList<Node> nodes)
+        => [.. nodes.Select(static node => new MemcachedNodeStatus
+        {
+            Server = node.Counters.Server,
+            State = node.State,
+            ServerVersion = node.ServerVersion,
+            Hits = node.Counters.Hits,
+            Misses = node.Counters.Misses,
+            Errors = node.Counters.Errors,
+            Timeouts = node.Counters.Timeouts,
+            PendingOperations = node.PendingCount,
+            UncertainKeys = node.Consistency.Writes.Count,
+            AreAllKeysUncertain = node.Consistency.Writes.AreAllUncertain,
+            Retries = node.Counters.Retries,
+            GutterHits = node.Counters.GutterHits,
+        })];
 }

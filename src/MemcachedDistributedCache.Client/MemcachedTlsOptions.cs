@@ -72,7 +72,7 @@ public sealed class MemcachedTlsOptions
     /// Changes the options of TLS in code, after all that is configured here: cipher suites, a callback that validates certificates, a
     /// certificate from a store. The callback runs for each new connection, on a thread that serves no other; what it throws is
     /// the reason why there is no connection. A <c>RemoteCertificateValidationCallback</c> takes the place of all checks. Each of them
-    /// has to return within <see cref="MemcachedCacheOptions.ConnectTimeout"/>: while one runs longer, further connections to its server
+    /// has to return within <see cref="MemcachedClientOptions.ConnectTimeout"/>: while one runs longer, further connections to its server
     /// fail at once.
     /// </summary>
     /// <param name="configure">Changes the options; what is given in several calls runs in their order.</param>

@@ -23,6 +23,11 @@ public sealed class MemcachedUnavailableException : Exception
         RetryAfter = retryAfter;
     }
 
+    internal MemcachedUnavailableException(MemcachedFailure failure)
+        : this("The operation", failure.Server, failure.Reason, failure.WasSent, failure.RetryAfter, failure.Cause, failure.Detail)
+    {
+    }
+
     /// <summary>The cache's operation: <c>Get</c>, <c>Set</c>, <c>Add</c>, <c>Refresh</c> or <c>Remove</c>.</summary>
     public string Operation { get; }
 

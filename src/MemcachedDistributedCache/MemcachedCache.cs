@@ -107,6 +107,8 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
             _entries = new CustomPipelineEntryStore(thrower, CustomPipeline.Of(options, _ioTime), options.FailureMode);
         }
 
+        Client = new MemcachedClient(ClientParts.On(_cluster, options, _ioTime));
+
         // It is for the application's own calls; those who make partitions deal with failures themselves.
         _newPartition = (partition, failureMode, oversizeBehavior, ignoreBeforeOutage) =>
             new EntryStore(
@@ -131,6 +133,7 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
 
     private MemcachedCache(MemcachedCache whole, IEntryStore entries)
     {
+        Client = whole.Client;
         _cluster = whole._cluster;
         _metrics = whole._metrics;
         _telemetry = whole._telemetry;
@@ -196,23 +199,14 @@ public sealed class MemcachedCache : IBufferDistributedCache, IAsyncDisposable, 
         return parts;
     }
 
+    /// <summary>
+    /// The typed client on the connections of the cache, with its namespace: a key that is legal on the wire is the same item to both.
+    /// It ends with the cache. A container offers it as <see cref="IMemcachedClient"/>.
+    /// </summary>
+    public IMemcachedClient Client { get; }
+
     /// <summary>The state and the counts of each server, as this process has seen them, in the order of the options.</summary>
-    public IReadOnlyList<MemcachedNodeStatus> GetNodes()
-        => [.. _cluster.Nodes.Select(static node => new MemcachedNodeStatus
-        {
-            Server = node.Counters.Server,
-            State = node.State,
-            ServerVersion = node.ServerVersion,
-            Hits = node.Counters.Hits,
-            Misses = node.Counters.Misses,
-            Errors = node.Counters.Errors,
-            Timeouts = node.Counters.Timeouts,
-            PendingOperations = node.PendingCount,
-            UncertainKeys = node.Consistency.Writes.Count,
-            AreAllKeysUncertain = node.Consistency.Writes.AreAllUncertain,
-            Retries = node.Counters.Retries,
-            GutterHits = node.Counters.GutterHits,
-        })];
+    public IReadOnlyList<MemcachedNodeStatus> GetNodes() => MemcachedNodeStatus.Of(_cluster.Nodes);
 
     /// <summary>Asks every server for a sign of life (<c>mn</c>) on the connection that its operations take, all at once.</summary>
     /// <param name="timeout">How long to wait for each; at most <see cref="MemcachedClientOptions.OperationTimeout"/>

@@ -4,6 +4,7 @@ using MemcachedDistributedCache.Options;
 using MemcachedDistributedCache;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -125,6 +126,7 @@ public static class MemcachedCacheServiceCollectionExtensions
             {
                 services.AddKeyedSingleton(name, static (provider, key) => Create(provider, (string)key!));
                 services.AddKeyedSingleton<IDistributedCache>(name, static (provider, key) => provider.GetRequiredKeyedService<MemcachedCache>(key));
+                services.TryAddKeyedSingleton(name, static (provider, key) => provider.GetRequiredKeyedService<MemcachedCache>(key).Client);
             }
         }
         else if (!services.Any(static service => service.ServiceType == typeof(MemcachedCache) && !service.IsKeyedService))
@@ -132,6 +134,9 @@ public static class MemcachedCacheServiceCollectionExtensions
             // Added, not tried: whoever asks for memcached wants it in place of a cache that something else registered before.
             services.AddSingleton(static provider => Create(provider, Options.Options.DefaultName));
             services.AddSingleton<IDistributedCache>(static provider => provider.GetRequiredService<MemcachedCache>());
+
+            // Tried: a client with connections of its own, if there is one, has been asked for.
+            services.TryAddSingleton(static provider => provider.GetRequiredService<MemcachedCache>().Client);
         }
 
         return Registration.Add(services, name);

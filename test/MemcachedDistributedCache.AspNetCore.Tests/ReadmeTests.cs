@@ -43,6 +43,7 @@ public sealed class ReadmeTests
         app.UseOutputCache();
         app.MapGet("/page", () => $"Page {Guid.NewGuid()}").CacheOutput(policy => policy.Expire(TimeSpan.FromMinutes(1)).Tag("pages"));
         app.MapHealthChecks("/health");
+        app.MapPost("/likes/{id}", async (string id, IMemcachedClient client) => (await client.IncrementAsync($"likes:{id}", 1, initial: 1)).Value);
         // </program>
 
         await app.StartAsync();
@@ -57,6 +58,12 @@ public sealed class ReadmeTests
         string page = await client.GetStringAsync(new Uri("/page", UriKind.Relative));
         Assert.Equal(page, await client.GetStringAsync(new Uri("/page", UriKind.Relative)));
         Assert.Equal("Healthy", await client.GetStringAsync(new Uri("/health", UriKind.Relative)));
+        foreach (string likes in (string[])["1", "2"])
+        {
+            using HttpResponseMessage liked = await client.PostAsync(new Uri("/likes/7", UriKind.Relative), content: null);
+            Assert.Equal(likes, await liked.Content.ReadAsStringAsync());
+        }
+
         using HttpResponseMessage first = await client.GetAsync(new Uri("/visits", UriKind.Relative));
         using var second = new HttpRequestMessage(HttpMethod.Get, new Uri("/visits", UriKind.Relative));
         second.Headers.Add("Cookie", first.Headers.GetValues("Set-Cookie").Select(static cookie => cookie.Split(';')[0]));

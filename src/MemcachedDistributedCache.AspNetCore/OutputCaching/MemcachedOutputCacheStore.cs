@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using MemcachedDistributedCache.AspNetCore.Diagnostics;
-using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OutputCaching;

@@ -24,7 +24,7 @@ internal sealed class RetryPolicy
         _pipeline = new ResiliencePipelineBuilder<OperationResult> { TimeProvider = timeProvider }
             .AddRetry(new RetryStrategyOptions<OperationResult>
             {
-                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is null && IsTransient(arguments.Outcome.Result) && HasTime(arguments.Context)),
+                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is null && IsWorthAnother(arguments.Outcome.Result, arguments.Context)),
                 MaxRetryAttempts = settings.MaximumRetries,
                 DelayGenerator = Pause,
                 OnRetry = static arguments =>
@@ -40,7 +40,10 @@ internal sealed class RetryPolicy
     /// It is worth while to repeat an operation with this result. Not where the node is known to be down, which is told at once, nor where
     /// there is too much to do already.
     /// </summary>
-    public static bool IsTransient(in OperationResult result) => result.Status == ResultStatus.Failed && result.Failure!.Reason switch
+    /// <param name="result">The result.</param>
+    /// <param name="onlyUnsent">The operation may not be sent twice, so that only one that was not sent is repeated.</param>
+    public static bool IsTransient(in OperationResult result, bool onlyUnsent = false)
+        => result.Status == ResultStatus.Failed && !(onlyUnsent && result.Failure!.WasSent) && result.Failure!.Reason switch
     {
         MemcachedFailureReason.TimedOut or MemcachedFailureReason.ConnectionLost => true,
         MemcachedFailureReason.Unavailable => !result.Failure.IsRefusal || result.Failure.Node.RetryAfter is null,
@@ -57,6 +60,7 @@ internal sealed class RetryPolicy
     /// <param name="mode">With <see cref="CallMode.Sync"/> the result is there on return, and nothing needs the thread pool.</param>
     /// <param name="requests">How many requests an attempt makes, one after the other; each has the limit of an attempt.</param>
     /// <param name="took">How long the first attempt took, where that is more than its last request.</param>
+    /// <param name="onlyUnsent">The operation may not be sent twice: an attempt that may have been sent is the last.</param>
     /// <param name="cancellationToken">
     /// Ends pauses and attempts. The result is then <see cref="ResultStatus.Canceled"/> with the last failure, since
     /// what was tried before did not happen for sure.
@@ -68,10 +72,11 @@ internal sealed class RetryPolicy
         CallMode mode,
         CancellationToken cancellationToken,
         int requests = 1,
-        TimeSpan? took = null)
+        TimeSpan? took = null,
+        bool onlyUnsent = false)
     {
         TimeSpan left = _settings.TotalTimeout - (took ?? TimeTaken(first.Failure!));
-        var run = new Run(mode, _time.GetTimestamp(), left - (requests * _settings.AttemptTimeout)) { Last = first };
+        var run = new Run(mode, _time.GetTimestamp(), left - (requests * _settings.AttemptTimeout)) { Last = first, OnlyUnsent = onlyUnsent };
         ResilienceContext context = ResilienceContextPool.Shared.Get(cancellationToken);
         try
         {
@@ -110,8 +115,9 @@ internal sealed class RetryPolicy
 
     private TimeSpan TimeTaken(OperationFailure failure) => failure.IsRefusal ? TimeSpan.Zero : failure.Took ?? _settings.AttemptTimeout;
 
-    /// <summary>Another attempt would end within the limit.</summary>
-    private bool HasTime(ResilienceContext context) => context.Properties.TryGetValue(RunKey, out Run? run) && TimeToPause(run) >= _settings.Delay;
+    /// <summary>Another attempt may be made, and would end within the limit.</summary>
+    private bool IsWorthAnother(in OperationResult result, ResilienceContext context)
+        => context.Properties.TryGetValue(RunKey, out Run? run) && IsTransient(result, run.OnlyUnsent) && TimeToPause(run) >= _settings.Delay;
 
     /// <summary>How long a pause may be so that the attempt behind it has its whole time.</summary>
     private TimeSpan TimeToPause(Run run) => run.LastStart - _time.GetElapsedTime(run.StartedAt);
@@ -146,6 +152,8 @@ internal sealed class RetryPolicy
 
         /// <summary>How long after the start an attempt may begin at the latest.</summary>
         public TimeSpan LastStart => lastStart;
+
+        public bool OnlyUnsent { get; init; }
 
         public bool IsBegun { get; set; }
 

@@ -1,4 +1,5 @@
 using MemcachedDistributedCache.Layout;
+using MemcachedDistributedCache.Protocol;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace MemcachedDistributedCache.Distributed;
@@ -14,8 +15,6 @@ internal readonly struct Expiration
     /// n seconds lives more than n - 2 and at most n + 1 of them.
     /// </summary>
     public const int ClockSlackSeconds = 2;
-
-    private const int LargestRelative = 30 * 24 * 60 * 60;
 
     private Expiration(int timeToLive, uint flags, long deadline, bool isPast)
     {
@@ -52,13 +51,13 @@ internal readonly struct Expiration
         long window = options.SlidingExpiration is { } sliding ? CeilingSeconds(sliding) : 0;
         if (deadline is null && window == 0)
         {
-            return new Expiration(ToWire(CeilingSeconds(defaultTimeToLive) + ClockSlackSeconds, ioTime), 0, 0, isPast: false);
+            return new Expiration(WireTime.Of(CeilingSeconds(defaultTimeToLive) + ClockSlackSeconds, ioTime), 0, 0, isPast: false);
         }
 
         uint flags = EntryFormat.ToFlags(deadline is not null, window);
         if (deadline is null)
         {
-            return new Expiration(ToWire(WindowOf(flags) + ClockSlackSeconds, ioTime), flags, 0, isPast: false);
+            return new Expiration(WireTime.Of(WindowOf(flags) + ClockSlackSeconds, ioTime), flags, 0, isPast: false);
         }
 
         // Rounded up: an entry that was given half a millisecond has it.
@@ -70,21 +69,14 @@ internal readonly struct Expiration
             seconds = Math.Min(seconds, WindowOf(flags) + ClockSlackSeconds);
         }
 
-        return new Expiration(ToWire(seconds, ioTime), flags, milliseconds, isPast: deadline <= now);
+        return new Expiration(WireTime.Of(seconds, ioTime), flags, milliseconds, isPast: deadline <= now);
     }
 
     /// <summary>The time to live that gives an entry with this window its whole window again, by the system's clock.</summary>
-    public static int WireTimeOfWindow(long windowSeconds, DateTimeOffset serverNow) => ToWire(windowSeconds + ClockSlackSeconds, serverNow);
+    public static int WireTimeOfWindow(long windowSeconds, DateTimeOffset serverNow) => WireTime.Of(windowSeconds + ClockSlackSeconds, serverNow);
 
     /// <summary>The time to live of an entry that has this much left, by the system's clock.</summary>
-    public static int WireTimeOf(TimeSpan left, DateTimeOffset serverNow) => ToWire(Math.Max(0, CeilingSeconds(left)) + ClockSlackSeconds, serverNow);
-
-    /// <summary>Over 30 days memcached reads a Unix time, and it reads 32 bits: what lies behind January 2038 ends there.</summary>
-    private static int ToWire(long seconds, DateTimeOffset serverNow)
-        => seconds <= LargestRelative ? (int)seconds : (int)Math.Min(serverNow.ToUnixTimeSeconds() + seconds, int.MaxValue - 1);
-
-    /// <summary>The same, where the time of day is looked at only if it matters.</summary>
-    private static int ToWire(long seconds, TimeProvider ioTime) => seconds <= LargestRelative ? (int)seconds : ToWire(seconds, ioTime.GetUtcNow());
+    public static int WireTimeOf(TimeSpan left, DateTimeOffset serverNow) => WireTime.Of(Math.Max(0, CeilingSeconds(left)) + ClockSlackSeconds, serverNow);
 
     private static long WindowOf(uint flags) => EntryFormat.TryRead(flags, out EntryFormat format) ? format.SlidingSeconds : 0;
 

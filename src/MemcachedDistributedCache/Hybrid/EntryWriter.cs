@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Layout;
 using MemcachedDistributedCache.Vocabulary;
 

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Client;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Json;
 using MemcachedDistributedCache.Layout;

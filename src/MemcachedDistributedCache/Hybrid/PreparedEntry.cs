@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Client;
 using MemcachedDistributedCache.Layout;
 
 namespace MemcachedDistributedCache.Hybrid;

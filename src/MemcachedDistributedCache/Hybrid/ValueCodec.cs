@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Client;
 using System.Buffers.Binary;
 using System.Buffers;
 using System.Text;

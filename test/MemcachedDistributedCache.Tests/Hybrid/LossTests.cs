@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Client;
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Frozen;

@@ -1,3 +1,4 @@
+using MemcachedDistributedCache.Client;
 using System.Buffers;
 using System.Collections.Frozen;
 using System.Text.Json;

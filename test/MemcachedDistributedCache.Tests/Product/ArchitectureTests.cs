@@ -120,7 +120,8 @@ public sealed partial class ArchitectureTests
                 Root + ".Options" when isEngine => "Engine",
 
                 // The words in which a package speaks to its users: every room of it may use them.
-                Root when outer.IsEnum || typeof(Exception).IsAssignableFrom(outer) || outer == typeof(MemcachedHybridCacheOptions) =>
+                Root when outer.IsEnum || (isEngine && outer.IsValueType) || typeof(Exception).IsAssignableFrom(outer)
+                    || outer == typeof(MemcachedFailure) || outer == typeof(MemcachedHybridCacheOptions) =>
                     isEngine ? "Vocabulary" : "Backend",
                 Root => isEngine ? "Engine" : "Cache",
     
@@ -130,8 +131,12 @@ public sealed partial class ArchitectureTests
             });
     }
 
-    /// <summary>The product and its options are one room: options are validated by what stands beside them.</summary>
-    private static int RankOf(Type type) => Math.Max(1, RoomOf(type));
+    /// <summary>
+    /// The product and its options are one room: options are validated by what stands beside them. So are the public client and what
+    /// its calls are made of.
+    /// </summary>
+    private static int RankOf(Type type)
+        => Rooms[RoomOf(type)] is "Engine" ? Array.IndexOf(Rooms, "Client") : Math.Max(1, RoomOf(type));
 
     private static HashSet<string> Reachable(string from, Dictionary<string, HashSet<string>> knows)
     {

@@ -1,5 +1,6 @@
 using MemcachedDistributedCache.Connections;
 using MemcachedDistributedCache.Options;
+using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Testing;
 using MemcachedDistributedCache.Transport;
 using Microsoft.Extensions.Configuration;
@@ -117,7 +118,7 @@ public sealed class ReplacedFileTests : IDisposable
         configuration["Servers"] = After;
         configuration.Reload();
         Assert.Equal(After, Assert.Single(cache.GetNodes()).Server);
-        Assert.Empty(log.Of(CacheEventIds.ChangeRefused));
+        Assert.Empty(log.Of(EventIds.ChangeRefused));
 
         // Another file is no file that could be used before.
         configuration[option] = file + ".other";

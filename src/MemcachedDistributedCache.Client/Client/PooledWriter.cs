@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace MemcachedDistributedCache.Layout;
+namespace MemcachedDistributedCache.Client;
 
 /// <summary>Collects what a serializer writes in an array of the shared pool, up to a limit.</summary>
 internal sealed class PooledWriter : IBufferWriter<byte>, IDisposable

@@ -1,0 +1,25 @@
+using MemcachedDistributedCache.Vocabulary;
+
+namespace MemcachedDistributedCache.Client;
+
+/// <summary>What the options say of the client's operations.</summary>
+internal sealed record ClientSettings
+{
+    /// <summary>The time to live where the caller gives none.</summary>
+    public required TimeSpan DefaultTimeToLive { get; init; }
+
+    /// <summary>The longest value, in bytes.</summary>
+    public required int MaximumValueBytes { get; init; }
+
+    /// <summary>How stores and deletions go.</summary>
+    public required ChangePolicy ValuePolicy { get; init; }
+
+    /// <summary>How numbers are changed, and bytes put to others.</summary>
+    public required ChangePolicy CounterPolicy { get; init; }
+
+    /// <summary>Makes bytes of values.</summary>
+    public required IMemcachedSerializer Serializer { get; init; }
+
+    /// <summary>The limit of an operation in words, for failures that exceeded it.</summary>
+    public required TimeSpan OperationTimeout { get; init; }
+}
