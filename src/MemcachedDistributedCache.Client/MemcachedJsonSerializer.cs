@@ -11,12 +11,16 @@ namespace MemcachedDistributedCache;
 /// <summary>
 /// Text as UTF-8 and integers as decimal digits, both with flags 0, as clients in other languages write them and as
 /// <c>increment</c> needs them; every other type as JSON with the flags <see cref="JsonFlags"/>. It reads JSON with flags 0 too, which
-/// another client may have written. Other flags are those of another format, and are not guessed at.
+/// another client may have written. Text is read with the flags that clients of Python give it, and an integer with any of the lower half,
+/// for the digits tell that it is one. Other flags are those of another format, and are not guessed at.
 /// </summary>
 public sealed class MemcachedJsonSerializer : IMemcachedSerializer
 {
     /// <summary>The client flags of JSON. No bit of the lower half is set, in which other clients keep the types of their languages.</summary>
     public const uint JsonFlags = 0x4A00_0000;
+
+    /// <summary>The flags of text in python-memcached, and in pymemcache with the serializer that is like it.</summary>
+    private const uint PythonTextFlags = 16;
 
     private const int LongestInteger = 20;
 
@@ -74,14 +78,14 @@ public sealed class MemcachedJsonSerializer : IMemcachedSerializer
         ReadOnlySpan<byte> bytes = source.Span;
         if (typeof(T) == typeof(string))
         {
-            bool isText = flags == 0 && Utf8.IsValid(bytes);
+            bool isText = flags is 0 or PythonTextFlags && Utf8.IsValid(bytes);
             value = isText ? (T)(object)Encoding.UTF8.GetString(bytes) : default;
             return isText;
         }
 
         if (IsInteger<T>())
         {
-            return flags == 0 && TryReadInteger(bytes, out value);
+            return flags <= ushort.MaxValue && TryReadInteger(bytes, out value);
         }
 
         if (flags is not (0 or JsonFlags))
