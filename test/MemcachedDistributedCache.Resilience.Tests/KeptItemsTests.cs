@@ -60,7 +60,7 @@ public sealed class KeptItemsTests : IAsyncLifetime
         await cache.SetAsync("key:1", [2], Default);
         await cache.RemoveAsync("key:2");
 
-        await UntilItTakesItsItemsAsync();
+        await UntilItTakesItsItemsAsync(_memory);
         await _server.StartAgainAsync();
         IReadOnlyDictionary<string, string> items = await _server.StatsAsync("items");
         Assert.True(
@@ -86,9 +86,9 @@ public sealed class KeptItemsTests : IAsyncLifetime
     /// A server's clock runs ahead by up to two seconds while it is young, and it takes no items that seem to be
     /// written in the future.
     /// </summary>
-    private async Task UntilItTakesItsItemsAsync()
+    internal static async Task UntilItTakesItsItemsAsync(string memory)
     {
-        string line = (await File.ReadAllLinesAsync(_memory + ".meta")).Single(static line => line.StartsWith("Kstop_time ", StringComparison.Ordinal));
+        string line = (await File.ReadAllLinesAsync(memory + ".meta")).Single(static line => line.StartsWith("Kstop_time ", StringComparison.Ordinal));
         long stoppedAt = long.Parse(line["Kstop_time ".Length..]);
         await Eventually.True(() => TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() > stoppedAt, "the time at which the server stopped is over");
     }

@@ -13,11 +13,14 @@ return args switch
         int.Parse(callers, CultureInfo.InvariantCulture),
         file),
     ["hold", { } servers, { } space, { } key] => await Stampede.HoldAsync(servers, space, key),
+    ["count", { } servers, { } key, { } times] => await Counting.RunAsync(servers, key, int.Parse(times, CultureInfo.InvariantCulture)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: starve <host:port> [<CA file>] | stampede <servers> <namespace> <key> <callers> <file> | hold <servers> <namespace> <key>");
+    Console.Error.WriteLine(
+        "usage: starve <host:port> [<CA file>] | stampede <servers> <namespace> <key> <callers> <file> | hold <servers> <namespace> <key>"
+            + " | count <servers> <key> <times>");
     return 64;
 }
