@@ -10,7 +10,7 @@ public static class MemcachedServiceDiscoveryExtensions
 {
     /// <summary>
     /// Lets the application's memcached cache find its servers by service discovery, in place of
-    /// <see cref="MemcachedCacheOptions.Servers"/>. It configures the cache that <c>AddMemcachedHybridCache</c> or
+    /// <see cref="MemcachedClientOptions.Servers"/>. It configures the cache that <c>AddMemcachedHybridCache</c> or
     /// <c>AddMemcachedDistributedCache</c> registers, and may stand before or behind that call. The application adds the providers
     /// of endpoints: <c>AddServiceDiscovery()</c>, or <c>AddServiceDiscoveryCore()</c> with providers of its own. Servers that join
     /// or leave are followed. An answer without endpoints, or with one that is no server, changes nothing and is logged (event 1021).

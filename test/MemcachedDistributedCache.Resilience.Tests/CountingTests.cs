@@ -64,7 +64,8 @@ public sealed class CountingTests(ITestOutputHelper output) : IDisposable
         await KeptItemsTests.UntilItTakesItsItemsAsync(_memory);
         await server.StartAgainAsync();
         (int Unknown, ulong[] Told)[] results = await counting;
-        Judge(results.Sum(static result => result.Unknown), [.. results.SelectMany(static result => result.Told)], await ValueAsync(server));
+        ulong[] told = [.. results.SelectMany(static result => result.Told)];
+        Judge(results.Sum(static result => result.Unknown), told, await ValueAsync(server));
     }
 
     private void Judge(int unknown, ulong[] told, ulong last)
@@ -100,7 +101,8 @@ public sealed class CountingTests(ITestOutputHelper output) : IDisposable
         string told = await SaidAsync(worker, "told ");
         return (
             int.Parse(unknown, CultureInfo.InvariantCulture),
-            [.. told.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(static number => ulong.Parse(number, CultureInfo.InvariantCulture))]);
+            [.. told.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Select(static number => ulong.Parse(number, CultureInfo.InvariantCulture))]);
     }
 
     private static async Task<string> SaidAsync(Process worker, string start)

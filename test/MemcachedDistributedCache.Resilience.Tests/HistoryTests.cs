@@ -48,7 +48,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
 
         var keys = new SharedKeys();
         using var stop = new CancellationTokenSource();
-        ModelCaller[] made = [.. Enumerable.Range(0, Callers).Select(i => new ModelCaller(Seeds.Of(seed, i), ((char)('a' + i)).ToString()))];
+        ModelCaller[] made = [.. Enumerable.Range(0, Callers).Select(i => new ModelCaller(Seeds.Of(seed, i), $"{(char)('a' + i)}"))];
         Task[] callers = [.. made.Select(caller => Task.Run(() => CallAsync(client, keys, caller, stop.Token)))];
         var random = new Random(seed);
         for (int round = 0; round < Rounds; round++)
@@ -57,7 +57,8 @@ public sealed class HistoryTests(ITestOutputHelper output)
         }
 
         await Eventually.True(
-            () => client.GetNodes().All(static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }),
+            () => client.GetNodes().All(
+                static node => node is { State: MemcachedNodeState.Up, UncertainKeys: 0, AreAllKeysUncertain: false }),
             "all nodes are up again");
         await stop.CancelAsync();
         await Task.WhenAll(callers);
@@ -121,9 +122,11 @@ public sealed class HistoryTests(ITestOutputHelper output)
         }
 
         int undecided = judged.Count(static j => j.IsGood is null);
-        output.WriteLine($"{histories.Count} histories, {undecided} undecided, {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s to judge");
+        TimeSpan took = Stopwatch.GetElapsedTime(started);
+        output.WriteLine($"{histories.Count} histories, {undecided} undecided, {took.TotalSeconds:0.0} s to judge");
         KeyHistory[] bad = [.. judged.Where(static j => j.IsGood == false).Select(static j => j.History)];
-        Assert.True(bad.Length == 0, $"seed {seed}: {bad.Length} of {histories.Count} histories have no order:\n{string.Join("\n\n", bad.Take(3))}");
+        string first = string.Join("\n\n", bad.Take(3));
+        Assert.True(bad.Length == 0, $"seed {seed}: {bad.Length} of {histories.Count} histories have no order:\n{first}");
         Assert.InRange(undecided, 0, histories.Count / 50);
     }
 
@@ -157,8 +160,8 @@ public sealed class HistoryTests(ITestOutputHelper output)
         }
 
         /// <summary>What is there in the end tells which of the unknown changes took place.</summary>
-        public Task ReadAllAsync(MemcachedClient client)
-            => Task.WhenAll(_current.OfType<KeyHistory>().Select(
+        public async Task ReadAllAsync(MemcachedClient client)
+            => await Task.WhenAll(_current.OfType<KeyHistory>().Select(
                 history => history.AskAsync(client, new ModelCall(ModelVerb.GetItem), blocking: false)));
     }
 }

@@ -51,7 +51,8 @@ public sealed class LinearizabilityTests
         ["an unknown increment that counts twice"] = [At(0, 1, Set("5"), Done), Lost(2, CountOne), At(3, 4, Get, Seen("7"))],
         ["an unknown set before it began"] = [At(0, 1, Get, Seen("a")), Lost(2, Set("a"))],
         ["a set that may be there twice comes back after its end"] =
-            [At(0, 3, Set("a"), Done), At(0, 3, Set("a"), new(MemcachedOutcome.Unknown)), At(4, 5, Set("b"), Done), At(6, 7, Get, Seen("a"))],
+            [At(0, 3, Set("a"), Done), At(0, 3, Set("a"), new(MemcachedOutcome.Unknown)),
+             At(4, 5, Set("b"), Done), At(6, 7, Get, Seen("a"))],
         ["a CAS from an old state"] =
             [At(0, 1, Set("a"), Done), At(2, 3, GetItem, Seen("a", 7)), At(4, 5, Set("b"), Done), At(6, 7, Compare("c", 7), Done)],
         ["two CAS from one state"] =

@@ -35,7 +35,8 @@ public sealed class KeyHistory(string key, bool numbers)
         lock (_lock)
         {
             _operations.Add(new(begin, answer.Outcome == MemcachedOutcome.Unknown ? long.MaxValue : end, call, answer));
-            if (call.Verb == ModelVerb.Set && answer.Outcome == MemcachedOutcome.Success && TimeProvider.System.GetElapsedTime(begin, end) > QuickAnswer)
+            bool isSet = call.Verb == ModelVerb.Set && answer.Outcome == MemcachedOutcome.Success;
+            if (isSet && TimeProvider.System.GetElapsedTime(begin, end) > QuickAnswer)
             {
                 // A set may have been sent twice, and so may have been there twice before it ended.
                 _operations.Add(new(begin, end, call, new ModelAnswer(MemcachedOutcome.Unknown)));

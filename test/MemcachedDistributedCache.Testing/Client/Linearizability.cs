@@ -20,7 +20,8 @@ public static class Linearizability
     public static bool? Check(IEnumerable<Operation> history, bool mayVanish)
     {
         // What was not sent never takes effect, and is an answer that is always possible under faults.
-        Operation[] operations = [.. history.Where(static o => o.Answer.Outcome != MemcachedOutcome.Unavailable).OrderBy(static o => o.Begin)];
+        Operation[] operations =
+            [.. history.Where(static o => o.Answer.Outcome != MemcachedOutcome.Unavailable).OrderBy(static o => o.Begin)];
         ArgumentOutOfRangeException.ThrowIfGreaterThan(operations.Length, MaximumOperations, nameof(history));
         UInt128 mustBeDone = 0;
         for (int i = 0; i < operations.Length; i++)
@@ -54,7 +55,12 @@ public static class Linearizability
         return false;
     }
 
-    private static void PushNext(Operation[] operations, UInt128 done, ItemModel item, bool mayVanish, Stack<(UInt128 Done, ItemModel Item)> open)
+    private static void PushNext(
+        Operation[] operations,
+        UInt128 done,
+        ItemModel item,
+        bool mayVanish,
+        Stack<(UInt128 Done, ItemModel Item)> open)
     {
         // An operation that began after another ended cannot come before it.
         long firstEnd = long.MaxValue;
@@ -100,6 +106,7 @@ public static class Linearizability
 
         /// <inheritdoc/>
         public override string ToString()
-            => $"{Begin}-{End} {Call.Verb} '{Call.Value}' cas {Call.Cas} by {Call.Delta} from {Call.Initial}: {Answer.Outcome} '{Answer.Value}' {Answer.Number} cas {Answer.Cas}";
+            => $"{Begin}-{End} {Call.Verb} '{Call.Value}' cas {Call.Cas} by {Call.Delta} from {Call.Initial}: "
+                + $"{Answer.Outcome} '{Answer.Value}' {Answer.Number} cas {Answer.Cas}";
     }
 }

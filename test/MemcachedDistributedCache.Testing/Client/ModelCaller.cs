@@ -48,5 +48,6 @@ public sealed class ModelCaller(int seed, string name)
     public int Below(int limit) => _random.Next(limit);
 
     /// <summary>Numbers near the ends of 64 bits too, where nothing else is to be told apart by them.</summary>
-    private ulong Delta(bool small) => !small && _random.Next(8) == 0 ? ulong.MaxValue - (ulong)_random.Next(3) : (ulong)_random.Next(1, 3000);
+    private ulong Delta(bool small)
+        => !small && _random.Next(8) == 0 ? ulong.MaxValue - (ulong)_random.Next(3) : (ulong)_random.Next(1, 3000);
 }
