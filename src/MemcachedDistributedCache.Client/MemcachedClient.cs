@@ -32,6 +32,9 @@ public sealed class MemcachedClient : IMemcachedClient, IAsyncDisposable, IDispo
         _administration = new Administration(_calls);
     }
 
+    /// <inheritdoc cref="ClientParts.OnOwnNodes"/>
+    internal MemcachedClient OnOwnNodes() => new(_parts.OnOwnNodes());
+
     /// <inheritdoc/>
     public ValueTask<MemcachedResult<T>> GetAsync<T>(MemcachedKey key, CancellationToken cancellationToken = default)
         => ReadAsync<T>(ClientParts.Reading<T>(ClientVerb.Get, key, CallMode.Async, 0, cancellationToken));

@@ -14,6 +14,11 @@ return args switch
         file),
     ["hold", { } servers, { } space, { } key] => await Stampede.HoldAsync(servers, space, key),
     ["count", { } servers, { } key, { } times] => await Counting.RunAsync(servers, key, int.Parse(times, CultureInfo.InvariantCulture)),
+    ["locks", { } server, { } space, { } count, { } folder] => await LockUser.RunAsync(
+        server,
+        space,
+        int.Parse(count, CultureInfo.InvariantCulture),
+        folder),
     _ => Usage(),
 };
 
@@ -21,6 +26,6 @@ static int Usage()
 {
     Console.Error.WriteLine(
         "usage: starve <host:port> [<CA file>] | stampede <servers> <namespace> <key> <callers> <file> | hold <servers> <namespace> <key>"
-            + " | count <servers> <key> <times>");
+            + " | count <servers> <key> <times> | locks <server> <namespace> <count> <folder>");
     return 64;
 }

@@ -24,6 +24,9 @@ internal sealed class ClientCalls(ClusterClient cluster, ClientKeys keys, RetryP
     /// <summary>The verbs.</summary>
     public ClusterClient Cluster => cluster;
 
+    /// <summary>The same on the same connections, by other settings.</summary>
+    public ClientCalls With(ClientSettings others) => new(cluster, keys, _retries, others);
+
     /// <summary>Sends an operation, and gives its last attempt's result. For a blocking caller it is complete.</summary>
     public ValueTask<OperationResult> ExecuteAsync(in ClientCall call)
     {
@@ -56,7 +59,7 @@ internal sealed class ClientCalls(ClusterClient cluster, ClientKeys keys, RetryP
         ThrowIfUnusable(call.Token);
         return call.Verb switch
         {
-            ClientVerb.Get or ClientVerb.GetItem => cluster.FetchAsync(key, route, withValue: true, null, call.Target, call.Mode, call.Token),
+            ClientVerb.Get or ClientVerb.GetItem => cluster.FetchAsync(key, route, withValue: true, null, call.Target, call.Mode, call.Token, settings.MayReadGutter),
             ClientVerb.GetAndTouch => cluster.FetchAsync(key, route, withValue: true, call.TimeToLive, call.Target, call.Mode, call.Token),
             ClientVerb.Touch => cluster.TouchAsync(key, route, call.TimeToLive, call.Mode, call.Token),
             ClientVerb.Delete => cluster.RemoveAsync(key, route, null, null, settings.ValuePolicy, call.Mode, call.Token),

@@ -41,6 +41,14 @@ internal sealed class ClientParts : IAsyncDisposable, IDisposable
             Settings);
     }
 
+    private ClientParts(ClientParts lender)
+    {
+        Cluster = lender.Cluster;
+        IoTime = lender.IoTime;
+        Settings = lender.Settings with { MayReadGutter = false, ValuePolicy = ChangePolicy.None, CounterPolicy = ChangePolicy.None };
+        Calls = lender.Calls.With(Settings);
+    }
+
     /// <summary>The cluster.</summary>
     public ServerCluster Cluster { get; }
 
@@ -131,6 +139,12 @@ internal sealed class ClientParts : IAsyncDisposable, IDisposable
             Initial = initial.GetValueOrDefault(),
             TimeToLive = WireTimeOf(timeToLive),
         };
+
+    /// <summary>
+    /// Makes a client on the same connections whose operations go to each key's own node or fail, and which removes nothing to make up for
+    /// a lost answer. A lock needs both: two nodes are two locks, and a removal would release the lock of whoever has it by then.
+    /// </summary>
+    public ClientParts OnOwnNodes() => new(this);
 
     /// <summary>The time to live as the wire has it; the default's where there is none.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is not positive, or over 365 days.</exception>

@@ -11,6 +11,9 @@ internal sealed record ClientSettings
     /// <summary>The longest value, in bytes.</summary>
     public required int MaximumValueBytes { get; init; }
 
+    /// <summary>A gutter node is read while the key's own node is down, where the options allow a gutter at all.</summary>
+    public bool MayReadGutter { get; init; } = true;
+
     /// <summary>How stores and deletions go.</summary>
     public required ChangePolicy ValuePolicy { get; init; }
 

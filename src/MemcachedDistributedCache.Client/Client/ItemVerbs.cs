@@ -30,6 +30,7 @@ internal static class ItemVerbs
     /// <param name="target">Where the value goes.</param>
     /// <param name="mode">How the caller waits.</param>
     /// <param name="cancellationToken">The caller has left.</param>
+    /// <param name="mayUseGutter">A gutter node may be read while the key's own node is down.</param>
     public static ValueTask<OperationResult> FetchAsync(
         this ClusterClient client,
         WireKey key,
@@ -38,9 +39,10 @@ internal static class ItemVerbs
         int? touchTo,
         ValueTarget target,
         CallMode mode,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        bool mayUseGutter = true)
     {
-        Route route = client.Cluster.RouteOf(routeHash);
+        Route route = client.Cluster.RouteOf(routeHash, mayUseGutter);
         if (route.Node is not { } node || node.Consistency.IsUncertain(key))
         {
             return new ValueTask<OperationResult>(ClusterClient.Unread(route));
