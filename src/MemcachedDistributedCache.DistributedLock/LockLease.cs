@@ -27,10 +27,15 @@ internal sealed class LockLease
         Lost = _lost.Token;
 
         // A renewal belongs to nobody's trace and to nobody's culture.
-        using (ExecutionContext.SuppressFlow())
+        AsyncFlowControl? flow = ExecutionContext.IsFlowSuppressed() ? null : ExecutionContext.SuppressFlow();
+        try
         {
             _end = server.Time.CreateTimer(static state => ((LockLease)state!).EndIfDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             _ = Task.Run(RenewAsync);
+        }
+        finally
+        {
+            flow?.Undo();
         }
 
         EndIfDue();

@@ -46,7 +46,7 @@ public sealed class LockTests : IAsyncLifetime
         DirectoryInfo folder = Directory.CreateTempSubdirectory("locks");
         try
         {
-            const int Times = 10;
+            const int Times = 6;
             await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => RunWorkerAsync("locks", Server.Server, "processes", $"{Times}", folder.FullName)));
             Assert.Equal(8 * Times, File.ReadAllLines(Path.Combine(folder.FullName, "numbers")).Length);
         }
@@ -147,7 +147,6 @@ public sealed class LockTests : IAsyncLifetime
         await Assert.ThrowsAsync<MemcachedUnavailableException>(() => locks.TryAcquireAsync().AsTask());
         Assert.Throws<MemcachedUnavailableException>(() => locks.TryAcquire());
         Assert.False(held.HandleLostToken.IsCancellationRequested, "a gutter without the lock says nothing about the lock");
-        await WhenLostAsync(held);
         Assert.DoesNotContain("lock|", await _other.CommandAsync("lru_crawler metadump all", "END\r\n"), StringComparison.Ordinal);
     }
 
