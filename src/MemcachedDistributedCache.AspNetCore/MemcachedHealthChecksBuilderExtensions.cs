@@ -1,6 +1,8 @@
 using MemcachedDistributedCache.AspNetCore.HealthChecks;
+using MemcachedDistributedCache.AspNetCore.Warmup;
 using MemcachedDistributedCache;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -56,6 +58,46 @@ public static class MemcachedHealthChecksBuilderExtensions
                 failureStatus,
                 tags));
     }
+
+    /// <summary>
+    /// Adds a check for readiness that has <paramref name="failureStatus"/> until every warm-up of <c>AddMemcachedWarmup</c> has ended, and
+    /// also afterwards for one that was given up because more items failed than may. Its data have each warm-up's progress under its name.
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="name">The check's name. Default: <c>memcached-warmup</c>.</param>
+    /// <param name="failureStatus">What is reported until then. Default: <see cref="HealthStatus.Unhealthy"/>.</param>
+    /// <param name="tags">Tags to choose checks by. Default: none.</param>
+    /// <param name="limit">How long after its start a warm-up is waited for, more than zero; then the check is degraded, which is ready.
+    /// Default: null, as long as it takes.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is not more than zero.</exception>
+    public static IHealthChecksBuilder AddMemcachedWarmup(
+        this IHealthChecksBuilder builder,
+        string name = "memcached-warmup",
+        HealthStatus? failureStatus = null,
+        IEnumerable<string>? tags = null,
+        TimeSpan? limit = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        if (limit is { } given)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(given, TimeSpan.Zero, nameof(limit));
+        }
+
+        return builder.Add(new HealthCheckRegistration(
+            name,
+            provider => new WarmupHealthCheck(FindWarmups(provider), limit),
+            failureStatus,
+            tags));
+    }
+
+    private static WarmupService[] FindWarmups(IServiceProvider provider)
+        => provider.GetServices<IHostedService>().OfType<WarmupService>().ToArray() is { Length: > 0 } warmups
+            ? warmups
+            : throw new InvalidOperationException(
+                "There is no warm-up for the health check to wait for: call AddMemcachedWarmup(...) on the services.");
 
     private static MemcachedCache Find(IServiceProvider provider, string? serviceKey)
         => (serviceKey is null ? provider.GetService<MemcachedCache>() : provider.GetKeyedService<MemcachedCache>(serviceKey))

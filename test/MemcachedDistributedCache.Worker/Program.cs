@@ -12,6 +12,12 @@ return args switch
         key,
         int.Parse(callers, CultureInfo.InvariantCulture),
         file),
+    ["limit", { } servers, { } space, { } attempts, { } milliseconds, { } way] => await LimitedCallers.RunAsync(
+        servers,
+        space,
+        int.Parse(attempts, CultureInfo.InvariantCulture),
+        int.Parse(milliseconds, CultureInfo.InvariantCulture),
+        way == "blocking"),
     ["hold", { } servers, { } space, { } key] => await Stampede.HoldAsync(servers, space, key),
     ["count", { } servers, { } key, { } times] => await Counting.RunAsync(servers, key, int.Parse(times, CultureInfo.InvariantCulture)),
     ["locks", { } server, { } space, { } count, { } folder] => await LockUser.RunAsync(
@@ -26,6 +32,7 @@ static int Usage()
 {
     Console.Error.WriteLine(
         "usage: starve <host:port> [<CA file>] | stampede <servers> <namespace> <key> <callers> <file> | hold <servers> <namespace> <key>"
-            + " | count <servers> <key> <times> | locks <server> <namespace> <count> <folder>");
+            + " | count <servers> <key> <times> | locks <server> <namespace> <count> <folder>"
+            + " | limit <servers> <namespace> <attempts> <milliseconds> blocking|async");
     return 64;
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using MemcachedDistributedCache.Testing;
 
 namespace MemcachedDistributedCache.IntegrationTests.Hybrid;
@@ -16,25 +15,25 @@ public sealed class ProcessTests(ThreeNodes nodes) : HybridTestBase(nodes)
     {
         string space = Instance.Space();
         string file = Path.Combine(Path.GetTempPath(), "stampede-" + Guid.NewGuid().ToString("N"));
-        var workers = new List<Worker>();
+        var workers = new List<WorkerProcess>();
         try
         {
             for (int i = 0; i < 8; i++)
             {
-                workers.Add(new Worker("stampede", Servers, space, "cold key", "100", file));
+                workers.Add(new WorkerProcess("stampede", Servers, space, "cold key", "100", file));
             }
 
-            foreach (Worker worker in workers)
+            foreach (WorkerProcess worker in workers)
             {
                 await worker.SaysAsync("ready");
             }
 
-            foreach (Worker worker in workers)
+            foreach (WorkerProcess worker in workers)
             {
                 worker.Say("go");
             }
 
-            foreach (Worker worker in workers)
+            foreach (WorkerProcess worker in workers)
             {
                 await worker.SaysAsync("had 100");
             }
@@ -54,7 +53,7 @@ public sealed class ProcessTests(ThreeNodes nodes) : HybridTestBase(nodes)
         string space = Instance.Space();
         await using Instance other = Instance.On(_nodes.Servers.Select(static server => server.Server), space);
         await other.Peek<int>("warm");
-        using var holder = new Worker("hold", Servers, space, "key");
+        using var holder = new WorkerProcess("hold", Servers, space, "key");
         await holder.SaysAsync("factory");
         Task<string> waiting = other.Get("key", static _ => new ValueTask<string>("taken over")).AsTask();
         await Eventually.True(() => other.Statistics.LeasesWaitedFor == 1, "the other waits");
@@ -73,7 +72,7 @@ public sealed class ProcessTests(ThreeNodes nodes) : HybridTestBase(nodes)
         string space = Instance.Space();
         await using Instance other = Instance.On(_nodes.Servers.Select(static server => server.Server), space);
         string file = Path.Combine(Path.GetTempPath(), "stampede-" + Guid.NewGuid().ToString("N"));
-        using var worker = new Worker("stampede", Servers, space, "key", "5", file);
+        using var worker = new WorkerProcess("stampede", Servers, space, "key", "5", file);
         try
         {
             await worker.SaysAsync("ready");
@@ -87,56 +86,6 @@ public sealed class ProcessTests(ThreeNodes nodes) : HybridTestBase(nodes)
         finally
         {
             File.Delete(file);
-        }
-    }
-
-    /// <summary>A process of the worker program, ended with the test.</summary>
-    private sealed class Worker : IDisposable
-    {
-        private readonly Process _process;
-
-        public Worker(params string[] arguments)
-        {
-            var start = new ProcessStartInfo("dotnet") { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
-            start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "MemcachedDistributedCache.Worker.dll"));
-            foreach (string argument in arguments)
-            {
-                start.ArgumentList.Add(argument);
-            }
-
-            _process = Process.Start(start)!;
-        }
-
-        public void Say(string line) => _process.StandardInput.WriteLine(line);
-
-        public async Task SaysAsync(string expected)
-        {
-            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-            while (await _process.StandardOutput.ReadLineAsync(limit.Token) is { } line)
-            {
-                if (line == expected)
-                {
-                    return;
-                }
-            }
-
-            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"The worker ended and never said '{expected}'."));
-        }
-
-        public void Kill()
-        {
-            _process.Kill();
-            _process.WaitForExit();
-        }
-
-        public void Dispose()
-        {
-            if (!_process.HasExited)
-            {
-                Kill();
-            }
-
-            _process.Dispose();
         }
     }
 }

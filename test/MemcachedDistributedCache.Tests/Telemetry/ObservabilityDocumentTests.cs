@@ -9,6 +9,7 @@ using MemcachedDistributedCache.Telemetry;
 using MemcachedDistributedCache.Vocabulary;
 using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MemcachedDistributedCache.Tests.Telemetry;
@@ -22,6 +23,10 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     [
         .. typeof(AttributeNames).GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetValue(null)!),
         OutputCacheEvent,
+        "memcached.rate_limiter.name",
+        "memcached.rate_limiter.outcome",
+        "memcached.warmup.name",
+        "memcached.warmup.outcome",
     ];
 
     private static readonly string Document = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "observability.md"));
@@ -36,12 +41,20 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     private readonly MemcachedCache _cache;
     private readonly HybridParts _hybrid;
     private readonly ServiceProvider _pages;
+    private readonly MemcachedClient _client = new(new MemcachedClientOptions { Servers = ["127.0.0.1:1"] });
+    private readonly MemcachedRateLimiter _limiter;
+    private readonly BackgroundService _warmup;
 
     public ObservabilityDocumentTests()
     {
         _cache = new MemcachedCache(new MemcachedCacheOptions { Servers = ["127.0.0.1:1"] }, null, null, _factory, "name");
         _hybrid = _cache.CreateHybrid(null, NullLogger.Instance);
-        _pages = new ServiceCollection().AddLogging().AddMemcachedOutputCache("127.0.0.1:1").AddSingleton<IMeterFactory>(_factory).BuildServiceProvider();
+        _pages = new ServiceCollection()
+            .AddLogging()
+            .AddMemcachedOutputCache("127.0.0.1:1")
+            .AddMemcachedWarmup("name", static (_, _) => AsyncEnumerable.Range(1, 2), static (_, _, _) => ValueTask.CompletedTask)
+            .AddSingleton<IMeterFactory>(_factory)
+            .BuildServiceProvider();
         _listener.InstrumentPublished = (instrument, self) =>
         {
             if (instrument.Meter == _factory.Meter)
@@ -54,11 +67,19 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
         _listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Note(instrument, tags));
         _listener.Start();
         _ = _pages.GetRequiredService<IOutputCacheStore>();
+        _warmup = _pages.GetServices<IHostedService>().OfType<BackgroundService>().Single();
+        _limiter = new MemcachedRateLimiter(
+            _client,
+            "name",
+            new MemcachedFixedWindowRateLimiterOptions { PermitLimit = 1, Window = TimeSpan.FromSeconds(1) },
+            meterFactory: _factory);
     }
 
     public void Dispose()
     {
         _listener.Dispose();
+        _limiter.Dispose();
+        _client.Dispose();
         _pages.Dispose();
         _hybrid.Dispose();
         _cache.Dispose();
@@ -84,6 +105,9 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
             CallOptions.From(null, _hybrid.Context.Options),
             ValueFactory.Of(1, static (state, _) => ValueTask.FromResult(state)),
             CancellationToken.None);
+        await _limiter.AcquireAsync();
+        await _warmup.StartAsync(CancellationToken.None);
+        await _warmup.ExecuteTask!;
         _listener.RecordObservableInstruments();
         string[] common = [AttributeNames.ServerAddress, AttributeNames.ServerPort, AttributeNames.CacheName];
         foreach (string[] row in Rows())
@@ -94,7 +118,9 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
                 bool isOfNoServer =
                     row[0].StartsWith("memcached.hybrid.", StringComparison.Ordinal)
                     || row[0].StartsWith("memcached.output_cache.", StringComparison.Ordinal);
-                string[] given = isOfNoServer ? [AttributeNames.CacheName] : common;
+                bool isOfNothing =
+                    row[0].StartsWith("memcached.rate_limiter.", StringComparison.Ordinal) || row[0].StartsWith("memcached.warmup.", StringComparison.Ordinal);
+                string[] given = isOfNothing ? [] : isOfNoServer ? [AttributeNames.CacheName] : common;
                 Assert.Equal(given.Concat(Names().Matches(row[3]).Select(static match => match.Groups[1].Value)).Order(), seen.Order());
             }
             else
@@ -206,7 +232,7 @@ public sealed partial class ObservabilityDocumentTests : IDisposable
     private static string Kind(Instrument instrument) => instrument.GetType().GetGenericTypeDefinition() switch
     {
         Type type when type == typeof(Histogram<>) => "histogram",
-        Type type when type == typeof(ObservableCounter<>) => "counter",
+        Type type when type == typeof(ObservableCounter<>) || type == typeof(Counter<>) => "counter",
         Type type when type == typeof(ObservableUpDownCounter<>) => "up-down counter",
         _ => "gauge",
     };
