@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using WebApi.Cache;
 using WebApi.Products;
+using WebApi.Quotes;
 using WebApi.Reports;
 using WebApi.Sessions;
 
@@ -18,6 +19,7 @@ namespace WebApi;
 [JsonSerializable(typeof(PriceChange))]
 [JsonSerializable(typeof(Repricing))]
 [JsonSerializable(typeof(Repriced))]
+[JsonSerializable(typeof(Quote))]
 [JsonSerializable(typeof(VisitCount))]
 [JsonSerializable(typeof(NodeReport[]))]
 [JsonSerializable(typeof(NodeSample[]))]

@@ -3,6 +3,7 @@ using WebApi.Cache;
 using WebApi.Health;
 using WebApi.Home;
 using WebApi.Products;
+using WebApi.Quotes;
 using WebApi.Reports;
 using WebApi.Sessions;
 using WebApi.Telemetry;
@@ -12,6 +13,7 @@ WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
 
 builder.AddCache();
 builder.AddProducts();
+builder.AddQuotes();
 builder.AddSessions();
 builder.AddTelemetry();
 builder.AddReports();
@@ -34,11 +36,13 @@ app.UseExceptionHandler(
             exception is MemcachedUnavailableException ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError,
     });
 app.UseStatusCodePages();
+app.UseRateLimiter();
 app.UseSessions();
 app.UseOutputCache();
 
 app.MapHome();
 app.MapProducts();
+app.MapQuotes();
 app.MapSessions();
 app.MapCache();
 app.MapReports();

@@ -13,14 +13,14 @@ public sealed partial class SampleReadmeTests
     public async Task The_curl_lines_answer_as_written()
     {
         await using var cluster = SampleCluster.WithoutNodes();
-        SampleApp app = cluster.NewApp();
+        SampleApp app = cluster.NewApp(null, ("Products:WarmUp", "10"));
         Uri address = app.Listen();
         using HttpClient client = app.NewClient();
         await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
 
         List<(string Command, string Answer)> examples = ReadExamples();
-        Assert.Equal(14, examples.Count);
-        foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/products/reprice", "/api/session/visits", "/api/cache/nodes", "/api/report?category=premium", "/health/ready"])
+        Assert.Equal(18, examples.Count);
+        foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/products/reprice", "/api/session/visits", "/api/cache/nodes", "/api/report?category=premium", "/health/ready", "/api/products/2/quote?quantity=100"])
         {
             Assert.Contains(examples, example => example.Command.EndsWith("http://127.0.0.1:5080" + endpoint, StringComparison.Ordinal));
         }
@@ -66,6 +66,7 @@ public sealed partial class SampleReadmeTests
     {
         string text = answer.ReplaceLineEndings("\n").TrimEnd();
         text = Trace().Replace(Date().Replace(text, "Date: now"), "\"traceId\":\"00-trace\"");
+        text = RetryAfter().Replace(text, "Retry-After: soon");
         text = MadeAt().Replace(text, "\"madeAt\":\"now\"");
         return command.EndsWith("/nodes", StringComparison.Ordinal) ? Number().Replace(text, "0") : text;
     }
@@ -92,6 +93,9 @@ public sealed partial class SampleReadmeTests
 
     [GeneratedRegex("\"traceId\":\"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]\"")]
     private static partial Regex Trace();
+
+    [GeneratedRegex("^Retry-After: [0-9]+$", RegexOptions.Multiline)]
+    private static partial Regex RetryAfter();
 
     [GeneratedRegex("\"madeAt\":\"[0-9-]{10}T[0-9:.]+(?:Z|[+]00:00)\"")]
     private static partial Regex MadeAt();

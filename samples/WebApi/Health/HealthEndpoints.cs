@@ -10,7 +10,9 @@ internal static class HealthEndpoints
     private const string Ready = "ready";
 
     public static void AddHealth(this WebApplicationBuilder builder)
-        => builder.Services.AddHealthChecks().AddMemcached(tags: [Ready], timeout: TimeSpan.FromSeconds(2));
+        => builder.Services.AddHealthChecks()
+            .AddMemcached(tags: [Ready], timeout: TimeSpan.FromSeconds(2))
+            .AddMemcachedWarmup(tags: [Ready], limit: TimeSpan.FromMinutes(1));
 
     public static void MapHealth(this IEndpointRouteBuilder app)
     {

@@ -39,6 +39,9 @@ internal sealed class ProductCatalog(ProductStore store, MemcachedHybridCache ca
             Tags,
             cancellationToken);
 
+    /// <summary>The ids of the products that most readers will ask for.</summary>
+    public IAsyncEnumerable<long> BestSoldAsync(CancellationToken cancellationToken) => store.BestSoldAsync(options.Value.WarmUp, cancellationToken);
+
     /// <summary>Changes the price and returns the product as it is then, or null.</summary>
     public async Task<Product?> ChangePriceAsync(long id, decimal price)
     {

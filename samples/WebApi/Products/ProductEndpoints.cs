@@ -13,6 +13,10 @@ internal static class ProductEndpoints
         builder.Services.AddOptions<ProductOptions>().BindConfiguration("Products").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<ProductStore>();
         builder.Services.AddSingleton<ProductCatalog>();
+        builder.Services.AddMemcachedWarmup(
+            "best-sold products",
+            static (services, token) => services.GetRequiredService<ProductCatalog>().BestSoldAsync(token),
+            static async (id, services, token) => await services.GetRequiredService<ProductCatalog>().FindAsync(id, token));
     }
 
     public static void MapProducts(this IEndpointRouteBuilder app)

@@ -12,4 +12,8 @@ internal sealed class ProductOptions
     /// <summary>How long a product is cached, and so the longest that an old price can be seen if an invalidation gets lost.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan TimeToLive { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How many of the best-sold products are put into the cache at the start.</summary>
+    [Range(0, 1000)]
+    public int WarmUp { get; set; } = 10;
 }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Runtime.CompilerServices;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
@@ -32,6 +33,13 @@ internal sealed class ProductStore(IOptions<ProductOptions> options, IHostEnviro
             "INSERT OR IGNORE INTO products (id, name, price_cents, version) VALUES (@id, @name, @price, 1)",
             ProductSeed.Products.Select((product, index) => new { id = index + 1, name = product.Name, price = product.PriceCents }),
             transaction);
+        await connection.ExecuteAsync(
+            "CREATE TABLE IF NOT EXISTS sales (product_id INTEGER PRIMARY KEY, sold INTEGER NOT NULL)",
+            transaction: transaction);
+        await connection.ExecuteAsync(
+            "INSERT OR IGNORE INTO sales (product_id, sold) VALUES (@id, @sold)",
+            ProductSeed.Products.Select(static (_, index) => new { id = index + 1, sold = ProductSeed.SoldOf(index + 1) }),
+            transaction);
         await transaction.CommitAsync(cancellationToken);
     }
 
@@ -44,6 +52,19 @@ internal sealed class ProductStore(IOptions<ProductOptions> options, IHostEnviro
             new { id },
             cancellationToken: cancellationToken));
         return row?.ToProduct();
+    }
+
+    /// <summary>The ids of the best-sold products, the best first.</summary>
+    public async IAsyncEnumerable<long> BestSoldAsync(int count, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using SqliteConnection connection = await OpenAsync(cancellationToken);
+        foreach (long id in await connection.QueryAsync<long>(new CommandDefinition(
+            "SELECT product_id FROM sales ORDER BY sold DESC, product_id LIMIT @count",
+            new { count },
+            cancellationToken: cancellationToken)))
+        {
+            yield return id;
+        }
     }
 
     /// <summary>Changes the price and returns the product as it is then, or null; committed when this returns.</summary>
