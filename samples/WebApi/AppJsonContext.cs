@@ -4,6 +4,7 @@ using WebApi.Products;
 using WebApi.Quotes;
 using WebApi.Reports;
 using WebApi.Sessions;
+using WebApi.Views;
 
 namespace WebApi;
 
@@ -20,6 +21,8 @@ namespace WebApi;
 [JsonSerializable(typeof(Repricing))]
 [JsonSerializable(typeof(Repriced))]
 [JsonSerializable(typeof(Quote))]
+[JsonSerializable(typeof(ViewCount))]
+[JsonSerializable(typeof(ViewedProduct[]))]
 [JsonSerializable(typeof(VisitCount))]
 [JsonSerializable(typeof(NodeReport[]))]
 [JsonSerializable(typeof(NodeSample[]))]

@@ -38,7 +38,7 @@ public interface IMemcachedClient
 
     /// <summary>Reads the bytes of a value into a writer.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="destination">Where they go, on the caller's own time; nothing is written unless the outcome is a success.</param>
+    /// <param name="destination">Takes the bytes. Nothing is written unless the outcome is a success.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How many bytes there were, or another outcome, as with <see cref="GetAsync{T}"/>.</returns>
     ValueTask<MemcachedResult<int>> GetAsync(MemcachedKey key, IBufferWriter<byte> destination, CancellationToken cancellationToken = default);
@@ -177,7 +177,8 @@ public interface IMemcachedClient
 
     /// <summary>
     /// Marks an item as stale (<c>md I</c>): <see cref="GetAsync{T}"/> does not find it any more, <see cref="GetItemAsync{T}"/> tells one
-    /// of its readers to replace it.
+    /// of its readers to replace it: the first that reads it in any way, whose answer may be lost. A mark that gets no answer is not made
+    /// up for.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <param name="timeToLive">How long the stale item lives on.</param>
@@ -326,7 +327,7 @@ public interface IMemcachedClient
     Task<IReadOnlyList<MemcachedServerResult>> FlushAsync(TimeSpan delay = default, CancellationToken cancellationToken = default);
 
     /// <summary>Asks all servers for statistics (<c>stats</c>).</summary>
-    /// <param name="kind">Which.</param>
+    /// <param name="kind">The kind of statistics.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The answer of each server.</returns>
     Task<IReadOnlyList<MemcachedServerStatistics>> GetStatisticsAsync(
@@ -350,6 +351,6 @@ public interface IMemcachedClient
     string? NodeOf(MemcachedKey key);
 
     /// <summary>The state and the counts of each server, as this process has seen them.</summary>
-    /// <returns>They.</returns>
+    /// <returns>One status for each server, in the order of the options.</returns>
     IReadOnlyList<MemcachedNodeStatus> GetNodes();
 }

@@ -5,7 +5,8 @@ namespace MemcachedDistributedCache;
 /// <summary>
 /// The state of an item, as memcached numbers it: each change gives the item another number. A store or a deletion that is given one
 /// happens only to the item in that state. The number is good for the connection that told it, since a server that was restarted
-/// counts anew: after a reconnect such a change is a <see cref="MemcachedOutcome.Conflict"/>, and the item has to be read again.
+/// counts anew: after a reconnect such a change is a <see cref="MemcachedOutcome.Conflict"/>, and the item has to be read again. Calls that
+/// block have a connection of their own, so a state that an asynchronous call has told is a conflict to them, and the reverse.
 /// </summary>
 public readonly struct MemcachedCas : IEquatable<MemcachedCas>
 {

@@ -28,7 +28,7 @@ public sealed class MemcachedClient : IMemcachedClient, IAsyncDisposable, IDispo
         _parts = parts;
         _calls = parts.Calls;
         _results = new ClientResults(parts.Settings.Serializer);
-        _many = new ManyCalls(_calls);
+        _many = new ManyCalls(_calls, parts.Settings);
         _administration = new Administration(_calls);
     }
 
@@ -232,10 +232,13 @@ public sealed class MemcachedClient : IMemcachedClient, IAsyncDisposable, IDispo
         CancellationToken cancellationToken = default)
     {
         var many = new ManyStores<T>(ManyCalls.ArrayOf(items), _parts.WireTimeOf(timeToLive), _parts.Settings.Serializer, cancellationToken);
-        await _many.RunAsync(many).ConfigureAwait(false);
-        foreach (MemcachedKey key in many.KeysToClear())
+        try
         {
-            await ClearAsync(new ClientCall(ClientVerb.Delete, key, CallMode.Async, cancellationToken)).ConfigureAwait(false);
+            await _many.RunAsync(many).ConfigureAwait(false);
+        }
+        finally
+        {
+            await Task.WhenAll(many.KeysToClear().Select(key => ClearAsync(key, CallMode.Async).AsTask())).ConfigureAwait(false);
         }
 
         return many.Results;
@@ -345,15 +348,15 @@ public sealed class MemcachedClient : IMemcachedClient, IAsyncDisposable, IDispo
         MemcachedResult result = ClientResults.Changed(call, await _calls.ExecuteAsync(call).ConfigureAwait(false));
         if (call.Verb == ClientVerb.Set && result.Outcome is MemcachedOutcome.TooLarge or MemcachedOutcome.OutOfMemory)
         {
-            await ClearAsync(call).ConfigureAwait(false);
+            await ClearAsync(call.Key, call.Mode).ConfigureAwait(false);
         }
 
         return result;
     }
 
     /// <summary>The older value under a key whose new one the server did not take is not to be read any more.</summary>
-    private async ValueTask ClearAsync(ClientCall store)
-        => await _calls.ExecuteAsync(new ClientCall(ClientVerb.Delete, store.Key, store.Mode, store.Token)).ConfigureAwait(false);
+    private async ValueTask ClearAsync(MemcachedKey key, CallMode mode)
+        => await _calls.ExecuteAsync(new ClientCall(ClientVerb.Delete, key, mode, CancellationToken.None)).ConfigureAwait(false);
 
     private async Task<MemcachedResults> ChangeManyAsync(ClientVerb verb, IEnumerable<MemcachedKey> keys, int wireTime, CancellationToken cancellationToken)
     {

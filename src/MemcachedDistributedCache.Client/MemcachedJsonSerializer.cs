@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -54,7 +55,11 @@ public sealed class MemcachedJsonSerializer : IMemcachedSerializer
         if (IsInteger<T>())
         {
             Span<byte> digits = destination.GetSpan(LongestInteger);
-            ((IUtf8SpanFormattable)value!).TryFormat(digits, out int length, default, null);
+            if (!((IUtf8SpanFormattable)value!).TryFormat(digits, out int length, default, CultureInfo.InvariantCulture))
+            {
+                throw new InvalidOperationException("The destination has no room for an integer.");
+            }
+
             destination.Advance(length);
             return 0;
         }

@@ -3,7 +3,7 @@ namespace MemcachedDistributedCache;
 /// <summary>How an operation of <see cref="IMemcachedClient"/> ended.</summary>
 public enum MemcachedOutcome
 {
-    /// <summary>No operation has ended: the value of a result that nobody has made.</summary>
+    /// <summary>There is no outcome: the result is the default value of its type.</summary>
     None,
 
     /// <summary>Done: found, stored, deleted, touched or counted, as the operation has it.</summary>
@@ -12,7 +12,10 @@ public enum MemcachedOutcome
     /// <summary>There is no such item.</summary>
     NotFound,
 
-    /// <summary>Nothing was stored: an item that was to be added is there, or one that was to be replaced or appended to is not.</summary>
+    /// <summary>
+    /// Nothing was stored: an item that was to be added is there, or one that was to be replaced or appended to is not, or would grow above
+    /// the server's item size.
+    /// </summary>
     NotStored,
 
     /// <summary>

@@ -42,8 +42,8 @@ public readonly struct MemcachedResult
     public override string ToString() => MemcachedFailure.Describe(Outcome, Failure);
 }
 
-/// <summary>How an operation ended that tells something, and what it tells.</summary>
-/// <typeparam name="T">The type of what it tells.</typeparam>
+/// <summary>The outcome of an operation that gives a value, and the value.</summary>
+/// <typeparam name="T">The type of the value.</typeparam>
 public readonly struct MemcachedResult<T>
 {
     private readonly T? _value;
@@ -64,26 +64,26 @@ public readonly struct MemcachedResult<T>
     /// <summary>Why there is no answer, or what the server said; null where it did what it was asked.</summary>
     public MemcachedFailure? Failure { get; }
 
-    /// <summary>What it tells.</summary>
+    /// <summary>The value.</summary>
     /// <exception cref="MemcachedUnavailableException">There is no answer.</exception>
     /// <exception cref="MemcachedOutcomeException">The answer is another one; that nothing was found, too.</exception>
     public T Value => IsSuccess ? _value! : throw MemcachedOutcomeException.Of(Outcome, Failure);
 
-    /// <summary>What it tells, or the type's default value where it tells nothing.</summary>
+    /// <summary>The value, or the type's default value where there is none.</summary>
     public T? ValueOrDefault => _value;
 
-    /// <summary>Gives what it tells.</summary>
-    /// <param name="value">That, or the type's default value.</param>
-    /// <returns>Whether it tells something.</returns>
+    /// <summary>Gives the value.</summary>
+    /// <param name="value">The value, or the type's default value.</param>
+    /// <returns>Whether there is a value.</returns>
     public bool TryGetValue([MaybeNullWhen(false)] out T value)
     {
         value = _value;
         return IsSuccess;
     }
 
-    /// <summary>What it tells; null or the type's default value where nothing was found.</summary>
+    /// <summary>The value; null or the type's default value where nothing was found.</summary>
     /// <exception cref="MemcachedUnavailableException">There is no answer.</exception>
-    /// <exception cref="MemcachedOutcomeException">The answer is neither.</exception>
+    /// <exception cref="MemcachedOutcomeException">The outcome is neither success nor <see cref="MemcachedOutcome.NotFound"/>.</exception>
     public T? FoundOrDefault() => Outcome == MemcachedOutcome.NotFound ? default : Value;
 
     /// <summary>The outcome, and the failure if there is one. The value is not told.</summary>

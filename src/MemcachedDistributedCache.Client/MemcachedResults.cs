@@ -20,14 +20,17 @@ public sealed class MemcachedResults : IReadOnlyList<MemcachedResult>
     public int Count => _results.Length;
 
     /// <summary>
-    /// The keys of which no definite answer has come (<see cref="MemcachedOutcome.Unavailable"/>, <see cref="MemcachedOutcome.Unknown"/>) or
-    /// that the server refused; a key that was not found is none of them.
+    /// The keys of which no definite answer has come (<see cref="MemcachedOutcome.Unavailable"/>, <see cref="MemcachedOutcome.Unknown"/>), or
+    /// that were refused, are too large or cannot be read. A key that was not found, or whose condition did not hold, is none of them.
     /// </summary>
-    public IEnumerable<MemcachedKey> FailedKeys => Keys.Where((_, index) => _results[index].Failure is not null);
+    public IEnumerable<MemcachedKey> FailedKeys => Keys.Where((_, index) => IsFailure(_results[index].Outcome));
 
     /// <summary>The result of the key at this place.</summary>
     /// <param name="index">The place.</param>
     public MemcachedResult this[int index] => _results[index];
+
+    internal static bool IsFailure(MemcachedOutcome outcome)
+        => outcome is not (MemcachedOutcome.Success or MemcachedOutcome.NotFound or MemcachedOutcome.NotStored or MemcachedOutcome.Conflict);
 
     /// <inheritdoc/>
     public IEnumerator<MemcachedResult> GetEnumerator() => ((IEnumerable<MemcachedResult>)_results).GetEnumerator();
@@ -62,7 +65,7 @@ public sealed class MemcachedResults<T> : IReadOnlyList<MemcachedResult<T>>
     public IEnumerable<MemcachedKey> MissingKeys => Keys.Where((_, index) => _results[index].Outcome == MemcachedOutcome.NotFound);
 
     /// <inheritdoc cref="MemcachedResults.FailedKeys"/>
-    public IEnumerable<MemcachedKey> FailedKeys => Keys.Where((_, index) => _results[index].Failure is not null);
+    public IEnumerable<MemcachedKey> FailedKeys => Keys.Where((_, index) => MemcachedResults.IsFailure(_results[index].Outcome));
 
     /// <summary>The result of the key at this place.</summary>
     /// <param name="index">The place.</param>

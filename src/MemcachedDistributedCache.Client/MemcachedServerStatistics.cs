@@ -28,7 +28,7 @@ public enum MemcachedStatisticsKind
 /// <param name="Server">The server's address as configured.</param>
 /// <param name="Outcome">
 /// <see cref="MemcachedOutcome.Success"/>, <see cref="MemcachedOutcome.Rejected"/> where the server refuses the command,
-/// or <see cref="MemcachedOutcome.Unavailable"/>.
+/// <see cref="MemcachedOutcome.Unavailable"/>, or <see cref="MemcachedOutcome.Unknown"/> where it was sent and no answer came.
 /// </param>
 /// <param name="Detail">The server's words, where it refuses.</param>
 public sealed record MemcachedServerResult(string Server, MemcachedOutcome Outcome, string? Detail = null);

@@ -89,7 +89,7 @@ public sealed class ReadmeTests
                 .Skip(1)
                 .Select(static text => text[..text.IndexOf("```", StringComparison.Ordinal)]),
         ];
-        Assert.Equal(4, blocks.Length);
+        Assert.Equal(5, blocks.Length);
         string[] program = [.. blocks[0].Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
         Assert.Equal("using Microsoft.Extensions.Caching.Hybrid;", program[0]);
         Assert.Equal("app.Run();", program[^1]);
@@ -99,7 +99,7 @@ public sealed class ReadmeTests
             .. blocks[1..]
                 .SelectMany(static block => block.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)),
         ];
-        Assert.Equal(8, others.Length);
+        Assert.Equal(9, others.Length);
         Assert.Equal(
             others.Order(StringComparer.Ordinal),
             ran.Where(line => !program.Contains(line, StringComparer.Ordinal) && !line.StartsWith("UseInTest", StringComparison.Ordinal))

@@ -92,16 +92,19 @@ public sealed class HistoryTests(ITestOutputHelper output)
 
     private static async Task CallAsync(MemcachedClient client, SharedKeys keys, ModelCaller caller, CancellationToken stop)
     {
-        var known = new Dictionary<string, MemcachedCas>(StringComparer.Ordinal);
+        var known = new Dictionary<string, (MemcachedCas Cas, bool Blocking)>(StringComparer.Ordinal);
         while (!stop.IsCancellationRequested)
         {
             // A few keys are asked for by many callers at once, and the others live through the faults.
             KeyHistory history = keys.Take(caller.Below(3) == 0 ? caller.Below(4) : caller.Below(KeysAtATime));
-            ModelCall call = caller.Next(history.Numbers, known.GetValueOrDefault(history.Key), forEver: true);
-            ModelAnswer answer = await history.AskAsync(client, call, blocking: caller.Below(8) == 0);
+            (MemcachedCas Cas, bool Blocking) told = known.GetValueOrDefault(history.Key);
+            ModelCall call = caller.Next(history.Numbers, told.Cas, forEver: true);
+            bool isConditional = call.Verb is ModelVerb.CompareAndSet or ModelVerb.CompareAndDelete;
+            bool blocking = isConditional ? told.Blocking : caller.Below(8) == 0;
+            ModelAnswer answer = await history.AskAsync(client, call, blocking);
             if (answer.Token.IsKnown)
             {
-                known[history.Key] = answer.Token;
+                known[history.Key] = (answer.Token, blocking);
             }
 
             if (caller.Below(4) == 0)

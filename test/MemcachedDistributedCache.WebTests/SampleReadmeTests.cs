@@ -19,7 +19,7 @@ public sealed partial class SampleReadmeTests
         await client.WaitForNodesAsync(static nodes => nodes.All(static node => node.State == "Up"));
 
         List<(string Command, string Answer)> examples = ReadExamples();
-        Assert.Equal(18, examples.Count);
+        Assert.Equal(20, examples.Count);
         foreach (string endpoint in (string[])["/api/products/1", "/api/products/1/price", "/api/products/reprice", "/api/session/visits", "/api/cache/nodes", "/api/report?category=premium", "/health/ready", "/api/products/2/quote?quantity=100"])
         {
             Assert.Contains(examples, example => example.Command.EndsWith("http://127.0.0.1:5080" + endpoint, StringComparison.Ordinal));

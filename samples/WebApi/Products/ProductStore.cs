@@ -54,6 +54,17 @@ internal sealed class ProductStore(IOptions<ProductOptions> options, IHostEnviro
         return row?.ToProduct();
     }
 
+    /// <summary>The products of these ids that exist.</summary>
+    public async Task<IReadOnlyList<Product>> FindManyAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken)
+    {
+        await using SqliteConnection connection = await OpenAsync(cancellationToken);
+        IEnumerable<Row> rows = await connection.QueryAsync<Row>(new CommandDefinition(
+            "SELECT id, name, price_cents AS priceCents, version FROM products WHERE id IN @ids",
+            new { ids },
+            cancellationToken: cancellationToken));
+        return [.. rows.Select(static row => row.ToProduct())];
+    }
+
     /// <summary>The ids of the best-sold products, the best first.</summary>
     public async IAsyncEnumerable<long> BestSoldAsync(int count, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

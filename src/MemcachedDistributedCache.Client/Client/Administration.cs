@@ -38,15 +38,17 @@ internal sealed class Administration(ClientCalls calls)
         };
         return await AskAllAsync(
             command,
+            changes: false,
             static (server, outcome, reply) => new MemcachedServerStatistics(server, outcome, ValuesOf(reply)) { Detail = reply.Error },
             cancellationToken).ConfigureAwait(false);
     }
 
     private Task<IReadOnlyList<MemcachedServerResult>> CommandAsync(string command, CancellationToken cancellationToken)
-        => AskAllAsync(command, static (server, outcome, reply) => new MemcachedServerResult(server, outcome, reply.Error), cancellationToken);
+        => AskAllAsync(command, changes: true, static (server, outcome, reply) => new MemcachedServerResult(server, outcome, reply.Error), cancellationToken);
 
     private async Task<IReadOnlyList<T>> AskAllAsync<T>(
         string command,
+        bool changes,
         Func<string, MemcachedOutcome, AdminReply, T> resultOf,
         CancellationToken cancellationToken)
     {
@@ -60,6 +62,7 @@ internal sealed class Administration(ClientCalls calls)
             AdminReply reply = await calls.Cluster.AskAsync(node, command, cancellationToken).ConfigureAwait(false);
             MemcachedOutcome outcome = reply.IsAnswer ? MemcachedOutcome.Success
                 : reply.Error is not null ? MemcachedOutcome.Rejected
+                : reply.WasSent && changes ? MemcachedOutcome.Unknown
                 : MemcachedOutcome.Unavailable;
             return resultOf(node.Counters.Server, outcome, reply);
         }

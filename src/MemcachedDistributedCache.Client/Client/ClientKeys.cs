@@ -45,13 +45,13 @@ internal sealed class ClientKeys(string keyNamespace, MemcachedIllegalKeys illeg
 
         _prefix.CopyTo(buffer);
         Span<byte> rest = buffer[_prefix.Length..MetaRequests.MaximumKeyLength];
-        return text[0] != '#'
+        return text[0] != '#' && (_prefix.Length != 0 || !text.Contains("|#", StringComparison.Ordinal))
             && Utf8.FromUtf16(text, rest, out _, out int length, replaceInvalidSequences: false) == System.Buffers.OperationStatus.Done
             && WireKey.TryCreate(buffer[..(_prefix.Length + length)], out WireKey key)
                 ? key
                 : throw new ArgumentException(
                     $"memcached takes no such key: with the namespace it has {_prefix.Length + Encoding.UTF8.GetByteCount(text)} bytes in UTF-8, "
-                    + "and it may have 250, no space and no control character, and may not begin with '#'. "
+                    + "and it may have 250, no space and no control character, and may not begin with '#', nor have '|#' where there is no namespace: the caches' own items lie there. "
                     + "Set MemcachedClientOptions.IllegalKeys to Hash to have such keys hashed, as the caches do.",
                     nameof(text));
     }

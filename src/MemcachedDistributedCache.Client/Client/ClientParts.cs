@@ -32,6 +32,8 @@ internal sealed class ClientParts : IAsyncDisposable, IDisposable
                 ? ChangePolicy.MayUseGutter | ChangePolicy.RemoveIfUncertain
                 : ChangePolicy.None,
             Serializer = options.Serializer ?? MemcachedJsonSerializer.Default,
+            MaximumPendingOperations = options.MaximumPendingOperations,
+            MaximumBufferedBytes = options.MaximumBufferedBytes,
             OperationTimeout = options.OperationTimeout,
         };
         Calls = new ClientCalls(

@@ -23,6 +23,12 @@ internal sealed record ClientSettings
     /// <summary>Makes bytes of values.</summary>
     public required IMemcachedSerializer Serializer { get; init; }
 
+    /// <summary>How many requests may await their reply on one connection.</summary>
+    public required int MaximumPendingOperations { get; init; }
+
+    /// <summary>How many bytes may wait to be sent on one connection.</summary>
+    public required int MaximumBufferedBytes { get; init; }
+
     /// <summary>The limit of an operation in words, for failures that exceeded it.</summary>
     public required TimeSpan OperationTimeout { get; init; }
 }

@@ -117,20 +117,9 @@ internal static class ItemSteps
     {
         if (context.Node.Consistency.IsUncertain(key))
         {
-            // The removal that would come anyway, and would take the change with it. One that is on its way already comes before this one on
-            // the key's connection, but not before what a blocked caller sends by another: such a caller waits until the removals are over.
-            if (context.Mode == CallMode.Sync)
-            {
-                return context.Unsent(default);
-            }
-
-            OperationResult removed = await context
-                .Execute(new KeyRequest(OperationKind.Delete, WireKey.Of(key)), key)
-                .ConfigureAwait(false);
-            if (removed.Status is not (ResultStatus.Success or ResultStatus.Miss) || context.Node.Consistency.IsUncertain(key))
-            {
-                return context.Unsent(removed);
-            }
+            // The removal that makes up for an earlier change would take this one with it. To remove the key here would not hold back a
+            // removal that is about to be sent: so this change is not sent before the key is certain, and is tried again in a moment.
+            return context.Unsent(default);
         }
 
         for (int round = 0; looks && context.IsFenced; round++)

@@ -13,6 +13,14 @@ internal sealed class ManyReads<T>(MemcachedKey[] keys, ClientResults results, C
     /// <inheritdoc/>
     public int Count => keys.Length;
 
+    /// <summary>Gives the result of a key away.</summary>
+    public MemcachedResult<T> Take(int index)
+    {
+        MemcachedResult<T> result = _each[index];
+        _each[index] = default;
+        return result;
+    }
+
     /// <inheritdoc/>
     public ClientCall Begin(int index) => new(ClientVerb.Get, keys[index], CallMode.Async, token) { Target = ClientResults.TargetOf<T>() };
 
@@ -33,9 +41,24 @@ internal sealed class ManyStores<T>(KeyValuePair<MemcachedKey, T>[] items, int t
     /// <inheritdoc/>
     public int Count => items.Length;
 
-    /// <summary>The keys whose new value the server did not take, so that the older one has to go.</summary>
+    /// <summary>The keys whose last value the server did not take, so that the older one has to go.</summary>
     public IEnumerable<MemcachedKey> KeysToClear()
-        => items.Where((_, index) => _each[index].Outcome is MemcachedOutcome.TooLarge or MemcachedOutcome.OutOfMemory).Select(static item => item.Key);
+    {
+        if (!Array.Exists(_each, IsRefused))
+        {
+            return [];
+        }
+
+        var last = new Dictionary<MemcachedKey, int>();
+        for (int i = 0; i < items.Length; i++)
+        {
+            last[items[i].Key] = i;
+        }
+
+        return last.Where(pair => IsRefused(_each[pair.Value])).Select(static pair => pair.Key);
+    }
+
+    private static bool IsRefused(MemcachedResult result) => result.Outcome is MemcachedOutcome.TooLarge or MemcachedOutcome.OutOfMemory;
 
     /// <inheritdoc/>
     public ClientCall Begin(int index)

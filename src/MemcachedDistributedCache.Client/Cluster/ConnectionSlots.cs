@@ -100,9 +100,6 @@ internal sealed class ConnectionSlots
         }
     }
 
-    /// <summary>A connection is the present one of a slot.</summary>
-    public bool Holds(Connection connection) => All.Any(slot => slot.Current == connection);
-
     /// <summary>Another connection has taken its place.</summary>
     public bool HasLeft(Connection connection) => _leaving.Contains(connection);
 

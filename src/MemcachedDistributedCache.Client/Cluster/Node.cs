@@ -159,7 +159,8 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
 
     /// <summary>
     /// As <see cref="ExecuteOn"/>, for a caller who is told the difference between a condition that does not hold and a server that
-    /// cannot be asked, and who may have read the token in the other <see cref="CallMode"/>.
+    /// cannot be asked. A token that was read in the other <see cref="CallMode"/> is of another connection: a server may have been
+    /// restarted behind the one while nothing has told the other.
     /// </summary>
     public ValueTask<OperationResult> ExecuteOnOrigin<TRequest>(
         object? origin,
@@ -174,9 +175,7 @@ internal sealed class Node : IClusterNode, INodeChannel, INodeHealthEvents
             return Unavailable(request.Kind);
         }
 
-        bool isOrigin = (_settings.Connections.IsShared ? Address : (object)connection) == origin
-            || _connections.AreOfOneServer(connection, origin);
-        return isOrigin && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
+        return (_settings.Connections.IsShared ? Address : (object)connection) == origin && connection.TryExecute(request, ValueTarget.OwnArray, cancellationToken, out ValueTask<OperationResult> result)
             ? result
             : new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
     }

@@ -78,17 +78,6 @@ internal sealed class NodeConnections
     public Connection? AcquireForLargeValue(uint hash)
         => LargeValues.Contains(hash) && _health.State != MemcachedNodeState.Down ? _slots.AcquireForLargeValue() : null;
 
-    /// <summary>
-    /// An item's state that <paramref name="origin"/> told can be held against on another connection: one is for callers who await and
-    /// one for those who block, and both are open, so that there is one server behind them.
-    /// </summary>
-    public bool AreOfOneServer(Connection connection, object? origin)
-        => origin is Connection other
-            && other.Mode != connection.Mode
-            && other is { IsUsable: true, IsOpen: true }
-            && connection.IsOpen
-            && _slots.Holds(other);
-
     /// <summary>Opens the first connection before anybody asks for it.</summary>
     public void Warm() => _slots.First.Acquire();
 

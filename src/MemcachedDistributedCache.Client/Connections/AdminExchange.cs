@@ -7,7 +7,7 @@ namespace MemcachedDistributedCache.Connections;
 /// <summary>Asks a server one <see cref="AdminCommand"/> on a connection of its own, which is closed after it.</summary>
 internal static class AdminExchange
 {
-    /// <summary>Asks; <see cref="AdminReply.None"/> where there is no answer within the limits of a connect and an operation.</summary>
+    /// <summary>Asks; <see cref="AdminReply.None"/> or <see cref="AdminReply.Lost"/> where there is no answer within the limits of a connect and an operation.</summary>
     public static async Task<AdminReply> AskAsync(
         ConnectionSettings settings,
         ServerAddress address,
@@ -16,6 +16,7 @@ internal static class AdminExchange
     {
         using var limit = new CancellationTokenSource(settings.ConnectTimeout + settings.Clock.AttemptTimeout, settings.TimeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        bool wasSent = false;
         try
         {
             using IAsyncTransport transport = await settings
@@ -30,13 +31,14 @@ internal static class AdminExchange
                 return new AdminReply(false, refusal, []);
             }
 
+            wasSent = true;
             await transport.SendAsync(command.ToRequest()).ConfigureAwait(false);
             return await ReadAsync(transport, new AdminReply.Reader(command)).ConfigureAwait(false);
         }
         catch (Exception)
         {
             // Whatever it is, the node's own connections meet it too, and they log it and act on it.
-            return AdminReply.None;
+            return wasSent ? AdminReply.Lost : AdminReply.None;
         }
     }
 
@@ -60,11 +62,11 @@ internal static class AdminExchange
                 end += count;
                 if (TryRead(buffer.AsSpan(0, end), ref start, reader, out AdminReply? reply))
                 {
-                    return reply ?? AdminReply.None;
+                    return reply ?? AdminReply.Lost;
                 }
             }
 
-            return AdminReply.None;
+            return AdminReply.Lost;
         }
         finally
         {

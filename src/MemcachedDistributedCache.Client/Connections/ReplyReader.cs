@@ -296,7 +296,7 @@ internal sealed class ReplyReader(PendingQueue queue, Func<uint, bool> hasPrefix
         owner.LargeValues.Note(operation.ReadHash, reply.Length);
 
         // It stays in the queue while its value comes, so that its deadline is looked after.
-        _value.Begin(operation, reply, reply.Code == ReplyCode.Value && !operation.IsClaimed && reply.Length <= LargestKept);
+        _value.Begin(operation, reply, reply.Code == ReplyCode.Value && !operation.IsClaimed && (reply.Length <= LargestKept || operation.Kind == OperationKind.Increment));
         return null;
     }
 

@@ -20,6 +20,12 @@ internal sealed record AdminReply(bool IsAnswer, string? Error, IReadOnlyList<(s
     /// <summary>There is no answer.</summary>
     public static AdminReply None { get; } = new(false, null, []);
 
+    /// <summary>There is no answer to a question that may have arrived.</summary>
+    public static AdminReply Lost { get; } = new(false, null, []) { WasSent = true };
+
+    /// <summary>Any byte of the question may have reached the server.</summary>
+    public bool WasSent { get; private init; }
+
     /// <summary>Puts a reply together line by line.</summary>
     internal sealed class Reader(AdminCommand command)
     {

@@ -80,16 +80,17 @@ public sealed class ItemVerbTests : IAsyncLifetime
     [MemcachedTheory]
     [InlineData("Meta")]
     [InlineData("Classic")]
-    public async Task A_state_that_one_who_blocks_has_read_serves_one_who_awaits_and_the_reverse(string protocol)
+    public async Task A_state_that_one_who_blocks_has_read_is_a_conflict_to_one_who_awaits_and_the_reverse(string protocol)
     {
         await using ItemRig rig = On(protocol, "Async");
         await rig.PutAsync("k", "a", mode: CallMode.Sync);
         CasToken blocking = (await rig.FetchAsync("k", mode: CallMode.Sync)).CasToken;
-        Assert.Equal(ResultStatus.Success, (await rig.PutAsync("k", "b", cas: blocking)).Status);
+        Assert.Equal(ResultStatus.Conflict, (await rig.PutAsync("k", "b", cas: blocking)).Status);
+        Assert.Equal(ResultStatus.Success, (await rig.PutAsync("k", "b", cas: blocking, mode: CallMode.Sync)).Status);
         CasToken awaiting = (await rig.FetchAsync("k")).CasToken;
         Assert.NotSame(blocking.Origin, awaiting.Origin);
-        Assert.Equal(ResultStatus.Success, (await rig.PutAsync("k", "c", cas: awaiting, mode: CallMode.Sync)).Status);
-        Assert.Equal(ResultStatus.Conflict, (await rig.PutAsync("k", "d", cas: awaiting, mode: CallMode.Sync)).Status);
+        Assert.Equal(ResultStatus.Conflict, (await rig.PutAsync("k", "c", cas: awaiting, mode: CallMode.Sync)).Status);
+        Assert.Equal(ResultStatus.Success, (await rig.PutAsync("k", "d", cas: awaiting)).Status);
     }
 
     [MemcachedTheory]

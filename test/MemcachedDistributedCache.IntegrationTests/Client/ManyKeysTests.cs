@@ -105,6 +105,45 @@ public sealed class ManyKeysTests(ThreeNodes nodes) : IClassFixture<ThreeNodes>
     }
 
     [MemcachedFact]
+    public async Task The_last_value_of_a_key_stays_though_an_earlier_one_was_too_large()
+    {
+        await using MemcachedClient client = nodes.Client(static options => options.MaximumValueBytes = 100);
+        MemcachedResults stored = await client.SetManyAsync(
+            [KeyValuePair.Create((MemcachedKey)"a", new byte[101]), KeyValuePair.Create((MemcachedKey)"a", new byte[7])],
+            Minute);
+        Assert.Equal([MemcachedOutcome.TooLarge, MemcachedOutcome.Success], stored.Select(static one => one.Outcome));
+        Assert.Equal(["a"], stored.FailedKeys);
+        Assert.Equal(7, (await client.GetAsync<byte[]>("a")).Value.Length);
+    }
+
+    [MemcachedFact]
+    public async Task What_a_serializer_throws_goes_to_the_caller()
+    {
+        await using MemcachedClient client = nodes.Client(static options => options.UseSerializer(new MemcachedJsonSerializer(new System.Text.Json.JsonSerializerOptions())));
+        await client.SetManyAsync(Enumerable.Range(0, 20).Select(static i => KeyValuePair.Create((MemcachedKey)$"k{i}", "1")), Minute);
+        MemcachedKey[] keys = [.. Enumerable.Range(0, 20).Select(static i => (MemcachedKey)$"k{i}")];
+        await Assert.ThrowsAsync<NotSupportedException>(() => client.GetManyAsync<Version>(keys));
+        await Assert.ThrowsAsync<NotSupportedException>(async () =>
+        {
+            await foreach ((MemcachedKey _, MemcachedResult<Version> result) in client.StreamAsync<Version>(keys))
+            {
+                Assert.NotEqual(MemcachedOutcome.None, result.Outcome);
+            }
+        });
+        await Assert.ThrowsAsync<NotSupportedException>(() => client.SetManyAsync(keys.Select(static key => KeyValuePair.Create(key, new Version(1, 2)))));
+        await Eventually.True(() => client.GetNodes().All(static node => node.PendingOperations == 0), "nothing is under way");
+    }
+
+    [MemcachedFact]
+    public async Task Windows_are_as_small_as_the_options_ask_for()
+    {
+        await using MemcachedClient client = nodes.Client(static options => (options.MaximumPendingOperations, options.MaximumBufferedBytes) = (40, 64 * 1024));
+        KeyValuePair<MemcachedKey, byte[]>[] items = [.. Enumerable.Range(0, 500).Select(i => KeyValuePair.Create((MemcachedKey)$"k{i}", KeyedValues.Create(i, 1, 1000)))];
+        Assert.All(await client.SetManyAsync(items, Minute), static one => Assert.True(one.IsSuccess, one.ToString()));
+        Assert.Equal(500, (await client.GetManyAsync<byte[]>(items.Select(static item => item.Key))).Found.Count());
+    }
+
+    [MemcachedFact]
     public async Task A_node_that_is_down_fails_its_own_keys_alone()
     {
         await using MemcachedProcess first = await MemcachedProcess.StartAsync();

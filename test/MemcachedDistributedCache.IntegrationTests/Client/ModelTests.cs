@@ -42,7 +42,7 @@ public sealed class ModelTests(ITestOutputHelper output)
     {
         private readonly ModelCaller _caller = new(Seeds.Of(seed, number), ((char)('a' + number)).ToString());
         private readonly ItemModel[] _items = new ItemModel[KeysEach];
-        private readonly MemcachedCas[] _known = new MemcachedCas[KeysEach];
+        private readonly (MemcachedCas Cas, bool Blocking)[] _known = new (MemcachedCas, bool)[KeysEach];
         private readonly List<(int Key, string What)> _done = [];
 
         public async Task RunAsync(int steps, long now)
@@ -50,9 +50,13 @@ public sealed class ModelTests(ITestOutputHelper output)
             for (int step = 0; step < steps; step++)
             {
                 int key = _caller.Below(KeysEach);
-                ModelCall call = _caller.Next(key % 2 == 0, _known[key]);
+                ModelCall call = _caller.Next(key % 2 == 0, _known[key].Cas);
                 string name = string.Create(CultureInfo.InvariantCulture, $"{number}:{key}");
-                ModelAnswer answer = await call.AskAsync(client, name, blocking: _caller.Below(4) == 0);
+
+                // A state is good for the connection that has told it, and callers who block have one of their own.
+                bool isConditional = call.Verb is ModelVerb.CompareAndSet or ModelVerb.CompareAndDelete;
+                bool blocking = isConditional ? _known[key].Blocking : _caller.Below(4) == 0;
+                ModelAnswer answer = await call.AskAsync(client, name, blocking);
                 _done.Add((key, $"{now} {call} -> {answer.Outcome} '{answer.Value}' {answer.Number} {answer.Cas}"));
                 ItemModel? after = _items[key].After(call, answer, now);
                 if (after is null)
@@ -62,7 +66,7 @@ public sealed class ModelTests(ITestOutputHelper output)
                 }
 
                 _items[key] = after.Value;
-                _known[key] = answer.Token.IsKnown && _caller.Below(3) != 0 ? answer.Token : _known[key];
+                _known[key] = answer.Token.IsKnown && _caller.Below(3) != 0 ? (answer.Token, blocking) : _known[key];
             }
         }
     }
