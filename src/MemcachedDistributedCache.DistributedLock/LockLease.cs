@@ -101,7 +101,17 @@ internal sealed class LockLease
     }
 
     // What the application has hung on the token runs on the pool: this may be a timer's thread.
-    private void Lose() => _ = _lost.CancelAsync();
+    private void Lose()
+    {
+        lock (_lock)
+        {
+            // A renewal may find nothing because the lock is being released.
+            if (!_released.IsCancellationRequested)
+            {
+                _ = _lost.CancelAsync();
+            }
+        }
+    }
 
     private async Task RenewAsync()
     {

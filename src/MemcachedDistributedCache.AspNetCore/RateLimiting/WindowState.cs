@@ -27,6 +27,7 @@ internal sealed class WindowState(RateLimiterSettings settings)
     public const ulong ClosedMark = 1UL << 42;
 
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(1);
 
     private readonly Lock _lock = new();
     private readonly long _length = settings.Segment.Ticks;
@@ -183,12 +184,15 @@ internal sealed class WindowState(RateLimiterSettings settings)
             free += ClosedIn_NeedsLock(segment) ?? 0;
             if (free >= Math.Max(permits, 1))
             {
-                return new WindowDecision(false, StartOf(segment + settings.Segments) - now);
+                return new WindowDecision(false, Later(StartOf(segment + settings.Segments) - now));
             }
         }
 
-        return new WindowDecision(false, StartOf(_segment + settings.Segments) - now);
+        return new WindowDecision(false, Later(StartOf(_segment + settings.Segments) - now));
     }
+
+    /// <summary>An answer may come when the window is over already; a pause is never negative.</summary>
+    private static TimeSpan Later(TimeSpan pause) => pause > ShortestPause ? pause : ShortestPause;
 
     private DateTimeOffset StartOf(long segment) => new(segment * _length, TimeSpan.Zero);
 

@@ -47,7 +47,7 @@ internal sealed class ClientParts : IAsyncDisposable, IDisposable
     {
         Cluster = lender.Cluster;
         IoTime = lender.IoTime;
-        Settings = lender.Settings with { MayReadGutter = false, ValuePolicy = ChangePolicy.None, CounterPolicy = ChangePolicy.None };
+        Settings = lender.Settings with { MayReadGutter = false, ValuePolicy = ChangePolicy.IgnoreFences, CounterPolicy = ChangePolicy.IgnoreFences };
         Calls = lender.Calls.With(Settings);
     }
 

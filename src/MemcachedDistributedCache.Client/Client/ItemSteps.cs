@@ -115,6 +115,11 @@ internal static class ItemSteps
     /// </summary>
     private static async ValueTask<OperationResult?> PrepareAsync(Context context, byte[] key, bool looks)
     {
+        if (context.IgnoresFences)
+        {
+            return null;
+        }
+
         if (context.Node.Consistency.IsUncertain(key))
         {
             // The removal that makes up for an earlier change would take this one with it. To remove the key here would not hold back a
@@ -189,6 +194,9 @@ internal static class ItemSteps
         /// <summary>A lost answer makes the key uncertain.</summary>
         public bool RemovesIfUncertain => (Policy & ChangePolicy.RemoveIfUncertain) != ChangePolicy.None;
 
+        /// <summary>Fences say nothing to this change.</summary>
+        public bool IgnoresFences => (Policy & ChangePolicy.IgnoreFences) != ChangePolicy.None;
+
         /// <summary>There may be items here that are not to be read.</summary>
         public bool IsFenced => Route.Fence?.IsSet == true || Route.MoreFences is not null || WholeNode.IsSet;
 
@@ -198,10 +206,10 @@ internal static class ItemSteps
         /// <summary>
         /// A store of a whole value has to have the key cleaned first. Not one that is recorded itself: such a store settles the key.
         /// </summary>
-        public bool NeedsCleaning(WireKey key) => !RemovesIfUncertain && Node.Consistency.IsUncertain(key);
+        public bool NeedsCleaning(WireKey key) => !RemovesIfUncertain && !IgnoresFences && Node.Consistency.IsUncertain(key);
 
         /// <summary>A change that builds on what is there has to look at that.</summary>
-        public bool NeedsLook(WireKey key) => IsFenced || Node.Consistency.IsUncertain(key);
+        public bool NeedsLook(WireKey key) => !IgnoresFences && (IsFenced || Node.Consistency.IsUncertain(key));
 
         /// <summary>Sends a request.</summary>
         public ValueTask<OperationResult> Execute<TRequest>(scoped in TRequest request, ReadOnlySpan<byte> key)

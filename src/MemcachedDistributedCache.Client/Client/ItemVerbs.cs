@@ -116,7 +116,7 @@ internal static class ItemVerbs
             return new ValueTask<OperationResult>(new OperationResult { Status = ResultStatus.TooLarge, Length = Math.Max(0, limit) });
         }
 
-        if (item.CasToken is { } state && !ItemSteps.Admits(route, node, state.Cas))
+        if (item.CasToken is { } state && (policy & ChangePolicy.IgnoreFences) == ChangePolicy.None && !ItemSteps.Admits(route, node, state.Cas))
         {
             return new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
         }
@@ -209,7 +209,7 @@ internal static class ItemVerbs
             return NoServer(client, policy);
         }
 
-        if (cas is { } state && !ItemSteps.Admits(route, node, state.Cas))
+        if (cas is { } state && (policy & ChangePolicy.IgnoreFences) == ChangePolicy.None && !ItemSteps.Admits(route, node, state.Cas))
         {
             return new ValueTask<OperationResult>(OperationResult.Of(ResultStatus.Conflict));
         }

@@ -12,4 +12,10 @@ internal enum ChangePolicy : byte
 
     /// <summary>After a lost answer the key is not read before what the server has under it has been removed.</summary>
     RemoveIfUncertain = 2,
+
+    /// <summary>
+    /// An item that is there counts however old it is, and nothing is removed because a fence is set. For keys that only ever lie on their own
+    /// node and mean something by being there, such as locks: to remove an old one would let a second holder in.
+    /// </summary>
+    IgnoreFences = 4,
 }
