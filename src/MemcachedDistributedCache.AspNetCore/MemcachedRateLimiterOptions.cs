@@ -50,7 +50,7 @@ public abstract class MemcachedRateLimiterOptions
 
     internal abstract int Segments { get; }
 
-    /// <summary>What is wrong, each with its remedy.</summary>
+    /// <summary>The mistakes in the options, each with its remedy.</summary>
     internal virtual IEnumerable<string> Validate()
     {
         string type = GetType().Name;

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.AspNetCore;
 
-/// <summary>What a rate limiter does while memcached does not tell how many permits are taken.</summary>
+/// <summary>The behaviour of a rate limiter while memcached does not tell how many permits are taken.</summary>
 public enum MemcachedRateLimiterOutage
 {
     /// <summary>

@@ -6,7 +6,7 @@ namespace MemcachedDistributedCache;
 /// </summary>
 public interface IMemcachedServerSource
 {
-    /// <summary>What the log calls it, such as "service 'mc'". No secret belongs here.</summary>
+    /// <summary>The name in the log, such as "service 'mc'". No secret belongs here.</summary>
     string Name { get; }
 
     /// <summary>

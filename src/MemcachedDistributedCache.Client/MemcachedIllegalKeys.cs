@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache;
 
-/// <summary>What becomes of a key that memcached does not take as it is.</summary>
+/// <summary>The fate of a key that memcached does not take as it is.</summary>
 public enum MemcachedIllegalKeys
 {
     /// <summary>An <see cref="ArgumentException"/>. Every other key goes as it is, so that clients in other languages find the item.</summary>

@@ -13,7 +13,7 @@ public sealed class MemcachedOutcomeException : Exception
     /// <summary>How it ended.</summary>
     public MemcachedOutcome Outcome { get; }
 
-    /// <summary>What the server said, if it said something.</summary>
+    /// <summary>The server's words, if it said something.</summary>
     public MemcachedFailure? Failure { get; }
 
     /// <summary>The exception for an outcome that its caller does not want.</summary>

@@ -30,7 +30,7 @@ public sealed class MemcachedLockOptions
     /// </summary>
     public TimeSpan MaximumWaitPause { get; set; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>What the holder counts of the lease.</summary>
+    /// <summary>The part of the lease that the holder counts.</summary>
     internal TimeSpan OwnLease => LeaseDuration - TimeSpan.FromSeconds(1) - (LeaseDuration / 100);
 
     /// <summary>The pause between renewals.</summary>
@@ -47,7 +47,7 @@ public sealed class MemcachedLockOptions
             : throw new OptionsValidationException(Microsoft.Extensions.Options.Options.DefaultName, typeof(MemcachedLockOptions), failures);
     }
 
-    /// <summary>What is wrong with the options, each with its remedy.</summary>
+    /// <summary>The mistakes in the options, each with its remedy.</summary>
     internal List<string> FindFailures()
     {
         var failures = new List<string>();

@@ -13,7 +13,7 @@ internal interface IWindowCounters
     void GiveBack(long segment, int permits);
 }
 
-/// <summary>What is to be asked.</summary>
+/// <summary>The question of an acquire.</summary>
 /// <param name="Permits">How many permits the caller wants.</param>
 /// <param name="Segment">The segment to whose counter is added.</param>
 /// <param name="Take">How many are added.</param>
@@ -21,7 +21,7 @@ internal interface IWindowCounters
 /// <param name="IsBatch">The process takes more than the caller wants. One call does so at a time.</param>
 internal readonly record struct WindowAsk(int Permits, long Segment, int Take, long[] ToClose, bool IsBatch);
 
-/// <summary>What was answered.</summary>
+/// <summary>The answer to it.</summary>
 /// <param name="Count">The segment's counter after the addition; null where that is not known.</param>
 /// <param name="Closed">The counters of the closed segments, in the order in which they were asked.</param>
 /// <param name="Failure">What is to be logged where something is not known.</param>

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.AspNetCore.RateLimiting;
 
-/// <summary>What becomes of an acquire.</summary>
+/// <summary>The outcome of an acquire.</summary>
 /// <param name="IsGranted">It has its permits.</param>
 /// <param name="RetryAfter">Where it has not: how long until they may be there.</param>
 internal readonly record struct WindowDecision(bool IsGranted, TimeSpan RetryAfter)

@@ -4,7 +4,7 @@ using MemcachedDistributedCache.Protocol;
 
 namespace MemcachedDistributedCache.Client;
 
-/// <summary>What is asked of all servers at once, each on a connection of its own.</summary>
+/// <summary>Asks all servers at once, each on a connection of its own.</summary>
 /// <param name="calls">The cluster.</param>
 internal sealed class Administration(ClientCalls calls)
 {

@@ -59,7 +59,7 @@ internal enum ClientVerb : byte
 /// <param name="token">Ends the wait.</param>
 internal readonly struct ClientCall(ClientVerb verb, MemcachedKey key, CallMode mode, CancellationToken token)
 {
-    /// <summary>What is done.</summary>
+    /// <summary>The operation.</summary>
     public ClientVerb Verb => verb;
 
     /// <summary>The key.</summary>
@@ -89,7 +89,7 @@ internal readonly struct ClientCall(ClientVerb verb, MemcachedKey key, CallMode 
     /// <summary>The state that the item must be in.</summary>
     public CasToken Cas { get; init; }
 
-    /// <summary>What a number is changed by.</summary>
+    /// <summary>The amount by which a number is changed.</summary>
     public ulong Delta { get; init; }
 
     /// <summary>The number that is made.</summary>

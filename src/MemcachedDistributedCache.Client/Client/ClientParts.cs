@@ -57,7 +57,7 @@ internal sealed class ClientParts : IAsyncDisposable, IDisposable
     /// <summary>The system's clock.</summary>
     public TimeProvider IoTime { get; }
 
-    /// <summary>What the options say.</summary>
+    /// <summary>The options of operations.</summary>
     public ClientSettings Settings { get; }
 
     /// <summary>Sends operations.</summary>

@@ -2,7 +2,7 @@ using MemcachedDistributedCache.Vocabulary;
 
 namespace MemcachedDistributedCache.Client;
 
-/// <summary>What the options say of the client's operations.</summary>
+/// <summary>The options of the client's operations.</summary>
 internal sealed record ClientSettings
 {
     /// <summary>The time to live where the caller gives none.</summary>

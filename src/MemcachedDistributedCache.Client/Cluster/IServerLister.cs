@@ -3,7 +3,7 @@ namespace MemcachedDistributedCache.Cluster;
 /// <summary>Tells which servers there are.</summary>
 internal interface IServerLister
 {
-    /// <summary>What the log calls it.</summary>
+    /// <summary>The name in the log.</summary>
     string Name { get; }
 
     /// <summary>Asks, and blocks until there is an answer, or none within a limit. One question at a time.</summary>

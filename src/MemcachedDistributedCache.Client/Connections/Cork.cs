@@ -56,7 +56,7 @@ internal sealed class Cork
     }
 }
 
-/// <summary>What a cork holds back.</summary>
+/// <summary>Something that a cork holds back.</summary>
 internal interface ICorked
 {
     /// <summary>The cork is pulled: what has gathered is to be sent, unless somebody else does.</summary>

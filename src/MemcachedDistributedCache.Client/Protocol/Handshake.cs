@@ -93,7 +93,7 @@ internal sealed class Handshake(MemcachedProtocol protocol = MemcachedProtocol.A
         return true;
     }
 
-    /// <summary>What is wrong with the peer, in the words that help most: one that has refused to tell its version, and left, has said more.</summary>
+    /// <summary>The reason why the peer cannot be used, in the words that help most: one that has refused to tell its version, and left, has said more.</summary>
     public string? Diagnosis(string? error) => error == PeerDiagnosis.Closed ? _versionRefusal ?? error : error;
 
     /// <summary>Reads on in all that has come so far; true when the exchange is over, well or with an <see cref="Error"/>.</summary>

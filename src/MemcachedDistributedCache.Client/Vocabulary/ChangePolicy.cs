@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Vocabulary;
 
-/// <summary>What a change may do besides: go elsewhere while its node is down, and be made up for when its answer is lost.</summary>
+/// <summary>The ways of a change besides its own: to go elsewhere while its node is down, and to be made up for when its answer is lost.</summary>
 [Flags]
 internal enum ChangePolicy : byte
 {

@@ -1,6 +1,6 @@
 namespace MemcachedDistributedCache.Vocabulary;
 
-/// <summary>What a store does with the item that is there, or is not.</summary>
+/// <summary>The way of a store with the item that is there, or is not.</summary>
 internal enum StoreMode : byte
 {
     /// <summary>Takes its place.</summary>
